@@ -1,0 +1,177 @@
+"""Show-o (arXiv 2408.12528): one transformer over words and picture tokens. One class for every size.
+
+The language model is transformers' Phi with layer norms on queries and keys. Two ways to run it:
+
+* plain: ``forward`` on whole, left-padded sequences, full-width logits; what the original does. For training,
+  ``hidden`` and ``code_logits`` give logits at chosen positions over the codes only.
+* fast: ``read`` the prefixes once, then ``image_logits`` for each canvas. Text is causal and sees no image token, so
+  its keys and values never change during a painting; only the image block runs at each step.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch.nn import functional as F
+from transformers import DynamicCache, PhiConfig, PhiForCausalLM
+
+from .loading import FromFolderOrHub
+from .prompting import Vocabulary
+
+# What a config.json may name instead of describing it; the released checkpoints name phi-1_5.
+KNOWN_PHI = {
+    "microsoft/phi-1_5": {
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 32,
+        "hidden_act": "gelu_new",
+        "layer_norm_eps": 1e-5,
+        "max_position_embeddings": 2048,
+        "rope_theta": 10000.0,
+        "partial_rotary_factor": 0.5,
+    }
+}
+
+
+class Prefix:
+    """Keys and values of ``(rows, heads, length, width)`` per layer that an image block attends to beside itself.
+
+    Serves transformers' Phi as its cache, with one difference: it hands out the prefix together with the new keys and
+    values, and does not keep the new ones, as the image is another at every step.
+    """
+
+    def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor], real: torch.Tensor):
+        self.keys, self.values = keys, values
+        self.real = real  # (rows, length) bool, False at padding
+
+    def select(self, rows: torch.Tensor) -> Prefix:
+        """The prefixes of ``rows`` (int64), in that order, as often as they are named."""
+        keys, values = ([layer.index_select(0, rows) for layer in layers] for layers in (self.keys, self.values))
+        return Prefix(keys, values, self.real.index_select(0, rows))
+
+    def update(self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any) -> tuple[torch.Tensor, ...]:
+        return torch.cat([self.keys[layer_idx], keys], dim=2), torch.cat([self.values[layer_idx], values], dim=2)
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return self.real.shape[1]
+
+
+class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
+    """Show-o without the CLIP variant.
+
+    ``phi`` holds the language model's own settings (transformers' ``PhiConfig`` fields, among them ``rope_theta`` and
+    ``partial_rotary_factor``). Without it ``llm_model_path`` must name a known model or, for a checkpoint folder, a
+    sub-folder with a ``config.json``. ``eos_token_id`` and ``max_text_length`` belong to the text tokenizer; their
+    defaults are those of the released checkpoints, whose config.json lacks them.
+
+    Raises ``ValueError`` for a config that contradicts itself or names an unknown language model.
+    """
+
+    _supports_gradient_checkpointing = True
+    _no_split_modules = ["PhiDecoderLayer"]
+
+    @register_to_config
+    def __init__(
+        self,
+        vocab_size: int = 58498,
+        llm_vocab_size: int = 50295,
+        llm_model_path: str = "microsoft/phi-1_5",
+        codebook_size: int = 8192,
+        num_vq_tokens: int = 256,
+        mask_token_id: int = 58497,
+        w_clip_vit: bool = False,
+        load_from_showo: bool = True,
+        phi: dict[str, Any] | None = None,
+        eos_token_id: int = 50256,
+        max_text_length: int = 128,
+    ):
+        super().__init__()
+        if w_clip_vit:
+            raise ValueError("This checkpoint is a Show-o with CLIP features; only those without (256, 512) are known.")
+        if phi is None and llm_model_path not in KNOWN_PHI:
+            raise ValueError(
+                f"The language model {llm_model_path!r} is not known. Known: {', '.join(KNOWN_PHI)}; "
+                "or put its config.json into a sub-folder of that name, or its settings into 'phi'."
+            )
+        self.vocabulary = Vocabulary.from_config(self.config)
+        self.showo = PhiForCausalLM(_phi_config(KNOWN_PHI[llm_model_path] if phi is None else phi, vocab_size))
+
+    @classmethod
+    def load_config(cls, pretrained_model_name_or_path, **kwargs):
+        """As diffusers', and describes the language model of a checkpoint folder that keeps it in a sub-folder."""
+        loaded = super().load_config(pretrained_model_name_or_path, **kwargs)
+        config = loaded[0] if isinstance(loaded, tuple) else loaded
+        name = config.get("llm_model_path")
+        if config.get("phi") is None and isinstance(name, str) and Path(name).name == name and name not in ("", ".."):
+            folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
+            described = folder / name / "config.json"
+            if described.is_file():
+                config["phi"] = json.loads(described.read_text(encoding="utf-8"))
+        return loaded
+
+    def hidden(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Last hidden states ``(rows, length, width)`` of whole sequences ``(rows, length)``.
+
+        ``attention_mask`` is ``Vocabulary.attention(input_ids)``, bool ``(rows, length, length)``; None is causal.
+        """
+        mask = None if attention_mask is None else attention_mask[:, None]
+        return self.showo.model(input_ids=input_ids, attention_mask=mask, use_cache=False).last_hidden_state
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits over the whole vocabulary ``(rows, length, vocabulary)``; arguments as for ``hidden``."""
+        return self.showo.lm_head(self.hidden(input_ids, attention_mask))
+
+    def code_logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits over the codes only ``(..., codes)`` of hidden states ``(..., width)``."""
+        codes = slice(self.vocabulary.first_code, self.vocabulary.mask)
+        head = self.showo.lm_head
+        return F.linear(hidden, head.weight[codes], head.bias[codes])
+
+    def read(self, prefix_ids: torch.Tensor) -> Prefix:
+        """Keys and values of left-padded prefixes ``(rows, length)``. Columns that pad every row should be left out."""
+        cache = DynamicCache()
+        mask = self.vocabulary.attention(prefix_ids)[:, None]
+        self.showo.model(input_ids=prefix_ids, attention_mask=mask, past_key_values=cache, use_cache=True)
+        real = prefix_ids != self.vocabulary.pad
+        return Prefix([layer.keys for layer in cache.layers], [layer.values for layer in cache.layers], real)
+
+    def image_logits(self, canvas: torch.Tensor, prefix: Prefix) -> torch.Tensor:
+        """Code logits ``(rows, tokens, codes)`` of canvases of codes ``(rows, tokens)``, negative where unpainted."""
+        tokens = F.pad(self.vocabulary.ids_of(canvas), (1, 1))
+        tokens[:, 0], tokens[:, -1] = self.vocabulary.soi, self.vocabulary.eoi
+        length, before = tokens.shape[1], prefix.get_seq_length()
+        hidden = self.showo.model(
+            input_ids=tokens,
+            attention_mask=F.pad(prefix.real, (0, length), value=True)[:, None, None],
+            # rotary positions are relative, so counting from the padded start changes nothing
+            position_ids=torch.arange(before, before + length, device=tokens.device)[None],
+            past_key_values=prefix,
+            use_cache=True,
+        ).last_hidden_state
+        return self.code_logits(hidden[:, 1:-1])
+
+    def _apply(self, fn, recurse=True):
+        # ``.to(torch.bfloat16)`` would round the rotary frequencies too, and turn far tokens by a wrong angle
+        super()._apply(fn, recurse)
+        device = self.showo.lm_head.weight.device
+        if device.type != "meta":
+            model = self.showo.model
+            model.rotary_emb = type(model.rotary_emb)(self.showo.config).to(device)
+        return self
+
+
+def _phi_config(fields: dict[str, Any], vocab_size: int) -> PhiConfig:
+    fields = dict(fields)
+    if fields.get("hidden_act", "gelu_new") == "gelu_new":
+        # the same function in one fused operation instead of eight
+        fields["hidden_act"] = "gelu_pytorch_tanh"
+    fields |= {"vocab_size": vocab_size, "qk_layernorm": True, "tie_word_embeddings": False, "pad_token_id": None}
+    config = PhiConfig.from_dict(fields)
+    config._attn_implementation = "sdpa"  # transformers' eager attention adds a boolean mask instead of applying it
+    return config

@@ -1,0 +1,231 @@
+"""The judge: looks at pictures once, answers any number of questions about them.
+
+Every question is one forward pass over the tokens not read yet. Potential continues clarity, so it costs its own turn
+only; with the small family's wording all questions share picture and prompt, so another question costs its own words.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
+
+from ..errors import UserError
+from . import loading, released
+from .conversation import YES_NO_QUESTIONS, Conversation
+from .network import KeyValues, Rows, embed, picture_tokens, read_on, see
+from .pictures import to_pixels
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers ``(rows,)`` to one question: probabilities (float32) and what was said (bool); it can be neither."""
+
+    p_yes: np.ndarray
+    p_no: np.ndarray
+    yes: np.ndarray
+    no: np.ndarray
+
+    @property
+    def words(self) -> tuple[released.Answer, ...]:
+        """What was said, row by row: "yes", "no" or "neither"."""
+        return tuple("yes" if yes else "no" if no else "neither" for yes, no in zip(self.yes, self.no))
+
+
+class Judge:
+    """A LLaVA-OneVision model that answers questions on pictures (the reward models of arXiv 2501.13926).
+
+    An answer is the most likely token of the whole vocabulary; P(yes) and P(no) are its plain softmax probabilities.
+    """
+
+    def __init__(
+        self,
+        model: LlavaOnevisionForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerBase,
+        family: str = "original",
+    ):
+        self.model = model
+        self.tokenizer = tokenizer
+        self.picture_size = model.config.vision_config.image_size
+        self.conversation = Conversation(
+            family,
+            tokenizer,
+            model.config.image_token_index,
+            picture_tokens(model),
+            model.config.text_config.max_position_embeddings,
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        tokenizer: str | Path | None = None,
+        family: str | None = None,
+    ) -> Judge:
+        """The judge in a local ``folder`` (see `loading`). Raises UserError where something in it does not fit.
+
+        ``tokenizer`` is a folder with one, where the judge's has none; ``family`` overrides its ``judge.json``.
+        """
+        folder = Path(folder)
+        return cls(
+            loading.load_model(folder, dtype, device),
+            loading.load_tokenizer(Path(tokenizer or folder)),
+            family or loading.load_family(folder),
+        )
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the folder that `from_pretrained` reads."""
+        loading.save(Path(folder), self.model, self.tokenizer, self.conversation.family)
+
+    @torch.inference_mode()
+    def look(self, pictures: Sequence[np.ndarray], generators: Sequence[torch.Generator] | None = None) -> Look:
+        """Look at pictures ``(H, W, 3)`` uint8, at once. Raises UserError for anything else.
+
+        With ``generators``, one for each picture, answers are drawn and read as the released code does
+        (``verdicts="sampled"``, see `released`); without, they are read from the logits.
+        """
+        if len(pictures) == 0:
+            raise UserError("There is no picture to look at.")
+        if generators is not None and len(generators) != len(pictures):
+            raise UserError("There must be one random generator for each picture.")
+        pixels = to_pixels(pictures, self.picture_size, like=self.model.model.image_newline)
+        return Look(self, see(self.model, pixels), generators)
+
+    def read_answers(self, logits: torch.Tensor, generators: Sequence[torch.Generator] | None = None) -> Answers:
+        """Answers from the logits ``(rows, vocabulary)`` at the position after a question."""
+        yes, no = self.conversation.yes, self.conversation.no
+        if generators is None:
+            probabilities = logits.softmax(dim=-1)
+            said = logits.argmax(dim=-1).cpu().numpy()
+            said_yes, said_no = said == yes, said == no
+        else:
+            probabilities = released.probabilities(logits, self.model.generation_config)
+            drawn = released.draw(probabilities, generators).tolist()
+            said = np.array([word.lower() for word in self.tokenizer.convert_ids_to_tokens(drawn)])
+            said_yes, said_no = said == "yes", said == "no"
+        p_yes, p_no = probabilities[:, [yes, no]].T.cpu().numpy()
+        return Answers(p_yes, p_no, said_yes, said_no)
+
+
+class Look:
+    """Some pictures as a judge has seen them, and what it has read about each so far."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        seen: torch.Tensor,
+        generators: Sequence[torch.Generator] | None = None,
+        cache: KeyValues | None = None,
+        held: Sequence[tuple[int, ...]] | None = None,
+    ):
+        self._judge = judge
+        self._seen = seen  # (rows, picture tokens, width)
+        self._generators = generators
+        self._cache = KeyValues.empty(judge.model, len(seen)) if cache is None else cache
+        self._held = [()] * len(seen) if held is None else list(held)  # each row's ids that the cache holds
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @torch.inference_mode()
+    def ask(self, question: str, prompt: str | Sequence[str], rows: Sequence[int] | None = None) -> Answers:
+        """Ask "clarity", "potential" or "outcome" about ``rows`` (default: all), for one prompt or one for each row.
+
+        Rows that share what they have read and how much is new are answered by one forward pass. Raises UserError
+        for an unknown question or a prompt the judge cannot read.
+        """
+        if question not in YES_NO_QUESTIONS:
+            raise UserError(f"Unknown question {question!r}; known are {', '.join(YES_NO_QUESTIONS)}.")
+        rows = list(range(len(self)) if rows is None else rows)
+        prompts = [prompt] * len(rows) if isinstance(prompt, str) else list(prompt)
+        if len(prompts) != len(rows):
+            raise UserError(f"{len(prompts)} prompts were given for {len(rows)} pictures.")
+        conversation = self._judge.conversation
+        if not rows:
+            return Answers(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, bool), np.zeros(0, bool))
+        self._cache.reserve(max(len(conversation.ids(q, p)) for p in set(prompts) for q in YES_NO_QUESTIONS))
+        logits = self._read(rows, [conversation.ids(question, p) for p in prompts])
+        generators = None if self._generators is None else [self._generators[row] for row in rows]
+        return self._judge.read_answers(logits, generators)
+
+    def explain(self, prompt: str, row: int = 0, limit: int = 64) -> Iterator[str]:
+        """The critique of one picture, word by word as they are decoded (greedily): what is wrong with it.
+
+        At most ``limit`` tokens. The pieces make the text when joined as they are.
+        """
+        judge, conversation = self._judge, self._judge.conversation
+        look = self.select([row])
+        ids = conversation.ids("explain", prompt)
+        said: list[int] = []
+        text = ""
+        while len(said) < limit:
+            with torch.inference_mode():
+                look._cache.reserve(len(ids) + limit)
+                token = int(look._read([0], [(*ids, *said)]).argmax())
+            if token == conversation.end:
+                break
+            said.append(token)
+            longer = judge.tokenizer.decode(said, skip_special_tokens=True)
+            if longer != text and not longer.endswith("\ufffd"):  # half of a multi-byte character
+                yield longer[len(text) :]
+                text = longer
+
+    @torch.inference_mode()
+    def select(self, rows: Sequence[int]) -> Look:
+        """A look at some of the pictures alone, with all that was read about them; frees the others when it replaces
+        this one."""
+        index = torch.tensor(rows, device=self._seen.device)  # copies, where a slice would keep the others alive
+        generators = None if self._generators is None else [self._generators[row] for row in rows]
+        held = [self._held[row] for row in rows]
+        return Look(self._judge, self._seen[index], generators, self._cache.select(index), held)
+
+    def _index(self, rows: Sequence[int]) -> Rows:
+        if list(rows) == list(range(rows[0], rows[0] + len(rows))):
+            return slice(rows[0], rows[0] + len(rows))
+        return torch.tensor(rows, device=self._seen.device)
+
+    def _read(self, rows: Sequence[int], wanted: Sequence[tuple[int, ...]]) -> torch.Tensor:
+        """Logits ``(rows, vocabulary)`` after the ids ``wanted`` of each row, reading only what is not held yet."""
+        model, head = self._judge.model, self._judge.conversation.head
+        trunk = head + self._seen.shape[1]
+        groups = defaultdict(list)  # (positions held, positions wanted) -> places in `rows`
+        shared: dict[tuple[int, int], int] = {}
+        for place, (row, ids) in enumerate(zip(rows, wanted)):
+            pair = (id(self._held[row]), id(ids))
+            if pair not in shared:
+                common = _common(self._held[row], ids)
+                shared[pair] = common if common >= trunk else 0  # a picture is read whole
+            groups[shared[pair], len(ids)].append(place)
+
+        answers = []
+        for (start, _), places in groups.items():
+            members = [rows[place] for place in places]
+            index = self._index(members)
+            new = torch.tensor([wanted[place][start:] for place in places], device=self._seen.device)
+            if start:
+                embeddings = model.get_input_embeddings()(new)
+            else:
+                embeddings = embed(model, new, self._seen[index], head)
+            for place in places:  # should reading fail midway (out of memory), what it wrote over is not held any more
+                self._held[rows[place]] = wanted[place][:start]
+            answers.append(read_on(model, embeddings, self._cache, index, start))
+            for place in places:
+                self._held[rows[place]] = wanted[place]
+        if len(answers) == 1:
+            return answers[0]
+        order = [place for places in groups.values() for place in places]
+        return torch.cat(answers)[torch.tensor(order, device=self._seen.device).argsort()]
+
+
+def _common(held: tuple[int, ...], wanted: tuple[int, ...]) -> int:
+    """How many ids of ``wanted`` need not be read again; never all, as the last one's logits are the answer."""
+    limit = min(len(held), len(wanted) - 1)
+    return next((i for i in range(limit) if held[i] != wanted[i]), limit)

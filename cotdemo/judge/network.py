@@ -1,0 +1,153 @@
+"""The judge's network: transformers' LLaVA-OneVision, run so that nothing is computed twice.
+
+The model is `LlavaOnevisionForConditionalGeneration`, unchanged; its modules are called here one by one, because its
+own ``forward`` computes what nobody reads (the last layer for every position, copies of all earlier keys and values).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+from transformers import LlavaOnevisionForConditionalGeneration
+from transformers.models.qwen2.modeling_qwen2 import rotate_half
+
+Rows = slice | torch.Tensor  # a slice where rows are neighbours (no copy), else their numbers, int64
+
+
+def picture_tokens(model: LlavaOnevisionForConditionalGeneration) -> int:
+    """Embeddings that stand for a picture: its patches and one newline (730 in the released judges)."""
+    vision = model.config.vision_config
+    return (vision.image_size // vision.patch_size) ** 2 + 1
+
+
+def see(model: LlavaOnevisionForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
+    """Pixels ``(pictures, 3, size, size)`` -> embeddings ``(pictures, picture tokens, width)`` for the language model.
+
+    The vision tower's last layer is read before its final norm, as in the original.
+    """
+    tower = getattr(model.model.vision_tower, "vision_model", model.model.vision_tower)  # earlier 5.x: nested
+    # Contiguous, because the patches come transposed and every layer would copy them again.
+    patches = tower.encoder(inputs_embeds=tower.embeddings(pixels).contiguous()).last_hidden_state
+    patches = model.model.multi_modal_projector(patches)
+    newline = model.model.image_newline.to(patches).expand(len(patches), 1, -1)
+    return torch.cat([patches, newline], dim=1)
+
+
+def embed(
+    model: LlavaOnevisionForConditionalGeneration, ids: torch.Tensor, seen: torch.Tensor, head: int
+) -> torch.Tensor:
+    """Input embeddings ``(rows, tokens, width)``: ids ``(rows, tokens)`` with `see`'s result from position ``head`` on.
+
+    In the original these placeholders are one token, replaced by the picture; here they are counted one by one.
+    """
+    words = model.get_input_embeddings()
+    return torch.cat([words(ids[:, :head]), seen, words(ids[:, head + seen.shape[1] :])], dim=1)
+
+
+def lesson_logits(
+    model: LlavaOnevisionForConditionalGeneration,
+    ids: torch.Tensor,
+    targets: torch.Tensor,
+    seen: torch.Tensor,
+    head: int,
+    ignore: int = -100,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits ``(n, vocabulary)`` and target ids ``(n,)`` of the n positions with a target, for training.
+
+    ``ids``, ``targets`` come from `Conversation.collate`, ``seen`` from `see`, one row a lesson: several lessons on a
+    picture share its row (``see(model, pixels)[picture_of_lesson]``). Goes through transformers' own forward pass.
+    """
+    embeddings = embed(model, ids, seen, head)
+    hidden = model.model.language_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state
+    where = targets != ignore
+    return model.lm_head(hidden[where]), targets[where]
+
+
+class KeyValues:
+    """Keys and values of every layer in one tensor ``(layers, 2, rows, heads, capacity, width)``.
+
+    Written in place: to go back to a shorter text is to write over what followed it.
+    """
+
+    def __init__(self, store: torch.Tensor):
+        self.store = store
+
+    @classmethod
+    def empty(cls, model: LlavaOnevisionForConditionalGeneration, rows: int) -> KeyValues:
+        text = model.config.text_config
+        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        shape = (text.num_hidden_layers, 2, rows, text.num_key_value_heads, 0, width)
+        return cls(model.model.image_newline.new_empty(shape))
+
+    def reserve(self, capacity: int) -> None:
+        """Make room for ``capacity`` positions a row, keeping what is held."""
+        missing = capacity - self.store.shape[4]
+        if missing > 0:
+            room = self.store.new_empty((*self.store.shape[:4], missing, self.store.shape[5]))
+            self.store = torch.cat([self.store, room], dim=4)
+
+    def select(self, rows: torch.Tensor) -> KeyValues:
+        """A copy of some rows (int64)."""
+        return KeyValues(self.store[:, :, rows])
+
+    def write(
+        self, layer: int, rows: Rows, start: int, keys: torch.Tensor, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put new keys and values ``(rows, heads, n, width)`` at ``start``; return all of ``rows`` up to their end."""
+        end = start + keys.shape[2]
+        held = self.store[layer]
+        held[0, rows, :, start:end] = keys
+        held[1, rows, :, start:end] = values
+        return held[0, rows, :, :end], held[1, rows, :, :end]
+
+
+def read_on(
+    model: LlavaOnevisionForConditionalGeneration, embeddings: torch.Tensor, cache: KeyValues, rows: Rows, start: int
+) -> torch.Tensor:
+    """Read ``embeddings (rows, n, width)`` after ``start`` positions held in ``cache``; logits ``(rows, vocabulary)``.
+
+    Adds the n positions to the cache. The logits (float32) are those of the last position; the last layer computes
+    queries and everything after them for that position only.
+    """
+    language = model.model.language_model
+    hidden, n = embeddings, embeddings.shape[1]
+    positions = torch.arange(start, start + n, device=hidden.device)[None]
+    rotary = torch.stack(language.rotary_emb(hidden, positions))  # cosines and sines (2, 1, n, width)
+    for index, layer in enumerate(language.layers):
+        attention = layer.self_attn
+        normed = layer.input_layernorm(hidden)
+        keys, values = cache.write(
+            index,
+            rows,
+            start,
+            _rotate(_heads(attention.k_proj(normed), attention.head_dim), rotary),
+            _heads(attention.v_proj(normed), attention.head_dim),
+        )
+        if index == len(language.layers) - 1:
+            hidden, normed, rotary = hidden[:, -1:], normed[:, -1:], rotary[:, :, -1:]
+        queries = _rotate(_heads(attention.q_proj(normed), attention.head_dim), rotary)
+        mixed = _attend(queries, keys, values)
+        hidden = hidden + attention.o_proj(mixed.transpose(1, 2).flatten(2))
+        hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
+    return model.lm_head(language.norm(hidden[:, -1])).float()
+
+
+def _heads(projected: torch.Tensor, width: int) -> torch.Tensor:
+    return projected.unflatten(-1, (-1, width)).transpose(1, 2)
+
+
+def _rotate(x: torch.Tensor, rotary: torch.Tensor) -> torch.Tensor:
+    cos, sin = rotary[:, :, None]
+    return x * cos + rotate_half(x) * sin
+
+
+def _attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Causal attention of the last ``n`` positions ``(rows, heads, n, width)`` over all ``end`` positions held."""
+    n, end = queries.shape[2], keys.shape[2]
+    if n == 1 or n == end:
+        return F.scaled_dot_product_attention(queries, keys, values, is_causal=n > 1, enable_gqa=True)
+    mask = torch.ones(n, end, dtype=torch.bool, device=queries.device).tril(end - n)
+    if queries.is_cuda:  # no fast kernel takes both a mask and shared heads
+        shared = queries.shape[1] // keys.shape[1]
+        keys, values = keys.repeat_interleave(shared, dim=1), values.repeat_interleave(shared, dim=1)
+    return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, enable_gqa=not queries.is_cuda)

@@ -1,0 +1,207 @@
+"""Searches: generators of the events of a run, over a painter and a judge (arXiv 2501.13926).
+
+``search`` is the way in. A strategy is a generator function over a ``Run`` that yields events and returns what it
+chose; closing it stops the work at its next forward pass. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from time import perf_counter
+
+import numpy as np
+
+from ..errors import UserError
+from ..events import Critiqued, Event, Judged, Progress, RoundStarted, RunFinished, RunStarted, Winner
+from ..settings import ROUNDS, Settings
+from ..trace import answer
+from .best_of_n import baseline, orm
+from .parm import parm
+from .protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
+from .reflection import criticise, is_right, judge_outcome, parm_plus, rank, repaint
+from .rounds import Chosen, Meter, Run, Show
+
+__all__ = [
+    "STRATEGIES",
+    "Answers",
+    "Backend",
+    "Context",
+    "Judge",
+    "Look",
+    "Painter",
+    "Painting",
+    "Show",
+    "Step",
+    "perform",
+    "reflect",
+    "search",
+]
+
+Strategy = Callable[[Run], Generator[Event, None, Chosen]]
+STRATEGIES: Mapping[str, Strategy] = {"baseline": baseline, "orm": orm, "parm": parm, "parm++": parm_plus}
+
+
+def search(
+    method: str,
+    backend: Backend,
+    prompt: str,
+    *,
+    show: Show = "all",
+    check: bool = True,
+    rewrite: Callable[[str], str] | None = None,
+    **settings: object,
+) -> Iterator[Event]:
+    """Paint ``prompt`` and choose the best picture; yields ``RunStarted``, the run's events, ``RunFinished``.
+
+    ``settings`` are those of ``Settings.checked`` (model, paths, steps, guidance, temperature, seed, rounds, verdicts,
+    original). ``show`` says which pictures ``StepDecoded`` carries: "all", "judged" or "none"; a winner always has its
+    own. ``check=False`` leaves out the backend's checker. ``rewrite`` changes critiques before they are painted from.
+
+    Raises UserError at once, before anything is computed, for settings or a prompt that cannot be used.
+    """
+    checked = Settings.checked(prompt, method, backend.name, **settings)
+    return perform(checked, backend, show=show, check=check, rewrite=rewrite)
+
+
+def perform(
+    settings: Settings,
+    backend: Backend,
+    *,
+    show: Show = "all",
+    check: bool = True,
+    rewrite: Callable[[str], str] | None = None,
+) -> Iterator[Event]:
+    """``search`` for settings that have been checked. Raises UserError for another backend or an unknown word."""
+    if settings.backend != backend.name:
+        raise UserError(f"These settings are for {settings.backend}, and {backend.name} is running.")
+    backend.check_prompt(settings.prompt)
+    started = RunStarted(
+        **settings.as_dict(),
+        grid=tuple(backend.grid),
+        codebook=backend.codebook,
+        picture_size=tuple(backend.picture_size),
+        weights=dict(backend.weights),
+    )
+    run = Run(settings, backend, show, check, rewrite)
+    return _finished(run, STRATEGIES[settings.method](run), started=started)
+
+
+def reflect(
+    backend: Backend,
+    events: Sequence[Event],
+    *,
+    anyway: bool = False,
+    show: Show = "all",
+    check: bool = True,
+    rewrite: Callable[[str], str] | None = None,
+) -> Iterator[Event]:
+    """One round of reflection on the answer of a run: its verdict, the critique, the repainted candidates.
+
+    ``events`` are the run's, of whatever method, painted here or opened from a trace; the events yielded continue them,
+    and both together are again a run that can be reflected on. The last one, ``RunFinished``, names the better picture
+    and counts the run before it, too. If the judge calls the picture right, nothing is repainted unless ``anyway``.
+
+    Raises UserError at once if there is no picture to reflect on, if the run was painted by another backend or other
+    weights, if no self-correcting model is offered, or after the last round allowed.
+    """
+    started, before = _reflectable(backend, events)
+    settings = Settings.checked(
+        started.prompt,
+        "parm++",
+        backend.name,
+        started.model,
+        paths=started.paths,
+        steps=started.steps,
+        guidance=started.guidance,
+        temperature=started.temperature,
+        seed=started.seed,
+        verdicts=started.verdicts,
+    )
+    backend.check_prompt(settings.prompt)
+    number = 1 + max(event.round for event in events if isinstance(event, RoundStarted))
+    if number > ROUNDS[1] and (anyway or not is_right(before)):
+        raise UserError(f"This picture has been repainted {ROUNDS[1]} times, which is the most. Start a new run.")
+    spent = next((event for event in reversed(events) if isinstance(event, RunFinished)), None)
+    run = Run(settings, backend, show, check, rewrite, _meter(spent))
+    critique = _critique(events, before.winner)
+    return _finished(run, _reflection(run, number, before, critique, anyway), seconds=spent.seconds if spent else 0.0)
+
+
+def _reflectable(backend: Backend, events: Sequence[Event]) -> tuple[RunStarted, Chosen]:
+    """The start of a run, and its answer with the judge's word on it so far."""
+    started = events[0] if events else None
+    winner = answer(events)
+    if not isinstance(started, RunStarted) or winner is None:
+        raise UserError("There is no picture to reflect on yet: paint one first.")
+    if started.backend != backend.name:
+        raise UserError(f"This picture was painted by {started.backend}, and {backend.name} is running: paint it anew.")
+    other = [name for name in started.weights if started.weights[name] != backend.weights.get(name)]
+    if other:
+        raise UserError(f"This picture was painted with other weights ({', '.join(sorted(other))}): paint it anew.")
+    if not winner.codes:
+        raise UserError("This run does not hold the codes of its picture: paint it anew.")
+    outcomes = [
+        event
+        for event in events
+        if isinstance(event, Judged)
+        and (event.question, event.round, event.path) == ("outcome", winner.round, winner.path)
+    ]
+    return started, Chosen(winner, outcomes[-1] if outcomes else None)
+
+
+def _meter(spent: RunFinished | None) -> Meter:
+    if spent is None:
+        return Meter()
+    return Meter(spent.generator_passes, spent.judge_passes, spent.pictures_decoded, spent.passes_saved)
+
+
+def _critique(events: Sequence[Event], winner: Winner) -> str | None:
+    """What the judge has said about ``winner`` already: it would say the same again."""
+    said = [e.text for e in events if isinstance(e, Critiqued) and e.done and e.round == winner.round]
+    return said[-1] if said else None
+
+
+def _reflection(
+    run: Run, number: int, before: Chosen, critique: str | None, anyway: bool
+) -> Generator[Event, None, Chosen]:
+    before = yield from _with_full_picture(run, before)
+    if before.outcome is None:
+        before = yield from judge_outcome(run, before)
+    if is_right(before) and not anyway:
+        yield Progress(f"the judge calls this picture right (P(yes) = {before.outcome.p_yes:.2f})")
+        return before
+    if critique is None:
+        critique = yield from criticise(run, before)
+    after = yield from repaint(run, number, before, critique)
+    return after if rank(after) > rank(before) else before
+
+
+def _with_full_picture(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
+    """``chosen`` with the picture of its codes: one from a trace may be a thumbnail, and is not trusted."""
+    yield Progress("decoding the picture")
+    winner = chosen.winner
+    (picture,) = run.backend.decode(np.asarray([winner.codes]))
+    run.meter.pictures_decoded += 1
+    return Chosen(replace(winner, picture=picture), chosen.outcome)
+
+
+def _finished(
+    run: Run, strategy: Generator[Event, None, Chosen], *, started: RunStarted | None = None, seconds: float = 0.0
+) -> Iterator[Event]:
+    """The events of a strategy between start and end; ``seconds`` count its own work, not that of whoever listens."""
+    if started:
+        yield started
+    with closing(strategy):
+        while True:
+            since = perf_counter()
+            try:
+                event = next(strategy)
+            except StopIteration as end:
+                winner = end.value.winner
+                break
+            finally:
+                seconds += perf_counter() - since
+            yield event
+    yield RunFinished(winner.round, winner.path, seconds, **asdict(run.meter))

@@ -1,0 +1,85 @@
+"""PARM, the potential assessment reward model (arXiv 2501.13926 section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from ..events import Event, Judged, PathPruned, Progress
+from .protocols import Context
+from .rounds import Chosen, Round, Run
+from .verdicts import NEVER_CLEAR, doubt
+
+
+def parm(
+    run: Run,
+    number: int = 0,
+    model: str | None = None,
+    context: Context | None = None,
+    picture: np.ndarray | None = None,
+) -> Generator[Event, None, Chosen]:
+    """Clarity of each guess until it is clear, then potential; "no" stops the path; best of the survivors.
+
+    A path is asked for its potential at once when it becomes clear. "yes" settles it: it is asked nothing more until
+    the end. "no" stops it (by the original rules it is painted on, but cannot win). After an answer that is neither, it
+    is asked for its potential again at the next step (by the original rules not). Paths that never became clear are no
+    survivors. Without survivors the path with the lowest P(no) to potential is restored, finished and chosen.
+
+    ``number``, ``model``, ``context`` and ``picture`` are those of a repainting round (``cotdemo.search.reflection``).
+    """
+    original = run.settings.original
+    round = Round(run, number, model, context)
+    yield from round.start(picture)
+    painting = round.painting
+    clear: set[int] = set()
+    settled: set[int] = set()
+    promising: set[int] = set()
+    doubts: dict[int, float] = {}
+    while not painting.done:
+        # final pictures are judged once more, so all of them are needed
+        yield from round.step(painting.live if round.ending else _unsettled(painting.live, settled))
+        asked = _unsettled(painting.live, settled)
+        if not asked:
+            continue
+        yield round.progress("looking", round.guesses[asked[0]].step)
+        look = round.look(asked)
+        answers = yield from round.ask(look, "clarity", asked, [path for path in asked if path not in clear])
+        clear.update(path for path, answer in answers.items() if answer.answer == "yes")
+        answers = yield from round.ask(look, "potential", asked, [path for path in asked if path in clear])
+        doubts.update((path, doubt(answer, original)) for path, answer in answers.items())
+        promising.update(path for path, answer in answers.items() if answer.answer == "yes")
+        settled |= set(answers) if original else promising
+        if not original:
+            yield from _prune(round, [answer for answer in answers.values() if answer.answer == "no"])
+    if promising:
+        survivors = sorted(promising)
+        path, outcome = yield from round.best(survivors)
+        return (yield from round.finish(path, survivors, outcome))
+    path = min(range(run.settings.paths), key=lambda path: doubts.get(path, NEVER_CLEAR))
+    yield from _resume(round, path)
+    outcome = None if original else (yield from round.best([path]))[1]
+    return (yield from round.finish(path, (), outcome, fallback=True))
+
+
+def _unsettled(live: tuple[int, ...], settled: set[int]) -> list[int]:
+    return [path for path in live if path not in settled]
+
+
+def _prune(round: Round, hopeless: list[Judged]) -> Generator[Event, None, None]:
+    if hopeless:
+        round.painting.drop([answer.path for answer in hopeless])
+    for answer in hopeless:
+        yield PathPruned(round.number, answer.path, answer.step, answer.p_no)
+
+
+def _resume(round: Round, path: int) -> Generator[Event, None, None]:
+    """Finish ``path`` from where it was stopped, alone."""
+    painting = round.painting
+    yield Progress(f"no path survived - finishing path {path}, the least hopeless one")
+    if round.guesses[path].step == round.last_step:
+        return
+    painting.drop([other for other in painting.live if other != path])
+    painting.restore(path)
+    while not painting.done:
+        yield from round.step((path,) if round.ending else ())

@@ -1,0 +1,119 @@
+"""What a search needs from a generator, a judge and a backend; no torch here, anything that fits will do.
+
+Arrays may be numpy's or torch's: a search only indexes rows, calls ``tolist()`` and hands codes back to ``decode``.
+P is the number of live paths, N the number of tokens of a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..events import Question
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the self-correcting model repaints from: the previous picture and what is wrong with it."""
+
+    prompt_codes: tuple[int, ...]  # the previous picture's N codes
+    critique: str
+
+
+class Step(Protocol):
+    """One mask-predict step of all live paths; row r of each array belongs to ``paths[r]``."""
+
+    index: int  # of the step, from 0
+    paths: tuple[int, ...]
+    codes: Any  # (P, N): all sampled codes, the guess
+    masked: Any  # (P, N) bool: masked again after this step
+    confidence: Any  # (P, N): probability of the sampled code
+
+
+class Painting(Protocol):
+    """Paths being painted in one batch."""
+
+    live: tuple[int, ...]  # paths not dropped, ascending; a finished path stays live
+    done: bool  # no live path has a step left
+
+    def step(self) -> Step:
+        """One step of every live path."""
+
+    def drop(self, paths: Sequence[int]) -> None:
+        """Take paths out of the batch at once, keeping what is needed to restore them."""
+
+    def restore(self, path: int) -> None:
+        """Bring a dropped path back exactly where it stopped; asked for only when no other path is live."""
+
+    def decode(self, codes: Any) -> Any:
+        """Codes (rows, N) -> pictures (rows, height, width, 3), uint8 numpy."""
+
+
+class Painter(Protocol):
+    def start(
+        self,
+        prompt: str,
+        paths: Sequence[int],
+        steps: int,
+        guidance: float,
+        temperature: float,
+        seed: int,
+        *,
+        context: Context | None = None,
+    ) -> Painting:
+        """Begin to paint; path i depends on (seed, i) only, not on which other paths there are."""
+
+
+class Answers(Protocol):
+    """Answers to one question, one entry per row asked."""
+
+    p_yes: Any  # (rows,) softmax probability of "yes"
+    p_no: Any  # (rows,)
+    yes: Any  # (rows,) bool: "yes" is the likeliest token of all
+    no: Any  # (rows,) bool
+
+
+class Look(Protocol):
+    """Pictures the judge has encoded once, to be asked about."""
+
+    def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> Answers:
+        """One question about the pictures in ``rows`` (all by default), answered in that order."""
+
+    def explain(self, prompt: str, row: int) -> Iterator[str]:
+        """What is wrong with one picture, in pieces of text to be joined as they are."""
+
+
+class Judge(Protocol):
+    def look(self, pictures: Sequence[np.ndarray]) -> Look:
+        """Encode pictures of shape (height, width, 3), uint8."""
+
+
+class Verdict(Protocol):
+    """What a checker says about a picture (``cotdemo.world.geneval.Verdict``)."""
+
+    correct: bool
+    strict: bool
+    reason: str
+
+
+class Backend(Protocol):
+    """A named set of weights. ``painter`` and ``judge`` may load on first use."""
+
+    name: str
+    grid: tuple[int, int]  # token rows, token columns
+    codebook: int
+    picture_size: tuple[int, int]  # height, width in pixels
+    weights: Mapping[str, str]  # component -> short hash
+    judge: Judge
+    check: Callable[[str, np.ndarray], Verdict] | None  # the embedded world's truth, where there is one
+
+    def painter(self, model: str) -> Painter: ...
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Codes (P, N) -> pictures (P, height, width, 3), uint8, without a painting."""
+
+    def check_prompt(self, prompt: str) -> None:
+        """Raise UserError for a prompt this backend cannot paint (a word it does not know)."""

@@ -1,0 +1,85 @@
+"""PARM++: the judge says in words what is wrong with the chosen picture, and it is repainted (arXiv 2501.13926
+section 3.4).
+
+Whatever model painted the first picture, the self-correcting one repaints. A picture is the better one if the judge
+calls it right, then by its P(yes); the best so far is what the next round repaints, and what is kept in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+from ..events import Critiqued, Event, Progress
+from ..settings import CORRECTOR
+from .parm import parm
+from .protocols import Context
+from .rounds import Chosen, Run
+
+MAX_CRITIQUE = 400  # characters; a judge that does not end its sentence is cut off
+
+
+def parm_plus(run: Run) -> Generator[Event, None, Chosen]:
+    """PARM, then critique and repainting until the judge says "yes", for at most ``settings.rounds`` rounds."""
+    best = yield from parm(run)
+    critique = None
+    for number in range(1, run.settings.rounds + 1):
+        if is_right(best):
+            break
+        if critique is None:
+            critique = yield from criticise(run, best)
+        candidate = yield from repaint(run, number, best, critique)
+        if rank(candidate) > rank(best):
+            best, critique = candidate, None
+    return best
+
+
+def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[Event, None, Chosen]:
+    """PARM on candidates that the self-correcting model paints from a picture and its critique."""
+    words = run.rewrite(critique) if run.rewrite else critique
+    context = Context(chosen.winner.codes, words)
+    return (yield from parm(run, number, CORRECTOR, context, chosen.winner.picture))
+
+
+def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:
+    """The judge's words on a picture, as they come, then complete."""
+    yield Progress("the judge says what is wrong")
+    look = run.backend.judge.look([chosen.winner.picture])
+    run.meter.judge_passes += 1
+    text = ""
+    yield Critiqued(chosen.winner.round, text, done=False)
+    for so_far in _joined(look.explain(run.settings.prompt, 0)):
+        text = so_far
+        yield Critiqued(chosen.winner.round, text, done=False)
+    yield Critiqued(chosen.winner.round, text)
+    return text
+
+
+def judge_outcome(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
+    """``chosen`` with the judge's answer to "outcome", for a winner that nothing has judged."""
+    yield Progress("looking at the picture")
+    look = run.backend.judge.look([chosen.winner.picture])
+    yield Progress("judging outcome")
+    place = (chosen.winner.round, chosen.winner.path, run.settings.steps - 1)
+    (outcome,) = run.ask(look, "outcome", [place], [0])
+    yield outcome
+    return Chosen(chosen.winner, outcome)
+
+
+def is_right(chosen: Chosen) -> bool:
+    return chosen.outcome is not None and chosen.outcome.answer == "yes"
+
+
+def rank(chosen: Chosen) -> tuple[bool, float]:
+    outcome = chosen.outcome
+    return (is_right(chosen), outcome.p_yes if outcome else -1.0)
+
+
+def _joined(pieces: Iterator[str]) -> Iterator[str]:
+    """Text that grows piece by piece, kept to one line without control characters."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        yield line[:MAX_CRITIQUE]
+        if len(line) >= MAX_CRITIQUE:
+            return

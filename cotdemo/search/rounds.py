@@ -1,0 +1,187 @@
+"""What every strategy is made of: a run's settings and costs, one round of painting, and questions to the judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, StepDecoded, Winner
+from ..settings import Settings
+from .protocols import Backend, Context, Look
+from .verdicts import drawn, likeliest, score
+
+Show = Literal["all", "judged", "none"]
+
+
+@dataclass
+class Meter:
+    """What a run has cost so far, counted as ``RunFinished`` reports it."""
+
+    generator_passes: int = 0
+    judge_passes: int = 0
+    pictures_decoded: int = 0
+    passes_saved: int = 0
+
+
+@dataclass
+class Run:
+    """What the strategies share.
+
+    ``show`` says which pictures ``StepDecoded`` carries: those of all steps, those that were decoded to be judged, or
+    none; with "all", every guess is decoded. ``check`` tells whether final pictures go to the backend's checker.
+    ``rewrite`` changes a critique before it is painted from (for ablations).
+    """
+
+    settings: Settings
+    backend: Backend
+    show: Show = "all"
+    check: bool = True
+    rewrite: Callable[[str], str] | None = None
+    meter: Meter = field(default_factory=Meter)
+
+    @property
+    def passes_per_step(self) -> int:
+        """Forward passes of one path in one step: guidance adds the unconditional one."""
+        return 2 if self.settings.guidance > 0 else 1
+
+    @property
+    def truth(self) -> bool:
+        return self.check and self.backend.check is not None
+
+    def ask(
+        self, look: Look, question: Question, places: Sequence[tuple[int, int, int]], rows: Sequence[int]
+    ) -> list[Judged]:
+        """The judge's answers about ``rows`` of a look; ``places`` are the (round, path, step) of those rows."""
+        answers = look.ask(question, self.settings.prompt, rows)
+        self.meter.judge_passes += len(rows)
+        values = (answers.p_yes.tolist(), answers.p_no.tolist(), answers.yes.tolist(), answers.no.tolist())
+        return [self._judged(question, place, *row) for place, *row in zip(places, *values)]
+
+    def _judged(
+        self, question: Question, place: tuple[int, int, int], p_yes: float, p_no: float, yes: bool, no: bool
+    ) -> Judged:
+        if not (math.isfinite(p_yes) and math.isfinite(p_no)):
+            raise FloatingPointError("The judge's probabilities are not finite: look at its weights and its dtype.")
+        # a softmax in low precision may exceed 1 by a rounding
+        p_yes, p_no = min(max(p_yes, 0.0), 1.0), min(max(p_no, 0.0), 1.0)
+        sampled = self.settings.verdicts == "sampled"
+        answer = drawn(p_yes, p_no, (self.settings.seed, *place), question) if sampled else likeliest(yes, no)
+        return Judged(*place, question, p_yes, p_no, answer)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The winner of a round and, where it was judged, the answer to "outcome" about it."""
+
+    winner: Winner
+    outcome: Judged | None = None
+
+
+class Round:
+    """One round of painting: paths in one batch, and the latest guess of each.
+
+    Its methods are generators of events, and yield before every forward pass, so that closing a search stops the work
+    within one step.
+    """
+
+    def __init__(self, run: Run, number: int = 0, model: str | None = None, context: Context | None = None):
+        self.run, self.number, self.context = run, number, context
+        self.settings = run.settings
+        self.model = model or run.settings.model
+        self.last_step = run.settings.steps - 1
+        self.guesses: dict[int, StepDecoded] = {}  # latest of each path, with its picture where that was decoded
+        self._passes_before = run.meter.generator_passes
+
+    def start(self, picture: np.ndarray | None = None) -> Iterator[Event]:
+        """Begin to paint; ``picture`` is what a later round repaints."""
+        critique = self.context.critique if self.context else ""
+        yield RoundStarted(self.number, self.model, critique, picture)
+        yield Progress("reading the prompt")
+        s = self.settings
+        painter = self.run.backend.painter(self.model)
+        seed = round_seed(s.seed, self.number)
+        self.painting = painter.start(
+            s.prompt, range(s.paths), s.steps, s.guidance, s.temperature, seed, context=self.context
+        )
+
+    def step(self, see: Collection[int]) -> Iterator[Event]:
+        """One step of every live path, decoding the guesses of those in ``see`` (of all, where all are shown)."""
+        yield self.progress("painting")
+        step = self.painting.step()
+        self.run.meter.generator_passes += len(step.paths) * self.run.passes_per_step
+        rows = [row for row, path in enumerate(step.paths) if self.run.show == "all" or path in see]
+        pictures = dict(zip(rows, self.painting.decode(step.codes[rows]))) if rows else {}
+        self.run.meter.pictures_decoded += len(rows)
+        values = zip(step.paths, step.codes.tolist(), step.masked.tolist(), step.confidence.tolist())
+        for row, (path, codes, masked, confidence) in enumerate(values):
+            positions = tuple(position for position, again in enumerate(masked) if again)
+            guess = StepDecoded(
+                self.number, path, step.index, tuple(codes), positions, tuple(confidence), pictures.get(row)
+            )
+            self.guesses[path] = guess
+            yield replace(guess, picture=None) if self.run.show == "none" else guess
+
+    @property
+    def ending(self) -> bool:
+        """The step to come is the last."""
+        return self._next_step == self.last_step
+
+    @property
+    def _next_step(self) -> int:
+        path = self.painting.live[0]  # live paths are all at the same step
+        return self.guesses[path].step + 1 if path in self.guesses else 0
+
+    def progress(self, doing: str, step: int | None = None) -> Progress:
+        s, alive = self.settings, len(self.painting.live)
+        of_round = f"round {self.number} - " if self.number else ""
+        at = self._next_step if step is None else step
+        return Progress(f"{of_round}step {at + 1} of {s.steps} - {alive} of {s.paths} paths alive - {doing}")
+
+    def look(self, paths: Sequence[int]) -> Look:
+        """The judge's look at the latest guesses of ``paths``, one row each, in this order."""
+        return self.run.backend.judge.look([self.guesses[path].picture for path in paths])
+
+    def ask(
+        self, look: Look, question: Question, seen: Sequence[int], paths: Sequence[int]
+    ) -> Generator[Event, None, dict[int, Judged]]:
+        """Ask about ``paths`` among those of a look (``seen``); returns the answers by path."""
+        if not paths:
+            return {}
+        yield self.progress(f"judging {question}", self.guesses[paths[0]].step)
+        places = [(self.number, path, self.guesses[path].step) for path in paths]
+        judged = self.run.ask(look, question, places, [seen.index(path) for path in paths])
+        yield from judged
+        return {answer.path: answer for answer in judged}
+
+    def best(self, paths: Sequence[int]) -> Generator[Event, None, tuple[int, Judged]]:
+        """The path whose picture is right with the highest P(yes); of equals the first."""
+        yield self.progress("looking at the final pictures", self.last_step)
+        outcomes = yield from self.ask(self.look(paths), "outcome", paths, paths)
+        path = max(paths, key=lambda path: score(outcomes[path], self.settings.original))
+        return path, outcomes[path]
+
+    def finish(
+        self, path: int, survivors: Sequence[int], outcome: Judged | None, fallback: bool = False
+    ) -> Generator[Event, None, Chosen]:
+        """Check the final pictures, crown ``path`` and settle the round's costs."""
+        finals = [guess for guess in self.guesses.values() if guess.step == self.last_step]
+        if self.run.truth:
+            for guess in sorted(finals, key=lambda guess: guess.path):
+                verdict = self.run.backend.check(self.settings.prompt, guess.picture)
+                yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason)
+        meter, s = self.run.meter, self.settings
+        spent = meter.generator_passes - self._passes_before
+        meter.passes_saved += s.paths * s.steps * self.run.passes_per_step - spent
+        guess, p_yes = self.guesses[path], outcome.p_yes if outcome else None
+        winner = Winner(self.number, path, tuple(survivors), p_yes, fallback, guess.codes, guess.picture)
+        yield winner
+        return Chosen(winner, outcome)
+
+
+def round_seed(seed: int, number: int) -> int:
+    """The seed of a round: a later round draws afresh, and the same whether PARM++ or Reflect begins it."""
+    return seed if number == 0 else int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

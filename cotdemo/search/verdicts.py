@@ -1,0 +1,42 @@
+"""How an answer becomes a verdict, and what the released code made of it.
+
+By default the likeliest token decides, so a run is deterministic. ``verdicts="sampled"`` draws the verdict from the
+answer's probabilities, as the released code does by sampling its answers at temperature 1. ``original=True`` takes the
+released code's rules (github ZiyuGuo99/Image-Generation-CoT, parm.py) where they differ from the paper's: potential is
+asked once; a "no" does not stop the path, which only cannot win; an answer that is neither counts P(no) = 50 for
+potential and P(yes) = 0 for outcome; the picture chosen without survivors is not judged.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from ..events import Judged, Question
+
+Answer = Literal["yes", "no", "neither"]
+_QUESTIONS: tuple[Question, ...] = ("clarity", "potential", "outcome")
+
+NEVER_CLEAR = 1.0  # P(no) of a path that was never asked for its potential, in the released code and here
+
+
+def likeliest(yes: bool, no: bool) -> Answer:
+    """The verdict of the likeliest token."""
+    return "yes" if yes else "no" if no else "neither"
+
+
+def drawn(p_yes: float, p_no: float, key: tuple[int, int, int, int], question: Question) -> Answer:
+    """A verdict drawn from the probabilities; the same ``key`` (seed, round, path, step) draws the same."""
+    draw = np.random.default_rng([*key, _QUESTIONS.index(question)]).random()
+    return "yes" if draw < p_yes else "no" if draw < p_yes + p_no else "neither"
+
+
+def doubt(potential: Judged, original: bool) -> float:
+    """P(no) to potential by which the least hopeless path is found."""
+    return 50.0 if original and potential.answer == "neither" else potential.p_no
+
+
+def score(outcome: Judged, original: bool) -> float:
+    """P(yes) to outcome by which the best of the survivors is found; a "no" can still be the best."""
+    return 0.0 if original and outcome.answer == "neither" else outcome.p_yes

@@ -1,0 +1,264 @@
+"""A run as a file: its events, in JSON (docs/trace.md), and as rows for a table.
+
+A trace is opened from files that strangers made, so loading bounds the size before it parses, checks every field
+(``cotdemo.codec``), then that the events fit together, and raises nothing but UserError.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .codec import decode_event, encode_event
+from .errors import UserError
+from .events import (
+    Checked,
+    Critiqued,
+    Event,
+    Judged,
+    PathPruned,
+    Progress,
+    RoundStarted,
+    RunFinished,
+    RunStarted,
+    StepDecoded,
+    Winner,
+)
+from .settings import plain_text
+
+FORMAT = "cotdemo-trace"
+VERSION = 1
+MAX_BYTES = 8_000_000
+MAX_EVENTS = 20_000
+_MAX_DEPTH = 8
+_MAX_MARKS = {b"{": 2 * MAX_EVENTS, b"[": 2 * MAX_EVENTS, b",": 20 * MAX_EVENTS, b'"': 50 * MAX_EVENTS}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The events of one run, complete or stopped, with the moment it was made (ISO 8601, UTC)."""
+
+    events: tuple[Event, ...]
+    created: str
+
+    @classmethod
+    def of(cls, events: Iterable[Event], created: str | None = None) -> Trace:
+        """The trace of a stream of events, without messages of progress and words of a critique still coming."""
+        kept = (e for e in events if not isinstance(e, Progress) and not (isinstance(e, Critiqued) and not e.done))
+        return cls(tuple(kept), created or datetime.now(timezone.utc).isoformat(timespec="seconds"))
+
+    @property
+    def started(self) -> RunStarted:
+        return self.events[0]
+
+    @property
+    def finished(self) -> RunFinished | None:
+        """What the run came to, its reflections included; None where it was stopped before."""
+        return next((event for event in reversed(self.events) if isinstance(event, RunFinished)), None)
+
+    @property
+    def winner(self) -> Winner | None:
+        """The answer of the run; before its end the latest round's; None where no round came to its end."""
+        return answer(self.events)
+
+    def to_json(self) -> str:
+        events = [encode_event(event) for event in self.events]
+        content = {"format": FORMAT, "version": VERSION, "created": self.created, "events": events}
+        return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Trace:
+        """The trace in ``text``. Raises UserError unless it is a complete, valid trace of this version."""
+        content = _parse(text)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise UserError("This is not a trace of this app: open a trace.json that it wrote.")
+        if type(content.get("version")) is not int or content["version"] != VERSION:
+            version = ascii(content.get("version"))[:20]
+            raise UserError(f"This trace has version {version}; this app reads version {VERSION}.")
+        if content.keys() - {"format", "version", "created", "events"}:
+            raise UserError("This trace holds entries that its version does not have.")
+        created = plain_text("created", content.get("created"), 40)
+        events = content.get("events")
+        if not isinstance(events, list) or not 1 <= len(events) <= MAX_EVENTS:
+            raise UserError(f"A trace must hold 1 to {MAX_EVENTS} events.")
+        decoded = []
+        for place, event in enumerate(events):
+            try:
+                decoded.append(decode_event(event))
+            except UserError as error:
+                raise UserError(f"Event {place} of this trace is not valid: {error}") from None
+        _check_run(decoded)
+        return cls(tuple(decoded), created)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        Path(path).write_text(self.to_json(), encoding="ascii")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Trace:
+        """The trace in a file; at most ``MAX_BYTES`` of it are read. Raises UserError."""
+        try:
+            with open(path, "rb") as file:
+                return cls.from_json(file.read(MAX_BYTES + 1))
+        except OSError as error:
+            raise UserError(f"The trace cannot be read: {error.strerror}.") from None
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per path and step, in the order they came; None stands for what did not happen.
+
+        Columns: ``round``, ``path``, ``step``, ``masked`` (tokens masked again), ``confidence`` (mean over tokens),
+        ``<question>`` (the answer) and ``<question>_p_yes``, ``<question>_p_no`` for clarity, potential and outcome,
+        ``pruned`` (the path stopped after this step), ``winner`` (the round chose this picture), ``correct`` and
+        ``strict`` (the checker's word on a final picture).
+        """
+        rows: dict[tuple[int, int, int], dict[str, Any]] = {}
+        last: dict[tuple[int, int], dict[str, Any]] = {}  # the latest row of each path
+        for event in self.events:
+            if isinstance(event, StepDecoded):
+                row = dict.fromkeys(_COLUMNS)
+                row.update(round=event.round, path=event.path, step=event.step, masked=len(event.masked))
+                row.update(confidence=sum(event.confidence) / len(event.confidence), pruned=False, winner=False)
+                rows[event.round, event.path, event.step] = last[event.round, event.path] = row
+            elif isinstance(event, Judged):
+                name = event.question
+                verdict = {name: event.answer, f"{name}_p_yes": event.p_yes, f"{name}_p_no": event.p_no}
+                rows[event.round, event.path, event.step].update(verdict)
+            elif isinstance(event, PathPruned):
+                rows[event.round, event.path, event.step]["pruned"] = True
+            elif isinstance(event, Winner):
+                last[event.round, event.path]["winner"] = True
+            elif isinstance(event, Checked):
+                last[event.round, event.path].update(correct=event.correct, strict=event.strict)
+        return list(rows.values())
+
+
+_QUESTIONS = ("clarity", "potential", "outcome")
+_COLUMNS = (
+    *("round", "path", "step", "masked", "confidence"),
+    *(name for question in _QUESTIONS for name in (question, f"{question}_p_yes", f"{question}_p_no")),
+    *("pruned", "winner", "correct", "strict"),
+)
+
+
+def answer(events: Sequence[Event]) -> Winner | None:
+    """The winner that the last ``RunFinished`` names; without one, the latest round's."""
+    winners = {event.round: event for event in events if isinstance(event, Winner)}
+    finished = next((event for event in reversed(events) if isinstance(event, RunFinished)), None)
+    return winners.get(finished.round if finished else max(winners, default=0))
+
+
+def _parse(text: str | bytes) -> Any:
+    """JSON with bounded size, depth and counts, and finite numbers only."""
+    try:
+        data = text.encode() if isinstance(text, str) else text
+        if len(data) > MAX_BYTES:
+            raise UserError(f"This trace is too large: at most {MAX_BYTES // 1_000_000} MB are read.")
+        if any(data.count(mark) > most for mark, most in _MAX_MARKS.items()) or _depth(data) > _MAX_DEPTH:
+            raise UserError("This trace is nested too deep or holds too many values.")
+        return json.loads(data.decode(), parse_constant=_refuse_number, parse_int=_short_int)
+    except UserError:
+        raise
+    except (ValueError, RecursionError):
+        raise UserError("This trace is damaged or truncated: it is not valid JSON.") from None
+
+
+def _depth(data: bytes) -> int:
+    """The deepest nesting of brackets outside texts."""
+    depth = deepest = 0
+    inside = False
+    for mark in re.finditer(rb'\\.|["\[\]{}]', data, re.DOTALL):
+        token = mark.group()
+        if token == b'"':
+            inside = not inside
+        elif not inside and token in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif not inside and token in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _refuse_number(name: str) -> float:
+    raise UserError(f"This trace holds the number {name}, which is none.")
+
+
+def _short_int(digits: str) -> int:
+    if len(digits) > 20:
+        raise UserError("This trace holds a number of more than 20 digits.")
+    return int(digits)
+
+
+def _check_run(events: Sequence[Event]) -> None:
+    """Raise UserError unless the events fit together: one start, rounds in order, nothing out of range or twice."""
+    if not isinstance(events[0], RunStarted):
+        raise UserError("A trace must begin with RunStarted.")
+    seen = _Seen(events[0])
+    for place, event in enumerate(events[1:], 1):
+        fault = seen.fault(event)
+        if fault:
+            raise UserError(f"Event {place} of this trace does not fit: {type(event).__name__}: {fault}.")
+        seen.add(event)
+
+
+class _Seen:
+    """The events of a run so far, as far as later ones must fit to them."""
+
+    def __init__(self, started: RunStarted):
+        self.started = started
+        self.tokens = started.grid[0] * started.grid[1]
+        self.rounds = 0
+        self.once: set[tuple[object, ...]] = set()  # what may come once only
+        self.painted: set[tuple[int, ...]] = set()  # (round, path) and (round, path, step)
+        self.winners: set[tuple[int, int]] = set()
+
+    def fault(self, event: Event) -> str | None:
+        """Why ``event`` cannot come next, or None."""
+        if isinstance(event, (RunStarted, Progress)) or isinstance(event, Critiqued) and not event.done:
+            return "it has no place in a trace"
+        if isinstance(event, RoundStarted):
+            return None if event.round == self.rounds else f"the next round must be {self.rounds}"
+        if event.round >= self.rounds:
+            return "its round has not begun"
+        if getattr(event, "path", 0) >= self.started.paths or getattr(event, "step", 0) >= self.started.steps:
+            return "its path or step is out of range"
+        if _key(event) in self.once:
+            return "it comes twice"
+        return self._misfit(event)
+
+    def _misfit(self, event: Event) -> str | None:
+        if isinstance(event, (StepDecoded, Winner)):
+            optional = isinstance(event, Winner) and not event.codes
+            if len(event.codes) != self.tokens and not optional:
+                return f"it must hold {self.tokens} codes"
+            if max(event.codes, default=0) >= self.started.codebook:
+                return "a code is not in the codebook"
+        if isinstance(event, (Judged, PathPruned)) and (event.round, event.path, event.step) not in self.painted:
+            return "its step was not painted"
+        if isinstance(event, (Winner, Checked)) and (event.round, event.path) not in self.painted:
+            return "its path was not painted"
+        if isinstance(event, Winner) and not set(event.survivors) <= set(range(self.started.paths)):
+            return "a survivor is out of range"
+        if isinstance(event, RunFinished) and (event.round, event.path) not in self.winners:
+            return "its round has no such winner"
+        return None
+
+    def add(self, event: Event) -> None:
+        if not isinstance(event, RunFinished):
+            self.once.add(_key(event))
+        if isinstance(event, RoundStarted):
+            self.rounds += 1
+        elif isinstance(event, StepDecoded):
+            self.painted |= {(event.round, event.path), (event.round, event.path, event.step)}
+        elif isinstance(event, Winner):
+            self.winners.add((event.round, event.path))
+
+
+def _key(event: Event) -> tuple[object, ...]:
+    """What tells an event from others of its type; a round has one winner and one critique."""
+    names = ("round",) if isinstance(event, (Winner, Critiqued)) else ("round", "path", "step", "question")
+    return type(event), *(getattr(event, name, None) for name in names)

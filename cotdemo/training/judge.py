@@ -1,0 +1,193 @@
+"""Stage 3: the judge. One LLaVA-OneVision learns to answer every question about a picture in one pass.
+
+The questions of a lesson share picture and prompt, so they are packed into one sequence: a trunk (picture, prompt) and
+one branch for each question, which sees the trunk and itself only. That is what the judge computes question by question
+when it judges, at a fraction of the cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
+
+from ..generator.magvit import MagvitV2
+from ..judge.judge import Judge
+from ..judge.conversation import IGNORE, Conversation
+from ..judge.network import see
+from ..judge.pictures import to_pixels
+from ..world.words import judge_tokenizer
+from .judge_data import UNKNOWN, Lessons
+from .loop import Schedule, fit
+
+_QUESTIONS = ("clarity", "potential", "outcome")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    seed: int = 3
+    batch: int = 48
+    vision: dict = field(
+        default_factory=lambda: {
+            "hidden_size": 160, "intermediate_size": 480, "num_hidden_layers": 4, "num_attention_heads": 4,
+            "image_size": 64, "patch_size": 8,
+        }
+    )  # fmt: skip
+    text: dict = field(
+        default_factory=lambda: {
+            "hidden_size": 160, "intermediate_size": 320, "num_hidden_layers": 4, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "max_position_embeddings": 256, "rope_theta": 1000.0,
+        }
+    )  # fmt: skip
+    weights: dict = field(  # of each question's loss
+        default_factory=lambda: {"clarity": 1.0, "potential": 1.0, "outcome": 1.0, "explain": 0.5, "describe": 0.5}
+    )
+    drawn: int = 20_000  # lessons on drawn pictures, to learn to see
+    painted: int = 5_000  # paintings, each of several guesses, to learn to judge
+    on_drawn: Schedule = Schedule(steps=3000, lr=1e-3, warmup=200, lr_end=1e-4, average=0.995)
+    on_painted: Schedule = Schedule(steps=2000, lr=5e-4, warmup=100, lr_end=2e-5, average=0.995)
+
+
+def new_judge(vision: dict, text: dict, tokenizer: PreTrainedTokenizerBase) -> Judge:
+    """An untrained small judge."""
+    config = LlavaOnevisionConfig(
+        vision_config={"model_type": "siglip_vision_model", "vision_use_head": False, **vision},
+        text_config={
+            "model_type": "qwen2", "vocab_size": len(tokenizer), "tie_word_embeddings": False,
+            "bos_token_id": tokenizer.convert_tokens_to_ids("<|im_start|>"), "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id, **text,
+        },
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1, vision_aspect_ratio="anyres_max_9", tie_word_embeddings=False,
+        image_grid_pinpoints=[[vision["image_size"], vision["image_size"]]],
+    )  # fmt: skip
+    model = LlavaOnevisionForConditionalGeneration(config)
+    with torch.no_grad():
+        model.model.image_newline.normal_(std=text["hidden_size"] ** -0.5)
+    return Judge(model, tokenizer, "small")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Lessons about one picture in one sequence; all of one length, the picture's tokens not counted among ``ids``."""
+
+    ids: list[int]  # words of the prompt, then of the branches
+    branch: list[int]  # 0 for the prompt, else the number of the branch
+    positions: list[int]
+    targets: list[int]
+    weights: list[float]
+
+
+def pack(conversation: Conversation, prompt: str, answers: Sequence[tuple[str, str]], weights: dict[str, float]) -> Packed:
+    """``answers`` are (question, what to answer); a branch's targets are exactly those of `Conversation.lesson`."""
+    picture = conversation.head + len(conversation._picture)
+    trunk = len(conversation.ids("outcome", prompt)) - len(conversation.tokenizer("match ?").input_ids)
+    packed = Packed(list(conversation.ids("outcome", prompt)[picture:trunk]), [0] * (trunk - picture),
+                    list(range(picture, trunk)), [IGNORE] * (trunk - picture), [0.0] * (trunk - picture))  # fmt: skip
+    for number, (question, answer) in enumerate(answers, start=1):
+        lesson = conversation.lesson(question, prompt, answer)
+        start = picture if question == "describe" else trunk
+        packed.ids.extend(lesson.ids[start:])
+        packed.branch.extend([-number if question == "describe" else number] * (len(lesson.ids) - start))
+        packed.positions.extend(range(start, len(lesson.ids)))
+        packed.targets.extend(lesson.targets[start:])
+        said = sum(target != IGNORE for target in lesson.targets)
+        packed.weights.extend([weights[question] / said**0.5] * (len(lesson.ids) - start))
+    return packed
+
+
+def collate(packs: Sequence[Packed], picture: int, pad: int) -> dict[str, torch.Tensor]:
+    """Packed lessons as tensors ``(lessons, length)`` and their attention ``(lessons, 1, picture + length, same)``.
+
+    A word sees the picture, earlier words of its own branch and, unless its branch is negative (describe), the prompt.
+    """
+    length = max(len(p.ids) for p in packs)
+
+    def table(rows: list[list], fill, dtype) -> torch.Tensor:
+        return torch.tensor([row + [fill] * (length - len(row)) for row in rows], dtype=dtype)
+
+    branch = table([p.branch for p in packs], 10**6, torch.long)
+    full = F.pad(branch, (picture, 0), value=0)
+    own = full[:, :, None] == full[:, None, :]
+    prompt = (full[:, None, :] == 0) & (full[:, :, None] > 0)
+    of_picture = torch.arange(picture + length) < picture
+    causal = torch.ones(picture + length, picture + length, dtype=torch.bool).tril()
+    attention = (own | prompt | of_picture[None, None]) & causal
+    return {
+        "ids": table([p.ids for p in packs], pad, torch.long),
+        "positions": F.pad(table([p.positions for p in packs], 0, torch.long), (picture, 0)),
+        "targets": table([p.targets for p in packs], IGNORE, torch.long),
+        "weights": table([p.weights for p in packs], 0.0, torch.float32),
+        "attention": attention[:, None],
+    }
+
+
+def answers_of(lessons: Lessons, row: int) -> list[tuple[str, str]]:
+    """What lesson ``row`` teaches: every question that it gives an answer to."""
+    said = [(q, "yes" if getattr(lessons, q)[row] else "no") for q in _QUESTIONS if getattr(lessons, q)[row] != UNKNOWN]
+    if lessons.critiques[row]:
+        said.append(("explain", str(lessons.critiques[row])))
+    if lessons.contents[row]:
+        said.append(("describe", str(lessons.contents[row])))
+    return said
+
+
+def losses(judge: Judge, pictures: np.ndarray, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weighted cross-entropy of packed lessons on pictures ``(lessons, H, W, 3)`` uint8."""
+    model = judge.model
+    pixels = to_pixels(pictures, judge.picture_size, like=model.model.image_newline)
+    batch = {name: value.to(pixels.device) for name, value in batch.items()}
+    seen = see(model, pixels)
+    embeddings = torch.cat([seen, model.get_input_embeddings()(batch["ids"])], dim=1)
+    picture = seen.shape[1]
+    positions = batch["positions"].clone()
+    positions[:, :picture] = torch.arange(picture, device=positions.device)
+    hidden = model.model.language_model(
+        inputs_embeds=embeddings, attention_mask=batch["attention"], position_ids=positions, use_cache=False
+    ).last_hidden_state[:, picture:]
+    where = batch["targets"] != IGNORE
+    logits, targets, weights = model.lm_head(hidden[where]), batch["targets"][where], batch["weights"][where]
+    each = F.cross_entropy(logits, targets, reduction="none")
+    yes_no = (targets == judge.conversation.yes) | (targets == judge.conversation.no)
+    right = (logits.argmax(-1) == targets).float()
+    return {
+        "loss": (each * weights).sum() / weights.sum(),
+        "verdicts": right[yes_no].mean(),
+        "words": right[~yes_no].mean(),
+    }
+
+
+def train(
+    recipe: Recipe,
+    schedule: Schedule,
+    magvit: MagvitV2,
+    lessons: Lessons,
+    work: Path,
+    device: str = "cpu",
+    judge: Judge | None = None,
+    **options,
+) -> Judge:
+    """Train from nothing (or from ``judge``), or go on from the checkpoint in ``work``."""
+    torch.manual_seed(recipe.seed)
+    judge = judge or new_judge(recipe.vision, recipe.text, judge_tokenizer())
+    judge.model.to(device).requires_grad_(True)
+    conversation = judge.conversation
+    picture = conversation.head + len(conversation._picture)
+
+    def step(_, index: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([recipe.seed, index])
+        rows = rng.integers(len(lessons), size=recipe.batch)
+        packs = [pack(conversation, str(lessons.prompts[row]), answers_of(lessons, row), recipe.weights) for row in rows]
+        with torch.no_grad():
+            codes = torch.from_numpy(lessons.codes[rows].astype(np.int64)).to(device)
+            pictures = MagvitV2.to_uint8(magvit.decode(codes))
+        return losses(judge, pictures, collate(packs, picture, judge.tokenizer.pad_token_id))
+
+    fit(judge.model, step, schedule, work, **options)
+    judge.model.requires_grad_(False)
+    return judge

@@ -1,0 +1,187 @@
+"""What the judge learns from: pictures as tokens, each with a prompt, and answers that checker A gives.
+
+Two kinds. *Drawn*: scenes that fit their prompt and scenes with one thing changed, some with tokens of another picture
+pasted in, seen through the image tokenizer. *Painted*: guesses along the generator's own trajectories.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..generator.magvit import MagvitV2
+from ..generator.pipeline import ShowoPipeline
+from ..world.checker_a import read
+from ..world.drawing import draw
+from ..world.geneval import Found, judge_reading
+from ..world.prompts import TAGS
+from ..world.scenes import COLOURS, KINDS, Object, Scene
+from ..world.splits import random_prompt, random_scene, split
+from .pictures import TAG_WEIGHTS, to_pixels
+
+STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes
+UNKNOWN = -1  # a question that this picture gives no answer to
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Pictures and answers; arrays of one length. Questions hold 1 (yes), 0 (no) or UNKNOWN."""
+
+    prompts: np.ndarray  # (n,) str
+    codes: np.ndarray  # (n, tokens) uint16
+    clarity: np.ndarray  # (n,) int8
+    potential: np.ndarray  # (n,) int8
+    outcome: np.ndarray  # (n,) int8
+    critiques: np.ndarray  # (n,) str: what is wrong; "" where nothing is known to be
+    contents: np.ndarray  # (n,) str: what is in the picture, in words
+    step: np.ndarray  # (n,) int16: step of the guess, or -1 where it was drawn
+    path: np.ndarray  # (n,) int32: guesses of one painting share it
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def save(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, file: Path) -> Lessons:
+        with np.load(file) as saved:
+            return cls(**{field.name: saved[field.name] for field in fields(cls)})
+
+    @classmethod
+    def join(cls, *parts: Lessons) -> Lessons:
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def only(self, rows: np.ndarray) -> Lessons:
+        return Lessons(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def contents(found: tuple[Found, ...]) -> str:
+    """What was read in a picture, in words, row by row and from left to right."""
+    ordered = sorted(found, key=lambda item: (round(item.box[1] / 8), item.box[0]))
+    names = [f"{item.colour} {item.kind}" if item.kind else "something malformed" for item in ordered]
+    return " , ".join(names) if names else "none"
+
+
+def inventory(found: tuple[Found, ...]) -> Counter:
+    """The objects and colours read in a picture, whatever their places."""
+    return Counter((item.kind, item.colour) for item in found)
+
+
+def _changed(scene: Scene, rng: np.random.Generator) -> Scene:
+    """The scene with one thing changed: an object missing, added, of another kind or colour, or two swapped."""
+    objects = list(scene.objects)
+    index = int(rng.integers(len(objects)))
+    item = objects[index]
+    change = rng.choice(["missing", "added", "twin", "kind", "colour", "moved"], p=[0.2, 0.14, 0.14, 0.16, 0.16, 0.2])
+    if change == "missing" and len(objects) > 1:
+        del objects[index]
+    elif change == "kind" or (change == "missing"):
+        objects[index] = replace(item, kind=KINDS[(KINDS.index(item.kind) + int(rng.integers(1, len(KINDS)))) % len(KINDS)])
+    elif change == "colour":
+        names = list(COLOURS)
+        objects[index] = replace(item, colour=names[(names.index(item.colour) + int(rng.integers(1, len(names)))) % len(names)])
+    elif change == "moved":
+        other = objects[(index + 1) % len(objects)]
+        objects[index], objects[(index + 1) % len(objects)] = (
+            replace(item, x=other.x, y=other.y), replace(other, x=item.x, y=item.y),
+        )  # fmt: skip
+    else:
+        size, slots = scene.difficulty.box, range(0, scene.difficulty.canvas - scene.difficulty.box + 1, scene.difficulty.pitch)
+        free = [(x, y) for x in slots for y in slots if all(abs(x - o.x) >= size or abs(y - o.y) >= size for o in objects)]
+        if free:
+            x, y = free[rng.integers(len(free))]
+            kind = item.kind if change == "twin" else KINDS[rng.integers(len(KINDS))]
+            colour = item.colour if change == "twin" else list(COLOURS)[rng.integers(len(COLOURS))]
+            objects.append(Object(kind, colour, x, y))
+    return Scene(tuple(objects), scene.difficulty)
+
+
+def _paste(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each grid of ``(n, tokens)`` with a small rectangle of tokens taken from the next one."""
+    side = int(codes.shape[1] ** 0.5)
+    grids = codes.reshape(-1, side, side).copy()
+    for grid, other in zip(grids, np.roll(codes.reshape(-1, side, side), 1, axis=0)):
+        height, width = rng.integers(1, 4, size=2)
+        top, left = rng.integers(side - height + 1), rng.integers(side - width + 1)
+        grid[top : top + height, left : left + width] = other[top : top + height, left : left + width]
+    return grids.reshape(codes.shape)
+
+
+@torch.no_grad()
+def drawn(magvit: MagvitV2, splits: tuple[str, ...], count: int, seed: int) -> Lessons:
+    """``count`` drawn pictures with prompts of the given splits: right ones, changed ones and damaged ones."""
+    rng = np.random.default_rng([seed, 11])
+    parts = []
+    for first in range(0, count, 256):
+        size = min(256, count - first)
+        entries = [
+            random_prompt(split(splits[rng.integers(len(splits))]), rng.choice(TAGS, p=[TAG_WEIGHTS[t] for t in TAGS]), rng)
+            for _ in range(size)
+        ]
+        scenes = [random_scene(entry, rng) for entry in entries]
+        scenes = [scene if rng.random() < 0.4 else _changed(scene, rng) for scene in scenes]
+        codes = magvit.encode(to_pixels(np.stack([draw(scene) for scene in scenes]))).numpy()
+        damaged = rng.random(size) < 0.2
+        codes[damaged] = _paste(codes, rng)[damaged]
+        pictures = MagvitV2.to_uint8(magvit.decode(torch.from_numpy(codes)))
+        parts.append(_label(entries, codes, [read(picture) for picture in pictures]))
+    return Lessons.join(*parts)
+
+
+def _label(entries: list[dict], codes: np.ndarray, readings: list[tuple[Found, ...]]) -> Lessons:
+    n = len(entries)
+    verdicts = [judge_reading(found, entry) for found, entry in zip(readings, entries)]
+    return Lessons(
+        prompts=np.asarray([entry["prompt"] for entry in entries]),
+        codes=codes.astype(np.uint16),
+        clarity=np.full(n, UNKNOWN, np.int8),
+        potential=np.full(n, UNKNOWN, np.int8),
+        outcome=np.asarray([verdict.strict for verdict in verdicts], np.int8),
+        critiques=np.asarray([verdict.faults[0].words() if verdict.faults else "" for verdict in verdicts]),
+        contents=np.asarray([contents(found) for found in readings]),
+        step=np.full(n, -1, np.int16),
+        path=np.full(n, -1, np.int32),
+    )
+
+
+@torch.no_grad()
+def painted(
+    pipeline: ShowoPipeline, split_name: str, count: int, seed: int, guesses: int = 6, steps: tuple[int, ...] = STEP_COUNTS
+) -> Lessons:
+    """Guesses along ``count`` paintings of random prompts of a split, ``guesses`` of each besides the final one.
+
+    Clear: checker A reads the same objects and colours in the guess as in the same path's final picture. Potential: the
+    final picture is right. Outcome and critique: of the guess itself, as if it were the final picture.
+    """
+    rng = np.random.default_rng([seed, 13])
+    where = split(split_name)
+    parts = []
+    for first in range(0, count, 64):
+        size = min(64, count - first)
+        tags = rng.choice(TAGS, size=size, p=[TAG_WEIGHTS[tag] for tag in TAGS])
+        entries = [random_prompt(where, tag, rng) for tag in tags]
+        taken = int(rng.choice(steps))
+        run_seed = int(rng.integers(2**32))
+        painting = pipeline.start([entry["prompt"] for entry in entries], range(size), steps=taken, seed=run_seed)
+        trail = []
+        while not painting.done:
+            trail.append(painting.step().codes.numpy())
+        last = [read(picture) for picture in painting.decode(trail[-1])]
+        right = _label(entries, trail[-1], last).outcome
+        chosen = np.sort(rng.choice(taken, size=min(guesses + 1, taken), replace=False))
+        for index in sorted({*chosen.tolist(), taken - 1}):
+            readings = [read(picture) for picture in painting.decode(trail[index])]
+            clear = [inventory(now) == inventory(end) for now, end in zip(readings, last)]
+            parts.append(
+                replace(
+                    _label(entries, trail[index], readings), clarity=np.asarray(clear, np.int8), potential=right,
+                    step=np.full(size, index, np.int16), path=np.arange(first, first + size, dtype=np.int32),
+                )  # fmt: skip
+            )
+    return Lessons.join(*parts)

@@ -1,0 +1,168 @@
+"""One training loop for all stages: AdamW, warm-up and cosine decay, moving average, checkpoints, progress."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast: ``steps`` batches, ``lr`` reached after ``warmup`` steps, then cosine to ``lr_end``.
+
+    With ``cycles`` the steps are divided into that many equal parts, each starting anew at half the rate of the last.
+    """
+
+    steps: int
+    lr: float
+    warmup: int = 100
+    lr_end: float = 0.0
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.98)
+    cycles: int = 1
+    average: float = 0.0  # decay of the weights' moving average, which is what is kept; 0 keeps the last weights
+
+    def rate(self, step: int) -> float:
+        length = self.steps // self.cycles
+        cycle, step = divmod(step, length)
+        peak = self.lr / 2**cycle
+        if step < self.warmup:
+            return peak * (step + 1) / self.warmup
+        progress = (step - self.warmup) / max(1, length - self.warmup)
+        return self.lr_end + (peak - self.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+class MovingAverage:
+    """Exponential moving average of a module's floating-point state, warmed up so that early steps count less."""
+
+    def __init__(self, module: nn.Module, decay: float):
+        self.decay = decay
+        self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.state[name].lerp_(value, 1 - decay)
+            else:
+                self.state[name].copy_(value)
+
+
+def fit(
+    model: nn.Module,
+    losses: Callable[[nn.Module, int], dict[str, torch.Tensor]],
+    schedule: Schedule,
+    work: Path,
+    parameters: Iterable[nn.Parameter] | None = None,
+    checkpoint_minutes: float = 3.0,
+    every: int = 50,
+    probe: Callable[[nn.Module, int], dict[str, Any]] | None = None,
+    probe_every: int = 0,
+    stop_after_minutes: float | None = None,
+) -> nn.Module:
+    """Train ``model`` in place; resume from ``work/checkpoint.pt`` if it is there; return it with its kept weights.
+
+    ``losses(model, step)`` makes the step's batch and returns named scalars; ``loss`` is minimised, all are logged to
+    ``work/log.jsonl``. ``probe(model, step)`` is called on the averaged weights every ``probe_every`` steps.
+    Raises RuntimeError where the loss is no longer finite, before it can be written to a checkpoint.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    trained = [p for p in (parameters or model.parameters()) if p.requires_grad]
+    decayed = [p for p in trained if p.ndim >= 2]
+    plain = [p for p in trained if p.ndim < 2]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=schedule.lr,
+        betas=schedule.betas,
+    )
+    average = MovingAverage(model, schedule.average) if schedule.average else None
+    first, spent = 0, 0.0
+    file = work / "checkpoint.pt"
+    if file.exists():
+        saved = torch.load(file, map_location="cpu", weights_only=True)
+        if saved["schedule"] != json.dumps(asdict(schedule)):
+            raise RuntimeError(f"{file} belongs to another recipe; delete {work} to start over")
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        if average:
+            average.state = {name: value.to(average.state[name].device) for name, value in saved["average"].items()}
+        first, spent = saved["step"], saved["seconds"]
+        print(f"resuming at step {first} of {schedule.steps} ({spent / 60:.1f} minutes spent)", flush=True)
+
+    def save(step: int) -> None:
+        state = {
+            "model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step,
+            "average": average.state if average else {}, "schedule": json.dumps(asdict(schedule)),
+            "seconds": spent + time.monotonic() - begun,
+        }  # fmt: skip
+        torch.save(state, file.with_suffix(".tmp"))
+        file.with_suffix(".tmp").replace(file)
+
+    def log(entry: dict[str, Any]) -> None:
+        with (work / "log.jsonl").open("a") as out:
+            out.write(json.dumps(entry) + "\n")
+        print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()), flush=True)
+
+    begun = saved_at = time.monotonic()
+    sums: dict[str, float] = {}
+    model.train()
+    for step in range(first, schedule.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.rate(step)
+        values = losses(model, step)
+        if not torch.isfinite(values["loss"]):
+            raise RuntimeError(f"the loss is {values['loss'].item()} at step {step}; lower the learning rate")
+        optimizer.zero_grad(set_to_none=True)
+        values["loss"].backward()
+        nn.utils.clip_grad_norm_(trained, schedule.clip)
+        optimizer.step()
+        if average:
+            average.update(model, step)
+        for name, value in values.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach()) / every
+        done = step + 1
+        if done % every == 0:
+            minutes = (spent + time.monotonic() - begun) / 60
+            log({"step": done, **sums, "lr": schedule.rate(step), "minutes": round(minutes, 2)})
+            sums = {}
+        if probe and probe_every and done % probe_every == 0:
+            with _kept(model, average):
+                model.eval()
+                log({"step": done, **probe(model, done)})
+                model.train()
+        now = time.monotonic()
+        if now - saved_at > checkpoint_minutes * 60 or done == schedule.steps:
+            save(done)
+            saved_at = now
+        if stop_after_minutes and now - begun > stop_after_minutes * 60 and done < schedule.steps:
+            save(done)
+            raise SystemExit(f"stopped at step {done} of {schedule.steps}; run the same command again to go on")
+    if average:
+        model.load_state_dict(average.state)
+    return model.eval()
+
+
+class _kept:
+    """The averaged weights in place of the current ones, for the length of a block."""
+
+    def __init__(self, model: nn.Module, average: MovingAverage | None):
+        self.model, self.average = model, average
+
+    def __enter__(self) -> None:
+        if self.average:
+            self.current = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self.model.load_state_dict(self.average.state)
+
+    def __exit__(self, *_) -> None:
+        if self.average:
+            self.model.load_state_dict(self.current)

@@ -1,0 +1,154 @@
+"""``python -m cotdemo train STAGE``: remakes a shipped weight from nothing, or goes on where it was stopped.
+
+Each stage writes a folder below ``assets/mini``: half-precision weights, config, and ``recipe.json`` with the recipe, the
+steps and minutes it took, on what hardware, what it reached, and the hashes of the weights it was made from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..backends import MINI, RECIPE, file_hash, weights_hash
+from ..generator.magvit import MagvitV2
+from ..generator.pipeline import ShowoPipeline
+from ..generator.showo import Showo
+from ..settings import BACKENDS
+from ..world.words import prompt_tokenizer
+from . import generator, judge, judge_data, self_correct, tokenizer
+
+
+def hardware(device: str) -> str:
+    """The processor that trains, in words."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    return f"{model}, {torch.get_num_threads()} threads"
+
+
+class Stage:
+    """What the stages share: where weights come from and go to, and the record of how they were made."""
+
+    def __init__(self, name: str, folder: str, work: Path, root: Path, device: str, options: dict[str, Any]):
+        self.name, self.folder, self.work, self.root = name, folder, work / name, root
+        self.device, self.options = device, options
+
+    def magvit(self) -> MagvitV2:
+        return MagvitV2.from_pretrained(self.root / "magvit", torch_dtype=torch.float32).to(self.device)
+
+    def showo(self) -> Showo:
+        return Showo.from_pretrained(self.root / "showo", torch_dtype=torch.float32).to(self.device)
+
+    def pipeline(self) -> ShowoPipeline:
+        defaults = BACKENDS["mini"]
+        return ShowoPipeline(
+            prompt_tokenizer(), self.showo(), self.magvit(), steps=defaults.steps, guidance=defaults.guidance,
+            temperature=defaults.temperature, annealing=defaults.annealing,
+        )  # fmt: skip
+
+    def save(self, model: Any, recipe: Any, made_from: tuple[str, ...], reached: dict[str, Any]) -> None:
+        folder = self.root / self.folder
+        model.save_pretrained(folder)
+        saved = torch.load(self.work / "checkpoint.pt", map_location="cpu", weights_only=True)
+        record = {
+            "command": f"python -m cotdemo train {self.name}",
+            "recipe": asdict(recipe),
+            "steps": saved["step"],
+            "minutes": round(saved["seconds"] / 60, 1),
+            "hardware": hardware(self.device),
+            "torch": torch.__version__,
+            "reached": reached,
+            "weights": file_hash(next(folder.glob("*.safetensors"))),
+            "made_from": {source: weights_hash(self.root / source) for source in made_from},
+        }
+        (folder / RECIPE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(json.dumps(record["reached"]), f"-> {folder}", flush=True)
+
+
+def _train_tokenizer(stage: Stage) -> None:
+    recipe = tokenizer.Recipe()
+    model = tokenizer.train(recipe, stage.work, stage.device, **stage.options)
+    stage.save(model.half(), recipe, (), tokenizer.evaluate(model.float()))
+
+
+def _train_generator(stage: Stage) -> None:
+    recipe = generator.Recipe()
+    magvit = stage.magvit()
+    model = generator.train(recipe, magvit, stage.work, stage.device, **stage.options)
+    stage.save(model.half(), recipe, ("magvit",), {})
+    words = prompt_tokenizer()
+    words.save_pretrained(stage.root / "tokenizer")
+
+
+def _train_judge(stage: Stage) -> None:
+    recipe = judge.Recipe()
+    magvit = stage.magvit()
+
+    def kept(name: str, make: Callable[[], judge_data.Lessons]) -> judge_data.Lessons:
+        file = stage.work / f"{name}.npz"
+        if not file.exists():
+            print(f"making lessons: {name}", flush=True)
+            make().save(file)
+        return judge_data.Lessons.load(file)
+
+    drawn = kept("drawn", lambda: judge_data.drawn(magvit, ("pretrain", "align"), recipe.drawn, recipe.seed))
+    first = judge.train(recipe, recipe.on_drawn, magvit, drawn, stage.work / "drawn", stage.device, **stage.options)
+    painted = kept("painted", lambda: judge_data.painted(stage.pipeline(), "align", recipe.painted, recipe.seed))
+    both = judge_data.Lessons.join(painted, drawn.only(range(len(painted) // 4)))
+    model = judge.train(recipe, recipe.on_painted, magvit, both, stage.work, stage.device, first, **stage.options)
+    model.model.half()
+    stage.save(model, recipe, ("magvit", "showo"), {})
+
+
+def _train_self_correct(stage: Stage) -> None:
+    recipe = self_correct.Recipe()
+    magvit, base = stage.magvit(), stage.showo()
+    file = stage.work / "painted.npz"
+    if not file.exists():
+        print("painting pictures to correct", flush=True)
+        judge_data.painted(stage.pipeline(), "align", recipe.painted, recipe.seed, guesses=0).save(file)
+    data = self_correct.corrections(magvit, judge_data.Lessons.load(file), recipe.seed, recipe.right)
+    plain = generator.token_pool(magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
+    model = self_correct.train(recipe, base, data, plain, stage.work, **stage.options)
+    stage.save(model.half(), recipe, ("magvit", "showo"), {})
+
+
+STAGES: dict[str, tuple[str, Callable[[Stage], None]]] = {  # stage -> folder below assets/mini, what to do
+    "tokenizer": ("magvit", _train_tokenizer),
+    "generator": ("showo", _train_generator),
+    "judge": ("judge", _train_judge),
+    "self-correct": ("self-correct", _train_self_correct),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--work", type=Path, default=Path("runs"), help="checkpoints and logs (default: runs/)")
+    parser.add_argument("--assets", type=Path, default=MINI, help="where weights are read and written")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, help="processor threads (default: all)")
+    parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
+    parser.add_argument("--stop-after-minutes", type=float, help="stop then, to go on later with the same command")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Run one stage. Raises UserError where the weights it starts from are missing."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    folder, train = STAGES[arguments.stage]
+    options = {
+        "checkpoint_minutes": arguments.checkpoint_minutes,
+        "stop_after_minutes": arguments.stop_after_minutes,
+    }
+    train(Stage(arguments.stage, folder, arguments.work, arguments.assets, arguments.device, options))

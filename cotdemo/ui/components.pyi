@@ -1,0 +1,144 @@
+"""The page's own components: ``gr.HTML`` with a static template, drawn by the modules in ``web/``.
+
+How the JavaScript gets into the page: a component's ``js_on_load`` is the body of a function that Gradio runs once when
+the component is mounted, so the modules a component needs are joined into that text, without their import lines and
+``export`` keywords. It thus travels with the component, whoever launches the page and however: no ``head`` or ``js`` to
+remember at ``launch()``, no file route, no order of loading, nothing global. The files stay plain modules that a linter
+reads and ``node --test`` imports. The price: names at the top level of modules that are joined must differ, imports are
+relative and named, exports are ``export function|class|const`` (``joined`` raises if anything else is there).
+
+The style sheets go into ``head``, which Gradio copies as it is. ``css_template`` would not do: templates are evaluated
+as JavaScript. For the same reason no value ever meets a template: ``html_template`` is empty and all drawing is done
+with ``textContent`` and canvases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..settings import offers
+
+WEB = Path(__file__).with_name("web")
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?function |class |const )", re.MULTILINE)
+_NAME = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
+
+METHODS = {
+    "baseline": ("Plain", "one path is the answer, nobody judges"),
+    "orm": ("Best of N", "the judge ranks the final pictures"),
+    "parm": ("PARM", "the judge watches every step and stops hopeless paths"),
+    "parm++": ("PARM++", "PARM, then the judge criticises and it is repainted"),
+}
+MODELS = {
+    "base": ("Show-o, base", ""),
+    "self-correct": ("Show-o, self-correcting", "trained to repaint after a critique"),
+    "dpo": ("Show-o, DPO", "aligned by preference pairs"),
+    "dpo-iter": ("Show-o, iterative DPO", "aligned twice"),
+    "dpo-iter-parm": ("Show-o, iterative DPO guided by PARM", "aligned with PARM's reward"),
+}
+
+HEADING = """
+<header class="cot-heading">
+  <h1>Watch an image generator think</h1>
+  <p>Show-o paints a picture as a grid of tokens, a few surer ones at each step. PARM judges every step of every path,
+  stops the hopeless ones and crowns the best survivor; then it says what is still wrong, and the picture is repainted.</p>
+  <span class="cot-backend">backend <b>{backend}</b></span>
+</header>
+"""  # fixed text: templates are code
+
+
+def joined(entry: str, call: str) -> str:
+    """The module ``entry`` and all it imports as the body of one function that ends with ``call``."""
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        if name not in order:
+            for needed in _IMPORT.findall(_source(name)):
+                visit(needed)
+            order.append(name)
+
+    visit(entry)
+    text = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _source(name))) for name in dict.fromkeys(order))
+    names = _NAME.findall(text)
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"names used twice at the top level of joined modules: {sorted(twice)}")
+    left = re.search(r"^\s*(?:import|export)\b.*", text, re.MULTILINE)
+    if left:
+        raise ValueError(f"this line cannot be joined: {left.group()}")
+    return f'"use strict";\n{text}\n{call}\n'
+
+
+def _source(name: str) -> str:
+    return (WEB / name).read_text(encoding="utf-8")
+
+
+def _style(name: str) -> str:
+    return f"<style>\n{_source(name)}</style>"
+
+from gradio.events import Dependency
+
+class Viewer(gr.HTML):
+    """A run, as it is painted. Its value is the latest message of the stream (``cotdemo.ui.session.Run``), a text.
+
+    ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)`` the trace file's text.
+    """
+
+    def __init__(self, value: str, resend: Callable[[dict], list[str]], trace: Callable[[str], str], **options: Any):
+        super().__init__(
+            value=value,
+            html_template="",
+            js_on_load=joined("viewer.js", "mount(element, props, watch, server);"),
+            head=_style("viewer.css"),
+            server_functions=[_function(resend), _function(trace)],
+            apply_default_css=False,
+            **options,
+        )
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+class Choices(gr.HTML):
+    """Method and model of one backend, as ``{"method", "model"}``."""
+
+    def __init__(self, backend: str, method: str = "parm", model: str = "base", **options: Any):
+        table = [{"method": offer.method, "model": offer.model, "reason": offer.reason} for offer in offers(backend)]
+        super().__init__(
+            value={"method": method, "model": model},
+            html_template="",
+            js_on_load=joined("choices.js", "mountChoices(element, props, watch);"),
+            head=_style("choices.css"),
+            apply_default_css=False,
+            offers=table,
+            methods=[[name, *words] for name, words in METHODS.items()],
+            models=[[name, *words] for name, words in MODELS.items()],
+            **options,
+        )
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+class Heading(gr.HTML):
+    """The page's title, and its style sheet."""
+
+    def __init__(self, backend: str, **options: Any):
+        super().__init__(
+            value="", html_template=HEADING.format(backend=backend), js_on_load="", head=_style("page.css"),
+            apply_default_css=False, **options,
+        )
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component  # fmt: skip

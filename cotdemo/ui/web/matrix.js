@@ -1,0 +1,166 @@
+// The matrix: one row per path, one column per step, a sticky first column with the path's state.
+
+import { QUESTIONS, isCutOff } from "./reducer.js";
+import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
+import { canvasSide, clear, drawGuess } from "./canvas.js";
+import { VERDICTS, cellWords, pathNumber, pathWords, probability } from "./words.js";
+
+const CELL = 96; // canvas pixels per side of a cell, about
+const MARKED = QUESTIONS.slice(0, 2); // the outcome is the path's, not the step's
+
+export class Matrix {
+  constructor(onSelect) {
+    this.onSelect = onSelect;
+    this.table = make("table", { class: "cot-matrix", role: "grid" });
+    this.element = make("div", { class: "cot-scroll" }, this.table);
+    this.table.addEventListener("click", (event) => this.clicked(event));
+    this.table.addEventListener("keydown", (event) => this.pressed(event));
+    this.rows = [];
+    this.shape = "";
+    this.round = null;
+  }
+
+  draw(state, round, selection, colours) {
+    const shape = `${state.run}/${round.round}/${round.paths.length}x${state.started.steps}`;
+    if (shape !== this.shape) this.build(state, round, shape);
+    const before = this.round;
+    this.round = round;
+    round.paths.forEach((path, index) => {
+      if (before !== round) this.drawPath(state, round, path, index, before?.paths[index], colours);
+    });
+    this.select(selection);
+  }
+
+  redraw() {
+    this.round = null;
+  }
+
+  build(state, round, shape) {
+    const { steps, grid } = state.started;
+    this.shape = shape;
+    this.round = null;
+    this.selected = null;
+    const head = make("tr", {}, make("th", { scope: "col", class: "cot-path-head" }, "Path"));
+    this.heads = Array.from({ length: steps }, (_, step) => make("th", { scope: "col" }, String(step + 1)));
+    head.append(...this.heads);
+    const body = make("tbody");
+    this.rows = round.paths.map((path) => this.buildRow(path.path, steps, canvasSide(CELL, grid[1])));
+    body.append(...this.rows.map((row) => row.element));
+    this.table.replaceChildren(make("thead", {}, head), body);
+    setAttribute(this.table, "aria-label", `Paths by steps: ${round.paths.length} rows, ${steps} columns`);
+    this.table.style.setProperty("--steps", steps);
+    this.element.scrollLeft = 0;
+  }
+
+  buildRow(path, steps, side) {
+    const state = make("span", { class: "cot-path-state" });
+    const number = make("span", { class: "cot-path-number" });
+    const crown = icon(ICONS.crown);
+    const head = make(
+      "th", { scope: "row" },
+      make("span", { class: "cot-path-name" }, crown, `Path ${path + 1}`), state, number,
+    );
+    const cells = Array.from({ length: steps }, (_, step) => this.buildCell(path, step, side));
+    return { element: make("tr", {}, head, ...cells.map((cell) => cell.element)), state, number, crown, cells };
+  }
+
+  buildCell(path, step, side) {
+    const canvas = make("canvas", { width: side, height: side, "aria-hidden": "true" });
+    const marks = MARKED.map(() => make("span", { class: "cot-mark", "aria-hidden": "true" }, "\u00a0"));
+    const element = make("td", { role: "gridcell", tabindex: "-1", "data-path": path, "data-step": step, class: "cot-cell" }, canvas, ...marks);
+    return { element, canvas, marks };
+  }
+
+  drawPath(state, round, path, index, before, colours) {
+    const row = this.rows[index];
+    const [words, kind] = pathWords(round, path);
+    setText(row.state, words);
+    setAttribute(row.element, "data-kind", kind);
+    toggle(row.crown, kind === "won");
+    const number = pathNumber(path);
+    setText(row.number, number ? `${number[0]} ${probability(number[1])}` : "\u00a0");
+    if (before === path) return;
+    path.steps.forEach((step, at) => {
+      const unchanged = before?.steps[at] === step && before.pruned === path.pruned;
+      if (!unchanged) this.drawCell(state, path, step, row.cells[at], before?.steps[at], colours);
+    });
+  }
+
+  drawCell(state, path, step, cell, before, colours) {
+    const cut = isCutOff(path, step.step);
+    const ends = path.pruned?.step === step.step;
+    setAttribute(cell.element, "data-state", step.decoded ? "decoded" : cut ? "cut" : "open");
+    setAttribute(cell.element, "data-ends", ends ? "true" : null);
+    setAttribute(cell.element, "aria-label", cellWords(path, step.step));
+    MARKED.forEach((question, at) => drawMark(cell.marks[at], question, step.verdicts[question]));
+    if (before === step) return;
+    if (step.decoded) drawGuess(cell.canvas, step.picture, step.masked, state.started.grid, colours);
+    else clear(cell.canvas);
+  }
+
+  select({ path, step }) {
+    const cell = this.rows[path]?.cells[step]?.element;
+    if (!cell || cell === this.selected) return;
+    const hadFocus = this.selected?.ownerDocument.activeElement === this.selected && this.selected !== null;
+    if (this.selected) {
+      setAttribute(this.selected, "aria-selected", null);
+      this.selected.tabIndex = -1;
+      this.selected.parentElement.removeAttribute("data-selected");
+      this.heads.forEach((head) => head.removeAttribute("data-selected"));
+    }
+    this.selected = cell;
+    setAttribute(cell, "aria-selected", "true");
+    setAttribute(cell.parentElement, "data-selected", "true");
+    setAttribute(this.heads[step], "data-selected", "true");
+    cell.tabIndex = 0;
+    if (hadFocus) cell.focus({ preventScroll: true });
+    this.reveal(cell);
+  }
+
+  // Scrolls the matrix, never the page, until the cell shows beside the sticky column.
+  reveal(cell) {
+    const box = this.element;
+    const sticky = box.querySelector("tbody th")?.offsetWidth ?? 0;
+    const left = cell.offsetLeft - sticky;
+    const right = cell.offsetLeft + cell.offsetWidth;
+    if (left < box.scrollLeft) box.scrollLeft = left;
+    else if (right > box.scrollLeft + box.clientWidth) box.scrollLeft = right - box.clientWidth;
+    const top = cell.offsetTop - (this.heads[0]?.offsetHeight ?? 0);
+    const bottom = cell.offsetTop + cell.offsetHeight;
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (bottom > box.scrollTop + box.clientHeight) box.scrollTop = bottom - box.clientHeight;
+  }
+
+  clicked(event) {
+    const cell = event.target.closest("td");
+    if (!cell) return;
+    this.onSelect({ path: Number(cell.dataset.path), step: Number(cell.dataset.step) });
+    cell.focus({ preventScroll: true });
+  }
+
+  pressed(event) {
+    const cell = event.target.closest("td");
+    if (!cell) return;
+    let path = Number(cell.dataset.path);
+    let step = Number(cell.dataset.step);
+    const last = this.heads.length - 1;
+    if (event.key === "ArrowRight") step += 1;
+    else if (event.key === "ArrowLeft") step -= 1;
+    else if (event.key === "ArrowDown") path += 1;
+    else if (event.key === "ArrowUp") path -= 1;
+    else if (event.key === "Home") step = 0;
+    else if (event.key === "End") step = last;
+    else return;
+    event.preventDefault();
+    path = Math.min(Math.max(path, 0), this.rows.length - 1);
+    step = Math.min(Math.max(step, 0), last);
+    this.onSelect({ path, step });
+    this.rows[path].cells[step].element.focus({ preventScroll: true });
+  }
+}
+
+export function drawMark(mark, question, verdict) {
+  setText(mark, verdict ? `${VERDICTS[question][verdict.answer][0]} ${probability(verdict.yes)}` : "\u00a0");
+  setAttribute(mark, "data-verdict", verdict ? `${question}-${verdict.answer}` : null);
+}
+

@@ -1,0 +1,248 @@
+// The state of the viewer as a pure function of the events of a run: no drawing, no clock, no network.
+//
+// `reduce(state, event)` takes one event of cotdemo/events.py in the form of cotdemo/codec.py. Events of one kind may
+// arrive twice or late (a resent message, the closing snapshot): applying one again changes nothing.
+// `receive(state, message)` takes one message of the stream, {run, seq, events}. Messages are applied in their order:
+// one that comes early waits in `pending` until those in `missing` have been asked for again (or given up, `skipGap`).
+// {notice} is a word of the page about whatever is on show, in no order. The last message of a run is a snapshot: all events once more, without the pictures of steps, which heals what is lost.
+
+export const QUESTIONS = ["clarity", "potential", "outcome"];
+
+export function emptyState() {
+  return {
+    run: null, // id of the run on show; a message of another run starts afresh
+    next: 0, // number of the message expected next
+    missing: [], // numbers of messages to be asked for again
+    pending: [], // messages that came before their turn, by number
+    phase: "empty", // empty | waiting | running | finished | stopped | failed
+    message: "", // what is happening or went wrong, in words
+    recorded: null, // {made, title} where the run was recorded earlier
+    started: null, // what was asked for (RunStarted)
+    rounds: [],
+    finished: null, // {round, path} of the answer
+    cost: null, // what was spent: added up over the run and its reflections
+  };
+}
+
+export function receive(state, message) {
+  if (message.notice) return reduce(state, message.notice);
+  const here = message.run === state.run ? state : { ...emptyState(), run: message.run };
+  if (message.seq < here.next) return state; // known already
+  const pending = [...here.pending.filter((other) => other.seq !== message.seq), message].sort((a, b) => a.seq - b.seq);
+  return settle({ ...here, pending });
+}
+
+// Gives up on the missing messages before the earliest that waits.
+export function skipGap(state) {
+  return state.pending.length ? settle({ ...state, next: state.pending[0].seq }) : state;
+}
+
+function settle(state) {
+  let { next } = state;
+  let settled = state;
+  const turn = state.pending.filter((message, index) => message.seq === state.next + index);
+  for (const message of turn) {
+    settled = applyMessage(settled, message);
+    next = message.seq + 1;
+  }
+  const pending = state.pending.slice(turn.length);
+  const missing = pending.length ? range(next, pending.at(-1).seq).filter((seq) => !pending.some((one) => one.seq === seq)) : [];
+  return { ...settled, next, pending, missing };
+}
+
+function applyMessage(state, message) {
+  const base = message.recorded ? { ...state, recorded: message.recorded } : state;
+  return message.snapshot ? heal(base, message.events) : message.events.reduce(reduce, base);
+}
+
+// A snapshot holds every event but no pictures of steps: those already here are carried over.
+function heal(state, events) {
+  const fresh = { ...emptyState(), run: state.run, recorded: state.recorded, next: state.next };
+  const healed = events.reduce(reduce, fresh);
+  return {
+    ...healed,
+    rounds: healed.rounds.map((round) => ({
+      ...round,
+      paths: round.paths.map((path) => ({
+        ...path,
+        steps: path.steps.map((step, index) => {
+          const known = state.rounds[round.round]?.paths[path.path]?.steps[index];
+          return step.picture || !known ? step : { ...step, picture: known.picture };
+        }),
+      })),
+    })),
+  };
+}
+
+export function reduce(state, event) {
+  return Object.hasOwn(HANDLERS, event.type) ? HANDLERS[event.type](state, event) : state;
+}
+
+const HANDLERS = {
+  RunStarted: (state, event) => ({
+    ...state,
+    phase: "running",
+    message: "",
+    started: event,
+    rounds: state.rounds.length ? state.rounds : [newRound(event, 0)],
+  }),
+  RoundStarted: (state, event) =>
+    inRound({ ...state, phase: "running", finished: null }, event.round, (round) => ({
+      ...round,
+      model: event.model,
+      critique: event.critique,
+      picture: event.picture ?? round.picture,
+    })),
+  StepDecoded: (state, event) =>
+    inStep(state, event, (step) => ({
+      ...step,
+      decoded: true,
+      codes: unpack16(event.codes),
+      masked: unpackBits(event.masked, tokensOf(state)),
+      confidence: unpack8(event.confidence),
+      picture: event.picture ?? step.picture,
+    })),
+  Judged: (state, event) => {
+    const verdict = { yes: event.p_yes, no: event.p_no, answer: event.answer };
+    const judged = inStep(state, event, (step) => ({ ...step, verdicts: { ...step.verdicts, [event.question]: verdict } }));
+    if (event.question !== "outcome") return judged;
+    return inPath(judged, event, (path) => ({ ...path, outcome: verdict }));
+  },
+  PathPruned: (state, event) => inPath(state, event, (path) => ({ ...path, pruned: { step: event.step, no: event.p_no } })),
+  Winner: (state, event) => inRound(state, event.round, (round) => ({ ...round, winner: event })),
+  Critiqued: (state, event) =>
+    inRound(state, event.round, (round) => ({ ...round, verdict: { text: event.text, done: event.done } })),
+  Checked: (state, event) => inPath(state, event, (path) => ({ ...path, checked: event })),
+  Progress: (state, event) => ({ ...state, phase: "running", message: event.message }),
+  RunFinished: (state, event) => ({ ...state, phase: "finished", message: "", finished: event, cost: event }),
+  // What the page itself has to say, outside any search.
+  Approved: (state, event) => inRound(state, event.round, (round) => ({ ...round, approved: event.p_yes })),
+  Waiting: (state, event) => ({ ...state, phase: "waiting", message: event.message }),
+  Stopped: (state) => (state.phase === "finished" ? state : { ...state, phase: "stopped", message: "" }),
+  Failed: (state, event) => ({ ...state, phase: "failed", message: event.message }),
+};
+
+function newRound(started, index) {
+  const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {} }));
+  const paths = Array.from({ length: started.paths }, (_, path) => ({ path, steps, pruned: null, outcome: null, checked: null }));
+  return { round: index, model: started.model, critique: "", picture: null, paths, winner: null, verdict: null, approved: null };
+}
+
+function inRound(state, index, change) {
+  if (!state.started) return state;
+  const rounds = state.rounds.slice();
+  while (rounds.length <= index) rounds.push(newRound(state.started, rounds.length));
+  rounds[index] = change(rounds[index]);
+  return { ...state, rounds };
+}
+
+function inPath(state, event, change) {
+  return inRound(state, event.round, (round) => {
+    if (!round.paths[event.path]) return round;
+    return { ...round, paths: round.paths.with(event.path, change(round.paths[event.path])) };
+  });
+}
+
+function inStep(state, event, change) {
+  return inPath(state, event, (path) => {
+    if (!path.steps[event.step]) return path;
+    return { ...path, steps: path.steps.with(event.step, change(path.steps[event.step])) };
+  });
+}
+
+function range(from, to) {
+  return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
+}
+
+// -- what a step holds, as cotdemo/codec.py packs it: base64 of bytes
+
+function bytes(text) {
+  return Uint8Array.from(atob(text ?? ""), (letter) => letter.charCodeAt(0));
+}
+
+const unpack8 = bytes; // confidence: 255 stands for certainty
+
+function unpack16(text) {
+  const low = bytes(text);
+  return Uint16Array.from({ length: low.length / 2 }, (_, index) => low[2 * index] | (low[2 * index + 1] << 8));
+}
+
+function unpackBits(text, count) {
+  const packed = bytes(text);
+  return Uint8Array.from({ length: count }, (_, index) => (packed[index >> 3] >> (index & 7)) & 1);
+}
+
+// -- questions about a state
+
+export function tokensOf(state) {
+  return state.started.grid[0] * state.started.grid[1];
+}
+
+export function lastStep(path) {
+  return path.steps.findLastIndex((step) => step.decoded);
+}
+
+// A step that is neither decoded nor to come: its path was stopped before.
+export function isCutOff(path, step) {
+  return path.pruned !== null && step > path.pruned.step && !path.steps[step].decoded;
+}
+
+export function tokenState(path, step, token) {
+  if (path.steps[step].masked[token]) return "masked";
+  const before = path.steps[step - 1];
+  return step === 0 || (before.decoded && before.masked[token]) ? "new" : "kept";
+}
+
+// The step in which a token was kept for good, or -1 while it is masked.
+export function keptAt(path, step, token) {
+  if (path.steps[step].masked[token]) return -1;
+  let first = step;
+  while (first > 0 && path.steps[first - 1].decoded && !path.steps[first - 1].masked[token]) first -= 1;
+  return first;
+}
+
+export function countTokens(path, step) {
+  const masked = path.steps[step].masked.reduce((sum, bit) => sum + bit, 0);
+  const total = path.steps[step].masked.length;
+  const before = step > 0 && path.steps[step - 1].decoded ? path.steps[step - 1].masked.reduce((sum, bit) => sum + bit, 0) : total;
+  return { total, kept: total - masked, added: before - masked };
+}
+
+// Path numbers that were judged on their final picture, best first.
+export function ranking(round) {
+  return round.paths
+    .filter((path) => path.outcome)
+    .sort((a, b) => b.outcome.yes - a.outcome.yes)
+    .map((path) => path.path);
+}
+
+export function alive(round) {
+  return round.paths.filter((path) => path.pruned === null).length;
+}
+
+// The reflections of a run, in order: the round whose picture was criticised, the critique, and the round that repainted
+// it (null while there is none). A round may repaint an earlier picture than its predecessor's: the best so far.
+export function reflections(state) {
+  const criticised = (before) => state.rounds.findLast((round) => round.round < before && round.verdict);
+  const repainted = state.rounds.slice(1).map((after) => ({ before: criticised(after.round), critique: after.critique, done: true, after }));
+  const open = state.rounds.findLast((round) => round.verdict || round.approved !== null);
+  if (!open || repainted.some(({ before }) => before === open)) return repainted.filter(({ before }) => before);
+  const { verdict, approved } = open;
+  return [...repainted.filter(({ before }) => before), { before: open, critique: verdict?.text ?? "", done: verdict?.done ?? true, approved, after: null }];
+}
+
+// The round's chosen picture and what is said of it, or null while it is painting.
+export function answerOf(round) {
+  if (!round?.winner) return null;
+  const path = round.paths[round.winner.path];
+  const final = path.steps[lastStep(path)];
+  return {
+    path: path.path,
+    picture: round.winner.picture ?? final?.picture ?? null,
+    outcome: path.outcome,
+    yes: round.winner.p_yes,
+    fallback: round.winner.fallback,
+    checked: path.checked,
+    model: round.model,
+  };
+}

@@ -1,0 +1,140 @@
+// What the viewer says, in words: the status line, labels for screen readers, numbers.
+
+import { QUESTIONS, alive, answerOf, countTokens, isCutOff, lastStep, ranking } from "./reducer.js";
+
+// A probability in three characters: ".07", ".97", "1.0".
+export function probability(value) {
+  if (value >= 0.995) return "1.0";
+  return value.toFixed(2).slice(1);
+}
+
+// Glyphs differ in shape, not only in colour.
+export const VERDICTS = {
+  clarity: { name: "Clear", yes: ["●", "clear"], no: ["○", "not clear yet"], neither: ["◌", "no answer on clarity"] },
+  potential: { name: "Potential", yes: ["▲", "can become right"], no: ["▼", "can no longer become right"], neither: ["△", "no answer on potential"] },
+  outcome: { name: "Match", yes: ["✓", "matches the prompt"], no: ["✕", "does not match the prompt"], neither: ["–", "no answer on the outcome"] },
+};
+
+export const METHODS = { baseline: "Plain", orm: "Best of N", parm: "PARM", "parm++": "PARM++" };
+
+export function plural(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+export function settingsWords(started) {
+  const { method, model, paths, steps, guidance, temperature, seed } = started;
+  return [
+    METHODS[method] ?? method, `model ${model}`, plural(paths, "path"), plural(steps, "step"),
+    `guidance ${guidance}`, `temperature ${temperature}`, `seed ${seed}`,
+  ];
+}
+
+export function weightsWords(started) {
+  return Object.entries(started.weights).map(([part, hash]) => `${part} ${String(hash).slice(0, 8)}`).join(", ");
+}
+
+// The line above the matrix.
+export function statusWords(state) {
+  switch (state.phase) {
+    case "empty":
+      return "Nothing painted yet.";
+    case "waiting":
+    case "failed":
+      return state.message;
+    case "stopped":
+      return "Stopped. What was painted until then stays here to look at.";
+    case "finished":
+      return answerWords(state);
+    default:
+      return progressWords(state);
+  }
+}
+
+// A search says itself where it is: "step 9 of 18 - 5 of 8 paths alive - judging potential".
+function progressWords(state) {
+  return sentence((state.message || "starting").replaceAll(" - ", " · "));
+}
+
+function answerWords(state) {
+  const round = state.rounds[state.finished.round];
+  const answer = answerOf(round);
+  if (!answer) return "Finished.";
+  const count = round.paths.length;
+  const parts = [count === 1 ? "One path painted" : `Path ${answer.path + 1} of ${count} is chosen`];
+  if (round.round > 0) parts[0] = `Repainted in round ${round.round}: path ${answer.path + 1} of ${count} is chosen`;
+  else if (state.rounds.length > 1) parts[0] = `The first picture stays, path ${answer.path + 1}: the judge prefers it to what was repainted`;
+  if (answer.yes !== null) parts.push(`P(yes) ${probability(answer.yes)}`);
+  if (answer.fallback) parts.push("no path passed the judge, so the least doubtful was finished");
+  const stopped = count - alive(round);
+  if (stopped && !answer.fallback) parts.push(`${plural(stopped, "path")} stopped early`);
+  return parts.join(" · ");
+}
+
+export function costWords(state) {
+  const { cost } = state;
+  if (!cost) return "";
+  const passes = `${plural(cost.generator_passes, "generator pass").replace(/passs$/, "passes")}`;
+  const saved = cost.passes_saved ? `, ${cost.passes_saved} saved by stopping early` : "";
+  return `${passes}${saved} · ${plural(cost.judge_passes, "question")} to the judge · ${cost.seconds.toFixed(1)} s`;
+}
+
+// The state of a path, for the first column: [short words, kind].
+export function pathWords(round, path) {
+  const rank = ranking(round).indexOf(path.path);
+  if (round.winner?.path === path.path) return ["chosen", "won"];
+  if (path.pruned) return [`stopped at ${path.pruned.step + 1}`, "pruned"];
+  if (rank >= 0) return [`ranked ${rank + 1}`, "judged"];
+  const last = lastStep(path);
+  if (last < 0) return ["waiting", "waiting"];
+  if (last + 1 === path.steps.length) return ["painted", "judged"];
+  return [`step ${last + 1}`, "alive"];
+}
+
+// The number beside it: P(yes) to the outcome, or P(no) to potential that ended the path.
+export function pathNumber(path) {
+  if (path.outcome) return ["P(yes)", path.outcome.yes];
+  if (path.pruned) return ["P(no)", path.pruned.no];
+  return null;
+}
+
+// A cell of the matrix in one sentence.
+export function cellWords(path, step) {
+  const where = `Path ${path.path + 1}, step ${step + 1}`;
+  const cell = path.steps[step];
+  if (isCutOff(path, step)) return `${where}: not painted, the path was stopped after step ${path.pruned.step + 1}`;
+  if (!cell.decoded) return `${where}: not painted yet`;
+  const { kept, total } = countTokens(path, step);
+  const verdicts = QUESTIONS.filter((question) => cell.verdicts[question]).map(
+    (question) => verdictWords(question, cell.verdicts[question]),
+  );
+  const stopped = path.pruned?.step === step ? [`stopped here, P(no) ${probability(path.pruned.no)}`] : [];
+  return [`${where}: ${kept} of ${total} tokens kept`, ...verdicts, ...stopped].join(", ");
+}
+
+export function verdictWords(question, verdict) {
+  return `${VERDICTS[question][verdict.answer][1]}, P(yes) ${probability(verdict.yes)}`;
+}
+
+export function truthWords(checked) {
+  if (!checked) return "";
+  if (checked.strict) return "right";
+  if (checked.correct) return checked.reason ? `right, but ${checked.reason}` : "right, with something that was not asked for";
+  return checked.reason ? `wrong: ${checked.reason}` : "wrong";
+}
+
+// What a screen reader is told while a run goes on: milestones only.
+export function milestone(before, after) {
+  if (after.phase !== before.phase) return statusWords(after);
+  const old = before.rounds.at(-1);
+  const now = after.rounds.at(-1);
+  if (!now || after.phase !== "running") return "";
+  if (!old || old.round !== now.round) return statusWords(after);
+  const fallen = now.paths.filter((path, index) => path.pruned && !old.paths[index].pruned);
+  if (fallen.length) return fallen.map((path) => `Path ${path.path + 1} stopped at step ${path.pruned.step + 1}.`).join(" ");
+  if (now.verdict?.done && !old.verdict?.done) return `Critique: ${now.verdict.text}`;
+  return "";
+}
+
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

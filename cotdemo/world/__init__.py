@@ -1,0 +1,1 @@
+"""The embedded world: scenes of coloured objects, prompts of GenEval's six kinds, and exact checkers."""

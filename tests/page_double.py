@@ -1,0 +1,207 @@
+"""A backend for the page's tests: real pictures and real searches, no weights, at a real pace.
+
+It stands in for generator and judge only (``cotdemo.search.protocols``). Its tokenizer is a table of all 8x8 patches
+the embedded world can show, its painter approaches a scene that it has made up beforehand, right or wrong by the path's
+random number, and its judge recalls what was painted: how near the guess is to that scene, and whether it is right.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cotdemo.errors import UserError
+from cotdemo.world import prompts
+from cotdemo.world.checker_a import read
+from cotdemo.world.drawing import draw
+from cotdemo.world.geneval import judge_reading
+from cotdemo.world.scenes import COLOURS, DIFFICULTY, KINDS, Object, Scene, place
+
+SIDE = 8
+TOKENS = SIDE * SIDE
+
+
+class Patches:
+    """Codes for 8x8 patches, in order of first appearance."""
+
+    def __init__(self):
+        self.codes: dict[bytes, int] = {}
+        self.table: list[np.ndarray] = []
+        for kind in KINDS:
+            for colour in COLOURS:
+                self.encode(draw(Scene((Object(kind, colour, 8, 8),))))
+
+    def encode(self, picture: np.ndarray) -> np.ndarray:
+        rows = picture.reshape(SIDE, 8, SIDE, 8, 3).swapaxes(1, 2).reshape(TOKENS, 8, 8, 3)
+        return np.array([self._code(patch) for patch in rows])
+
+    def _code(self, patch: np.ndarray) -> int:
+        code = self.codes.setdefault(patch.tobytes(), len(self.table))
+        if code == len(self.table):
+            self.table.append(patch.copy())
+        return code
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        patches = np.stack([np.stack([self.table[code] for code in row]) for row in codes])
+        return patches.reshape(-1, SIDE, SIDE, 8, 8, 3).swapaxes(2, 3).reshape(-1, 64, 64, 3)
+
+
+def scene(metadata: dict | None, rng: np.random.Generator, right: bool) -> np.ndarray:
+    """A picture of the prompt, or one with a fault; of anything, where the prompt is none of the world's."""
+    include = metadata["include"] if metadata else [{"class": str(rng.choice(KINDS)), "count": 2}]
+    wanted = [(item["class"], item.get("color")) for item in include for _ in range(item["count"])]
+    wanted = [(kind, colour or str(rng.choice(list(COLOURS)))) for kind, colour in wanted]
+    relation = (1, include[1]["position"][0], 0) if "position" in include[-1] else None
+    if not right:
+        fault = rng.integers(3)
+        if fault == 0 and len(wanted) < 4:
+            wanted.append(wanted[0])
+        elif fault == 1 and relation:
+            relation = (0, relation[1], 1)
+        else:
+            wanted[-1] = (wanted[-1][0], str(rng.choice([name for name in COLOURS if name != wanted[-1][1]])))
+            wanted[0] = (str(rng.choice(KINDS)), wanted[0][1])
+    spots = place(len(wanted), rng, relation)
+    return draw(Scene(tuple(Object(kind, colour, *spot) for (kind, colour), spot in zip(wanted, spots))))
+
+
+@dataclass(frozen=True)
+class Step:
+    index: int
+    paths: tuple[int, ...]
+    codes: np.ndarray
+    masked: np.ndarray
+    confidence: np.ndarray
+
+
+class Painting:
+    def __init__(self, backend: Double, prompt: str, paths, steps: int, seed: int, context):
+        self.backend, self.steps, self.live = backend, steps, tuple(paths)
+        self.index = dict.fromkeys(paths, 0)
+        self.paths = {}
+        metadata = backend.metadata(prompt)
+        for path in paths:
+            rng = np.random.default_rng([seed, path])
+            right = rng.random() < (0.75 if context else 0.4)
+            final = backend.patches.encode(scene(metadata, rng, right))
+            others = np.stack([backend.patches.encode(scene(metadata, rng, False)) for _ in range(3)])
+            self.paths[path] = (rng, final, others, rng.permutation(TOKENS), right)
+
+    @property
+    def done(self) -> bool:
+        return all(self.index[path] >= self.steps for path in self.live)
+
+    def step(self) -> Step:
+        time.sleep(self.backend.pace * (0.4 + 0.6 * len(self.live) / 8))
+        rows = [self._one(path) for path in self.live]
+        index = self.index[self.live[0]]
+        for path in self.live:
+            self.index[path] += 1
+        return Step(index, self.live, *(np.stack(column) for column in zip(*rows)))
+
+    def _one(self, path: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng, final, others, order, right = self.paths[path]
+        before, kept = self._kept(self.index[path]), self._kept(self.index[path] + 1)
+        masked = np.ones(TOKENS, bool)
+        masked[order[:kept]] = False
+        sure = rng.random(TOKENS) < 0.3 + 1.2 * self.index[path] / self.steps
+        guess = np.where(sure, final, others[rng.integers(3, size=TOKENS), np.arange(TOKENS)])
+        guess[order[:kept]] = final[order[:kept]]
+        self.backend.painted[guess.tobytes()] = ((guess == final).mean(), right)
+        confidence = rng.beta(2 + 6 * self.index[path] / self.steps, 2, TOKENS)
+        confidence[order[:before]] = 1.0
+        return guess, masked, confidence
+
+    def _kept(self, steps: int) -> int:
+        return TOKENS if steps >= self.steps else TOKENS - math.floor(TOKENS * math.cos(math.pi / 2 * steps / self.steps))
+
+    def drop(self, paths) -> None:
+        self.live = tuple(path for path in self.live if path not in paths)
+
+    def restore(self, path: int) -> None:
+        self.live = (path,)
+
+    def decode(self, codes) -> np.ndarray:
+        return self.backend.decode(np.asarray(codes))
+
+
+@dataclass(frozen=True)
+class Answers:
+    p_yes: np.ndarray
+    p_no: np.ndarray
+    yes: np.ndarray
+    no: np.ndarray
+
+
+class Look:
+    def __init__(self, backend: Double, pictures):
+        self.backend = backend
+        self.painted = [backend.painted.get(backend.patches.encode(picture).tobytes(), (1.0, True)) for picture in pictures]
+
+    def ask(self, question: str, prompt: str, rows=None) -> Answers:
+        time.sleep(self.backend.pace / 4)
+        rows = range(len(self.painted)) if rows is None else rows
+        p_yes = np.array([self._p_yes(question, *self.painted[row]) for row in rows])
+        return Answers(p_yes, 1 - p_yes, p_yes >= 0.5, p_yes < 0.5)
+
+    def _p_yes(self, question: str, near: float, right: bool) -> float:
+        good = near > 0.93 if question == "clarity" else right
+        return float(np.clip((0.9 if good else 0.12) + 0.08 * math.sin(1000 * near), 0.01, 0.99))
+
+    def explain(self, prompt: str, row: int) -> Iterator[str]:
+        for word in (self.backend.critique or "there is a star too many").split(" "):
+            time.sleep(self.backend.pace / 2)
+            yield word + " "
+
+
+class Judge:
+    def __init__(self, backend: Double):
+        self.backend = backend
+
+    def look(self, pictures) -> Look:
+        time.sleep(self.backend.pace / 4)
+        return Look(self.backend, pictures)
+
+
+class Double:
+    """``pace`` is the time of one step of 8 paths in seconds; ``critique`` replaces the judge's words; ``any_words``
+    lets prompts through that the world does not know."""
+
+    name = "mini"
+    grid = (SIDE, SIDE)
+    codebook = 2048
+    picture_size = (DIFFICULTY.canvas, DIFFICULTY.canvas)
+    weights = {"generator": "5c41b7e09a12", "judge": "aa07d3f1c4e8", "tokenizer": "0f9e8d7c6b5a"}
+    words = prompts.PROMPT_WORDS
+
+    def __init__(self, pace: float = 0.04, critique: str = "", any_words: bool = False):
+        self.pace, self.critique, self.any_words = pace, critique, any_words
+        self.patches = Patches()
+        self.painted: dict[bytes, tuple[float, bool]] = {}  # codes -> (nearness to the scene, whether that is right)
+        self.judge = Judge(self)
+
+    def painter(self, model: str) -> Double:
+        return self
+
+    def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None) -> Painting:
+        return Painting(self, prompt, paths, steps, seed, context)
+
+    def decode(self, codes) -> np.ndarray:
+        return self.patches.decode(codes)
+
+    def metadata(self, prompt: str) -> dict | None:
+        try:
+            return prompts.parse(prompt)
+        except UserError:
+            return None
+
+    def check(self, prompt: str, picture: np.ndarray):
+        return judge_reading(read(picture), self.metadata(prompt) or {"include": []})
+
+    def check_prompt(self, prompt: str) -> None:
+        if not self.any_words:
+            prompts.words(prompt)

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from showo_cases import SMALL_TEXT, golden, golden_json, magvit, pipeline, small, tokenizer
+
+from cotdemo.errors import UserError
+from cotdemo.generator.magvit import MagvitV2
+from cotdemo.generator.pipeline import Painting, ShowoPipeline
+from cotdemo.generator.showo import Showo
+
+PROMPT = "w3 w4 w5"
+
+
+@dataclass
+class Correction:
+    prompt_codes: list[int]
+    critique: str
+
+
+def painted(painting: Painting) -> dict[int, list[tuple]]:
+    """Every step of every path, exactly: codes, masked positions, confidence."""
+    seen: dict[int, list[tuple]] = {}
+    while not painting.done:
+        step = painting.step()
+        for row, path in enumerate(step.paths):
+            tensors = (step.codes, step.masked, step.confidence)
+            seen.setdefault(path, []).append((step.index, *(tensor[row].tolist() for tensor in tensors)))
+    return seen
+
+
+@pytest.fixture(scope="module")
+def mini():
+    """As large as the embedded model, weights at random: 64 tokens of 1,024 codes."""
+    torch.manual_seed(0)
+    showo = Showo(
+        vocab_size=1135, llm_vocab_size=100, codebook_size=1024, num_vq_tokens=64, mask_token_id=1134,
+        phi={"hidden_size": 192, "num_hidden_layers": 6, "num_attention_heads": 3, "intermediate_size": 384,
+             "rope_theta": 100.0, "initializer_range": 0.1},
+        eos_token_id=99, max_text_length=16,
+    )  # fmt: skip
+    vq = MagvitV2(
+        channels=8, channel_multipliers=(1, 1), encoder_blocks=(1, 1), decoder_blocks=(1, 1), bits=10, norm_groups=4
+    )
+    return ShowoPipeline(tokenizer(), showo.eval(), vq.eval())
+
+
+def test_a_step_shows_guess_masked_positions_and_confidence_of_every_path():
+    painting = pipeline().start(PROMPT, [0, 1, 2], steps=6, seed=1)
+    first = painting.step()
+    assert (first.index, first.paths) == (0, (0, 1, 2))
+    assert first.codes.shape == first.masked.shape == first.confidence.shape == (3, 16)
+    assert first.masked.sum(1).tolist() == [15, 15, 15]
+    assert ((first.confidence > 0) & (first.confidence <= 1)).all()
+
+    second = painting.step()
+    kept = ~first.masked
+    assert torch.equal(second.codes[kept], first.codes[kept])
+    assert (second.confidence[kept] == 1).all()
+    assert (second.confidence[first.masked] < 1).all()
+
+
+def test_after_the_last_step_one_token_is_masked_and_the_guess_is_the_picture():
+    painting = pipeline().start(PROMPT, [0, 1], steps=4)
+    while not painting.done:
+        step = painting.step()
+    assert step.index == 3
+    assert step.masked.sum(1).tolist() == [1, 1]
+    pictures = painting.decode(step.codes)
+    assert pictures.shape == (2, 16, 16, 3)
+    assert pictures.dtype == np.uint8
+    with pytest.raises(RuntimeError, match="finished"):
+        painting.step()
+
+
+def test_fast_and_plain_forms_paint_the_same_codes():
+    for guidance in (0.0, 1.75):
+        fast, plain = (
+            painted(pipeline().start(PROMPT, range(4), steps=6, guidance=guidance, form=form))
+            for form in ("fast", "plain")
+        )
+        for path in range(4):
+            assert [step[:3] for step in fast[path]] == [step[:3] for step in plain[path]]
+
+
+def test_fast_and_plain_forms_repaint_the_same_codes():
+    context = Correction(list(range(16)), "w7 w8")
+    for keep_picture in (False, True):
+        fast, plain = (
+            painted(pipeline().start(PROMPT, [0, 1], 6, context=context, keep_picture=keep_picture, form=form))
+            for form in ("fast", "plain")
+        )
+        assert [step[:3] for step in fast[1]] == [step[:3] for step in plain[1]]
+
+
+def test_a_critique_changes_the_picture_and_so_does_the_choice_of_the_unconditional_branch():
+    def final(**given):
+        return painted(pipeline().start(PROMPT, [0], 6, **given))[0][-1][1]
+
+    context = Correction(list(range(16)), "w7 w8")
+    pictures = [
+        final(),
+        final(context=context),
+        final(context=Correction(context.prompt_codes, "w9")),
+        final(context=Correction(context.prompt_codes[::-1], "w7 w8")),
+        final(context=context, keep_picture=True),
+    ]
+    assert len({tuple(picture) for picture in pictures}) == len(pictures)
+
+
+def test_path_i_is_the_same_whatever_the_other_paths_are(mini):
+    together = painted(mini.start(PROMPT, range(8), steps=6, seed=3))
+    for paths in ([0], [5], [5, 2], [7, 6, 5, 4, 3]):
+        apart = painted(mini.start(PROMPT, paths, steps=6, seed=3))
+        assert apart == {path: together[path] for path in paths}
+
+
+def test_path_i_is_the_same_whoever_is_dropped(mini):
+    together = painted(mini.start(PROMPT, range(6), steps=6, seed=3))
+    painting = mini.start(PROMPT, range(6), steps=6, seed=3)
+    seen = {path: [] for path in range(6)}
+    for dropped in ([], [0, 4], [], [1], [], []):
+        step = painting.step()
+        for row, path in enumerate(step.paths):
+            seen[path].append(
+                (step.index, step.codes[row].tolist(), step.masked[row].tolist(), step.confidence[row].tolist())
+            )
+        painting.drop(dropped)
+    assert painting.done
+    assert [len(steps) for steps in seen.values()] == [2, 4, 6, 6, 2, 6]
+    for path, steps in seen.items():
+        assert steps == together[path][: len(steps)]
+
+
+def test_one_path_a_pass_paints_the_same(mini):
+    assert painted(mini.start(PROMPT, range(4), 6, paths_per_pass=1)) == painted(mini.start(PROMPT, range(4), 6))
+
+
+def test_a_dropped_path_leaves_the_batch_at_once_and_its_passes_are_saved():
+    painting = pipeline().start(PROMPT, [0, 1, 2], steps=6)
+    painting.step()
+    painting.drop([1])
+    assert painting.live == (0, 2)
+    assert painting.step().paths == (0, 2)
+    assert painting.passes == 2 * (3 + 2)
+    assert painting.passes_saved == 2 * 5
+
+
+def test_a_restored_path_goes_on_exactly_where_it_stopped():
+    whole = painted(pipeline().start(PROMPT, range(3), steps=6, seed=5))
+    painting = pipeline().start(PROMPT, range(3), steps=6, seed=5)
+    first = [painting.step(), painting.step()]
+    painting.drop([1])
+    rest = painted(painting)
+    assert 1 not in rest
+    assert painting.passes_saved == 2 * 4
+
+    painting.restore(1)
+    assert not painting.done
+    assert painting.taken(1) == 2
+    resumed = painted(painting)
+    assert set(resumed) == {1}
+    assert resumed[1] == whole[1][2:]
+    assert [step.index for step in first] == [0, 1]
+    assert painting.passes_saved == 0
+    assert painting.passes == 2 * 3 * 6
+
+
+def test_a_restored_path_catches_up_before_the_others_go_on():
+    whole = painted(pipeline().start(PROMPT, range(2), steps=6))
+    painting = pipeline().start(PROMPT, range(2), steps=6)
+    painting.drop([0])
+    painting.step(), painting.step()
+    painting.restore(0)
+    assert [(step.index, step.paths) for step in (painting.step() for _ in range(3))] == [
+        (0, (0,)),
+        (1, (0,)),
+        (2, (0, 1)),
+    ]
+    assert painted(painting)[0] == whole[0][3:]
+
+
+def test_dropping_every_path_ends_the_painting():
+    painting = pipeline().start(PROMPT, [0, 1], steps=6)
+    painting.drop(painting.live)
+    assert painting.done
+    assert painting.live == ()
+
+
+def test_without_guidance_a_step_is_one_pass():
+    painting = pipeline().start(PROMPT, [0, 1], steps=4, guidance=0)
+    painted(painting)
+    assert painting.passes == 2 * 4
+
+
+def test_the_released_annealing_gives_only_the_first_path_noise():
+    def paint(annealing, temperature):
+        given = {"steps": 6, "annealing": annealing, "temperature": temperature}
+        return painted(pipeline().start(PROMPT, [0, 1], **given))
+
+    released = paint("released", 5.0)
+    assert released[0] == paint("compounding", 5.0)[0]
+    assert released[1] == paint("compounding", 0.0)[1]
+    assert released[1] != paint("compounding", 5.0)[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"paths": []}, "at least one path"),
+        ({"paths": [0, 0]}, "each path once"),
+        ({"steps": 0}, "1 to 1000 steps"),
+        ({"steps": 10**9}, "1 to 1000 steps"),
+        ({"guidance": -1.0}, "guidance"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"annealing": "slow"}, "compounding"),
+        ({"schedule": "slow"}, "cosine"),
+        ({"context": Correction([1, 2], "w1")}, "16 tokens"),
+        ({"context": Correction([64] * 16, "w1")}, "0 to 63"),
+    ],
+)
+def test_settings_that_make_no_painting_are_refused_in_words(given, words):
+    with pytest.raises(UserError, match=words):
+        pipeline().start(**{"prompt": PROMPT, "paths": [0]} | given)
+
+
+def test_a_path_of_another_painting_is_refused():
+    painting = pipeline().start(PROMPT, [3, 4], steps=4)
+    with pytest.raises(ValueError, match=r"\[3, 4\], not \[0\]"):
+        painting.drop([0])
+    with pytest.raises(ValueError, match="not"):
+        painting.restore(0)
+
+
+def test_calling_the_pipeline_is_the_golden_run_of_the_reference():
+    run = golden_json("sampling")["trajectories"]["small_b2_cos6"]
+    prompts = [" ".join(f"w{word}" for word in prompt) for prompt in golden_json("sampling")["small_prompts"]]
+    generator = torch.Generator().manual_seed(run["seed"])
+    codes = pipeline()(prompts, run["steps"], run["guidance"], generator, output_type="latent").images
+    assert torch.equal(codes, golden("sampling")["small_b2_cos6.sampled_ids"][-1])
+
+
+def test_the_pipeline_follows_the_call_conventions_of_diffusers():
+    seen = []
+
+    def watch(pipe, step, timestep, tensors):
+        assert pipe is pipeline()
+        seen.append((step, tensors["masked"].sum().item()))
+
+    call = {"num_inference_steps": 4, "num_images_per_prompt": 2}
+    generators = [torch.Generator().manual_seed(seed) for seed in (1, 2, 3, 4)]
+    pictures = pipeline()(
+        [PROMPT, "w9"], **call, generator=generators,
+        callback_on_step_end=watch, callback_on_step_end_tensor_inputs=["masked"],
+    ).images  # fmt: skip
+    assert [picture.size for picture in pictures] == [(16, 16)] * 4
+    assert [step for step, _ in seen] == [0, 1, 2, 3]
+
+    (again,) = pipeline()("w9", **call, generator=[torch.Generator().manual_seed(seed) for seed in (3, 4)],
+                          output_type="np", return_dict=False)  # fmt: skip
+    assert again.shape == (2, 16, 16, 3)
+    np.testing.assert_array_equal(np.asarray(pictures[2]), (again[0] * 255).round().astype(np.uint8))
+    assert pipeline()("w9", **call, output_type="pt").images.shape == (2, 3, 16, 16)
+
+
+def test_a_call_can_be_interrupted_and_returns_its_guess():
+    def stop(pipe, step, timestep, tensors):
+        pipe._interrupt = step == 1
+        stop.codes = tensors["codes"]
+
+    codes = pipeline()(PROMPT, 6, output_type="latent", callback_on_step_end=stop).images
+    assert torch.equal(codes, stop.codes)
+
+
+def test_a_call_refuses_arguments_at_odds():
+    with pytest.raises(ValueError, match="2 generators for 1 pictures"):
+        pipeline()(PROMPT, 4, generator=[torch.Generator(), torch.Generator()])
+    with pytest.raises(ValueError, match="callback"):
+        pipeline()(PROMPT, 4, callback_on_step_end_tensor_inputs=["latents"])
+    with pytest.raises(ValueError, match="output_type"):
+        pipeline()(PROMPT, 4, output_type="gif")
+    with pytest.raises(ValueError, match="at least one prompt"):
+        pipeline()([], 4)
+
+
+def test_components_that_do_not_belong_together_are_refused():
+    with pytest.raises(ValueError, match="ends a text"):
+        ShowoPipeline(tokenizer(), Showo.from_config(small().config, **SMALL_TEXT | {"eos_token_id": 98}), magvit())
+    with pytest.raises(ValueError, match="1024 codes"):
+        ShowoPipeline(tokenizer(), small(), MagvitV2(bits=10, channels=32, channel_multipliers=(1,),
+                                                     encoder_blocks=(1,), decoder_blocks=(1,)))  # fmt: skip
+
+
+def test_a_saved_pipeline_paints_the_same_with_its_own_default_settings(tmp_path):
+    pipe = ShowoPipeline(tokenizer(), small(), magvit(), steps=5, guidance=0.5, temperature=6.0, annealing="linear")
+    pipe.save_pretrained(tmp_path)
+    again = ShowoPipeline.from_pretrained(tmp_path)
+    assert again.settings() == pipe.settings()
+    assert again.settings(steps=3).steps == 3
+    before, after = pipe.start(PROMPT, [0, 1]), again.start(PROMPT, [0, 1])
+    assert before.steps == 5
+    assert painted(before) == painted(after)

@@ -1,0 +1,249 @@
+// The viewer's reducer and words, without a browser: node --test tests/
+"use strict";
+const test = require("node:test");
+const assert = require("node:assert/strict");
+
+const WEB = "../cotdemo/ui/web";
+const reducer = import(`${WEB}/reducer.js`);
+const words = import(`${WEB}/words.js`);
+
+const base64 = (bytes) => Buffer.from(bytes).toString("base64");
+const started = (more = {}) => ({
+  type: "RunStarted", prompt: "a photo of a star", method: "parm", backend: "mini", model: "base", paths: 3, steps: 4,
+  guidance: 1.75, temperature: 1, seed: 7, rounds: 0, grid: [2, 4], codebook: 1024, picture_size: [64, 64], weights: {}, ...more,
+});
+// `kept` are the positions that are settled after the step.
+const decoded = (path, step, kept = [], more = {}) => ({
+  type: "StepDecoded", round: 0, path, step,
+  codes: base64(new Uint8Array(Uint16Array.from({ length: 8 }, (_, token) => 300 + token).buffer)),
+  masked: base64([[0, 1, 2, 3, 4, 5, 6, 7].reduce((bits, token) => bits | (kept.includes(token) ? 0 : 1 << token), 0)]),
+  confidence: base64([255, 128, 0, 0, 0, 0, 0, 51]),
+  picture: `data:image/webp;base64,${path}${step}`, ...more,
+});
+const judged = (path, step, question, yes, more = {}) => ({
+  type: "Judged", round: 0, path, step, question, p_yes: yes, p_no: 1 - yes, answer: yes >= 0.5 ? "yes" : "no", ...more,
+});
+const pruned = (path, step, no = 0.9) => ({ type: "PathPruned", round: 0, path, step, p_no: no });
+const winner = (path, more = {}) => ({ type: "Winner", round: 0, path, survivors: [path], p_yes: 0.9, fallback: false, codes: "", picture: "data:image/webp;base64,w", ...more });
+const finished = (more = {}) => ({
+  type: "RunFinished", round: 0, path: 1, seconds: 1.25, generator_passes: 20, judge_passes: 9, pictures_decoded: 10, passes_saved: 4, ...more,
+});
+const message = (seq, events, more = {}) => ({ run: "r", seq, events, ...more });
+
+async function after(...events) {
+  const { reduce, emptyState } = await reducer;
+  return [started(), ...events].reduce(reduce, emptyState());
+}
+
+test("a started run has a place for every path and step", async () => {
+  const state = await after();
+  assert.equal(state.phase, "running");
+  assert.deepEqual(state.rounds[0].paths.map((path) => path.steps.length), [4, 4, 4]);
+  assert.ok(state.rounds[0].paths.every((path) => path.steps.every((step) => !step.decoded)));
+});
+
+test("reducing changes nothing that was there before", async () => {
+  const { reduce } = await reducer;
+  const deepFreeze = (value) => {
+    if (value && typeof value === "object" && !ArrayBuffer.isView(value)) Object.values(Object.freeze(value)).forEach(deepFreeze);
+    return value;
+  };
+  let state = deepFreeze(await after());
+  for (const event of [decoded(0, 0, [1]), judged(0, 0, "clarity", 0.2), pruned(0, 0), winner(1), finished()]) {
+    state = deepFreeze(reduce(state, event));
+  }
+  assert.equal(state.phase, "finished");
+});
+
+test("what an event does not touch stays the same object, so it is not drawn again", async () => {
+  const { reduce } = await reducer;
+  const before = await after(decoded(0, 0), decoded(1, 0));
+  const now = reduce(before, decoded(0, 1));
+  assert.equal(now.rounds[0].paths[1], before.rounds[0].paths[1]);
+  assert.equal(now.rounds[0].paths[0].steps[0], before.rounds[0].paths[0].steps[0]);
+  assert.notEqual(now.rounds[0].paths[0].steps[1], before.rounds[0].paths[0].steps[1]);
+});
+
+test("codes, mask and confidence are unpacked", async () => {
+  const state = await after(decoded(1, 0, [0, 3]));
+  const step = state.rounds[0].paths[1].steps[0];
+  assert.deepEqual([...step.codes], [300, 301, 302, 303, 304, 305, 306, 307]);
+  assert.deepEqual([...step.masked], [0, 1, 1, 0, 1, 1, 1, 1]);
+  assert.equal(step.confidence[7], 51);
+});
+
+test("a token is masked, then new in the step that keeps it, then kept", async () => {
+  const { tokenState, keptAt } = await reducer;
+  const path = (await after(decoded(0, 0, [2]), decoded(0, 1, [2, 5]), decoded(0, 2, [2, 5]))).rounds[0].paths[0];
+  assert.deepEqual([0, 1, 2].map((step) => tokenState(path, step, 5)), ["masked", "new", "kept"]);
+  assert.deepEqual([0, 1, 2].map((step) => keptAt(path, step, 5)), [-1, 1, 1]);
+  assert.equal(tokenState(path, 0, 2), "new");
+});
+
+test("kept and added tokens are counted", async () => {
+  const { countTokens } = await reducer;
+  const path = (await after(decoded(0, 0, [2]), decoded(0, 1, [2, 5, 6]))).rounds[0].paths[0];
+  assert.deepEqual(countTokens(path, 0), { total: 8, kept: 1, added: 1 });
+  assert.deepEqual(countTokens(path, 1), { total: 8, kept: 3, added: 2 });
+});
+
+test("a stopped path keeps its step and probability, and what follows is cut off", async () => {
+  const { isCutOff, alive } = await reducer;
+  const round = (await after(decoded(0, 0), decoded(0, 1), pruned(0, 1, 0.8))).rounds[0];
+  assert.deepEqual(round.paths[0].pruned, { step: 1, no: 0.8 });
+  assert.deepEqual([0, 1, 2, 3].map((step) => isCutOff(round.paths[0], step)), [false, false, true, true]);
+  assert.equal(alive(round), 2);
+});
+
+test("a stopped path that is finished after all is not cut off where it was painted", async () => {
+  const { isCutOff } = await reducer;
+  const round = (await after(decoded(0, 1), pruned(0, 1), decoded(0, 2))).rounds[0];
+  assert.equal(isCutOff(round.paths[0], 2), false);
+});
+
+test("survivors are ranked by P(yes) to the outcome", async () => {
+  const { ranking } = await reducer;
+  const { pathWords } = await words;
+  const round = (await after(judged(0, 3, "outcome", 0.3), judged(1, 3, "outcome", 0.9), judged(2, 3, "outcome", 0.6), winner(1))).rounds[0];
+  assert.deepEqual(ranking(round), [1, 2, 0]);
+  assert.deepEqual(pathWords(round, round.paths[1]), ["chosen", "won"]);
+  assert.deepEqual(pathWords(round, round.paths[2]), ["ranked 2", "judged"]);
+});
+
+test("events of paths, steps or types that there are not change nothing", async () => {
+  const { reduce } = await reducer;
+  const state = await after();
+  assert.equal(reduce(state, { type: "Surprise" }), state);
+  assert.deepEqual(reduce(state, decoded(99, 0)).rounds, state.rounds);
+  assert.deepEqual(reduce(state, decoded(0, 99)).rounds, state.rounds);
+  assert.deepEqual(reduce(state, { type: "toString" }).rounds, state.rounds);
+});
+
+test("events before the run has started are left out", async () => {
+  const { reduce, emptyState } = await reducer;
+  assert.deepEqual(reduce(emptyState(), decoded(0, 0)), emptyState());
+});
+
+test("a message of another run starts afresh", async () => {
+  const { receive, emptyState } = await reducer;
+  const first = receive(emptyState(), message(0, [started(), decoded(0, 0)]));
+  const second = receive(first, { run: "other", seq: 0, events: [started({ paths: 1 })] });
+  assert.equal(second.rounds[0].paths.length, 1);
+  assert.equal(second.rounds[0].paths[0].steps[0].decoded, false);
+});
+
+test("messages are applied in their order, whatever the order they come in", async () => {
+  const { receive, emptyState } = await reducer;
+  const messages = [message(0, [started()]), message(1, [decoded(0, 0)]), message(2, [decoded(0, 1)]), message(3, [finished()])];
+  const inOrder = messages.reduce(receive, emptyState());
+  for (const order of [[0, 2, 1, 3], [0, 3, 1, 2], [1, 0, 3, 2], [3, 2, 1, 0]]) {
+    assert.deepEqual(order.map((index) => messages[index]).reduce(receive, emptyState()), inOrder);
+  }
+});
+
+test("a gap is noticed, and closes when the missing message comes", async () => {
+  const { receive, emptyState } = await reducer;
+  let state = receive(emptyState(), message(0, [started()]));
+  state = receive(state, message(3, [decoded(0, 2)]));
+  assert.deepEqual(state.missing, [1, 2]);
+  assert.equal(state.rounds[0].paths[0].steps[2].decoded, false);
+  state = receive(state, message(1, [decoded(0, 0)]));
+  assert.deepEqual(state.missing, [2]);
+  state = receive(state, message(2, [decoded(0, 1)]));
+  assert.deepEqual([state.missing, state.pending, state.next], [[], [], 4]);
+  assert.ok(state.rounds[0].paths[0].steps[2].decoded);
+});
+
+test("a message that comes twice counts once", async () => {
+  const { receive, emptyState } = await reducer;
+  const state = receive(emptyState(), message(0, [started(), { type: "Progress", message: "painting" }]));
+  assert.equal(receive(state, message(0, [started(), { type: "Progress", message: "old" }])), state);
+});
+
+test("a gap that cannot be closed is skipped, and the snapshot heals it", async () => {
+  const { receive, skipGap, emptyState } = await reducer;
+  let state = [message(0, [started(), decoded(0, 0)]), message(2, [decoded(0, 2)])].reduce(receive, emptyState());
+  state = skipGap(state);
+  assert.deepEqual(state.rounds[0].paths[0].steps.map((step) => step.decoded), [true, false, true, false]);
+  const bare = (path, step) => decoded(path, step, [], { picture: undefined });
+  state = receive(state, message(3, [started(), bare(0, 0), bare(0, 1), bare(0, 2), finished()], { snapshot: true }));
+  const { steps } = state.rounds[0].paths[0];
+  assert.deepEqual(steps.map((step) => step.decoded), [true, true, true, false]);
+  assert.deepEqual(steps.map((step) => step.picture), [decoded(0, 0).picture, undefined, decoded(0, 2).picture, undefined]);
+  assert.equal(state.phase, "finished");
+});
+
+test("a notice changes the phase and nothing of the run on show", async () => {
+  const { receive } = await reducer;
+  const state = await after(decoded(0, 0));
+  const failed = receive(state, { notice: { type: "Failed", message: "no such word" } });
+  assert.deepEqual([failed.phase, failed.message], ["failed", "no such word"]);
+  assert.equal(failed.rounds, state.rounds);
+});
+
+test("Stopped does not undo a finished run", async () => {
+  const { reduce } = await reducer;
+  assert.equal(reduce(await after(winner(1), finished()), { type: "Stopped" }).phase, "finished");
+  assert.equal(reduce(await after(decoded(0, 0)), { type: "Stopped" }).phase, "stopped");
+});
+
+test("a reflection pairs the criticised picture with the one repainted from it", async () => {
+  const { reflections } = await reducer;
+  const critique = { type: "Critiqued", round: 0, text: "three stars , not two", done: true };
+  const again = (round) => ({ type: "RoundStarted", round, model: "self-correct", critique: critique.text });
+  const state = await after(winner(0), critique, again(1), winner(1, { round: 1 }), again(2), winner(2, { round: 2 }));
+  const pairs = reflections(state);
+  assert.deepEqual(pairs.map(({ before, after }) => [before.round, after.round]), [[0, 1], [0, 2]]);
+  assert.equal(pairs[0].critique, critique.text);
+});
+
+test("a critique still coming stands alone until it is repainted", async () => {
+  const { reflections } = await reducer;
+  const state = await after(winner(0), { type: "Critiqued", round: 0, text: "three", done: false });
+  assert.deepEqual(reflections(state).map(({ critique, done, after }) => [critique, done, after]), [["three", false, null]]);
+});
+
+test("a picture the judge calls right is shown as approved, not as criticised", async () => {
+  const { reflections } = await reducer;
+  const [entry] = reflections(await after(winner(0), finished({ path: 0 }), { type: "Approved", round: 0, p_yes: 0.97 }));
+  assert.deepEqual([entry.approved, entry.critique, entry.after], [0.97, "", null]);
+});
+
+test("the answer carries the judge's and the checker's word", async () => {
+  const { answerOf } = await reducer;
+  const checked = { type: "Checked", round: 0, path: 1, correct: false, strict: false, reason: "there is no moon" };
+  const answer = answerOf((await after(decoded(1, 3), judged(1, 3, "outcome", 0.9), checked, winner(1))).rounds[0]);
+  assert.deepEqual([answer.path, answer.outcome.yes, answer.checked.reason], [1, 0.9, "there is no moon"]);
+});
+
+test("probabilities take three characters and never round to certainty falsely", async () => {
+  const { probability } = await words;
+  assert.deepEqual([0, 0.004, 0.07, 0.5, 0.994, 0.996, 1].map(probability), [".00", ".00", ".07", ".50", ".99", "1.0", "1.0"]);
+});
+
+test("a cell says in one sentence what it shows", async () => {
+  const { cellWords } = await words;
+  const round = (await after(decoded(0, 1, [0, 1, 2]), judged(0, 1, "clarity", 0.91), judged(0, 1, "potential", 0.08), pruned(0, 1, 0.92))).rounds[0];
+  assert.equal(cellWords(round.paths[0], 1), "Path 1, step 2: 3 of 8 tokens kept, clear, P(yes) .91, can no longer become right, P(yes) .08, stopped here, P(no) .92");
+  assert.equal(cellWords(round.paths[0], 2), "Path 1, step 3: not painted, the path was stopped after step 2");
+  assert.equal(cellWords(round.paths[1], 0), "Path 2, step 1: not painted yet");
+});
+
+test("the status line says where the run is, then what it came to and what it cost", async () => {
+  const { statusWords, costWords } = await words;
+  const running = await after({ type: "Progress", message: "step 2 of 4 - 3 of 3 paths alive - judging potential" });
+  assert.equal(statusWords(running), "Step 2 of 4 · 3 of 3 paths alive · judging potential");
+  const { reduce } = await reducer;
+  const done = [pruned(0, 1), judged(1, 3, "outcome", 0.97), winner(1, { p_yes: 0.97 }), finished()].reduce(reduce, running);
+  assert.equal(statusWords(done), "Path 2 of 3 is chosen · P(yes) .97 · 1 path stopped early");
+  assert.equal(costWords(done), "20 generator passes, 4 saved by stopping early · 9 questions to the judge · 1.3 s");
+});
+
+test("a screen reader hears milestones, not every step", async () => {
+  const { reduce } = await reducer;
+  const { milestone } = await words;
+  const before = await after(decoded(0, 0), decoded(1, 0));
+  assert.equal(milestone(before, reduce(before, decoded(2, 0))), "");
+  assert.equal(milestone(before, reduce(before, pruned(1, 0))), "Path 2 stopped at step 1.");
+  assert.equal(milestone(before, reduce(before, { type: "Failed", message: "out of memory" })), "out of memory");
+});
