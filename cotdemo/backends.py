@@ -1,7 +1,7 @@
 """A name -> generator, image tokenizer, judge and (in the embedded world) checker; loading, devices, dtypes.
 
-``mini`` ships with this repository and needs no network. ``show-o`` and ``show-o-512`` are the released weights; what is
-asked for is downloaded when it is first used. No backend ever stands in for another.
+``mini`` ships with this repository and needs no network. ``show-o`` and ``show-o-512`` are the released weights; what
+is asked for is downloaded when it is first used. No backend ever stands in for another.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ def file_hash(path: Path) -> str:
 
 
 def weights_hash(folder: Path) -> str:
-    """The hash of the weights in a shipped folder. Raises UserError, naming the command that remakes them, if missing."""
+    """The hash of the weights in a shipped folder; UserError, with the command that remakes them, where they miss."""
     files = sorted(folder.glob("*.safetensors"))
     if len(files) != 1:
         stage = _REMADE_BY.get(folder.name, folder.name)
         raise UserError(
-            f"The weights in {folder} are missing. Take them from the repository again (git checkout -- {folder.name}), "
+            f"The weights in {folder} are missing. Take them from the repository again, "
             f"or remake them: python -m cotdemo train {stage}"
         )
     return file_hash(files[0])
@@ -237,7 +237,9 @@ class ReleasedBackend(Backend):
         return _from_hub(self.source.words, lambda: AutoTokenizer.from_pretrained(self.source.words))
 
     def _load_magvit(self) -> MagvitV2:
-        return _from_hub(self.source.magvit, lambda: MagvitV2.from_pretrained(self.source.magvit, torch_dtype=self.dtype))
+        return _from_hub(
+            self.source.magvit, lambda: MagvitV2.from_pretrained(self.source.magvit, torch_dtype=self.dtype)
+        )
 
     def _load_showo(self, model: str) -> Showo:
         repository, folder = self.source.generators[model]

@@ -36,10 +36,11 @@ class BackendLimits:
     guidance: float
     temperature: float
     cap: int
+    annealing: str = "compounding"  # how the selection noise shrinks (``cotdemo.generator.schedules``)
 
 
 BACKENDS: Mapping[str, BackendLimits] = {
-    "mini": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=800),
+    "mini": BackendLimits(steps=18, guidance=0.5, temperature=5.0, cap=800, annealing="linear"),
     "show-o": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=600),
     "show-o-512": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=300),
 }

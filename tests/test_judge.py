@@ -22,7 +22,7 @@ PICTURE_TOKENS = 17  # 4 x 4 patches and one newline
 ROUNDING = 2e-5  # the same sums in another order, through weights made large so that answers differ
 
 
-def make_judge(seed: int = 0) -> Judge:
+def make_judge(seed: int = 0, tied: bool = False) -> Judge:
     """A judge of a few thousand weights whose answers depend on picture, prompt and question, and differ."""
     tokenizer = judge_tokenizer()
     config = LlavaOnevisionConfig(
@@ -32,9 +32,10 @@ def make_judge(seed: int = 0) -> Judge:
         ),
         text_config=Qwen2Config(
             hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
-            vocab_size=len(tokenizer), max_position_embeddings=256,
+            vocab_size=len(tokenizer), max_position_embeddings=256, tie_word_embeddings=tied,
         ),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        tie_word_embeddings=tied,
     )  # fmt: skip
     model = LlavaOnevisionForConditionalGeneration(config).eval()
     generator = torch.Generator().manual_seed(seed)
@@ -46,7 +47,7 @@ def make_judge(seed: int = 0) -> Judge:
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    judge = make_judge()
+    judge = make_judge(seed=14)  # says yes, no and neither to every question
     head = judge.model.lm_head.weight.data
     head[[judge.conversation.yes, judge.conversation.no]] *= 4
     return judge
@@ -305,7 +306,9 @@ def test_sampled_verdicts_ignore_case(judge):
     assert other.read_answers(logits, generators).words == ("yes", "no")
 
 
-def test_a_saved_judge_comes_back_with_its_questions_and_answers(judge, pictures, tmp_path):
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_saved_judge_comes_back_with_its_questions_and_answers(pictures, tmp_path, tied):
+    judge = make_judge(tied=tied)
     judge.save_pretrained(tmp_path)
     again = Judge.from_pretrained(tmp_path)
     assert again.conversation.family == "small"

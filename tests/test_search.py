@@ -172,6 +172,7 @@ def test_final_pictures_go_to_the_checker_and_stopped_paths_do_not():
     ]
     assert of(Checked, run(Studio(say=say, check=check), check=False)) == []
     assert len(of(Checked, run(Studio(check=check), "baseline", show="none"))) == 3
+    assert of(Checked, run(Studio(check=lambda prompt, picture: None))) == []  # a prompt it cannot judge
 
 
 def test_a_judge_that_answers_nan_ends_the_run():
@@ -382,6 +383,15 @@ def test_by_the_right_rules_the_same_candidate_wins_with_no_more_passes(name):
     rejected = sum(call["returned"][2] and not call["returned"][0] for calls in replay.calls.values() for call in calls)
     assert len(of(PathPruned, events)) == rejected
     assert (events[-1].passes_saved > 0) == (rejected > 0)
+
+
+def test_an_unanswered_clarity_counts_as_clear_by_the_original_rules_only():
+    say = at({("clarity", path, None): "neither" for path in range(3)})
+    original, right = Studio(say=say), Studio(say=say)
+    run(original, original=True)
+    run(right)
+    assert original.questions("potential") == [(0, 0, 0), (0, 1, 0), (0, 2, 0)]
+    assert right.questions("potential") == []
 
 
 # -- sampled verdicts

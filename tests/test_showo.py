@@ -9,9 +9,10 @@ from golden import data
 from safetensors.torch import load_file
 from showo_cases import SMALL_TEXT, golden, golden_json, small, tiny_real
 from test_prompting import canvas_of
+from torch.nn import functional as F
 
 from cotdemo.generator.decoding import guided
-from cotdemo.generator.showo import Showo
+from cotdemo.generator.showo import Showo, TanhGelu
 
 CLOSE = {"rtol": 0, "atol": 2e-5}
 
@@ -118,6 +119,16 @@ def test_a_phi_config_inside_the_config_makes_the_same_model():
     with torch.inference_mode():
         logits = model.eval()(case["input_ids"], case["mask_allow"].bool())
     torch.testing.assert_close(logits, case["logits"], **CLOSE)
+
+
+def test_the_activation_does_not_depend_on_what_else_is_in_the_batch():
+    x = 3 * torch.randn(8, 67, 383, generator=torch.Generator().manual_seed(0))
+    x[0, 0, :4] = torch.tensor([-1e30, 1e30, 0.0, -20.0])
+    with torch.no_grad():
+        together = TanhGelu()(x)
+        torch.testing.assert_close(together, F.gelu(x, approximate="tanh"))
+        for size in range(1, 8):
+            assert torch.equal(TanhGelu()(x[:size]), together[:size])
 
 
 def test_rotary_base_and_share_are_settings():

@@ -69,7 +69,10 @@ class FromFolderOrHub:
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{cls.__name__} cannot be loaded from {source}: {error}") from error
+            raise UserError(
+                f"{cls.__name__} cannot be loaded from {source}. It takes a local folder with config.json and its "
+                f".safetensors file, or the id of such a Hub repository and the network or its cache. ({error})"
+            ) from error
         if missing:
             raise UserError(
                 f"{source} does not hold all weights of {cls.__name__}: "

@@ -286,7 +286,7 @@ class ShowoPipeline(DiffusionPipeline):
 
     def start(
         self,
-        prompt: str,
+        prompt: str | Sequence[str],
         paths: Sequence[int],
         steps: int | None = None,
         guidance: float | None = None,
@@ -301,7 +301,7 @@ class ShowoPipeline(DiffusionPipeline):
         form: Form = "fast",
         paths_per_pass: int | None = None,
     ) -> Painting:
-        """Begin to paint ``paths`` of one prompt; None means this checkpoint's default.
+        """Begin to paint ``paths`` of one prompt, or of one prompt each; None means this checkpoint's default.
 
         Path i is the same whatever the other paths are: each has its own random generator, from a hash of ``seed``
         and its number. On a GPU, and on processors whose matrix products round by batch size, that holds up to
@@ -323,10 +323,13 @@ class ShowoPipeline(DiffusionPipeline):
                 raise UserError(
                     f"A picture has {self.showo.config.num_vq_tokens} tokens, the one to correct {len(previous)}."
                 )
-        prefix = vocabulary.prefix(self._words(prompt), previous, critique)
+        prompts = [prompt] * len(paths) if isinstance(prompt, str) else prompt
+        if len(prompts) != len(paths):
+            raise UserError(f"{len(prompts)} prompts were given for {len(paths)} paths.")
+        prefixes = [vocabulary.prefix(self._words(text), previous, critique) for text in prompts]
         unconditional = vocabulary.prefix(previous=previous if keep_picture else None)
         sampler = sampler or PathSampler.from_seed(seed, paths)
-        return self._painting([prefix] * len(paths), unconditional, paths, sampler, settings, form, paths_per_pass)
+        return self._painting(prefixes, unconditional, paths, sampler, settings, form, paths_per_pass)
 
     @torch.no_grad()
     def __call__(

@@ -9,7 +9,7 @@ import numpy as np
 from ..events import Event, Judged, PathPruned, Progress
 from .protocols import Context
 from .rounds import Chosen, Round, Run
-from .verdicts import NEVER_CLEAR, doubt
+from .verdicts import NEVER_CLEAR, doubt, is_clear
 
 
 def parm(
@@ -45,7 +45,7 @@ def parm(
         yield round.progress("looking", round.guesses[asked[0]].step)
         look = round.look(asked)
         answers = yield from round.ask(look, "clarity", asked, [path for path in asked if path not in clear])
-        clear.update(path for path, answer in answers.items() if answer.answer == "yes")
+        clear.update(path for path, answer in answers.items() if is_clear(answer, original))
         answers = yield from round.ask(look, "potential", asked, [path for path in asked if path in clear])
         doubts.update((path, doubt(answer, original)) for path, answer in answers.items())
         promising.update(path for path, answer in answers.items() if answer.answer == "yes")

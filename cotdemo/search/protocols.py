@@ -108,7 +108,7 @@ class Backend(Protocol):
     picture_size: tuple[int, int]  # height, width in pixels
     weights: Mapping[str, str]  # component -> short hash
     judge: Judge
-    check: Callable[[str, np.ndarray], Verdict] | None  # the embedded world's truth, where there is one
+    check: Callable[[str, np.ndarray], Verdict | None] | None  # the embedded world's truth, where there is one
 
     def painter(self, model: str) -> Painter: ...
 

@@ -172,7 +172,8 @@ class Round:
         if self.run.truth:
             for guess in sorted(finals, key=lambda guess: guess.path):
                 verdict = self.run.backend.check(self.settings.prompt, guess.picture)
-                yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason)
+                if verdict is not None:
+                    yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason)
         meter, s = self.run.meter, self.settings
         spent = meter.generator_passes - self._passes_before
         meter.passes_saved += s.paths * s.steps * self.run.passes_per_step - spent

@@ -2,9 +2,10 @@
 
 By default the likeliest token decides, so a run is deterministic. ``verdicts="sampled"`` draws the verdict from the
 answer's probabilities, as the released code does by sampling its answers at temperature 1. ``original=True`` takes the
-released code's rules (github ZiyuGuo99/Image-Generation-CoT, parm.py) where they differ from the paper's: potential is
-asked once; a "no" does not stop the path, which only cannot win; an answer that is neither counts P(no) = 50 for
-potential and P(yes) = 0 for outcome; the picture chosen without survivors is not judged.
+released code's rules (github ZiyuGuo99/Image-Generation-CoT, parm.py) where they differ from the paper's: a picture is
+clear unless the answer is "no"; potential is asked once; a "no" does not stop the path, which only cannot win; an
+answer that is neither counts P(no) = 50 for potential and P(yes) = 0 for outcome; the picture chosen without survivors
+is not judged.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ def drawn(p_yes: float, p_no: float, key: tuple[int, int, int, int], question: Q
     """A verdict drawn from the probabilities; the same ``key`` (seed, round, path, step) draws the same."""
     draw = np.random.default_rng([*key, _QUESTIONS.index(question)]).random()
     return "yes" if draw < p_yes else "no" if draw < p_yes + p_no else "neither"
+
+
+def is_clear(clarity: Judged, original: bool) -> bool:
+    """Whether the picture can be judged; in the released code, unless the answer is "no"."""
+    return clarity.answer != "no" if original else clarity.answer == "yes"
 
 
 def doubt(potential: Judged, original: bool) -> float:

@@ -36,7 +36,7 @@ class Recipe:
             "attention_dropout": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0,
         }
     )  # fmt: skip
-    schedule: Schedule = Schedule(steps=4000, lr=1.5e-3, warmup=150, lr_end=3e-5, average=0.997)
+    schedule: Schedule = Schedule(steps=3000, lr=1.5e-3, warmup=150, lr_end=3e-5, average=0.997)
 
 
 def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, tokens: int) -> Showo:
@@ -73,7 +73,9 @@ def mask_codes(codes: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     return torch.rand(count, tokens, generator=rng).argsort(1).argsort(1) < masked
 
 
-def masked_loss(model: Showo, prefixes: list[list[int]], codes: torch.Tensor, masked: torch.Tensor) -> dict[str, torch.Tensor]:
+def masked_loss(
+    model: Showo, prefixes: list[list[int]], codes: torch.Tensor, masked: torch.Tensor
+) -> dict[str, torch.Tensor]:
     """Cross-entropy over the codes at masked positions: its mean, and beside it the mean of rows mostly visible."""
     vocabulary = model.vocabulary
     device = next(model.parameters()).device

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 
 from ..generator.magvit import MagvitV2
-from ..judge.judge import Judge
 from ..judge.conversation import IGNORE, Conversation
+from ..judge.judge import Judge
 from ..judge.network import see
 from ..judge.pictures import to_pixels
 from ..world.words import judge_tokenizer
@@ -83,7 +83,9 @@ class Packed:
     weights: list[float]
 
 
-def pack(conversation: Conversation, prompt: str, answers: Sequence[tuple[str, str]], weights: dict[str, float]) -> Packed:
+def pack(
+    conversation: Conversation, prompt: str, answers: Sequence[tuple[str, str]], weights: dict[str, float]
+) -> Packed:
     """``answers`` are (question, what to answer); a branch's targets are exactly those of `Conversation.lesson`."""
     picture = conversation.head + len(conversation._picture)
     trunk = len(conversation.ids("outcome", prompt)) - len(conversation.tokenizer("match ?").input_ids)
@@ -182,7 +184,9 @@ def train(
     def step(_, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([recipe.seed, index])
         rows = rng.integers(len(lessons), size=recipe.batch)
-        packs = [pack(conversation, str(lessons.prompts[row]), answers_of(lessons, row), recipe.weights) for row in rows]
+        packs = [
+            pack(conversation, str(lessons.prompts[row]), answers_of(lessons, row), recipe.weights) for row in rows
+        ]
         with torch.no_grad():
             codes = torch.from_numpy(lessons.codes[rows].astype(np.int64)).to(device)
             pictures = MagvitV2.to_uint8(magvit.decode(codes))

@@ -82,18 +82,27 @@ def _changed(scene: Scene, rng: np.random.Generator) -> Scene:
     if change == "missing" and len(objects) > 1:
         del objects[index]
     elif change == "kind" or (change == "missing"):
-        objects[index] = replace(item, kind=KINDS[(KINDS.index(item.kind) + int(rng.integers(1, len(KINDS)))) % len(KINDS)])
+        objects[index] = replace(
+            item, kind=KINDS[(KINDS.index(item.kind) + int(rng.integers(1, len(KINDS)))) % len(KINDS)]
+        )
     elif change == "colour":
         names = list(COLOURS)
-        objects[index] = replace(item, colour=names[(names.index(item.colour) + int(rng.integers(1, len(names)))) % len(names)])
+        objects[index] = replace(
+            item, colour=names[(names.index(item.colour) + int(rng.integers(1, len(names)))) % len(names)]
+        )
     elif change == "moved":
         other = objects[(index + 1) % len(objects)]
         objects[index], objects[(index + 1) % len(objects)] = (
             replace(item, x=other.x, y=other.y), replace(other, x=item.x, y=item.y),
         )  # fmt: skip
     else:
-        size, slots = scene.difficulty.box, range(0, scene.difficulty.canvas - scene.difficulty.box + 1, scene.difficulty.pitch)
-        free = [(x, y) for x in slots for y in slots if all(abs(x - o.x) >= size or abs(y - o.y) >= size for o in objects)]
+        size, slots = (
+            scene.difficulty.box,
+            range(0, scene.difficulty.canvas - scene.difficulty.box + 1, scene.difficulty.pitch),
+        )
+        free = [
+            (x, y) for x in slots for y in slots if all(abs(x - o.x) >= size or abs(y - o.y) >= size for o in objects)
+        ]
         if free:
             x, y = free[rng.integers(len(free))]
             kind = item.kind if change == "twin" else KINDS[rng.integers(len(KINDS))]
@@ -121,7 +130,9 @@ def drawn(magvit: MagvitV2, splits: tuple[str, ...], count: int, seed: int) -> L
     for first in range(0, count, 256):
         size = min(256, count - first)
         entries = [
-            random_prompt(split(splits[rng.integers(len(splits))]), rng.choice(TAGS, p=[TAG_WEIGHTS[t] for t in TAGS]), rng)
+            random_prompt(
+                split(splits[rng.integers(len(splits))]), rng.choice(TAGS, p=[TAG_WEIGHTS[t] for t in TAGS]), rng
+            )
             for _ in range(size)
         ]
         scenes = [random_scene(entry, rng) for entry in entries]
@@ -152,7 +163,12 @@ def _label(entries: list[dict], codes: np.ndarray, readings: list[tuple[Found, .
 
 @torch.no_grad()
 def painted(
-    pipeline: ShowoPipeline, split_name: str, count: int, seed: int, guesses: int = 6, steps: tuple[int, ...] = STEP_COUNTS
+    pipeline: ShowoPipeline,
+    split_name: str,
+    count: int,
+    seed: int,
+    guesses: int = 6,
+    steps: tuple[int, ...] = STEP_COUNTS,
 ) -> Lessons:
     """Guesses along ``count`` paintings of random prompts of a split, ``guesses`` of each besides the final one.
 
@@ -180,8 +196,11 @@ def painted(
             clear = [inventory(now) == inventory(end) for now, end in zip(readings, last)]
             parts.append(
                 replace(
-                    _label(entries, trail[index], readings), clarity=np.asarray(clear, np.int8), potential=right,
-                    step=np.full(size, index, np.int16), path=np.arange(first, first + size, dtype=np.int32),
+                    _label(entries, trail[index], readings),
+                    clarity=np.asarray(clear, np.int8),
+                    potential=right,
+                    step=np.full(size, index, np.int16),
+                    path=np.arange(first, first + size, dtype=np.int32),
                 )  # fmt: skip
             )
     return Lessons.join(*parts)

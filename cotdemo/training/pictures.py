@@ -12,7 +12,14 @@ from ..world.prompts import TAGS
 from ..world.splits import random_prompt, random_scene, split
 
 # Pictures with more objects, and more said about them, are harder to learn and seen more often.
-TAG_WEIGHTS = {"single_object": 0.08, "two_object": 0.18, "counting": 0.22, "colors": 0.12, "position": 0.2, "color_attr": 0.2}
+TAG_WEIGHTS = {
+    "single_object": 0.08,
+    "two_object": 0.18,
+    "counting": 0.22,
+    "colors": 0.12,
+    "position": 0.2,
+    "color_attr": 0.2,
+}
 
 
 def random_pairs(split_name: str, count: int, seed: Sequence[int]) -> tuple[list[dict], np.ndarray]:

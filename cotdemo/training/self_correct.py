@@ -76,7 +76,12 @@ def repair(entry: dict, found: Sequence[Found], rng: np.random.Generator, diffic
             if objects[index] is not None:
                 continue
             others = [other for other in objects if other is not None]
-            free = [(x, y) for x in slots for y in slots if all(abs(x - o.x) >= size or abs(y - o.y) >= size for o in others)]
+            free = [
+                (x, y)
+                for x in slots
+                for y in slots
+                if all(abs(x - o.x) >= size or abs(y - o.y) >= size for o in others)
+            ]
             if not free:
                 break
             hue = colour or noun_colour.setdefault((kind, colour), list(COLOURS)[rng.integers(len(COLOURS))])
@@ -152,7 +157,9 @@ def train(
         prefixes, codes = [], []
         for row, other, (which, dropped) in zip(rows, others, chance.tolist()):
             if which < recipe.plain:
-                prefixes.append(vocabulary.prefix() if dropped < recipe.drop_words else vocabulary.prefix(ids(plain[0][other])))
+                prefixes.append(
+                    vocabulary.prefix() if dropped < recipe.drop_words else vocabulary.prefix(ids(plain[0][other]))
+                )
                 codes.append(plain[1][other])
                 continue
             before = data.before[row].tolist()

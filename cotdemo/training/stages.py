@@ -1,7 +1,7 @@
 """``python -m cotdemo train STAGE``: remakes a shipped weight from nothing, or goes on where it was stopped.
 
-Each stage writes a folder below ``assets/mini``: half-precision weights, config, and ``recipe.json`` with the recipe, the
-steps and minutes it took, on what hardware, what it reached, and the hashes of the weights it was made from.
+Each stage writes a folder below ``assets/mini``: half-precision weights, config, and ``recipe.json`` with the recipe,
+the steps and minutes it took, on what hardware, what it reached, and the hashes of the weights it was made from.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def hardware(device: str) -> str:
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
         model = names[0] if names else model
     return f"{model}, {torch.get_num_threads()} threads"
 

@@ -18,8 +18,12 @@ from .pictures import random_pairs, to_pixels
 class Recipe:
     seed: int = 1
     batch: int = 16
-    commitment: float = 0.02  # pulls the latents towards +1 and -1; much more, and the bits freeze before they mean anything
-    balance: float = 0.05  # at the start, and fading to nothing: keeps every bit in use while the decoder is still blind
+    commitment: float = (
+        0.02  # pulls the latents towards +1 and -1; much more, and the bits freeze before they mean anything
+    )
+    balance: float = (
+        0.05  # at the start, and fading to nothing: keeps every bit in use while the decoder is still blind
+    )
     balance_steps: int = 1000
     model: dict = field(
         default_factory=lambda: {
@@ -31,7 +35,7 @@ class Recipe:
 
 
 def losses(model: MagvitV2, pixels: torch.Tensor, commitment: float, balance: float) -> dict[str, torch.Tensor]:
-    """Reconstruction (absolute and squared error), commitment and bit balance for pixels ``(B, 3, H, W)`` in [-1, 1]."""
+    """Reconstruction error (absolute, squared), commitment and bit balance for pixels ``(B, 3, H, W)`` in [-1, 1]."""
     reconstruction, latents, _ = model(pixels)
     error = reconstruction - pixels
     absolute, squared = error.abs().mean(), error.square().mean()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ HEADING = """
 """  # fixed text: templates are code
 
 
+@cache  # Gradio makes a component anew for every update that does not touch it
 def joined(entry: str, call: str) -> str:
     """The module ``entry`` and all it imports as the body of one function that ends with ``call``."""
     order: list[str] = []
@@ -75,6 +76,7 @@ def joined(entry: str, call: str) -> str:
     return f'"use strict";\n{text}\n{call}\n'
 
 
+@cache
 def _source(name: str) -> str:
     return (WEB / name).read_text(encoding="utf-8")
 
@@ -89,7 +91,7 @@ class Viewer(gr.HTML):
     ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)`` the trace file's text.
     """
 
-    def __init__(self, value: str, resend: Callable[[dict], list[str]], trace: Callable[[str], str], **options: Any):
+    def __init__(self, value: str = "", *, resend: Callable[[dict], list[str]], trace: Callable[[str], str], **options: Any):
         super().__init__(
             value=value,
             html_template="",
@@ -114,10 +116,10 @@ def _function(method: Callable[..., Any]) -> Callable[..., Any]:
 class Choices(gr.HTML):
     """Method and model of one backend, as ``{"method", "model"}``."""
 
-    def __init__(self, backend: str, method: str = "parm", model: str = "base", **options: Any):
+    def __init__(self, value: dict[str, str] | None = None, *, backend: str, **options: Any):
         table = [{"method": offer.method, "model": offer.model, "reason": offer.reason} for offer in offers(backend)]
         super().__init__(
-            value={"method": method, "model": model},
+            value=value,
             html_template="",
             js_on_load=joined("choices.js", "mountChoices(element, props, watch);"),
             head=_style("choices.css"),
@@ -132,8 +134,8 @@ class Choices(gr.HTML):
 class Heading(gr.HTML):
     """The page's title, and its style sheet."""
 
-    def __init__(self, backend: str, **options: Any):
+    def __init__(self, value: str = "", *, backend: str, **options: Any):
         super().__init__(
-            value="", html_template=HEADING.format(backend=backend), js_on_load="", head=_style("page.css"),
+            value=value, html_template=HEADING.format(backend=backend), js_on_load="", head=_style("page.css"),
             apply_default_css=False, **options,
         )  # fmt: skip

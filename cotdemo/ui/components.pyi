@@ -89,7 +89,7 @@ class Viewer(gr.HTML):
     ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)`` the trace file's text.
     """
 
-    def __init__(self, value: str, resend: Callable[[dict], list[str]], trace: Callable[[str], str], **options: Any):
+    def __init__(self, value: str = "", *, resend: Callable[[dict], list[str]], trace: Callable[[str], str], **options: Any):
         super().__init__(
             value=value,
             html_template="",
@@ -109,10 +109,10 @@ class Viewer(gr.HTML):
 class Choices(gr.HTML):
     """Method and model of one backend, as ``{"method", "model"}``."""
 
-    def __init__(self, backend: str, method: str = "parm", model: str = "base", **options: Any):
+    def __init__(self, value: dict[str, str] | None = None, *, backend: str, **options: Any):
         table = [{"method": offer.method, "model": offer.model, "reason": offer.reason} for offer in offers(backend)]
         super().__init__(
-            value={"method": method, "model": model},
+            value=value,
             html_template="",
             js_on_load=joined("choices.js", "mountChoices(element, props, watch);"),
             head=_style("choices.css"),
@@ -132,9 +132,9 @@ class Choices(gr.HTML):
 class Heading(gr.HTML):
     """The page's title, and its style sheet."""
 
-    def __init__(self, backend: str, **options: Any):
+    def __init__(self, value: str = "", *, backend: str, **options: Any):
         super().__init__(
-            value="", html_template=HEADING.format(backend=backend), js_on_load="", head=_style("page.css"),
+            value=value, html_template=HEADING.format(backend=backend), js_on_load="", head=_style("page.css"),
             apply_default_css=False, **options,
         )
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING

@@ -77,7 +77,7 @@ def build_demo(
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
         run_id = gr.State(None)
-        Heading(backend_name)
+        Heading(backend=backend_name)
         with gr.Row(elem_id="cot-page", equal_height=False):
             with gr.Column(elem_id="cot-side"):
                 prompt = gr.Textbox(
@@ -93,7 +93,7 @@ def build_demo(
                     for example in examples:
                         chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
                         chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
-                choice = Choices(backend_name, elem_id="choice")
+                choice = Choices({"method": "parm", "model": "base"}, backend=backend_name, elem_id="choice")
                 with gr.Accordion("Paths, steps, guidance, seed", open=False, elem_id="cot-settings"):
                     paths = gr.Slider(*PATHS, value=8, step=1, label="Paths", info="pictures tried at once", elem_id="paths")
                     steps = gr.Slider(*STEPS, value=limits.steps, step=1, label="Steps", info="from noise to picture")
@@ -109,14 +109,14 @@ def build_demo(
                 with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
                     about = gr.Markdown(f"{ABOUT[backend_name]}\n\n{NOT_LOADED}")
             with gr.Column(elem_id="cot-main"):
-                viewer = Viewer(handlers.first_message, handlers.resend, handlers.trace, elem_id="viewer")
-                with gr.Row(elem_id="cot-keep"):
-                    picture = gr.Image(
-                        portrait(handlers.recorded.events), label="The chosen picture; its settings are inside the PNG",
-                        format="png", interactive=False, height=260, alt_text="The picture that was chosen", buttons=["download", "fullscreen"],
-                        elem_id="picture",
-                    )  # fmt: skip
-                    opened = gr.UploadButton("Open a trace", file_types=[".json"], type="filepath", elem_id="open")
+                viewer = Viewer(handlers.first_message, resend=handlers.resend, trace=handlers.trace, elem_id="viewer")
+            with gr.Column(elem_id="cot-keep"):
+                picture = gr.Image(
+                    portrait(handlers.recorded.events), label="Chosen picture", format="png", interactive=False,
+                    height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"],
+                    elem_id="picture",
+                )  # fmt: skip
+                opened = gr.UploadButton("Open a trace", file_types=[".json"], type="filepath", size="sm", elem_id="open")
 
         names = {
             "run_id": run_id, "prompt": prompt, "choice": choice, "paths": paths, "steps": steps, "guidance": guidance,
@@ -179,7 +179,7 @@ def _named(handler: Callable[..., Update | Iterator[Update]], names: dict[str, A
     """A handler whose updates are by name, as Gradio wants it: by component. What is not named stays as it is."""
 
     def placed(update: Update) -> dict[Any, Any]:
-        return {names[name]: value for name, value in update.items()}
+        return {names[name]: value for name, value in update.items()} or gr.skip()
 
     if inspect.isgeneratorfunction(handler):
 

@@ -1,11 +1,11 @@
 """Checker A: labels training data. Foreground components, each matched against the world's silhouettes.
 
-Written independently of checker B (``checker_b.py``), which scores: an error that both share would have to be made twice.
+Written independently of checker B (``checker_b.py``), which scores: an error of both would have to be made twice.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def _components(mask: np.ndarray) -> list[np.ndarray]:
     return components
 
 
-@lru_cache(maxsize=None)
+@cache
 def _templates(size: int, pad: int) -> np.ndarray:
     """All silhouettes, lightly blurred as a tokenizer leaves them, ``(kinds, size + 2 pad, size + 2 pad)``."""
     sheets = np.stack([np.pad(silhouette(kind, size), pad) for kind in KINDS])

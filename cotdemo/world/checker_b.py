@@ -28,11 +28,11 @@ _TO_BOX = _RIM - (_BOX - _SIZE) // 2 - _PAD  # from a window's corner to the cor
 # What a person still calls an object of its kind. Each limit lies between what blur and warps do to whole objects and
 # what the loss of a quarter does (tests/test_checker_b.py measures both).
 _LIMITS = {
-    "damage": 0.028,  # unforgiven difference, pooled and squared, per pixel of area: a hole of about 4 x 4 px
+    "damage": 0.028,  # unforgiven difference, pooled and squared, per pixel of outline: a hole of some 4 x 4 px
     "foreign": 0.18,  # pixels in another colour, in or close around it, as a share of the area
     "overlap": 0.10,  # share of the area that a neighbour covers as well
-    "tint": 60.0,  # levels between the colour seen and the colour named
 }
+_UNNAMED = 35.0  # CIELAB distance from which a colour is none of the world's
 _FOREIGN = 38.0  # levels beside the line from the ground to the object's colour
 _FAINT = 0.5  # an object with less than this share of its colour is a ghost
 _AGREEMENT = 0.45  # candidates with less are no silhouette; what they cover is left unexplained
@@ -54,8 +54,25 @@ def _gaussian(sigma: float) -> np.ndarray:
 
 
 _POOL = _gaussian(1.2)  # damage is averaged over about 4 px: noise and displaced edges cancel, missing parts do not
-# The largest coefficients that are forgiven: shifts in px, stretch and shear as shares, blur as half its variance.
-_MOVES = np.asarray([1.2, 1.2, 0.10, 0.10, 0.10, 0.10, 0.4], np.float32)
+# The largest moves that are forgiven: shift in px, stretch and shear per px from the centre, bends per px squared, blur
+# as half its variance.
+_MOVES = np.asarray([1.2] * 2 + [0.1] * 4 + [0.008] * 6 + [0.4], np.float32)
+
+
+def _lab(colour: np.ndarray) -> np.ndarray:
+    """CIELAB (D65) of sRGB levels ``(..., 3)``: distances there go with how different two colours look."""
+    share = np.clip(colour, 0, 255) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = linear @ to_xyz.T / (0.9505, 1.0, 1.089)
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    x, y, z = np.moveaxis(f, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
+
+
+@lru_cache(maxsize=1)
+def _palette() -> np.ndarray:
+    return _lab(np.asarray(list(COLOURS.values())))
 
 
 @dataclass(frozen=True)
@@ -63,12 +80,13 @@ class _Templates:
     """All kinds' silhouettes and what follows from them; the first axis of each array is the kind."""
 
     soft: np.ndarray  # (12, W, W) coverage, edges about as soft as a tokenizer leaves them
-    area: np.ndarray  # (12,)
+    area: np.ndarray  # (12,) in pixels
+    outline: np.ndarray  # (12,) length in pixels
     reach: np.ndarray  # (12, W, W) bool: the silhouette and 2 px around it
     near: np.ndarray  # (12, W, W) falls with the distance from the silhouette
     filters: np.ndarray  # (12, 80, 41) spectra of the matched filters
-    tangents: np.ndarray  # (12, 7, W * W) derivatives of soft by each forgiven move
-    solve: np.ndarray  # (12, 7, W * W) from a difference to the moves that explain it best
+    tangents: np.ndarray  # (12, 13, W * W) derivatives of soft by each forgiven move
+    solve: np.ndarray  # (12, 13, W * W) from a difference to the moves that explain it best
 
 
 @lru_cache(maxsize=1)
@@ -90,12 +108,14 @@ def _templates() -> _Templates:
     y = np.arange(_WINDOW, dtype=np.float32)[:, None] - (_WINDOW - 1) / 2
     x = y.T
     laplacian = np.gradient(by_y, axis=1) + np.gradient(by_x, axis=2)
-    moves = (by_x, by_y, by_x * x, by_y * y, by_x * y, by_y * x, laplacian)
-    tangents = np.stack(moves, 1).reshape(len(KINDS), len(moves), -1)
+    fields = (1, x, y, x**2, y**2, x * y)  # each moves the pixels along x and along y
+    moves = [by * field for field in fields for by in (by_x, by_y)] + [laplacian]
+    tangents = np.stack(moves, 1).reshape(len(KINDS), len(moves), -1).astype(np.float32)
     gram = tangents @ tangents.transpose(0, 2, 1) + np.diag(0.05 / _MOVES**2)
     return _Templates(
         soft=soft,
         area=soft.sum((1, 2)),
+        outline=np.hypot(by_x, by_y).sum((1, 2)),
         reach=reach,
         near=_gaussian(2.0) @ soft @ _gaussian(2.0).T,
         filters=np.conj(np.fft.rfft2(kernel)).astype(np.complex64),
@@ -130,7 +150,7 @@ class _Match:
     @property
     def goodness(self) -> float:
         """1 for a perfect object, 0.5 at the limit of what is accepted, 0 from twice that limit on."""
-        return max(0.0, 1 - max(self.faults[name] / limit for name, limit in _LIMITS.items() if name != "tint") / 2)
+        return max(0.0, 1 - max(self.faults[name] / limit for name, limit in _LIMITS.items()) / 2)
 
 
 def _coverage(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -207,7 +227,7 @@ def _compare(match: _Match, free: np.ndarray) -> float:
     moved = (moves @ t.tangents[match.kind]).reshape(_WINDOW, _WINDOW)
     match.expected = np.clip(t.soft[match.kind] + moved, 0, 1)
     rest = _POOL @ ((match.seen - match.expected) * free) @ _POOL.T
-    return float((rest**2).sum() / t.area[match.kind])
+    return float((rest**2).sum() / t.outline[match.kind])
 
 
 def _matches(offset: np.ndarray, covered: np.ndarray, colour: np.ndarray) -> list[_Match]:
@@ -236,10 +256,9 @@ def _matches(offset: np.ndarray, covered: np.ndarray, colour: np.ndarray) -> lis
         rest = (_POOL @ (m.seen - np.minimum(expected[m.window], 1)) @ _POOL.T) * mine
         shared = np.minimum(expected[m.window] - m.expected, m.expected)
         m.faults = {
-            "damage": float((rest**2).sum() / t.area[m.kind]),
+            "damage": float((rest**2).sum() / t.outline[m.kind]),
             "foreign": float((m.foreign & mine & t.reach[m.kind]).sum() / t.area[m.kind]),
             "overlap": float(shared.sum() / t.area[m.kind]),
-            "tint": float(np.linalg.norm(m.tint - _DIRECTIONS[m.colour])),
         }
     return chosen
 
@@ -254,7 +273,7 @@ def _leftovers(offset: np.ndarray, matches: list[_Match]) -> list[tuple[float, f
     for m in matches:
         unexplained[m.window] *= ~_templates().reach[m.kind]
     contrast = np.linalg.norm(halved(offset), axis=-1)
-    left = 4 * np.clip((contrast - 20) / 20, 0, 1) * halved(unexplained)[..., 0]
+    left = 4 * np.clip((contrast - 18) / 16, 0, 1) * halved(unexplained)[..., 0]
     boxes = []
     while True:
         sums = np.pad(left, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
@@ -270,6 +289,12 @@ def _leftovers(offset: np.ndarray, matches: list[_Match]) -> list[tuple[float, f
         corner = np.array([left_edge + columns[0], top + rows[0], left_edge + columns[-1] + 1, top + rows[-1] + 1])
         boxes.append(tuple(float(v) for v in np.clip(2 * corner - _PAD, 0, _CANVAS)))
         part[:] = 0
+
+
+def _name(tint: np.ndarray) -> str | None:
+    """The colour that looks most like an offset from the ground, or None where none does."""
+    distance = np.linalg.norm(_lab(tint + np.asarray(GROUND)) - _palette(), axis=1)
+    return _NAMES[distance.argmin()] if distance.min() < _UNNAMED else None
 
 
 def read(picture: np.ndarray) -> tuple[Found, ...]:
@@ -288,7 +313,6 @@ def read(picture: np.ndarray) -> tuple[Found, ...]:
     for m in matches:
         share = float(m.tint @ _DIRECTIONS[m.colour] / _SQUARES[m.colour])
         readable = m.goodness > 0.5 and share >= _FAINT
-        name = _NAMES[m.colour] if m.faults["tint"] <= _LIMITS["tint"] else None
-        found.append(Found(KINDS[m.kind] if readable else None, name, m.box, m.goodness if readable else 0.0))
+        found.append(Found(KINDS[m.kind] if readable else None, _name(m.tint), m.box, m.goodness if readable else 0.0))
     found += [Found(None, None, box, 0.0) for box in _leftovers(offset, matches)]
     return tuple(sorted(found, key=lambda item: -item.score))

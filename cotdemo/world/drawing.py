@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -40,7 +40,7 @@ _POLYGONS = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def silhouette(kind: str, size: int) -> np.ndarray:
     """Coverage of one object, ``(size, size)`` float32 in [0, 1].
 

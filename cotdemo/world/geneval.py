@@ -112,7 +112,9 @@ def judge_reading(found: Sequence[Found], metadata: dict) -> Verdict:
     counted = {fault.object for fault in wrong if fault.fault == "count"}
     for kind, items in by_kind.items():
         if len(items) > asked.get(kind, 0) and kind not in counted:
-            surplus.append(Fault("extra", kind, _count_word(asked[kind]) if kind in asked else "none", _count_word(len(items))))
+            surplus.append(
+                Fault("extra", kind, _count_word(asked[kind]) if kind in asked else "none", _count_word(len(items)))
+            )
     malformed = [Fault("malformed", "something", "clear", "malformed")] if broken else []
 
     # What cannot be read explains what is missing, so it is said first.

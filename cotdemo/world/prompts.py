@@ -1,7 +1,7 @@
 """Prompts of GenEval's six kinds, in GenEval's metadata form, and a parser for what a visitor types.
 
-A metadata object is a dict with ``tag``, ``include`` (list of ``{class, count, color?, position?: [relation, index]}``),
-``exclude`` (list of ``{class, count}``) and ``prompt``, as in GenEval's ``evaluation_metadata.jsonl``.
+A metadata object is a dict with ``tag``, ``include`` (list of ``{class, count, color?, position?: [relation, index]}``
+), ``exclude`` (list of ``{class, count}``) and ``prompt``, as in GenEval's ``evaluation_metadata.jsonl``.
 """
 
 from __future__ import annotations

@@ -81,7 +81,10 @@ def _box(x: int, y: int, difficulty: Difficulty) -> tuple[int, int, int, int]:
 
 
 def place(
-    count: int, rng: np.random.Generator, relation: tuple[int, str, int] | None = None, difficulty: Difficulty = DIFFICULTY
+    count: int,
+    rng: np.random.Generator,
+    relation: tuple[int, str, int] | None = None,
+    difficulty: Difficulty = DIFFICULTY,
 ) -> list[tuple[int, int]]:
     """Random positions (left, top) of ``count`` boxes that do not overlap.
 

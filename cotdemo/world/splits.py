@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def build(seed: int = 2501_13926) -> dict:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def split(name: str) -> Split:
     """The frozen split of that name. Raises KeyError for another name."""
     table = json.loads(FILE.read_text())
@@ -144,7 +144,7 @@ def random_scene(entry: dict, rng: np.random.Generator, difficulty: Difficulty =
     return Scene(tuple(Object(kind, colour, x, y) for (kind, colour), (x, y) in zip(names, spots)), difficulty)
 
 
-@lru_cache(maxsize=None)
+@cache
 def prompts(name: str) -> tuple[dict, ...]:
     """The fixed evaluation prompts of ``dev`` or ``test``: ``PER_KIND`` of each kind, repeated where a kind has fewer
     distinct ones (each repetition is painted from other seeds)."""

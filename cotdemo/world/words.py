@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from .geneval import CRITIQUE_WORDS
 from .prompts import PROMPT_WORDS
 
+_MARKS = ("<pad>", "<unk>", "<image>", "<|im_start|>", "<|im_end|>")
 _QUESTION_WORDS = ("clear", "potential", "match", "why", "what", "?")
 
 
@@ -32,7 +33,7 @@ def prompt_tokenizer() -> PreTrainedTokenizerFast:
 def judge_tokenizer() -> PreTrainedTokenizerFast:
     """The judge's tokenizer: Qwen's turn marks, the image placeholder, the two answers, questions and critiques."""
     tokenizer = _word_level(
-        ("<pad>", "<unk>", "<image>", "<|im_start|>", "<|im_end|>", "yes", "no", *_QUESTION_WORDS, *PROMPT_WORDS, *CRITIQUE_WORDS),
+        (*_MARKS, "yes", "no", *_QUESTION_WORDS, *PROMPT_WORDS, *CRITIQUE_WORDS),
         unk_token="<unk>", pad_token="<pad>", eos_token="<|im_end|>",
     )  # fmt: skip
     tokenizer.add_special_tokens({"additional_special_tokens": ["<image>", "<|im_start|>"]})

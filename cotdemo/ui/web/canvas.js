@@ -24,7 +24,7 @@ export function forgetImages() {
 export function readColours(element) {
   const style = getComputedStyle(element);
   const colour = (name) => style.getPropertyValue(`--cot-${name}`).trim();
-  return { veil: colour("veil"), veilEdge: colour("veil-edge"), hole: colour("hole"), holeEdge: colour("hole-edge"), fresh: colour("accent") };
+  return { veil: colour("veil"), veilEdge: colour("veil-edge"), hole: colour("hole"), holeEdge: colour("hole-edge"), fresh: colour("fresh"), freshEdge: colour("fresh-edge") };
 }
 
 // Canvas pixels per side: a whole number of pixels for each token, so that squares are sharp.
@@ -59,16 +59,21 @@ export function drawKept(canvas, url, masked, fresh, confidence, grid, colours) 
         pen.strokeStyle = colours.holeEdge;
         pen.strokeRect(x + 0.5, y + 0.5, size - 1, size - 1);
       } else if (fresh[index]) {
-        const width = Math.max(1, side / 160);
-        pen.globalAlpha = 0.35 + (0.65 * confidence[index]) / 255;
-        pen.lineWidth = width;
-        pen.strokeStyle = colours.fresh;
-        pen.strokeRect(x + width, y + width, size - 2 * width, size - 2 * width);
+        const width = Math.max(1, side / 170);
+        pen.globalAlpha = 0.3 + (0.7 * confidence[index]) / 255;
+        frame(pen, x, y, size, width, 2.6 * width, colours.freshEdge); // seen on dark pictures
+        frame(pen, x, y, size, width, 1.4 * width, colours.fresh); // and on light ones
         pen.globalAlpha = 1;
         pen.lineWidth = 1;
       }
     });
   });
+}
+
+function frame(pen, x, y, size, inset, width, colour) {
+  pen.lineWidth = width;
+  pen.strokeStyle = colour;
+  pen.strokeRect(x + inset * 1.5, y + inset * 1.5, size - 3 * inset, size - 3 * inset);
 }
 
 export function clear(canvas) {

@@ -62,6 +62,7 @@ class Viewer {
     const before = this.state;
     this.state = receive(this.state, message);
     if (this.state.run !== before.run) this.begin();
+    if (this.state.phase === "running" && before.phase !== "running") this.selection.follow = true; // a reflection begins
     this.follow(before);
     setText(this.announcer, milestone(before, this.state) || this.announcer.textContent);
     this.schedule();

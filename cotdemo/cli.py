@@ -1,0 +1,290 @@
+"""``python -m cotdemo generate | eval | bench``.
+
+A command's parser and its function stand side by side; what they do lives in ``search`` and ``evaluation``. Nothing
+heavy is imported before the arguments have been checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import UserError
+from .settings import BACKENDS, METHODS, MODELS, VERDICTS, Settings, whole
+
+if TYPE_CHECKING:
+    from .backends import Backend
+    from .evaluation.entries import Entry
+    from .evaluation.journal import Journal
+    from .evaluation.runner import Runner
+
+USER_ERROR, FAILED, STOPPED = 2, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. What a user can mend ends in its message alone."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+        return 0
+    except UserError as error:
+        return _end(USER_ERROR, str(error))
+    except KeyboardInterrupt as stop:
+        return _end(STOPPED, str(stop) or "Stopped.")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it exits
+        return FAILED
+    except OSError as error:
+        if not error.filename:
+            raise
+        return _end(USER_ERROR, f"{error.filename} cannot be written or read: {error.strerror}.")
+    except FloatingPointError as error:
+        return _end(FAILED, str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":  # torch's own
+            raise
+        return _end(FAILED, "There is not enough memory for this. Choose fewer paths, or another device.")
+
+
+def _end(status: int, message: str) -> int:
+    _status("")
+    print(message, file=sys.stderr)
+    return status
+
+
+def _status(message: str) -> None:
+    """What is happening just now: one line that is written over, on a terminal only."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{message}", end="", file=sys.stderr, flush=True)
+
+
+def _say(line: str) -> None:
+    _status("")
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cotdemo", description="Image generation that thinks step by step.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _generate_parser(commands)
+    _eval_parser(commands)
+    _bench_parser(commands)
+    return parser
+
+
+def _settings_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every search has; values are checked by ``Settings``, in the words that page and API use."""
+    parser.add_argument("--method", default="parm", help=f"{' | '.join(METHODS)}; parm by default")
+    parser.add_argument("--model", default="base", help=f"what paints: {' | '.join(MODELS)}")
+    parser.add_argument("--paths", type=int, metavar="N", help="pictures painted at once (8; baseline 1)")
+    parser.add_argument("--steps", type=int, metavar="T", help="mask-predict steps")
+    parser.add_argument("--guidance", type=float, metavar="W", help="0 for none")
+    parser.add_argument("--temperature", type=float, metavar="X", help="of the choice of what is kept")
+    parser.add_argument("--rounds", type=int, metavar="R", help="repaintings at most, for parm++ (3)")
+    parser.add_argument("--verdicts", default="argmax", help=f"{' | '.join(VERDICTS)}: the likeliest answer or a draw")
+    parser.add_argument("--original", action="store_true", help="the rules of the method's released code")
+    _machine_options(parser)
+
+
+def _machine_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", default="mini", help=f"{' | '.join(BACKENDS)}; mini (default) runs on any CPU")
+    parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where the backend wants one")
+    parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
+
+
+def _settings(options: argparse.Namespace, prompt: str, seed: int | None) -> Settings:
+    names = ("paths", "steps", "guidance", "temperature", "rounds", "verdicts", "original")
+    chosen = {name: getattr(options, name) for name in names}
+    return Settings.checked(prompt, options.method, options.backend, options.model, seed=seed, **chosen)
+
+
+def _load(options: argparse.Namespace) -> Backend:
+    if options.threads is not None:
+        whole("threads", options.threads, 1, 1024)
+    import torch
+    from transformers.utils.logging import disable_progress_bar
+
+    from .backends import load_backend
+
+    disable_progress_bar()  # weights are read in a moment; downloads still show how far they are
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    return load_backend(options.backend, device=options.device)
+
+
+# -- generate
+
+
+def _generate_parser(commands: Any) -> None:
+    parser = commands.add_parser("generate", help="paint one prompt; writes winner.png and trace.json")
+    parser.add_argument("prompt")
+    _settings_options(parser)
+    parser.add_argument("--seed", type=int, help="by default one drawn at random, and shown")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for winner.png and trace.json")
+    parser.set_defaults(run=_generate)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    settings = _settings(options, options.prompt, options.seed)
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"{options.out} is a file: name a folder.")
+    backend = _load(options)
+
+    from .narration import narrate
+    from .png import write_png
+    from .search import perform
+    from .trace import Trace
+
+    events = perform(settings, backend, show="judged")
+    trace = Trace.of(narrate(events, _say, _status))
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_png(options.out / "winner.png", trace.winner.picture, settings)
+    trace.save(options.out / "trace.json")
+    _say(f"Wrote {options.out / 'winner.png'} and {options.out / 'trace.json'}.")
+
+
+# -- eval
+
+
+def _eval_parser(commands: Any) -> None:
+    parser = commands.add_parser("eval", help="accuracy by kind of prompt, with intervals")
+    _settings_options(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of which every picture's own is made (0)")
+    parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
+    parser.add_argument("--metadata", type=Path, metavar="FILE", help="GenEval's evaluation_metadata.jsonl instead")
+    parser.add_argument("--limit", type=int, metavar="K", help="the first K prompts of each kind")
+    parser.add_argument("--pictures", type=int, metavar="P", help="pictures a prompt (1; 4 with --metadata)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the winners in GenEval's folder layout")
+    parser.add_argument("--finish-pruned", action="store_true", help="learn what stopped paths would have become")
+    parser.add_argument("--critique", default="real", help="real | empty | FILE: those of another evaluation, shuffled")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures and all records go")
+    parser.add_argument("--resume", action="store_true", help="go on where FILE was left")
+    parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="B minus A; nothing is painted")
+    parser.set_defaults(run=_eval)
+
+
+def _eval(options: argparse.Namespace) -> None:
+    if options.compare:
+        _compare(options)
+        return
+    if options.json is None:
+        raise UserError("Name the file for the figures: --json FILE.")
+
+    from .evaluation import entries as prompts
+
+    metadata = prompts.of_file(options.metadata) if options.metadata else prompts.of_split(options.split)
+    pictures = options.pictures if options.pictures is not None else 4 if options.metadata else 1
+    chosen = prompts.select(
+        metadata,
+        None if options.limit is None else whole("limit", options.limit, 1, prompts.MAX_LINES),
+        whole("pictures", pictures, 1, 100),
+    )
+    base = _settings(options, chosen[0].prompt, options.seed)
+    backend = _load(options)
+    if backend.check is None and options.out is None:
+        raise UserError(f"Nothing here can check what {backend.name} paints: keep the pictures for GenEval, --out DIR.")
+
+    from .evaluation.hardware import describe, in_words
+    from .evaluation.journal import Journal
+    from .evaluation.report import summarise
+    from .evaluation.runner import Runner
+    from .evaluation.tables import table
+
+    asked = {
+        **{name: value for name, value in base.as_dict().items() if name != "prompt"},
+        "prompts": f"{'file' if options.metadata else options.split} {prompts.fingerprint(metadata)}",
+        "finish_pruned": options.finish_pruned,
+        "critique": Path(options.critique).name,
+        "weights": dict(backend.weights),
+    }
+    runner = Runner(backend, base, options.finish_pruned, options.critique, options.out)
+    runner.check(chosen)
+    with Journal(options.json, asked, options.resume) as journal:
+        _watch(runner, chosen, journal)
+    places = [(entry.index, entry.sample) for entry in chosen]
+    summary = summarise([journal.records[place] for place in places], embedded=options.metadata is None)
+    hardware = describe(getattr(backend, "device", "cpu"))
+    journal.finish(places, hardware=hardware, summary=summary)
+    _say(_heading(asked))
+    _say(table(summary))
+    _say(f"on {in_words(hardware)}; weights {', '.join(f'{name} {hash}' for name, hash in asked['weights'].items())}")
+
+
+def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:
+    """Paint all entries, telling how far it is: always on a terminal, now and then in a log."""
+    terminal = sys.stderr.isatty()
+    left = sum((entry.index, entry.sample) not in journal.records for entry in entries)
+    begun = told = time.monotonic()
+    try:
+        for painted, record in enumerate(runner.run(entries, journal), 1):
+            now = time.monotonic()
+            if now - told < (0.5 if terminal else 30):
+                continue
+            told, rate = now, (now - begun) / painted
+            known = [one.final.strict for one in journal.records.values() if one.final.strict is not None]
+            right = f", {sum(known) / len(known):.3f} right so far (strict)" if known else ""
+            minutes = (left - painted) * rate / 60
+            text = f"{painted} of {left}, {record.kind}{right}, {rate:.2f} s each, {minutes:.0f} min left"
+            _status(text) if terminal else print(text, file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Stopped; {len(journal.records)} pictures are kept. The same command with --resume goes on."
+        ) from None
+
+
+def _heading(asked: dict[str, Any]) -> str:
+    return (
+        f"{asked['method']} on {asked['backend']}, model {asked['model']}: {asked['paths']} paths, "
+        f"{asked['steps']} steps, guidance {asked['guidance']:g}, temperature {asked['temperature']:g}, "
+        f"seed {asked['seed']}; prompts: {asked['prompts']}"
+    )
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from .evaluation.journal import load, write_json
+    from .evaluation.report import compare
+    from .evaluation.tables import comparison_table
+
+    (asked_a, a), (asked_b, b) = map(load, options.compare)
+    if options.json is not None and options.json.exists():
+        raise UserError(f"{options.json} exists: delete it, or name another file.")
+    result = {"a": asked_a, "b": asked_b, **compare(a, b)}
+    _say(f"A: {_heading(asked_a)}\nB: {_heading(asked_b)}")
+    _say(comparison_table(result))
+    if options.json is not None:
+        write_json(options.json, result)
+
+
+# -- bench
+
+
+def _bench_parser(commands: Any) -> None:
+    parser = commands.add_parser("bench", help="the fast path against the released code's procedure, same weights")
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--prompts", type=int, default=6, metavar="K", help="prompts of the dev split (6, one a kind)")
+    parser.add_argument("--paths", type=int, default=8, metavar="N")
+    parser.add_argument("--steps", type=int, default=18, metavar="T")
+    parser.add_argument("--seed", type=int, default=0)
+    _machine_options(parser)
+    parser.set_defaults(run=_bench)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    count = whole("prompts", options.prompts, 1, 600)
+    base = Settings.checked(
+        "bench", "parm", options.backend, paths=options.paths, steps=options.steps, seed=options.seed
+    )
+    backend = _load(options)
+
+    from .evaluation.bench import bench, in_words
+    from .evaluation.journal import write_json
+
+    result = bench(backend, base, count, status=_status)
+    write_json(options.json, result)
+    _say(in_words(result))
