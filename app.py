@@ -1,4 +1,4 @@
-"""The app: ``python app.py [--backend mini|show-o|show-o-512] [--device ...] [--port ...]``; also a Hugging Face Space."""
+"""The app: ``python app.py [--backend mini|show-o|show-o-512] [--device ...] [--port ...]``."""
 
 from __future__ import annotations
 

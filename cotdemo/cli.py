@@ -1,7 +1,7 @@
-"""``python -m cotdemo generate | eval | bench``.
+"""``python -m cotdemo generate | eval | bench | train | record``.
 
-A command's parser and its function stand side by side; what they do lives in ``search`` and ``evaluation``. Nothing
-heavy is imported before the arguments have been checked.
+A command's parser and its function stand side by side; what they do lives in ``search``, ``evaluation`` and
+``training``. Nothing heavy is imported before the arguments have been checked.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,17 @@ if TYPE_CHECKING:
 
 USER_ERROR, FAILED, STOPPED = 2, 1, 130
 
+# commands that bring ``add_arguments(parser)`` and ``main(options)``, and import torch for them
+_ELSEWHERE = {
+    "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
+    "record": ("cotdemo.recording", "make the recorded runs anew that the page shows first"),
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. What a user can mend ends in its message alone."""
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(*arguments[:1]).parse_args(arguments)
     try:
         options.run(options)
         sys.stdout.flush()
@@ -69,12 +77,18 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str = "") -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cotdemo", description="Image generation that thinks step by step.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _generate_parser(commands)
     _eval_parser(commands)
     _bench_parser(commands)
+    for name, (home, what) in _ELSEWHERE.items():
+        elsewhere = commands.add_parser(name, help=what)
+        if name == command:
+            module = import_module(home)
+            module.add_arguments(elsewhere)
+            elsewhere.set_defaults(run=module.main)
     return parser
 
 
@@ -141,7 +155,7 @@ def _generate(options: argparse.Namespace) -> None:
     from .search import perform
     from .trace import Trace
 
-    events = perform(settings, backend, show="judged")
+    events = perform(settings, backend)
     trace = Trace.of(narrate(events, _say, _status))
     options.out.mkdir(parents=True, exist_ok=True)
     write_png(options.out / "winner.png", trace.winner.picture, settings)
@@ -163,6 +177,7 @@ def _eval_parser(commands: Any) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the winners in GenEval's folder layout")
     parser.add_argument("--finish-pruned", action="store_true", help="learn what stopped paths would have become")
     parser.add_argument("--critique", default="real", help="real | empty | FILE: those of another evaluation, shuffled")
+    parser.add_argument("--judge", action="store_true", help="instead: how well the judge tells right from wrong")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures and all records go")
     parser.add_argument("--resume", action="store_true", help="go on where FILE was left")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="B minus A; nothing is painted")
@@ -186,6 +201,9 @@ def _eval(options: argparse.Namespace) -> None:
         whole("pictures", pictures, 1, 100),
     )
     base = _settings(options, chosen[0].prompt, options.seed)
+    if options.judge:
+        _judge(options, base, chosen)
+        return
     backend = _load(options)
     if backend.check is None and options.out is None:
         raise UserError(f"Nothing here can check what {backend.name} paints: keep the pictures for GenEval, --out DIR.")
@@ -236,6 +254,24 @@ def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:
         raise KeyboardInterrupt(
             f"Stopped; {len(journal.records)} pictures are kept. The same command with --resume goes on."
         ) from None
+
+
+def _judge(options: argparse.Namespace, base: Settings, entries: Sequence[Entry]) -> None:
+    if base.backend != "mini" or options.metadata:
+        raise UserError("The judge is measured against the embedded world's checker: with --backend mini and a split.")
+    if options.json.exists():
+        raise UserError(f"{options.json} exists: delete it, or name another file.")
+    backend = _load(options)
+
+    from .evaluation.hardware import describe
+    from .evaluation.journal import write_json
+    from .evaluation.judging import judge_figures
+    from .evaluation.tables import judge_table
+
+    figures = judge_figures(backend, entries, base.paths, base.steps, base.seed, base.model, _status)
+    asked = {"split": options.split, "model": base.model, "seed": base.seed, "weights": dict(backend.weights)}
+    write_json(options.json, {"asked": asked, "hardware": describe(backend.device), **figures})
+    _say(judge_table(figures))
 
 
 def _heading(asked: dict[str, Any]) -> str:

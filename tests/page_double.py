@@ -96,6 +96,7 @@ class Painting:
         return all(self.index[path] >= self.steps for path in self.live)
 
     def step(self) -> Step:
+        self.backend.steps_painted += 1
         time.sleep(self.backend.pace * (0.4 + 0.6 * len(self.live) / 8))
         rows = [self._one(path) for path in self.live]
         index = self.index[self.live[0]]
@@ -117,7 +118,7 @@ class Painting:
         return guess, masked, confidence
 
     def _kept(self, steps: int) -> int:
-        return TOKENS if steps >= self.steps else TOKENS - math.floor(TOKENS * math.cos(math.pi / 2 * steps / self.steps))
+        return TOKENS - math.floor(TOKENS * math.cos(math.pi / 2 * min(1, steps / self.steps)))
 
     def drop(self, paths) -> None:
         self.live = tuple(path for path in self.live if path not in paths)
@@ -140,7 +141,8 @@ class Answers:
 class Look:
     def __init__(self, backend: Double, pictures):
         self.backend = backend
-        self.painted = [backend.painted.get(backend.patches.encode(picture).tobytes(), (1.0, True)) for picture in pictures]
+        codes = [backend.patches.encode(picture).tobytes() for picture in pictures]
+        self.painted = [backend.painted.get(code, (1.0, True)) for code in codes]
 
     def ask(self, question: str, prompt: str, rows=None) -> Answers:
         time.sleep(self.backend.pace / 4)
@@ -183,6 +185,7 @@ class Double:
         self.patches = Patches()
         self.painted: dict[bytes, tuple[float, bool]] = {}  # codes -> (nearness to the scene, whether that is right)
         self.judge = Judge(self)
+        self.steps_painted = 0
 
     def painter(self, model: str) -> Double:
         return self

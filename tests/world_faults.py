@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -66,16 +66,17 @@ def distorted(rng: np.random.Generator) -> Sample:
 
 def recovered(found: tuple, scene: Scene, within: float = 3) -> bool:
     """Whether a reading is exactly the scene: kinds, colours and, within so many pixels, positions."""
+
+    def same(item, there: Object) -> bool:
+        dx, dy = (item.box[0] + item.box[2] - BOX) / 2 - there.x, (item.box[1] + item.box[3] - BOX) / 2 - there.y
+        return (item.kind, item.colour) == (there.kind, there.colour) and np.hypot(dx, dy) <= within
+
     left = list(scene.objects)
     for item in found:
-        match = [
-            o for o in left
-            if (o.kind, o.colour) == (item.kind, item.colour)
-            and np.hypot((item.box[0] + item.box[2] - BOX) / 2 - o.x, (item.box[1] + item.box[3] - BOX) / 2 - o.y) <= within
-        ]  # fmt: skip
-        if not match:
+        match = next((there for there in left if same(item, there)), None)
+        if match is None:
             return False
-        left.remove(match[0])
+        left.remove(match)
     return not left
 
 
@@ -168,11 +169,12 @@ def _region(item: Object, rng: np.random.Generator) -> np.ndarray:
     return inside.astype(np.float32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shifted(kind: str) -> np.ndarray:
     """The kind's silhouette at all offsets within 2 px, flattened: (25, pixels of the box and 2 px around it)."""
     whole = layer(Object(kind, "red", 20, 20))[0][16 : 24 + BOX, 16 : 24 + BOX]
-    return np.stack([np.roll(whole, (dy, dx), (0, 1))[2:-2, 2:-2].ravel() for dy in range(-2, 3) for dx in range(-2, 3)])
+    shifts = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)]
+    return np.stack([np.roll(whole, shift, (0, 1))[2:-2, 2:-2].ravel() for shift in shifts])
 
 
 def _misfit(coverage: np.ndarray, kinds: tuple[str, ...], near: Object) -> float:
@@ -210,7 +212,8 @@ def _half(item, rng):
 def _replaced(item, rng):
     coverage, colour = layer(item)
     part = _region(item, rng)
-    other = replace(item, kind=_other(KINDS, item.kind, rng), x=item.x + int(rng.integers(-4, 5)), y=item.y + int(rng.integers(-4, 5)))
+    dx, dy = rng.integers(-4, 5, size=2)
+    other = replace(item, kind=_other(KINDS, item.kind, rng), x=item.x + int(dx), y=item.y + int(dy))
     graft = layer(other)[0] * part
     if rng.random() < 0.5:
         colour_2 = np.asarray(COLOURS[_other(COLOURS, item.colour, rng)], np.float32)
@@ -236,12 +239,8 @@ def _two_colours(item, rng):
     coverage, colour = layer(item)
     part = coverage * _region(item, rng)
     if 0.3 <= part.sum() / coverage.sum() <= 0.7:
-        return [(coverage, colour), (_region_within(part, coverage), np.asarray(COLOURS[_other(COLOURS, item.colour, rng)], np.float32))]
-
-
-def _region_within(part: np.ndarray, coverage: np.ndarray) -> np.ndarray:
-    """The coverage to paint with, so that recolouring keeps the object's own soft edge."""
-    return (part > 0).astype(np.float32) * (coverage > 0.5)
+        second = np.asarray(COLOURS[_other(COLOURS, item.colour, rng)], np.float32)
+        return [(coverage, np.where(part[..., None] > 0, second, colour))]
 
 
 def _fused(item, rng):
@@ -345,16 +344,11 @@ def faulty(rng: np.random.Generator, fault: str | None = None) -> Sample:
             if extra is None:
                 continue
             return Sample(paint(stack + extra), entry, scene, name)
-        index = int(rng.integers(len(stack)))
-        if name == "fused" and len(stack) > 1 and rng.random() < 0.5:
-            # two objects of the scene run into one: the second goes where its neighbour is
-            del stack[(index + 1) % len(stack)]
-            index = min(index, len(stack) - 1)
-            item = next(o for o in scene.objects if np.array_equal(layer(o)[0], stack[index][0]))
-        else:
-            item = scene.objects[index]
-        damaged = DAMAGES[name](item, rng)
+        order = rng.permutation(len(stack))
+        damaged = DAMAGES[name](scene.objects[order[0]], rng)
         if damaged is None:
             continue
-        stack[index : index + 1] = damaged
-        return Sample(paint(stack), entry, scene, name)
+        whole = [stack[index] for index in order[1:]]
+        if name == "fused" and rng.random() < 0.5:
+            whole = whole[1:]  # the blob is two of the scene's objects run into one
+        return Sample(paint(whole + damaged), entry, scene, name)

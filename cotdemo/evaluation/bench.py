@@ -32,10 +32,8 @@ Status = Callable[[str], None]
 
 
 def bench(backend: Backend, base: Settings, count: int, status: Status = lambda message: None) -> dict[str, Any]:
-    """Compare on ``count`` prompts of the dev split, one of each kind first; ``base`` has everything but the prompt."""
-    # the split lists PER_KIND prompts of each kind, one kind after another
-    entries = sorted(select(of_split("dev")), key=lambda entry: entry.index % PER_KIND)[:count]
-    runs = [replace(base, prompt=entry.prompt, seed=entry.seed(base.seed)) for entry in entries]
+    """Compare on ``count`` prompts; ``base`` has everything but the prompt. Returns what ``bench`` writes, as JSON."""
+    runs = runs_of(base, count)
     script = Script.typical(base.steps)
     status("loading the models")
     backend.warm_up()
@@ -68,6 +66,13 @@ def bench(backend: Backend, base: Settings, count: int, status: Status = lambda 
         "agreement": _agreement(backend, runs, timed),
         "parm": _parm(backend, runs, status),
     }
+
+
+def runs_of(base: Settings, count: int) -> list[Settings]:
+    """The settings of the runs: prompts of the dev split, the first of each kind, then the second, and so on."""
+    # the split lists PER_KIND prompts of each kind, one kind after another
+    entries = sorted(select(of_split("dev")), key=lambda entry: entry.index % PER_KIND)[:count]
+    return [replace(base, prompt=entry.prompt, seed=entry.seed(base.seed)) for entry in entries]
 
 
 def _both(
@@ -146,7 +151,7 @@ def _agreement(backend: Backend, runs: list[Settings], timed: list[dict[str, Any
 
 
 def _parm(backend: Backend, runs: list[Settings], status: Status) -> dict[str, Any]:
-    """PARM with real verdicts: a run that decodes what is judged, and one that decodes every guess, as the page does."""
+    """PARM with real verdicts: runs that decode what is judged, and runs that decode every guess, as the page does."""
     result: dict[str, Any] = {}
     for name, show in (("judged_pictures", "judged"), ("all_pictures", "all")):
         seconds, first, passes = [], [], []

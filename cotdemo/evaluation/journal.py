@@ -101,11 +101,19 @@ def load(file: Path) -> tuple[dict[str, Any], list[Record]]:
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Write ``content`` in one move, so that no reader ever sees half a file."""
+    """Write ``content`` in one move, so that no reader ever sees half a file; NaN, which JSON has not, becomes null."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="ascii")
+    part.write_text(json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", encoding="ascii")
     part.replace(file)
+
+
+def _without_nan(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _without_nan(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_without_nan(value) for value in content]
+    return None if content != content else content
 
 
 def _asked(head: Any) -> dict[str, Any]:

@@ -49,12 +49,20 @@ def means_of_kinds(
             sums.setdefault(prompts[place], []).append(values[place])
         totals = np.asarray([sum(group) for group in sums.values()])
         sizes = np.asarray([len(group) for group in sums.values()], float)
-        times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
         means[kind] = totals.sum() / sizes.sum()
-        resampled[kind] = (times @ totals) / (times @ sizes)
+        resampled[kind] = _resampled(totals, sizes, draws, rng)
     means[OVERALL] = float(np.mean(list(means.values())))
     resampled[OVERALL] = np.mean(list(resampled.values()), axis=0)
     return {kind: _estimate(mean, resampled[kind]) for kind, mean in means.items()}
+
+
+def _resampled(totals: np.ndarray, sizes: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Means ``(draws,)`` over groups drawn with replacement, from each group's sum and size."""
+    means = []
+    for first in range(0, draws, 500):  # in parts, as there may be thousands of groups
+        drawn = rng.integers(len(totals), size=(min(500, draws - first), len(totals)))
+        means.append(totals[drawn].sum(1) / sizes[drawn].sum(1))
+    return np.concatenate(means)
 
 
 def _estimate(mean: float, resampled: np.ndarray) -> Estimate:

@@ -304,10 +304,10 @@ class ShowoPipeline(DiffusionPipeline):
         """Begin to paint ``paths`` of one prompt, or of one prompt each; None means this checkpoint's default.
 
         Path i is the same whatever the other paths are: each has its own random generator, from a hash of ``seed``
-        and its number. On a GPU, and on processors whose matrix products round by batch size, that holds up to
-        rounding; ``paths_per_pass=1`` makes it exact there too (it also bounds memory). ``context`` repaints a
-        picture after a critique. ``sampler`` replaces the source of chance, ``form="plain"`` the fast computation by
-        the original's.
+        and its number. In float32 on the CPU that is exact; on a GPU it holds up to the rounding of kernels that
+        depend on the batch size, and ``paths_per_pass=1`` makes it exact there too. ``paths_per_pass`` also bounds
+        the memory of a step. ``context`` repaints a picture after a critique. ``sampler`` replaces the source of
+        chance, ``form="plain"`` the fast computation by the original's.
 
         Raises ``UserError`` for settings, paths or a context that make no painting.
         """

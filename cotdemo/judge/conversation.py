@@ -54,6 +54,7 @@ class Conversation:
         self.yes, self.no, self.end = (self._token(text) for text in ("yes", "no", self._wording["end"]))
         first = self.text("outcome", "").split(_PICTURE)[0]
         self.head = len(self._tokens(first))  # tokens before the picture
+        self.trunk = self.head + picture_tokens  # tokens up to the end of the picture
         self.ids = lru_cache(maxsize=512)(self._ids)
 
     def text(self, question: str, prompt: str) -> str:

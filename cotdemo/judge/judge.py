@@ -194,15 +194,14 @@ class Look:
 
     def _read(self, rows: Sequence[int], wanted: Sequence[tuple[int, ...]]) -> torch.Tensor:
         """Logits ``(rows, vocabulary)`` after the ids ``wanted`` of each row, reading only what is not held yet."""
-        model, head = self._judge.model, self._judge.conversation.head
-        trunk = head + self._seen.shape[1]
+        model, conversation = self._judge.model, self._judge.conversation
         groups = defaultdict(list)  # (positions held, positions wanted) -> places in `rows`
         shared: dict[tuple[int, int], int] = {}
         for place, (row, ids) in enumerate(zip(rows, wanted)):
             pair = (id(self._held[row]), id(ids))
             if pair not in shared:
                 common = _common(self._held[row], ids)
-                shared[pair] = common if common >= trunk else 0  # a picture is read whole
+                shared[pair] = common if common >= conversation.trunk else 0  # a picture is read whole
             groups[shared[pair], len(ids)].append(place)
 
         answers = []
@@ -213,7 +212,7 @@ class Look:
             if start:
                 embeddings = model.get_input_embeddings()(new)
             else:
-                embeddings = embed(model, new, self._seen[index], head)
+                embeddings = embed(model, new, self._seen[index], conversation.head)
             for place in places:  # should reading fail midway (out of memory), what it wrote over is not held any more
                 self._held[rows[place]] = wanted[place][:start]
             answers.append(read_on(model, embeddings, self._cache, index, start))

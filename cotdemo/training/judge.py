@@ -48,9 +48,9 @@ class Recipe:
         default_factory=lambda: {"clarity": 1.0, "potential": 1.0, "outcome": 1.0, "explain": 0.5, "describe": 0.5}
     )
     drawn: int = 20_000  # lessons on drawn pictures, to learn to see
-    painted: int = 5_000  # paintings, each of several guesses, to learn to judge
+    painted: int = 2_500  # paintings, each of several guesses, to learn to judge
     on_drawn: Schedule = Schedule(steps=3000, lr=1e-3, warmup=200, lr_end=1e-4, average=0.995)
-    on_painted: Schedule = Schedule(steps=2000, lr=5e-4, warmup=100, lr_end=2e-5, average=0.995)
+    on_painted: Schedule = Schedule(steps=1000, lr=5e-4, warmup=100, lr_end=2e-5, average=0.995)
 
 
 def new_judge(vision: dict, text: dict, tokenizer: PreTrainedTokenizerBase) -> Judge:
@@ -87,7 +87,7 @@ def pack(
     conversation: Conversation, prompt: str, answers: Sequence[tuple[str, str]], weights: dict[str, float]
 ) -> Packed:
     """``answers`` are (question, what to answer); a branch's targets are exactly those of `Conversation.lesson`."""
-    picture = conversation.head + len(conversation._picture)
+    picture = conversation.trunk
     trunk = len(conversation.ids("outcome", prompt)) - len(conversation.tokenizer("match ?").input_ids)
     packed = Packed(list(conversation.ids("outcome", prompt)[picture:trunk]), [0] * (trunk - picture),
                     list(range(picture, trunk)), [IGNORE] * (trunk - picture), [0.0] * (trunk - picture))  # fmt: skip
@@ -179,7 +179,7 @@ def train(
     judge = judge or new_judge(recipe.vision, recipe.text, judge_tokenizer())
     judge.model.to(device).requires_grad_(True)
     conversation = judge.conversation
-    picture = conversation.head + len(conversation._picture)
+    picture = conversation.trunk
 
     def step(_, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([recipe.seed, index])

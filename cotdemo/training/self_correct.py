@@ -32,7 +32,8 @@ from .pictures import to_pixels
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 4
-    painted: int = 6_000  # paintings of which the wrong ones are corrected
+    painted: int = 2_500  # paintings of the base generator, of which the wrong ones are corrected
+    drawn: int = 8_000  # drawn pictures, likewise
     batch: int = 32
     plain: float = 0.25  # share of sequences that paint from the prompt alone, so that this is not forgotten
     right: float = 0.1  # share of previous pictures that are right already, and stay as they are

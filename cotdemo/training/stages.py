@@ -59,6 +59,14 @@ class Stage:
             temperature=defaults.temperature, annealing=defaults.annealing,
         )  # fmt: skip
 
+    def lessons(self, name: str, make: Callable[[], judge_data.Lessons]) -> judge_data.Lessons:
+        """Lessons made once, and kept beside the checkpoint."""
+        file = self.work / f"{name}.npz"
+        if not file.exists():
+            print(f"making lessons: {name}", flush=True)
+            make().save(file)
+        return judge_data.Lessons.load(file)
+
     def save(self, model: Any, recipe: Any, made_from: tuple[str, ...], reached: dict[str, Any]) -> None:
         folder = self.root / self.folder
         model.save_pretrained(folder)
@@ -81,7 +89,8 @@ class Stage:
 def _train_tokenizer(stage: Stage) -> None:
     recipe = tokenizer.Recipe()
     model = tokenizer.train(recipe, stage.work, stage.device, **stage.options)
-    stage.save(model.half(), recipe, (), tokenizer.evaluate(model.float()))
+    reached = tokenizer.evaluate(model)
+    stage.save(model.half(), recipe, (), reached)
 
 
 def _train_generator(stage: Stage) -> None:
@@ -97,16 +106,10 @@ def _train_judge(stage: Stage) -> None:
     recipe = judge.Recipe()
     magvit = stage.magvit()
 
-    def kept(name: str, make: Callable[[], judge_data.Lessons]) -> judge_data.Lessons:
-        file = stage.work / f"{name}.npz"
-        if not file.exists():
-            print(f"making lessons: {name}", flush=True)
-            make().save(file)
-        return judge_data.Lessons.load(file)
-
-    drawn = kept("drawn", lambda: judge_data.drawn(magvit, ("pretrain", "align"), recipe.drawn, recipe.seed))
+    splits, seed = ("pretrain", "align"), recipe.seed
+    drawn = stage.lessons("drawn", lambda: judge_data.drawn(magvit, splits, recipe.drawn, seed))
     first = judge.train(recipe, recipe.on_drawn, magvit, drawn, stage.work / "drawn", stage.device, **stage.options)
-    painted = kept("painted", lambda: judge_data.painted(stage.pipeline(), "align", recipe.painted, recipe.seed))
+    painted = stage.lessons("painted", lambda: judge_data.painted(stage.pipeline(), "align", recipe.painted, seed))
     both = judge_data.Lessons.join(painted, drawn.only(range(len(painted) // 4)))
     model = judge.train(recipe, recipe.on_painted, magvit, both, stage.work, stage.device, first, **stage.options)
     model.model.half()
@@ -116,11 +119,13 @@ def _train_judge(stage: Stage) -> None:
 def _train_self_correct(stage: Stage) -> None:
     recipe = self_correct.Recipe()
     magvit, base = stage.magvit(), stage.showo()
-    file = stage.work / "painted.npz"
-    if not file.exists():
-        print("painting pictures to correct", flush=True)
-        judge_data.painted(stage.pipeline(), "align", recipe.painted, recipe.seed, guesses=0).save(file)
-    data = self_correct.corrections(magvit, judge_data.Lessons.load(file), recipe.seed, recipe.right)
+
+    def paint() -> judge_data.Lessons:
+        lessons = judge_data.painted(stage.pipeline(), "align", recipe.painted, recipe.seed, guesses=0)
+        return judge_data.Lessons.join(lessons, judge_data.drawn(magvit, ("align",), recipe.drawn, recipe.seed))
+
+    wrong = stage.lessons("wrong", paint)
+    data = self_correct.corrections(magvit, wrong, recipe.seed, recipe.right)
     plain = generator.token_pool(magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
     model = self_correct.train(recipe, base, data, plain, stage.work, **stage.options)
     stage.save(model.half(), recipe, ("magvit", "showo"), {})

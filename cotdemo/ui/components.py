@@ -91,7 +91,9 @@ class Viewer(gr.HTML):
     ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)`` the trace file's text.
     """
 
-    def __init__(self, value: str = "", *, resend: Callable[[dict], list[str]], trace: Callable[[str], str], **options: Any):
+    def __init__(
+        self, value: str = "", *, resend: Callable[[Any], list[str]], trace: Callable[[Any], str], **options: Any
+    ):
         super().__init__(
             value=value,
             html_template="",

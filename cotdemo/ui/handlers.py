@@ -41,7 +41,7 @@ def buttons(busy: bool, anyway: bool = False) -> Update:
 
 
 class Handlers:
-    """``load`` gives the backend (``cotdemo.search.Backend``); ``recorded`` is the run shown before anything is asked."""
+    """``load`` gives the backend (``cotdemo.search.Backend``); ``recorded`` is the run shown at first."""
 
     def __init__(self, backend: str, load: Callable[[], Any], recorded: Trace | None = None):
         self.backend = backend
@@ -107,7 +107,8 @@ class Handlers:
             return {"viewer": run.snapshot({"type": "Stopped"}), **buttons(busy=False)}
         approved = approval(run.events, before)
         notices = [{"type": "Approved", "round": approved.round, "p_yes": approved.p_yes}] if approved else []
-        return {"viewer": run.snapshot(*notices), "picture": portrait(run.events), **buttons(False, anyway=bool(notices))}
+        update = {"viewer": run.snapshot(*notices), "picture": portrait(run.events)}
+        return {**update, **buttons(busy=False, anyway=approved is not None)}
 
     def _loaded(self) -> Generator[Update, None, Any]:
         self.loader.start()
@@ -124,6 +125,9 @@ class Handlers:
         if run is None:
             raise UserError("This run is no longer kept here. Press Run again, or open its trace if you saved it.")
         return run
+
+    def _known(self, run_id: object) -> Run | None:
+        return self.runs.get(run_id) if isinstance(run_id, str) else None
 
     def stop(self, run_id: str | None) -> Update:
         """End the run within one step; what was painted stays on show."""
@@ -151,14 +155,13 @@ class Handlers:
 
     def trace(self, run_id: object) -> str:
         """The trace file of a run on show, as text; "" where it is no longer kept."""
-        run = self.recorded if run_id == self.recorded.id else self.runs.get(run_id if isinstance(run_id, str) else None)
+        run = self.recorded if run_id == self.recorded.id else self._known(run_id)
         return Trace.of(list(run.events)).to_json() if run and run.events else ""
 
     def resend(self, request: object) -> list[str]:
         """Messages that the page has missed: ``{"run": id, "missing": [numbers]}``."""
         request = request if isinstance(request, Mapping) else {}
-        run_id, missing = request.get("run"), request.get("missing")
-        run = self.runs.get(run_id if isinstance(run_id, str) else None)
+        run, missing = self._known(request.get("run")), request.get("missing")
         if run is None or not isinstance(missing, list):
             return []
         return run.resend([number for number in missing[:2000] if type(number) is int and number >= 0])
@@ -193,8 +196,8 @@ class Handlers:
         """Paint a prompt on several paths, judge them, and return the best picture with the whole trace.
 
         Args:
-            prompt: What to paint, at most 300 characters. The embedded model knows "a photo of two red stars" and the like.
-            method: "baseline" (no judge), "orm" (best of N), "parm" (judged at every step) or "parm++" (with reflection).
+            prompt: What to paint, at most 300 characters. The embedded model knows "a photo of two red stars" and such.
+            method: "baseline" (no judge), "orm" (best of N), "parm" (judged at every step), "parm++" (with reflection).
             model: The generator's weights, "base" or another that the backend offers.
             paths: How many pictures to try, 1 to 32; by default 8, or 1 for "baseline".
             steps: Mask-predict steps per picture, 1 to 50; by default 18.
@@ -219,8 +222,8 @@ class Handlers:
             anyway: Repaint even if the judge calls the picture right already.
 
         Returns:
-            As "generate", with critique (the judge's words; "" where it calls the picture right and nothing was repainted)
-            and before (the verdict on the picture that was criticised).
+            As "generate", with critique (the judge's words; "" where it calls the picture right and leaves it) and
+            before (the verdict on the picture that was criticised).
         """
         with spoken_errors():
             events = Trace.from_json(json.dumps(trace)).events
@@ -319,7 +322,7 @@ def verdict(events: list[Event] | tuple[Event, ...]) -> dict[str, Any]:
         "fallback": winner.fallback,
         "p_yes": outcome.p_yes if outcome else None,
         "answer": outcome.answer if outcome else None,
-        "truth": {"correct": truth[-1].correct, "strict": truth[-1].strict, "reason": truth[-1].reason} if truth else None,
+        "truth": {name: getattr(truth[-1], name) for name in ("correct", "strict", "reason")} if truth else None,
     }
 
 

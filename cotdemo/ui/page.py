@@ -21,7 +21,7 @@ from .handlers import Handlers, Update, portrait, words_for
 from .theme import theme
 
 RUNS = Path(__file__).parents[2] / "assets" / "runs"
-COMPUTES = {"concurrency_id": "gpu", "concurrency_limit": 1, "api_visibility": "private"}  # one at a time, for everybody
+COMPUTES = {"concurrency_id": "gpu", "concurrency_limit": 1, "api_visibility": "private"}  # one at a time
 QUICK = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 
 # One prompt of each of GenEval's six kinds.
@@ -45,10 +45,11 @@ EXAMPLES = {
     ),
 }
 ABOUT = {
-    "mini": "**mini**, the embedded model: Show-o, its tokenizer and the judge in small, trained by this project on a little "
-    "world of coloured objects. It runs on any CPU and paints nothing but that world.",
+    "mini": "**mini**, the embedded model: Show-o, its tokenizer and the judge in small, trained by this project on a "
+    "little world of coloured objects. It runs on any CPU and paints nothing but that world.",
     "show-o": "**show-o**, the released Show-o at 256 x 256 pixels with the released PARM judge. It paints anything.",
-    "show-o-512": "**show-o-512**, the released Show-o at 512 x 512 pixels with the released PARM judge. It paints anything.",
+    "show-o-512": "**show-o-512**, the released Show-o at 512 x 512 pixels with the released PARM judge. It paints "
+    "anything.",
 }
 NOT_LOADED = "The model loads when the page is first opened; you can press Run at once."
 
@@ -81,8 +82,8 @@ def build_demo(
         with gr.Row(elem_id="cot-page", equal_height=False):
             with gr.Column(elem_id="cot-side"):
                 prompt = gr.Textbox(
-                    value=examples[5], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2, max_lines=4,
-                    submit_btn=False, container=False, show_label=False, elem_id="prompt",
+                    value=examples[5], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2,
+                    max_lines=4, container=False, show_label=False, elem_id="prompt",
                 )  # fmt: skip
                 with gr.Row(elem_id="cot-buttons"):
                     run = gr.Button("Run", variant="primary", min_width=90, scale=2, elem_id="run")
@@ -95,13 +96,13 @@ def build_demo(
                         chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
                 choice = Choices({"method": "parm", "model": "base"}, backend=backend_name, elem_id="choice")
                 with gr.Accordion("Paths, steps, guidance, seed", open=False, elem_id="cot-settings"):
-                    paths = gr.Slider(*PATHS, value=8, step=1, label="Paths", info="pictures tried at once", elem_id="paths")
+                    paths = gr.Slider(*PATHS, value=8, step=1, label="Paths", info="pictures tried", elem_id="paths")
                     steps = gr.Slider(*STEPS, value=limits.steps, step=1, label="Steps", info="from noise to picture")
                     guidance = gr.Slider(
                         *GUIDANCE, value=limits.guidance, step=0.05, label="Guidance", info="pull towards the prompt"
                     )
                     temperature = gr.Slider(
-                        *TEMPERATURE, value=limits.temperature, step=0.1, label="Temperature", info="noise in what is kept"
+                        *TEMPERATURE, value=limits.temperature, step=0.1, label="Temperature", info="noise in keeping"
                     )
                     seed = gr.Number(0, label="Seed", precision=0, minimum=SEED[0], maximum=SEED[1], elem_id="seed")
                     fresh = gr.Checkbox(True, label="A new seed for every run", elem_id="fresh")
@@ -116,7 +117,7 @@ def build_demo(
                     height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"],
                     elem_id="picture",
                 )  # fmt: skip
-                opened = gr.UploadButton("Open a trace", file_types=[".json"], type="filepath", size="sm", elem_id="open")
+                opened = gr.UploadButton("Open a trace", file_types=[".json"], size="sm", elem_id="open")
 
         names = {
             "run_id": run_id, "prompt": prompt, "choice": choice, "paths": paths, "steps": steps, "guidance": guidance,
@@ -135,8 +136,12 @@ def build_demo(
         )  # fmt: skip
         reflections = [
             button.click(
-                _named(handler, names), run_id, to(*controls, "picture"), show_progress="minimal",
-                show_progress_on=[about], **COMPUTES,
+                _named(handler, names),
+                run_id,
+                to(*controls, "picture"),
+                show_progress="minimal",
+                show_progress_on=[about],
+                **COMPUTES,
             )  # fmt: skip
             for button, handler in ((reflect, handlers.reflect), (anyway, handlers.reflect_anyway))
         ]

@@ -83,8 +83,8 @@ class Loader:
 def batches(events: Iterator[Event], stop: threading.Event) -> Iterator[list[Event]]:
     """The events of a search in batches, at most one every ``FLUSH`` seconds, while it goes on in its own thread.
 
-    So an event waits for its message, never for the next step, and making messages does not hold up the search. ``stop``
-    and closing this generator both close the search at its next event; the device is free when it returns.
+    So an event waits for its message, never for the next step, and making messages does not hold up the search.
+    ``stop`` and closing this generator both close the search at its next event; the device is free when it returns.
     """
     arrived: queue.SimpleQueue[Event | _End] = queue.SimpleQueue()
 

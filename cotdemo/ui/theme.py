@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
-PAPER = gr.themes.Color("#fafaf8", "#f4f4f1", "#e9e8e4", "#d8d7d2", "#a9a8a4", "#76757a", "#5a5a60", "#434349", "#2a2b31", "#1b1c21", "#121317")
-INDIGO = gr.themes.Color("#f0f0ff", "#e4e4fd", "#cccdfb", "#a9abf6", "#8085ee", "#5f64e2", "#4a4fd0", "#3f43b4", "#343891", "#2b2f73", "#1b1d4a")
+PAPER = gr.themes.Color(
+    *"#fafaf8 #f4f4f1 #e9e8e4 #d8d7d2 #a9a8a4 #76757a #5a5a60 #434349 #2a2b31 #1b1c21 #121317".split()
+)
+INDIGO = gr.themes.Color(
+    *"#f0f0ff #e4e4fd #cccdfb #a9abf6 #8085ee #5f64e2 #4a4fd0 #3f43b4 #343891 #2b2f73 #1b1d4a".split()
+)
 
 
 def theme() -> gr.themes.Base:

@@ -28,7 +28,7 @@ _TO_BOX = _RIM - (_BOX - _SIZE) // 2 - _PAD  # from a window's corner to the cor
 # What a person still calls an object of its kind. Each limit lies between what blur and warps do to whole objects and
 # what the loss of a quarter does (tests/test_checker_b.py measures both).
 _LIMITS = {
-    "damage": 0.028,  # unforgiven difference, pooled and squared, per pixel of outline: a hole of some 4 x 4 px
+    "damage": 0.085,  # unforgiven difference, pooled and squared, over the form factor: a hole of some 4 x 4 px
     "foreign": 0.18,  # pixels in another colour, in or close around it, as a share of the area
     "overlap": 0.10,  # share of the area that a neighbour covers as well
 }
@@ -81,7 +81,7 @@ class _Templates:
 
     soft: np.ndarray  # (12, W, W) coverage, edges about as soft as a tokenizer leaves them
     area: np.ndarray  # (12,) in pixels
-    outline: np.ndarray  # (12,) length in pixels
+    form: np.ndarray  # (12,) outline squared over area: the eye takes less amiss in thin forms than in plain thick ones
     reach: np.ndarray  # (12, W, W) bool: the silhouette and 2 px around it
     near: np.ndarray  # (12, W, W) falls with the distance from the silhouette
     filters: np.ndarray  # (12, 80, 41) spectra of the matched filters
@@ -115,7 +115,7 @@ def _templates() -> _Templates:
     return _Templates(
         soft=soft,
         area=soft.sum((1, 2)),
-        outline=np.hypot(by_x, by_y).sum((1, 2)),
+        form=np.hypot(by_x, by_y).sum((1, 2)) ** 2 / soft.sum((1, 2)),
         reach=reach,
         near=_gaussian(2.0) @ soft @ _gaussian(2.0).T,
         filters=np.conj(np.fft.rfft2(kernel)).astype(np.complex64),
@@ -153,6 +153,11 @@ class _Match:
         return max(0.0, 1 - max(self.faults[name] / limit for name, limit in _LIMITS.items()) / 2)
 
 
+def _squared(vectors: np.ndarray) -> np.ndarray:
+    """The squared lengths of vectors along the last axis."""
+    return np.einsum("...i,...i->...", vectors, vectors)
+
+
 def _coverage(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of the padded picture: offset from the ground ``(80, 80, 3)``, covered share and colour index ``(80, 80)``.
 
@@ -160,11 +165,11 @@ def _coverage(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     offset = picture.astype(np.float32) - np.asarray(GROUND, np.float32)
     sample = offset[::2, ::2].reshape(-1, 3)
-    plain = sample[np.abs(sample).max(1) < 30]
+    plain = sample[_squared(sample) < 45**2]
     if len(plain) > 50:
         offset -= np.median(plain, axis=0)
     offset = np.pad(offset, ((_PAD, _PAD), (_PAD, _PAD), (0, 0)))
-    active = np.abs(offset).max(-1) > 12
+    active = _squared(offset) > 14**2
     products = offset[active] @ _DIRECTIONS.T
     along = np.clip(products / _SQUARES, 0, 1)
     remainder = along * (along * _SQUARES - 2 * products)  # squared, but for the pixel's own constant
@@ -212,7 +217,7 @@ def _measure(options: list[_Match], offset: np.ndarray, covered: np.ndarray, col
     area = offset[top:bottom, left:right]
     along = area @ tint / (tint @ tint)
     remainder = area - np.clip(along, 0, 1.15)[..., None] * tint
-    foreign = ((remainder**2).sum(-1) > _FOREIGN**2) & (covered[top:bottom, left:right] > 0.3)
+    foreign = (_squared(remainder) > _FOREIGN**2) & (covered[top:bottom, left:right] > 0.3)
     seen = np.where(foreign, covered[top:bottom, left:right], np.clip(along, -0.5, 1))
     for m in options:
         here = slice(m.row - top, m.row - top + _WINDOW), slice(m.column - left, m.column - left + _WINDOW)
@@ -227,7 +232,7 @@ def _compare(match: _Match, free: np.ndarray) -> float:
     moved = (moves @ t.tangents[match.kind]).reshape(_WINDOW, _WINDOW)
     match.expected = np.clip(t.soft[match.kind] + moved, 0, 1)
     rest = _POOL @ ((match.seen - match.expected) * free) @ _POOL.T
-    return float((rest**2).sum() / t.outline[match.kind])
+    return float((rest**2).sum() / t.form[match.kind])
 
 
 def _matches(offset: np.ndarray, covered: np.ndarray, colour: np.ndarray) -> list[_Match]:
@@ -256,7 +261,7 @@ def _matches(offset: np.ndarray, covered: np.ndarray, colour: np.ndarray) -> lis
         rest = (_POOL @ (m.seen - np.minimum(expected[m.window], 1)) @ _POOL.T) * mine
         shared = np.minimum(expected[m.window] - m.expected, m.expected)
         m.faults = {
-            "damage": float((rest**2).sum() / t.outline[m.kind]),
+            "damage": float((rest**2).sum() / t.form[m.kind]),
             "foreign": float((m.foreign & mine & t.reach[m.kind]).sum() / t.area[m.kind]),
             "overlap": float(shared.sum() / t.area[m.kind]),
         }
@@ -267,13 +272,14 @@ def _leftovers(offset: np.ndarray, matches: list[_Match]) -> list[tuple[float, f
     """Boxes of visible foreground that no match reaches, specks left out."""
 
     def halved(values: np.ndarray) -> np.ndarray:
-        return values.reshape(_PADDED // 2, 2, _PADDED // 2, 2, -1).mean((1, 3))
+        pairs = values[::2] + values[1::2]
+        return (pairs[:, ::2] + pairs[:, 1::2]) / 4
 
     unexplained = np.ones((_PADDED, _PADDED), np.float32)
     for m in matches:
         unexplained[m.window] *= ~_templates().reach[m.kind]
-    contrast = np.linalg.norm(halved(offset), axis=-1)
-    left = 4 * np.clip((contrast - 18) / 16, 0, 1) * halved(unexplained)[..., 0]
+    contrast = np.sqrt(_squared(halved(offset)))
+    left = 4 * np.clip((contrast - 18) / 16, 0, 1) * halved(unexplained)
     boxes = []
     while True:
         sums = np.pad(left, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
@@ -300,8 +306,8 @@ def _name(tint: np.ndarray) -> str | None:
 def read(picture: np.ndarray) -> tuple[Found, ...]:
     """All objects of a picture ``(64, 64, 3)`` uint8, best first, then what cannot be read (``kind`` is None).
 
-    A box is the object's 24-pixel box, as a scene's; ``score`` is above 0.5 for readable objects and 1 for perfect ones.
-    ``colour`` is None where a readable object's colour is none of the world's.
+    A box is the object's 24-pixel box, as a scene's. ``score`` is above 0.5 for readable objects, 1 for perfect ones and
+    0 for unreadable ones. ``colour`` is None where it is none of the world's, or where it does not matter.
 
     Raises ValueError for a picture of another shape.
     """

@@ -73,6 +73,9 @@ class Viewer {
     forgetImages();
     this.focus.pause();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
+    // On a phone the form fills the screen: what was asked for is below it.
+    if (this.begun && this.root.getBoundingClientRect().top > 0.7 * window.innerHeight) this.root.scrollIntoView();
+    this.begun = true;
   }
 
   async askAgain() {

@@ -1,0 +1,114 @@
+"""How well the judge tells right from wrong: areas under ROC curves, against checker B's truth.
+
+*Within prompt* compares pictures of one prompt only, which is what choosing among paths needs. Beside each figure
+stands what needs no eyes: the same judge shown a blank picture and, for clarity, a predictor that knows only the step.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backends import MiniBackend
+from ..world import checker_b
+from ..world.geneval import judge_reading
+from ..world.scenes import GROUND
+from .entries import Entry
+from .statistics import roc_auc, roc_auc_within
+
+FIXED_STEPS = (0.35, 0.5, 0.65, 0.8)  # where potential is asked, as shares of all steps
+
+
+@dataclass
+class _Scores:
+    """P(yes) and the truth, with the prompt and the step of each answer."""
+
+    p_yes: list[float]
+    blank: list[float]
+    truth: list[bool]
+    prompts: list[int]
+    steps: list[int]
+
+    @classmethod
+    def empty(cls) -> _Scores:
+        return cls([], [], [], [], [])
+
+    def add(self, p_yes: Sequence[float], blank: float, truth: Sequence[bool], prompt: int, step: int) -> None:
+        self.p_yes += list(map(float, p_yes))
+        self.blank += [float(blank)] * len(truth)
+        self.truth += list(map(bool, truth))
+        self.prompts += [prompt] * len(truth)
+        self.steps += [step] * len(truth)
+
+
+def judge_figures(
+    backend: MiniBackend,
+    entries: Sequence[Entry],
+    paths: int,
+    steps: int,
+    seed: int,
+    model: str = "base",
+    status: Callable[[str], None] = lambda _: None,
+) -> dict[str, object]:
+    """Paint ``paths`` whole paths for each entry, ask every question at every step, and compare with checker B."""
+    outcome, potential, clarity = _Scores.empty(), _Scores.empty(), _Scores.empty()
+    asked_at = {round(share * steps) - 1 for share in FIXED_STEPS}
+    blank = np.full((*backend.picture_size, 3), GROUND, np.uint8)
+    for number, entry in enumerate(entries):
+        status(f"{number} of {len(entries)} prompts")
+        painting = backend.painter(model).start(entry.prompt, range(paths), steps, seed=entry.seed(seed))
+        trail = []
+        while not painting.done:
+            trail.append(painting.decode(painting.step().codes))
+        readings = [[checker_b.read(picture) for picture in pictures] for pictures in trail]
+        final = [_inventory(found) for found in readings[-1]]
+        right = [judge_reading(found, entry.metadata).strict for found in readings[-1]]
+        nothing = backend.judge.look([blank])
+        unseen = {q: nothing.ask(q, entry.prompt).p_yes[0] for q in ("clarity", "potential", "outcome")}
+        for step, pictures in enumerate(trail):
+            look = backend.judge.look(list(pictures))
+            clear = [_inventory(found) == end for found, end in zip(readings[step], final)]
+            if step < steps - 1:  # the last guess is the final picture, which is clear by definition
+                clarity.add(look.ask("clarity", entry.prompt).p_yes, unseen["clarity"], clear, number, step)
+            if step in asked_at:
+                p_yes = look.ask("potential", entry.prompt).p_yes
+                potential.add(p_yes, unseen["potential"], right, number * steps + step, step)
+            if step == steps - 1:
+                outcome.add(look.ask("outcome", entry.prompt).p_yes, unseen["outcome"], right, number, step)
+    return {
+        "prompts": len(entries),
+        "paths": paths,
+        "steps": steps,
+        "final_right": float(np.mean(outcome.truth)),
+        "outcome_within_prompt": _within(outcome),
+        "potential_within_prompt_and_step": _within(potential),
+        "potential_by_step": {str(step + 1): _within(_at(potential, step)) for step in sorted(asked_at)},
+        "clarity": {
+            "pictures": len(clarity.truth),
+            "clear": float(np.mean(clarity.truth)),
+            "judge": roc_auc(clarity.p_yes, clarity.truth),
+            "blank": roc_auc(clarity.blank, clarity.truth),
+            "step_only": roc_auc(clarity.steps, clarity.truth),
+        },
+    }
+
+
+def _inventory(found) -> Counter:
+    return Counter((item.kind, item.colour) for item in found)
+
+
+def _within(scores: _Scores) -> dict[str, float | int]:
+    return {
+        "pictures": len(scores.truth),
+        "judge": roc_auc_within(scores.p_yes, scores.truth, scores.prompts),
+        "blank": roc_auc_within(scores.blank, scores.truth, scores.prompts),
+    }
+
+
+def _at(scores: _Scores, step: int) -> _Scores:
+    rows = [row for row, at in enumerate(scores.steps) if at == step]
+    columns = (scores.p_yes, scores.blank, scores.truth, scores.prompts, scores.steps)
+    return _Scores(*([column[row] for row in rows] for column in columns))

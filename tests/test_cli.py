@@ -1,0 +1,401 @@
+"""The command line: what it writes and prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_mini
+from PIL import Image
+from scripted import Studio, Verdict
+
+import cotdemo.backends
+from cotdemo import cli
+from cotdemo.events import Critiqued, StepDecoded, Winner
+from cotdemo.narration import narrate
+from cotdemo.png import read_png_settings
+from cotdemo.search import search
+from cotdemo.trace import Trace
+
+ROOT = Path(__file__).parents[1]
+PROMPT = "a photo of two red stars"
+
+
+def use(monkeypatch, backend) -> None:
+    monkeypatch.setattr(cotdemo.backends, "load_backend", lambda name, device=None: backend)
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return tiny_mini.backend(tmp_path_factory.mktemp("mini"))
+
+
+# -- the package
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = "{'torch', 'transformers', 'diffusers', 'gradio', 'numpy', 'PIL'}"
+    done = python("-c", f"import sys, cotdemo; print({heavy} & set(sys.modules), dir(cotdemo))")
+    assert done.stdout.startswith("set()"), done.stdout + done.stderr
+    assert "load_backend" in done.stdout
+
+
+def test_the_package_offers_its_three_names():
+    from cotdemo.generator.pipeline import ShowoPipeline
+
+    assert cotdemo.ShowoPipeline is ShowoPipeline
+    assert callable(cotdemo.load_backend)
+    with pytest.raises(AttributeError, match="no attribute 'paint'"):
+        _ = cotdemo.paint
+
+
+def test_the_package_can_be_asked_to_search_by_its_own_name():
+    """``cotdemo.search`` is a package too, and importing it must not take the function away."""
+    import cotdemo.search.parm  # noqa: F401
+
+    events = list(cotdemo.search("orm", Studio(), PROMPT, paths=2, steps=3, seed=1))
+    assert events == list(search("orm", Studio(), PROMPT, paths=2, steps=3, seed=1))
+
+
+# -- generate
+
+
+def test_generate_writes_picture_and_trace_and_tells_every_path(tiny, monkeypatch, tmp_path, capsys):
+    use(monkeypatch, tiny)
+    out = tmp_path / "new" / "folder"
+    arguments = ["generate", PROMPT, "--paths", "3", "--steps", "4", "--seed", "5", "--out", str(out)]
+    assert cli.main(arguments) == 0
+    assert sorted(file.name for file in out.iterdir()) == ["trace.json", "winner.png"]
+
+    trace = Trace.load(out / "trace.json")
+    assert (trace.started.prompt, trace.started.method, trace.started.seed) == (PROMPT, "parm", 5)
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "winner.png")), trace.winner.picture)
+    settings = read_png_settings(out / "winner.png")
+    assert (settings.prompt, settings.paths, settings.steps, settings.seed) == (PROMPT, 3, 4, 5)
+
+    printed = capsys.readouterr()
+    assert [line.split()[1] for line in printed.out.splitlines() if line.startswith("  path")] == ["0", "1", "2"]
+    assert printed.out.count("<- chosen") == 1
+    assert "the truth (checker):" in printed.out
+    assert printed.err == ""
+
+    before = Trace.load(out / "trace.json").events
+    assert cli.main(arguments) == 0  # its own files are written over
+    assert Trace.load(out / "trace.json").events == before
+
+
+def test_generate_without_a_seed_draws_one_and_keeps_it(monkeypatch, tmp_path):
+    use(monkeypatch, Studio())
+    for name in ("a", "b"):
+        assert cli.main(["generate", PROMPT, "--method", "orm", "--steps", "2", "--out", str(tmp_path / name)]) == 0
+    first, second = (read_png_settings(tmp_path / name / "winner.png") for name in ("a", "b"))
+    assert first.seed != second.seed
+    assert Trace.load(tmp_path / "a" / "trace.json").started.seed == first.seed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--method", "best"], "'best' is no method"),
+        (["--model", "huge"], "'huge' is no model"),
+        (["--backend", "../mini"], "no backend"),
+        (["--paths", "33"], "paths must be a whole number from 1 to 32"),
+        (["--steps", "0"], "steps must be"),
+        (["--guidance", "nan"], "guidance must be a number"),
+        (["--temperature", "-1"], "temperature must be"),
+        (["--seed", str(2**32)], "seed must be"),
+        (["--rounds", "4"], "rounds must be"),
+        (["--verdicts", "guessed"], "'guessed' is no verdict"),
+        (["--method", "parm++", "--original"], "no original behaviour"),
+        (["--model", "self-correct", "--backend", "show-o"], "no self-correcting Show-o"),
+        (["--threads", "0"], "threads must be"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_words_before_anything_is_loaded(
+    monkeypatch, tmp_path, capsys, arguments, words
+):
+    monkeypatch.setattr(cotdemo.backends, "load_backend", None)
+    assert cli.main(["generate", PROMPT, "--out", str(tmp_path / "out"), *arguments]) == 2
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert printed.err.count("\n") == 1 and printed.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"), [("", "empty"), ("a\nb", "one line"), ("x" * 301, "300"), ("zebra", "zebra")]
+)
+def test_a_prompt_that_cannot_be_painted_is_refused(monkeypatch, tmp_path, capsys, prompt, words):
+    use(monkeypatch, Studio())
+    assert cli.main(["generate", prompt, "--out", str(tmp_path)]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_refusal_is_all_that_a_shell_sees(tmp_path):
+    done = python("-m", "cotdemo", "generate", PROMPT, "--paths", "0", "--out", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "paths must be a whole number from 1 to 32.\n"
+
+
+def test_missing_weights_are_named_with_the_command_that_remakes_them(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(
+        cotdemo.backends, "load_backend", lambda name, device=None: cotdemo.backends.MiniBackend(root=tmp_path / "mini")
+    )
+    assert cli.main(["generate", PROMPT, "--out", str(tmp_path / "out")]) == 2
+    assert "python -m cotdemo train generator" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys):
+    use(monkeypatch, Studio())
+    (tmp_path / "file").write_text("")
+    assert cli.main(["generate", PROMPT, "--out", str(tmp_path / "file")]) == 2
+    assert "is a file: name a folder" in capsys.readouterr().err
+    assert cli.main(["generate", PROMPT, "--out", str(tmp_path / "file" / "below")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "Stopped."),
+        (MemoryError(), 1, "not enough memory"),
+        (FloatingPointError("The numbers are not finite."), 1, "not finite"),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"), 1, "not enough memory"),
+    ],
+)
+def test_a_run_that_breaks_off_ends_in_words_and_leaves_no_file(monkeypatch, tmp_path, capsys, raised, status, words):
+    def look(self, pictures):
+        raise raised
+
+    monkeypatch.setattr(Studio, "look", look)
+    use(monkeypatch, Studio())
+    assert cli.main(["generate", PROMPT, "--steps", "2", "--out", str(tmp_path / "out")]) == status
+    printed = capsys.readouterr().err
+    assert words in printed and "Traceback" not in printed
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_fault_of_the_program_is_not_hidden(monkeypatch, tmp_path):
+    monkeypatch.setattr(Studio, "look", lambda self, pictures: 1 // 0)
+    use(monkeypatch, Studio())
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["generate", PROMPT, "--steps", "2", "--out", str(tmp_path)])
+
+
+# -- the story
+
+
+def told(events) -> list[str]:
+    lines: list[str] = []
+    list(narrate(events, lines.append, lambda message: None))
+    return lines
+
+
+def test_the_story_of_parm_plus_has_both_rounds_and_the_critique():
+    def say(question, number, path, step):
+        if question == "potential" and (number, path) == (0, 1):
+            return "no", 0.1, 0.87
+        return "no" if question == "outcome" and number == 0 else "yes"
+
+    studio = Studio(say=say, check=lambda prompt, picture: Verdict(True, False, "there is a moon too many"))
+    lines = told(search("parm++", studio, PROMPT, paths=2, steps=3, seed=1, rounds=1))
+    assert lines[0].startswith(f"“{PROMPT}”: parm++ on mini, model base, 2 paths, 3 steps")
+    assert lines[1:] == [
+        "  path 0  painted to the end; the judge: no, P(yes) 0.10; "
+        "the truth (checker): right, but there is a moon too many  <- chosen",
+        "  path 1  stopped after step 1 of 3 with P(no) 0.87",
+        "the judge says what is wrong: three stars, not two in round 0",
+        "round 1: self-correct repaints it",
+        "  path 0  painted to the end; the judge: yes, P(yes) 0.90; "
+        "the truth (checker): right, but there is a moon too many  <- chosen",
+        "  path 1  painted to the end; the judge: yes, P(yes) 0.90; "
+        "the truth (checker): right, but there is a moon too many",
+        "The answer is path 0 of round 1; the judge: yes, P(yes) 0.90; "
+        "the truth (checker): right, but there is a moon too many.",
+        lines[-1],
+    ]
+    assert "generator passes (4 saved by stopping paths)" in lines[-1]
+
+
+def test_the_story_tells_when_no_path_survived_and_when_nothing_judged():
+    hopeless = Studio(say=lambda question, *place: "no" if question == "potential" else "yes")
+    lines = told(search("parm", hopeless, PROMPT, paths=2, steps=3, seed=1))
+    assert "with P(no) 0.80, finished all the same, as none survived; the judge: yes" in lines[1]
+    plain = told(search("baseline", Studio(), PROMPT, paths=2, steps=3, seed=1))
+    assert plain[1:3] == ["  path 0  painted to the end  <- chosen", "  path 1  painted to the end"]
+
+
+def test_telling_changes_no_event():
+    events = list(search("parm++", Studio(), PROMPT, paths=2, steps=3, seed=1))
+    passed = list(narrate(events, lambda line: None, lambda message: None))
+    assert all(a is b for a, b in zip(events, passed)) and len(events) == len(passed)
+    assert {Winner, StepDecoded} <= {type(event) for event in passed} and Critiqued not in map(type, passed)
+
+
+# -- eval
+
+
+def checked() -> Studio:
+    studio = Studio(check=lambda prompt, picture: Verdict(*[studio.seen[picture.tobytes()][1] == 1] * 2, "wrong"))
+    return studio
+
+
+EVAL = ["eval", "--paths", "2", "--steps", "2", "--limit", "2", "--json"]
+
+
+def figures(file: Path) -> dict:
+    content = json.loads(file.read_text())
+    content.pop("created")
+    for record in content["records"]:
+        record.pop("seconds")
+    content["summary"]["cost"].pop("seconds")
+    return content
+
+
+def test_eval_prints_and_keeps_accuracy_by_kind(monkeypatch, tmp_path, capsys):
+    use(monkeypatch, checked())
+    assert cli.main([*EVAL, str(tmp_path / "a.json"), "--method", "baseline", "--split", "dev"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("baseline on mini, model base: 2 paths, 2 steps")
+    assert "single_object" in printed and "seen in training" in printed
+    assert "overall (mean of kinds)" in printed and "oracle best of 2 1.000" in printed
+    assert "threads on" in printed and "weights generator 0123abcd" in printed
+
+    content = figures(tmp_path / "a.json")
+    assert content["summary"]["accuracy"]["strict"]["overall"]["value"] == 0.0
+    assert len(content["records"]) == 12
+    assert content["asked"]["weights"] == {"generator": "0123abcd"}
+    assert content["hardware"]["torch"]
+
+
+def test_eval_gives_the_same_figures_each_time_and_when_it_was_stopped(monkeypatch, tmp_path, capsys):
+    use(monkeypatch, checked())
+    assert cli.main([*EVAL, str(tmp_path / "a.json")]) == 0
+    assert cli.main([*EVAL, str(tmp_path / "b.json")]) == 0
+    assert figures(tmp_path / "a.json") == figures(tmp_path / "b.json")
+
+    stopped = checked()
+    use(monkeypatch, stopped)
+    look = stopped.look
+
+    def interrupted(pictures):
+        if len(stopped.started) == 4:
+            raise KeyboardInterrupt
+        return look(pictures)
+
+    stopped.look = interrupted
+    assert cli.main([*EVAL, str(tmp_path / "c.json")]) == 130
+    assert "3 pictures are kept. The same command with --resume goes on." in capsys.readouterr().err
+    stopped.look = look
+    assert cli.main([*EVAL, str(tmp_path / "c.json"), "--resume"]) == 0
+    assert figures(tmp_path / "c.json") == figures(tmp_path / "a.json")
+
+
+def test_eval_writes_pictures_for_the_official_evaluator(monkeypatch, tmp_path, capsys):
+    metadata = {
+        "tag": "colors",
+        "include": [{"class": "star", "count": 1, "color": "red"}],
+        "prompt": "a photo of a red star",
+    }
+    file, out = tmp_path / "evaluation_metadata.jsonl", tmp_path / "pictures"
+    file.write_text(json.dumps(metadata) + "\n")
+    use(monkeypatch, Studio())
+    arguments = [*EVAL, str(tmp_path / "a.json"), "--method", "orm", "--metadata", str(file)]
+    assert cli.main(arguments) == 2
+    assert "--out DIR" in capsys.readouterr().err
+    assert cli.main([*arguments, "--out", str(out)]) == 0
+    assert sorted(file.name for file in (out / "00000" / "samples").iterdir()) == [f"000{n}.png" for n in range(4)]
+    assert "not checked" in capsys.readouterr().out
+
+
+def test_eval_compares_two_evaluations(monkeypatch, tmp_path, capsys):
+    use(monkeypatch, checked())
+    for method in ("baseline", "orm"):
+        assert cli.main([*EVAL, str(tmp_path / f"{method}.json"), "--method", method]) == 0
+    files = [str(tmp_path / f"{method}.json") for method in ("baseline", "orm")]
+    assert cli.main(["eval", "--compare", *files, "--json", str(tmp_path / "difference.json")]) == 0
+    assert "B - A" in capsys.readouterr().out
+    assert json.loads((tmp_path / "difference.json").read_text())["pairs"] == 12
+    assert cli.main(["eval", "--compare", files[0], str(tmp_path / "none.json")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--limit", "0"], "limit must be"),
+        (["--pictures", "0"], "pictures must be"),
+        (["--split", "pretrain"], "dev, test"),
+        (["--metadata", "/nowhere/x.jsonl"], "No such file"),
+        (["--method", "best"], "no method"),
+    ],
+)
+def test_eval_refuses_in_words(monkeypatch, tmp_path, capsys, arguments, words):
+    use(monkeypatch, checked())
+    assert cli.main(["eval", "--json", str(tmp_path / "a.json"), *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_eval_needs_a_file_for_its_figures(capsys):
+    assert cli.main(["eval"]) == 2
+    assert "--json FILE" in capsys.readouterr().err
+
+
+def test_eval_measures_the_judge_against_the_checker(tiny, monkeypatch, tmp_path, capsys):
+    use(monkeypatch, tiny)
+    file = tmp_path / "judge.json"
+    arguments = [
+        "eval",
+        "--judge",
+        "--split",
+        "dev",
+        "--limit",
+        "1",
+        "--paths",
+        "2",
+        "--steps",
+        "4",
+        "--json",
+        str(file),
+    ]
+    assert cli.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "clarity, by the step alone" in printed and "6 prompts, 2 paths, 4 steps" in printed
+    content = json.loads(file.read_text())
+    assert content["outcome_within_prompt"]["pictures"] == 12
+    assert content["asked"]["weights"] == dict(tiny.weights)
+    assert cli.main(arguments) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+# -- commands that live elsewhere
+
+
+def test_train_names_what_is_missing(tmp_path, capsys):
+    assert cli.main(["train", "generator", "--assets", str(tmp_path), "--work", str(tmp_path)]) == 2
+    assert "MagvitV2 cannot be loaded" in capsys.readouterr().err
+
+
+def test_record_writes_the_recorded_runs(monkeypatch, tmp_path):
+    import cotdemo.recording
+
+    monkeypatch.setattr(cotdemo.recording, "load_backend", lambda name: Studio())
+    assert cli.main(["record", "--out", str(tmp_path)]) == 0
+    names = {recording.name for recording in cotdemo.recording.RECORDINGS}
+    assert {file.stem for file in tmp_path.iterdir()} == names
+
+
+@pytest.mark.parametrize("command", ["generate", "eval", "bench", "train", "record"])
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    assert end.value.code == 0
+    assert f"python -m cotdemo {command}" in capsys.readouterr().out

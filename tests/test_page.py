@@ -1,0 +1,514 @@
+"""The page in a real Chromium, over a scripted generator and judge (``page_double``). A console error fails a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from page_double import Double
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (apt-get install chromium)")
+
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --disable-background-networking --disable-component-update "
+    "--disable-sync --no-first-run"
+).split()
+PATIENCE = 90_000  # milliseconds; a busy machine is slow
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+PROMPT = "a photo of a red star and a blue moon"
+HOSTILE = "${7*7} {{value}} `${alert(1)}` <img src=x onerror=alert(1)> </script><script>alert(1)</script>"
+
+
+class Site:
+    """A page being served: its address, its backend, and the gate that holds its loading back."""
+
+    def __init__(self, folder):
+        from cotdemo.search import search
+        from cotdemo.trace import Trace
+        from cotdemo.ui.page import build_demo, launch_options
+
+        self.backend = Double(pace=0.01, any_words=True)
+        self.loaded = threading.Event()
+        self.may_load = threading.Event()
+        self.trace = Trace.of(search("parm", Double(pace=0), PROMPT, seed=3), created="2026-01-02T03:04:05+00:00")
+        self.trace.save(folder / "recorded.json")
+        self.demo = build_demo("mini", self.load, recorded=folder / "recorded.json")
+        _, self.url, _ = self.demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+
+    def load(self):
+        self.may_load.wait(600)
+        self.loaded.set()
+        return self.backend
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("page"))
+    yield site
+    site.may_load.set()
+    site.demo.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Opens the page in a context of its own; at the end, nothing may have been written to a console as an error."""
+    site.may_load.set()
+    site.backend.pace, site.backend.critique = 0.01, ""
+    errors = []
+
+    @contextmanager
+    def opened(query: str = "", viewport=DESKTOP, **options):
+        context = browser.new_context(viewport=viewport, **options)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: (errors.append("a dialog: " + dialog.message), dialog.dismiss()))
+        page.goto(site.url + query)
+        page.wait_for_selector(".cot-matrix td", state="attached")
+        yield page
+        context.close()
+
+    yield opened
+    assert errors == []
+
+
+def small(method: str = "parm", paths: int = 4, steps: int = 6, seed: int = 3, prompt: str = PROMPT) -> str:
+    from urllib.parse import urlencode
+
+    query = {"prompt": prompt, "method": method, "paths": paths, "steps": steps, "seed": seed}
+    return "?" + urlencode(query)
+
+
+def filled(page, seed: int) -> None:
+    """Waits until the settings of the address are in the form."""
+    page.wait_for_function("seed => document.querySelector('#seed input')?.value === seed", arg=str(seed))
+
+
+def open_settings(page) -> None:
+    page.get_by_role("button", name="Paths, steps, guidance, seed").click()
+
+
+def run(page, phase: str = "finished") -> None:
+    page.click("#run")
+    page.wait_for_selector(f'.cot[data-phase="{phase}"]')
+
+
+def settled(page, phase: str = "finished") -> None:
+    page.wait_for_selector(f'.cot[data-phase="{phase}"]')
+    page.wait_for_selector("#run:not([disabled])")
+
+
+def cells(page, state: str) -> int:
+    return page.locator(f'td[data-state="{state}"]').count()
+
+
+def status(page) -> str:
+    return page.locator(".cot-status").inner_text()
+
+
+# -- first paint
+
+
+def test_the_first_paint_is_a_recorded_run_before_any_model_has_loaded(site, browser):
+    if site.loaded.is_set():
+        pytest.skip("another test has loaded the model")
+    context = browser.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(site.url)
+    page.wait_for_selector('.cot[data-phase="finished"] td[data-state="decoded"]')
+    assert page.locator("td").count() == 8 * 18
+    recorded = page.locator(".cot-recorded").inner_text()
+    assert "2026-01-02" in recorded and "5c41b7e0" in recorded
+    assert page.locator(".cot-prompt").inner_text() == PROMPT
+    assert not site.loaded.is_set()
+    context.close()
+
+
+def test_the_page_has_one_heading_of_the_first_order_and_names_its_backend(visit):
+    with visit() as page:
+        assert page.locator("h1").count() == 1
+        assert "mini" in page.locator(".cot-backend").inner_text()
+        page.get_by_role("button", name="What runs here").click()
+        page.wait_for_selector("text=It knows")
+        assert "star" in page.locator("#cot-about").inner_text()
+
+
+# -- running
+
+
+def test_a_run_fills_a_cell_for_every_path_and_step(visit):
+    with visit(small("orm", 5, 7)) as page:
+        open_settings(page)
+        filled(page, 3)
+        run(page)
+        assert page.locator("td").count() == 35 and cells(page, "decoded") == 35
+        drawn = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+        assert all(page.locator("td canvas").nth(index).evaluate(drawn) for index in (0, 17, 34))
+        assert page.locator('tr[data-kind="won"]').count() == 1
+
+
+def test_stopped_paths_are_marked_with_their_step_and_probability(visit):
+    with visit() as page:
+        assert page.locator("td").count() == 8 * 18
+        pruned = page.locator('tr[data-kind="pruned"]')
+        assert pruned.count() == 3
+        words = pruned.first.locator("th").inner_text()
+        assert "stopped at" in words and "P(no)" in words
+        ends = page.locator('td[data-ends="true"]')
+        assert ends.count() == 3 and "stopped here" in ends.first.get_attribute("aria-label")
+        assert cells(page, "decoded") + cells(page, "cut") == 8 * 18
+
+
+def test_the_used_seed_is_shown(visit):
+    with visit() as page:
+        open_settings(page)
+        run(page, "running")
+        settled(page)
+        seed = page.locator("#seed input").input_value()
+        assert f"seed {seed}" in page.locator(".cot-settings").inner_text()
+
+
+def test_an_example_fills_the_prompt_and_asks_the_server_nothing(visit):
+    with visit() as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.get_by_role("button", name="a tree left of a star").click()
+        page.wait_for_function(
+            "document.querySelector('#prompt textarea').value === 'a photo of a tree left of a star'"
+        )
+        assert asked == []
+
+
+def test_what_is_not_offered_is_disabled_and_says_why(visit):
+    with visit() as page:
+        assert page.locator('#choice option[value="dpo"]').is_disabled()
+        assert page.locator('#choice option[value="self-correct"]').is_enabled()
+        assert "not trained yet" in page.locator("#choice").inner_text()
+
+
+def test_an_unknown_word_is_told_in_words_and_the_next_run_works(visit, site):
+    site.backend.any_words = False
+    try:
+        with visit() as page:
+            page.fill("#prompt textarea", "a photo of a zebra")
+            run(page, "failed")
+            assert "zebra" in status(page)
+            assert cells(page, "decoded") > 0  # what was on show stays
+            page.wait_for_selector("#run:not([disabled])")
+            page.fill("#prompt textarea", "a photo of a star")
+            run(page)
+            assert page.locator(".cot-prompt").inner_text() == "a photo of a star"
+    finally:
+        site.backend.any_words = True
+
+
+# -- looking closer: the browser alone
+
+
+def test_scrubbing_playing_and_arrow_keys_ask_the_server_nothing(visit):
+    with visit() as page:
+        page.wait_for_timeout(500)
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.locator('td[data-path="2"][data-step="4"]').click()
+        assert page.locator(".cot-focus-title").inner_text().startswith("Path 3")
+        assert page.locator(".cot-place").inner_text() == "step 5 of 18"
+        for key, place in (("ArrowRight", (2, 5)), ("ArrowDown", (3, 5)), ("ArrowLeft", (3, 4)), ("Home", (3, 0))):
+            page.keyboard.press(key)
+            chosen = page.locator('td[aria-selected="true"]')
+            assert (chosen.get_attribute("data-path"), chosen.get_attribute("data-step")) == tuple(map(str, place))
+            assert chosen.evaluate("cell => cell === document.activeElement")
+        page.locator(".cot-slider").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.locator(".cot-place").inner_text() == "step 2 of 18"
+        page.locator(".cot-play").click()
+        page.wait_for_function("document.querySelector('.cot-place').textContent === 'step 5 of 18'")
+        page.locator(".cot-play").click()
+        assert page.locator(".cot-play").get_attribute("aria-label") == "Play the steps"
+        page.locator(".cot-figure canvas").first.hover()
+        page.wait_for_selector(".cot-note:has-text('Token in row')")
+        assert asked == []
+
+
+def test_the_guess_and_what_is_kept_differ_while_tokens_are_masked(visit):
+    with visit() as page:
+        pixels = (
+            "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join()"
+        )
+        kept, guess = (page.locator(".cot-figure canvas").nth(index) for index in (0, 1))
+        page.locator('td[data-path="0"][data-step="3"]').click()
+        page.wait_for_timeout(300)
+        assert kept.evaluate(pixels) != guess.evaluate(pixels)
+        assert "tokens kept" in page.locator(".cot-focus > .cot-note").inner_text()
+
+
+# -- stopping, and others
+
+
+def test_stop_ends_the_run_and_the_next_one_starts_clean(visit, site):
+    site.backend.pace = 0.25
+    with visit(small(steps=30)) as page:
+        open_settings(page)
+        filled(page, 3)
+        run(page, "running")
+        page.wait_for_selector('td[data-step="2"][data-state="decoded"]')
+        page.click("#stop")
+        settled(page, "stopped")
+        assert "Stopped" in status(page) and 0 < cells(page, "decoded") < 120
+        before = cells(page, "decoded")
+        page.wait_for_timeout(600)
+        assert cells(page, "decoded") == before
+        site.backend.pace = 0.01
+        run(page)
+        assert cells(page, "decoded") + cells(page, "cut") == 120
+
+
+def test_closing_the_page_stops_the_work(visit, site):
+    site.backend.pace = 0.1
+    with visit(small("orm", 4, 50)) as page:
+        open_settings(page)
+        filled(page, 3)
+        run(page, "running")
+        page.wait_for_selector('td[data-step="3"][data-state="decoded"]')
+    deadline = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < deadline:
+        steps = site.backend.steps_painted
+        time.sleep(1)
+        if site.backend.steps_painted == steps:
+            return
+    raise AssertionError("the work goes on")
+
+
+def test_two_visitors_do_not_mix(visit):
+    with visit(small("orm", 2, 4, prompt="a photo of a star")) as one, visit(small("orm", 3, 5)) as other:
+        for page in (one, other):
+            open_settings(page)
+            filled(page, 3)
+        one.click("#run")
+        other.click("#run")
+        settled(one)
+        settled(other)
+        assert one.locator(".cot-prompt").inner_text() == "a photo of a star"
+        assert other.locator(".cot-prompt").inner_text() == PROMPT
+        assert (one.locator("td").count(), other.locator("td").count()) == (8, 15)
+
+
+def test_a_message_lost_on_the_way_is_asked_for_again(visit):
+    drop = """
+        const parse = JSON.parse;
+        JSON.parse = (text, ...more) => {
+            const value = parse(text, ...more);
+            if (value?.seq !== 2 || window.dropped) return value;
+            window.dropped = true;
+            return { notice: { type: "Nothing" } };
+        };
+    """
+    with visit(small("orm", 4, 12)) as page:
+        open_settings(page)
+        filled(page, 3)
+        page.evaluate(drop)
+        with page.expect_request(lambda request: "component_server" in request.url):
+            page.click("#run")
+        settled(page)
+        assert cells(page, "decoded") == 48
+        drawn = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+        assert page.locator("td canvas").evaluate_all(f"all => all.every({drawn})")
+
+
+# -- reflection
+
+
+def seed_whose_winner_is(right: bool) -> int:
+    from cotdemo.search import search
+    from cotdemo.trace import Trace
+
+    for seed in range(100):
+        winner = Trace.of(search("parm", Double(pace=0), PROMPT, paths=2, steps=6, seed=seed)).winner
+        if (winner.p_yes > 0.5) is right:
+            return seed
+    raise AssertionError("no such seed")
+
+
+def test_reflect_before_a_run_says_what_to_do(visit):
+    with visit() as page:
+        page.click("#reflect")
+        page.wait_for_selector('.cot[data-phase="failed"]')
+        assert "press Run first" in status(page)
+
+
+def test_reflection_shows_critique_both_pictures_and_both_verdicts(visit):
+    seed = seed_whose_winner_is(right=False)
+    with visit(small("parm", 2, 6, seed)) as page:
+        open_settings(page)
+        filled(page, seed)
+        run(page)
+        page.wait_for_selector("#reflect:not([disabled])")
+        page.click("#reflect")
+        page.wait_for_selector(".cot-card img >> nth=1")
+        settled(page)
+        assert page.locator(".cot-critique blockquote").inner_text() == "there is a star too many"
+        first, repainted = (page.locator(".cot-card").nth(index).inner_text() for index in (0, 1))
+        assert "P(yes)" in first and "“base”" in first and "Truth, which the judge does not see" in first
+        assert "P(yes)" in repainted and "“self-correct”" in repainted
+        assert page.locator(".cot-tabs button").count() == 2
+
+
+def test_a_picture_the_judge_calls_right_can_be_repainted_anyway(visit):
+    seed = seed_whose_winner_is(right=True)
+    with visit(small("parm", 2, 6, seed)) as page:
+        open_settings(page)
+        filled(page, seed)
+        run(page)
+        page.wait_for_selector("#reflect:not([disabled])")
+        page.click("#reflect")
+        page.wait_for_selector("#anyway", state="visible")
+        assert "The judge says yes, with P(yes)" in page.locator(".cot-reflection").inner_text()
+        page.click("#anyway")
+        page.wait_for_selector(".cot-card img >> nth=1")
+
+
+# -- hostile text
+
+
+def test_hostile_text_is_shown_as_text(visit, site):
+    site.backend.critique = HOSTILE
+    seed = seed_whose_winner_is(right=False)
+    with visit(small("parm", 2, 6, seed)) as page:
+        open_settings(page)
+        filled(page, seed)
+        page.fill("#prompt textarea", HOSTILE)
+        run(page)
+        assert page.locator(".cot-prompt").inner_text() == HOSTILE
+        page.wait_for_selector("#reflect:not([disabled])")
+        page.click("#reflect")
+        page.wait_for_selector("#anyway, .cot-critique blockquote", state="visible")
+        if page.locator("#anyway").is_visible():
+            page.click("#anyway")
+        page.wait_for_selector(".cot-card img >> nth=1")
+        assert page.locator(".cot-critique blockquote").inner_text() == HOSTILE
+        assert page.locator(".cot img:not(.cot-picture), .cot script").count() == 0
+
+
+def test_hostile_text_in_an_opened_trace_is_shown_as_text(visit, site, tmp_path):
+    content = json.loads(site.trace.to_json())
+    content["events"][0]["prompt"] = HOSTILE
+    content["events"][0]["weights"] = {"<b>generator": "${1+1}"}
+    content["created"] = "<img src=x onerror=alert(1)>"
+    (tmp_path / "trace.json").write_text(json.dumps(content))
+    with visit() as page:
+        page.locator("#open input[type=file], input#open, button#open ~ input[type=file]").first.set_input_files(
+            tmp_path / "trace.json"
+        )
+        page.wait_for_selector(".cot-recorded:has-text('opened trace')")
+        assert page.locator(".cot-prompt").inner_text() == HOSTILE
+        assert page.locator(".cot img:not(.cot-picture), .cot script, .cot b").count() == 0
+
+
+def test_a_file_that_is_no_trace_is_refused_in_words(visit, tmp_path):
+    (tmp_path / "bad.json").write_text('{"format": "cotdemo-trace", "version": 99}')
+    with visit() as page:
+        page.locator("input[type=file]").first.set_input_files(tmp_path / "bad.json")
+        page.wait_for_selector('.cot[data-phase="failed"]')
+        assert "version" in status(page)
+
+
+def test_hostile_settings_in_the_address_are_refused_and_nothing_runs(visit):
+    with visit(small(paths="<img src=x onerror=alert(1)>", prompt=HOSTILE)) as page:
+        page.wait_for_selector('.cot[data-phase="failed"]')
+        assert "paths must be a number" in status(page)
+
+
+def test_settings_in_the_address_fill_the_form_and_do_not_run(visit):
+    with visit(small("orm", 5, 9, 77, HOSTILE)) as page:
+        open_settings(page)
+        filled(page, 77)
+        assert page.locator("#prompt textarea").input_value() == HOSTILE
+        assert page.locator('#choice input[value="orm"]').is_checked()
+        page.wait_for_timeout(500)
+        assert page.locator('.cot[data-phase="finished"] .cot-recorded').is_visible()
+
+
+# -- keeping
+
+
+def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
+    from cotdemo.png import read_png_settings
+    from cotdemo.trace import Trace
+
+    with visit(small("orm", 2, 4, 5)) as page:
+        open_settings(page)
+        filled(page, 5)
+        run(page)
+        page.wait_for_selector("#run:not([disabled])")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save this run").click()
+        download.value.save_as(tmp_path / "trace.json")
+        assert Trace.load(tmp_path / "trace.json").started.seed == 5
+        page.wait_for_selector("#picture img")
+        source = page.locator("#picture img").get_attribute("src")
+        (tmp_path / "winner.png").write_bytes(page.request.get(source).body())
+        assert read_png_settings(tmp_path / "winner.png").seed == 5
+
+
+# -- everywhere
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_is_wider_than_the_screen_and_the_matrix_scrolls_inside(visit, viewport, theme):
+    with visit(f"?__theme={theme}", viewport) as page:
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= viewport["width"]
+        assert page.evaluate("document.body.classList.contains('dark')") is (theme == "dark")
+        if viewport is PHONE:
+            assert page.locator(".cot-scroll").evaluate("box => box.scrollWidth > box.clientWidth")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with visit(f"?__theme={theme}") as page:
+        for part in ("#viewer", "#choice"):
+            found = axe.run(page, context=part).response["violations"]
+            serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+            assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in serious] == []
+
+
+def test_nothing_moves_where_less_motion_is_asked_for(visit):
+    with visit(reduced_motion="reduce") as page:
+        assert page.locator(".cot-progress span").evaluate("bar => getComputedStyle(bar).transitionDuration") == "0s"
+
+
+# -- endpoints
+
+
+def test_the_named_endpoints_answer_a_client(site):
+    from gradio_client import Client
+
+    site.may_load.set()
+    client = Client(site.url, verbose=False)
+    made = client.predict(prompt=PROMPT, method="parm", paths=2, steps=4, seed=9, api_name="/generate")
+    assert made["settings"]["seed"] == 9 and made["picture"].startswith("data:image/png")
+    again = client.predict(trace=made["trace"], anyway=True, api_name="/reflect")
+    assert again["critique"] and again["before"] == made["verdict"]
+    with pytest.raises(Exception, match="paths must be"):
+        client.predict(prompt=PROMPT, paths=1000, api_name="/generate")

@@ -1,0 +1,417 @@
+"""The page's machinery without a browser: loading, streaming, stopping, messages, handlers, endpoints."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from page_double import Double
+
+from cotdemo.errors import UserError
+from cotdemo.events import Progress, StepDecoded
+from cotdemo.png import read_png_settings
+from cotdemo.search import search
+from cotdemo.trace import Trace
+from cotdemo.ui.components import joined
+from cotdemo.ui.handlers import NOT_YET, OUT_OF_MEMORY, UNEXPECTED, Handlers
+from cotdemo.ui.session import Loader, Run, Runs, batches
+
+PROMPT = "a photo of a red star and a blue moon"
+FORM = (PROMPT, {"method": "parm", "model": "base"}, 3, 5, 0.5, 1.0, 7, False)
+
+
+@pytest.fixture
+def handlers():
+    return Handlers("mini", lambda: Double(pace=0))
+
+
+def messages(updates):
+    return [json.loads(update["viewer"]) for update in updates if "viewer" in update]
+
+
+def run_id(updates):
+    return next(update["run_id"] for update in updates if "run_id" in update)
+
+
+def test_building_the_page_imports_no_torch_and_loads_nothing():
+    code = (
+        "import sys; from cotdemo.ui.page import build_demo\n"
+        "def load(): raise SystemExit('loaded')\n"
+        "build_demo('mini', load); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+
+
+# -- loading
+
+
+def test_a_backend_is_loaded_once_however_often_it_is_asked_for():
+    calls = []
+    loader = Loader(lambda: calls.append(1) or Double())
+    for _ in range(3):
+        loader.start()
+        assert loader.wait(10)
+    assert loader.result().name == "mini" and calls == [1]
+
+
+def test_a_load_that_failed_is_tried_again_next_time():
+    outcomes = [UserError("weights.safetensors is missing"), Double()]
+
+    def load():
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    loader = Loader(load)
+    loader.start()
+    loader.wait(10)
+    with pytest.raises(UserError, match="missing"):
+        loader.result()
+    loader.start()
+    loader.wait(10)
+    assert loader.result().name == "mini"
+
+
+# -- streaming
+
+
+def test_batches_hold_every_event_in_its_order():
+    events = [Progress(str(number)) for number in range(200)]
+
+    def search():
+        yield from events
+
+    got = [event for batch in batches(search(), threading.Event()) for event in batch]
+    assert got == events
+
+
+def test_events_that_come_together_are_sent_together():
+    def search():
+        for number in range(300):
+            yield Progress(str(number))
+            time.sleep(0.001)
+
+    sent = list(batches(search(), threading.Event()))
+    assert 2 <= len(sent) < 60
+
+
+def test_an_event_does_not_wait_for_the_next_step():
+    step_done = threading.Event()
+
+    def search():
+        yield Progress("first")
+        step_done.wait(60)
+        yield Progress("second")
+
+    stream = batches(search(), threading.Event())
+    assert next(stream) == [Progress("first")]
+    step_done.set()
+    assert next(stream) == [Progress("second")]
+
+
+@pytest.mark.parametrize("how", ["close", "stop"])
+def test_stopping_closes_the_search_before_it_returns(how):
+    closed = threading.Event()
+
+    def search():
+        try:
+            while True:
+                time.sleep(0.01)
+                yield Progress("step")
+        finally:
+            closed.set()
+
+    stop = threading.Event()
+    stream = batches(search(), stop)
+    next(stream)
+    if how == "close":
+        stream.close()
+    else:
+        stop.set()
+        list(stream)
+    assert closed.is_set()
+
+
+def test_an_error_of_the_search_is_raised_after_what_came_before_it():
+    def search():
+        yield Progress("before")
+        raise RuntimeError("broken")
+
+    stream = batches(search(), threading.Event())
+    assert next(stream) == [Progress("before")]
+    with pytest.raises(RuntimeError, match="broken"):
+        next(stream)
+
+
+def test_messages_are_numbered_and_can_be_had_again():
+    run = Run()
+    sent = [run.message([Progress(str(number))]) for number in range(4)]
+    assert [json.loads(message)["seq"] for message in sent] == [0, 1, 2, 3]
+    assert run.resend([2, 0, 99]) == [sent[2], sent[0]]
+
+
+def test_the_oldest_runs_are_dropped_when_pictures_take_too_much():
+    runs = Runs(most_bytes=100)
+    kept = [Run() for _ in range(3)]
+    for run in kept:
+        run.picture_bytes = 60
+        runs.add(run)
+    assert [runs.get(run.id) is run for run in kept] == [False, False, True]
+
+
+# -- handlers
+
+
+def test_a_run_streams_deltas_and_ends_with_a_snapshot_without_thumbnails(handlers):
+    updates = list(handlers.paint(*FORM))
+    *deltas, last = messages(updates)
+    steps = [event for message in deltas for event in message["events"] if event["type"] == "StepDecoded"]
+    assert len({(step["path"], step["step"]) for step in steps}) == len(steps) >= 5
+    assert all("picture" in step for step in steps)
+    assert last["snapshot"] and [m["seq"] for m in (*deltas, last)] == list(range(len(deltas) + 1))
+    again = [event for event in last["events"] if event["type"] == "StepDecoded"]
+    assert len(again) == len(steps) and not any("picture" in step for step in again)
+
+
+def test_a_run_of_8_paths_and_18_steps_sends_less_than_1_5_mb(handlers):
+    updates = list(handlers.paint(PROMPT, {"method": "orm", "model": "base"}, 8, 18, 0.5, 1.0, 7, False))
+    assert sum(len(update.get("viewer", "")) for update in updates) + len(updates[-1]["viewer"]) < 1_500_000
+
+
+def test_the_winner_comes_as_a_picture_with_its_settings_inside(handlers, tmp_path):
+    picture = list(handlers.paint(*FORM))[-1]["picture"]
+    picture.save(tmp_path / "winner.png", pnginfo=None)
+    assert picture.info["cotdemo"] and json.loads(picture.info["cotdemo"])["seed"] == 7
+
+
+def test_a_new_seed_is_drawn_and_shown_where_one_is_asked_for(handlers):
+    seeds = {next(u["seed"] for u in handlers.paint(*FORM[:-1], True) if "seed" in u) for _ in range(3)}
+    assert len(seeds) == 3
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({0: ""}, "empty"),
+        ({0: "a photo of a zebra"}, "zebra"),
+        ({0: "x" * 301}, "300"),
+        ({0: 5}, "text"),
+        ({1: None}, "method"),
+        ({1: {"method": "parm", "model": "../../etc/passwd"}}, "model"),
+        ({1: {"method": "parm", "model": "dpo"}}, "not offered"),
+        ({2: 99}, "paths"),
+        ({3: float("nan")}, "steps"),
+        ({4: "much"}, "guidance"),
+        ({6: -1}, "seed"),
+    ],
+)
+def test_bad_input_is_told_in_words_and_starts_nothing(handlers, change, words):
+    form = [change.get(place, value) for place, value in enumerate(FORM)]
+    updates = list(handlers.paint(*form))
+    (message,) = messages(updates)
+    assert message["notice"]["type"] == "Failed" and words in message["notice"]["message"]
+    assert not any("run_id" in update for update in updates)
+    assert updates[-1]["run"]["interactive"] is True
+
+
+def test_what_was_not_foreseen_is_a_short_message_and_the_next_run_works(handlers, caplog):
+    handlers.loader.start()
+    handlers.loader.wait(10)
+    backend = handlers.loader.result()
+    decode, backend.decode = backend.decode, lambda codes: 1 / 0
+    *_, failed = messages(handlers.paint(*FORM))
+    assert failed["events"][-1] == {"type": "Failed", "message": UNEXPECTED}
+    assert "ZeroDivisionError" in caplog.text
+    backend.decode = decode
+    *_, last = messages(handlers.paint(*FORM))
+    assert last["events"][-1]["type"] == "RunFinished"
+
+
+def test_out_of_memory_says_what_to_do(handlers):
+    class OutOfMemoryError(RuntimeError):
+        pass
+
+    def decode(codes):
+        raise OutOfMemoryError("CUDA out of memory")
+
+    handlers.loader.start()
+    handlers.loader.wait(10)
+    handlers.loader.result().decode = decode
+    *_, failed = messages(handlers.paint(*FORM))
+    assert failed["events"][-1]["message"] == OUT_OF_MEMORY
+
+
+def test_a_backend_that_cannot_be_loaded_is_told_in_words():
+    def load():
+        raise UserError("assets/mini/generator is damaged: remake it with `python -m cotdemo train generator`.")
+
+    *_, message = messages(Handlers("mini", load).paint(*FORM))
+    assert "remake it" in message["notice"]["message"]
+
+
+def test_stop_ends_the_run_within_a_step_and_keeps_what_was_painted(handlers):
+    handlers.loader.start()
+    handlers.loader.wait(10)
+    handlers.loader.result().pace = 0.1
+    updates = handlers.paint(*FORM)
+    seen = []
+    while not any("viewer" in update for update in seen):
+        seen.append(next(updates))
+    consumer = threading.Thread(target=lambda: seen.extend(updates))
+    consumer.start()
+    started = time.perf_counter()
+    stopped = json.loads(handlers.stop(run_id(seen))["viewer"])
+    consumer.join()
+    assert time.perf_counter() - started < 5
+    assert stopped["snapshot"] and stopped["events"][-1]["type"] == "Stopped"
+    assert not any(event["type"] == "RunFinished" for event in stopped["events"])
+
+
+def test_stop_without_a_run_does_nothing(handlers):
+    assert "viewer" not in handlers.stop(None) and "viewer" not in handlers.stop("nobody's")
+
+
+# -- reflection
+
+
+def painted(handlers, right: bool):
+    """A finished run whose winner the judge calls right or wrong."""
+    for seed in range(40):
+        updates = list(handlers.paint(*FORM[:6], seed, False))
+        outcome = handlers.runs.get(run_id(updates))
+        if (Trace.of(outcome.events).winner.p_yes > 0.5) is right:
+            return run_id(updates)
+    raise AssertionError("no such run")
+
+
+def test_reflect_before_a_run_says_what_to_do(handlers):
+    (message,) = messages(handlers.reflect(None))
+    assert message["notice"]["message"] == NOT_YET
+
+
+def test_a_wrong_picture_is_criticised_and_repainted(handlers):
+    *_, last = messages(handlers.reflect(painted(handlers, right=False)))
+    kinds = [event["type"] for event in last["events"]]
+    assert kinds.count("RunStarted") == 1 and kinds.count("RoundStarted") == 2 and kinds.count("Winner") == 2
+    assert kinds.count("Critiqued") == 1 and kinds[-1] == "RunFinished"
+
+
+def test_a_picture_the_judge_calls_right_is_left_alone_unless_asked(handlers):
+    run = painted(handlers, right=True)
+    updates = list(handlers.reflect(run))
+    last = messages(updates)[-1]
+    assert last["events"][-1]["type"] == "Approved" and last["events"][-1]["p_yes"] > 0.5
+    assert updates[-1]["anyway"]["visible"] is True
+    updates = list(handlers.reflect_anyway(run))
+    assert any(event["type"] == "Critiqued" for event in messages(updates)[-1]["events"])
+    assert updates[-1]["anyway"]["visible"] is False
+
+
+# -- traces and links
+
+
+def test_a_saved_trace_opens_again_and_can_be_reflected_on(handlers, tmp_path):
+    text = handlers.trace(painted(handlers, right=False))
+    (tmp_path / "trace.json").write_text(text)
+    opened = handlers.open_trace(str(tmp_path / "trace.json"))
+    message = json.loads(opened["viewer"])
+    assert message["recorded"]["title"] == "An opened trace" and message["seq"] == 0
+    assert any(event["type"] == "StepDecoded" and event["picture"] for event in message["events"])
+    *_, last = messages(handlers.reflect(opened["run_id"]))
+    assert last["events"][-1]["type"] in ("RunFinished", "Approved")
+
+
+def test_a_trace_that_is_none_is_refused_in_words(handlers, tmp_path):
+    (tmp_path / "bad.json").write_text('{"format": "<script>alert(1)</script>"}')
+    update = handlers.open_trace(str(tmp_path / "bad.json"))
+    assert json.loads(update["viewer"])["notice"]["type"] == "Failed" and "run_id" not in update
+
+
+def test_a_stopped_run_can_be_saved_and_is_shown_as_stopped(handlers, tmp_path):
+    events = list(search("parm", Double(pace=0), PROMPT, paths=2, steps=4, seed=1))
+    cut = next(place for place, event in enumerate(events) if isinstance(event, StepDecoded)) + 1
+    Trace.of(events[:cut]).save(tmp_path / "cut.json")
+    message = json.loads(handlers.open_trace(str(tmp_path / "cut.json"))["viewer"])
+    assert message["events"][-1]["type"] == "Stopped"
+
+
+@pytest.mark.parametrize("request_", [None, {}, {"run": 5, "missing": [0]}, {"run": "x", "missing": "all"}, [1], "x"])
+def test_a_forged_request_for_messages_gets_nothing(handlers, request_):
+    assert handlers.resend(request_) == []
+
+
+@pytest.mark.parametrize("run", [None, 5, {"a": 1}, "nobody's", "recorded"])
+def test_a_forged_request_for_a_trace_gets_nothing(handlers, run):
+    assert handlers.trace(run) == ""
+
+
+class Address:
+    def __init__(self, **query: str):
+        self.query_params = query
+
+
+def test_settings_in_the_address_fill_the_form(handlers):
+    update = handlers.prefill(Address(prompt="a photo of a star", method="orm", paths="4", guidance="2.5", seed="11"))
+    assert update == {
+        "prompt": "a photo of a star", "paths": 4, "guidance": 2.5, "seed": 11, "fresh": False,
+        "choice": {"method": "orm", "model": "base"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "query", [{"paths": "many"}, {"paths": "1e999"}, {"model": "http://x"}, {"seed": "nan"}, {"prompt": "\0"}]
+)
+def test_settings_in_the_address_that_cannot_be_used_are_refused_in_words(handlers, query):
+    update = handlers.prefill(Address(**query))
+    assert list(update) == ["viewer"] and "cannot be used" in update["viewer"]
+
+
+def test_an_address_without_settings_changes_nothing(handlers):
+    assert handlers.prefill(Address(__theme="dark", utm_source="x")) == {}
+
+
+# -- endpoints
+
+
+def test_the_endpoints_give_picture_verdict_and_trace(handlers, tmp_path):
+    made = handlers.api_generate(PROMPT, paths=3, steps=5, seed=3)
+    json.dumps(made)
+    assert made["settings"]["seed"] == 3 and made["verdict"]["path"] in range(3)
+    (tmp_path / "winner.png").write_bytes(base64.b64decode(made["picture"].split(",")[1]))
+    assert read_png_settings(tmp_path / "winner.png").seed == 3
+    again = handlers.api_reflect(made["trace"], anyway=True)
+    assert again["critique"] and again["before"] == made["verdict"]
+    assert len(again["trace"]["events"]) > len(made["trace"]["events"])
+
+
+def test_an_endpoint_refuses_bad_input_in_words(handlers):
+    import gradio as gr
+
+    with pytest.raises(gr.Error, match="paths must be"):
+        handlers.api_generate(PROMPT, paths=1000)
+    with pytest.raises(gr.Error, match="not a trace"):
+        handlers.api_reflect({"format": "other"})
+
+
+# -- JavaScript
+
+
+def test_modules_are_joined_after_what_they_import_without_import_and_export():
+    text = joined("viewer.js", "mount();")
+    assert "import " not in text.replace('"important', "") and "\nexport " not in text
+    assert text.index("function reduce(") < text.index("class Matrix") < text.index("class Viewer")
+    assert text.endswith("mount();\n")
+
+
+def test_no_module_writes_markup():
+    from cotdemo.ui.components import WEB
+
+    markup = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(")
+    for file in WEB.glob("*.js"):
+        assert not any(word in file.read_text() for word in markup)
