@@ -29,6 +29,7 @@ USER_ERROR, FAILED, STOPPED = 2, 1, 130
 # commands that bring ``add_arguments(parser)`` and ``main(options)``, and import torch for them
 _ELSEWHERE = {
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
+    "judge": ("cotdemo.evaluation.judging", "how well the judge tells right from wrong, beside a blind one"),
     "record": ("cotdemo.recording", "make the recorded runs anew that the page shows first"),
 }
 

@@ -256,6 +256,8 @@ def _fused(item, rng):
     below, above = layer(item), layer(other)
     hidden = (below[0] * above[0]).sum() / min(below[0].sum(), above[0].sum())
     seen = np.maximum(below[0], above[0]) if same else below[0] * (1 - above[0])
+    if seen.sum() < DAMAGE * below[0].sum():  # hidden altogether: what is left looks whole
+        return None
     if hidden >= DAMAGE and _misfit(seen, KINDS, item) >= DAMAGE and _misfit(seen, KINDS, other) >= DAMAGE:
         return [below, above]
 

@@ -6,17 +6,23 @@ stands what needs no eyes: the same judge shown a blank picture and, for clarity
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from ..backends import MiniBackend
+from ..backends import MiniBackend, load_backend
 from ..world import checker_b
 from ..world.geneval import judge_reading
 from ..world.scenes import GROUND
-from .entries import Entry
+from .entries import Entry, of_split, select
+from .hardware import describe
+from .journal import write_json
 from .statistics import roc_auc, roc_auc_within
 
 FIXED_STEPS = (0.35, 0.5, 0.65, 0.8)  # where potential is asked, as shares of all steps
@@ -112,3 +118,26 @@ def _at(scores: _Scores, step: int) -> _Scores:
     rows = [row for row, at in enumerate(scores.steps) if at == step]
     columns = (scores.p_yes, scores.blank, scores.truth, scores.prompts, scores.steps)
     return _Scores(*([column[row] for row in rows] for column in columns))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
+    parser.add_argument("--limit", type=int, default=20, metavar="K", help="the first K prompts of each kind (20)")
+    parser.add_argument("--paths", type=int, default=8, metavar="N")
+    parser.add_argument("--steps", type=int, default=18, metavar="T")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE")
+
+
+def main(options: argparse.Namespace) -> None:
+    """``python -m cotdemo judge``: measure the shipped judge and write the figures."""
+    backend = load_backend("mini")
+    entries = select(of_split(options.split), options.limit)
+
+    def status(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    figures = judge_figures(backend, entries, options.paths, options.steps, options.seed, status=status)
+    figures |= {"split": options.split, "hardware": describe(), "weights": dict(backend.weights)}
+    write_json(options.json, figures)
+    print(json.dumps(figures, indent=1))

@@ -92,14 +92,16 @@ def _read_component(picture: np.ndarray, inside: np.ndarray) -> Found | None:
     substance = np.clip(strength / np.linalg.norm(direction), 0, 1)
     if substance.sum() < SPECK:
         return None
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    extent = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    if alpha.sum() < SPECK:  # something is there, but in no colour of the world
+        return Found(None, None, extent, 0.0)
     overlaps, corners = _match(alpha)
     second, first = np.argsort(overlaps)[-2:]
     # Every pixel of a whole object is a blend of its colour with the ground; what is off that line is another colour.
     off_colour = np.linalg.norm(picture - _GROUND - alpha[..., None] * direction, axis=-1)
     pure = 1 - float((substance * (off_colour > OFF_COLOUR) * inside).sum() / substance.sum())
     if overlaps[first] < OVERLAP or overlaps[first] - overlaps[second] < MARGIN or pure < PURITY:
-        rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-        extent = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
         return Found(None, None, extent, float(overlaps[first]))
     top, left = (float(edge) for edge in corners[first])
     size = DIFFICULTY.size

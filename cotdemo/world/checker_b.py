@@ -208,7 +208,7 @@ def _measure(options: list[_Match], offset: np.ndarray, covered: np.ndarray, col
     bottom, right = max(m.row for m in options) + _WINDOW, max(m.column for m in options) + _WINDOW
     soft = _templates().soft[first.kind]
     names, cover = colour[first.window], covered[first.window]
-    inner = (soft > 0.6) & (cover > 0.4)
+    inner = (soft > 0.6) & (cover > 0.3)
     name = int(np.bincount(names[inner], minlength=len(_NAMES)).argmax())
     own = inner & (names == name)
     core = own & (soft > 0.9)
@@ -287,8 +287,8 @@ def _leftovers(offset: np.ndarray, matches: list[_Match]) -> list[tuple[float, f
         row, column = np.unravel_index(sums.argmax(), sums.shape)
         if sums[row, column] < _SPOT:
             return boxes
-        top, left_edge = max(row - 4, 0), max(column - 4, 0)
-        part = left[top : row + 8, left_edge : column + 8]
+        top, left_edge = max(row - 7, 0), max(column - 7, 0)  # as far as an object around this spot can go
+        part = left[top : row + 11, left_edge : column + 11]
         rows, columns = np.flatnonzero(part.max(1) > 1), np.flatnonzero(part.max(0) > 1)
         if not len(rows):  # faint throughout
             rows, columns = np.arange(part.shape[0]), np.arange(part.shape[1])
@@ -304,10 +304,10 @@ def _name(tint: np.ndarray) -> str | None:
 
 
 def read(picture: np.ndarray) -> tuple[Found, ...]:
-    """All objects of a picture ``(64, 64, 3)`` uint8, best first, then what cannot be read (``kind`` is None).
+    """All objects of a picture ``(64, 64, 3)`` uint8, best first; what cannot be read has ``kind`` None and comes last.
 
-    A box is the object's 24-pixel box, as a scene's. ``score`` is above 0.5 for readable objects, 1 for perfect ones and
-    0 for unreadable ones. ``colour`` is None where it is none of the world's, or where it does not matter.
+    A box is the object's 24-pixel box, as a scene's, of leftovers what is seen of them. ``score`` is above 0.5 for
+    readable objects, 1 for perfect ones and 0 for unreadable ones. ``colour`` is None where it is none of the world's.
 
     Raises ValueError for a picture of another shape.
     """
