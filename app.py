@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from importlib.util import find_spec
 
 from cotdemo.settings import BACKENDS
-
-
-def load(backend: str, device: str | None):
-    from cotdemo.backends import load_backend  # imports torch, which the page does not wait for
-
-    return load_backend(backend, device=device)
 
 
 def main() -> None:
@@ -20,15 +13,12 @@ def main() -> None:
     parser.add_argument("--backend", choices=BACKENDS, default="mini", help="mini (default) runs on any CPU")
     parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where there is one")
     parser.add_argument("--port", type=int, help="by default 7860 or the next free one")
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 opens the page to the network")
     options = parser.parse_args()
 
     from cotdemo.ui.page import build_demo, launch_options
 
-    demo = build_demo(options.backend, partial(load, options.backend, options.device))
-    demo.launch(
-        server_name=options.host, server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch_options()
-    )
+    demo = build_demo(options.backend, device=options.device)
+    demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch_options())
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from cotdemo.world.prompts import TAGS, parse
 PROMPT = "a photo of a red star and a blue moon"
 PATHS, STEPS = 8, 6
 SCRIPT = Script(clear_from=2)
-SETTINGS = Settings.checked(PROMPT, "parm", "mini", paths=PATHS, steps=STEPS, seed=4)
+SETTINGS = Settings.checked(PROMPT, "parm", "mini", paths=PATHS, steps=STEPS, guidance=0.5, seed=4)
 
 
 @pytest.fixture(scope="module")

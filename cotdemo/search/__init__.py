@@ -6,10 +6,12 @@ chose; closing it stops the work at its next forward pass. Nothing here imports 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from time import perf_counter
+from types import ModuleType
 
 import numpy as np
 
@@ -205,3 +207,13 @@ def _finished(
                 seconds += perf_counter() - since
             yield event
     yield RunFinished(winner.round, winner.path, seconds, **asdict(run.meter))
+
+
+class _CallableModule(ModuleType):
+    """``cotdemo.search(...)`` is the search, and ``cotdemo.search`` stays the package it lives in."""
+
+    def __call__(self, *arguments, **options) -> Iterator[Event]:
+        return search(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

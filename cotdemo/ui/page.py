@@ -63,17 +63,21 @@ COPY_LINK = """
 
 
 def build_demo(
-    backend_name: str = "mini", load: Callable[[], Any] | None = None, *, recorded: Path | None = None
+    backend_name: str = "mini",
+    load: Callable[[], Any] | None = None,
+    *,
+    device: str | None = None,
+    recorded: Path | None = None,
 ) -> gr.Blocks:
     """The page for one backend. Raises UserError for a backend that there is not.
 
-    ``load`` gives the backend (by default ``cotdemo.backends.load_backend``); it is called in the background once the
-    page has been opened. ``recorded`` is a trace file to show first, by default the first of ``assets/runs`` that this
+    ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device``); it is called in the
+    background once the page has been opened. ``recorded`` is a trace file to show first, by default the first of ``assets/runs`` that this
     backend painted.
     """
     if backend_name not in BACKENDS:
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
-    handlers = Handlers(backend_name, load or _loading(backend_name), _recorded(backend_name, recorded))
+    handlers = Handlers(backend_name, load or _loading(backend_name, device), _recorded(backend_name, recorded))
     limits, examples = BACKENDS[backend_name], EXAMPLES.get(backend_name, EXAMPLES["show-o"])
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
@@ -163,11 +167,13 @@ def launch_options() -> dict[str, Any]:
     return {"theme": theme(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False, "footer_links": ["api"]}
 
 
-def _loading(backend_name: str) -> Callable[[], Any]:
+def _loading(backend_name: str, device: str | None) -> Callable[[], Any]:
     def load() -> Any:
         from ..backends import load_backend  # imports torch: not before the page is up
 
-        return load_backend(backend_name)
+        backend = load_backend(backend_name, device)
+        backend.warm_up()
+        return backend
 
     return load
 
@@ -216,7 +222,7 @@ def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:
             return
         backend = loader.backend
         words = f" It knows {len(backend.words)} words: {', '.join(backend.words)}." if backend.words else ""
-        hashes = ", ".join(f"{part} `{value[:8]}`" for part, value in backend.weights.items())
+        hashes = ", ".join(f"{part} `{value}`" for part, value in backend.weights.items())
         yield f"{ABOUT[backend_name]}{words}\n\nLoaded in {loader.seconds:.1f} s. Weights: {hashes}."
 
     return tell

@@ -30,7 +30,7 @@ export function settingsWords(started) {
 }
 
 export function weightsWords(started) {
-  return Object.entries(started.weights).map(([part, hash]) => `${part} ${String(hash).slice(0, 8)}`).join(", ");
+  return Object.entries(started.weights).map(([part, hash]) => `${part} ${hash}`).join(", ");
 }
 
 // The line above the matrix.
