@@ -107,8 +107,10 @@ def open_settings(page) -> None:
 
 
 def run(page, phase: str = "finished") -> None:
+    """Presses Run and waits until the page shows that run, not the one it replaces."""
+    page.locator(".cot").evaluate("viewer => { viewer.dataset.phase = 'pressed'; }")
     page.click("#run")
-    page.wait_for_selector(f'.cot[data-phase="{phase}"]')
+    settled(page, phase) if phase != "running" else page.wait_for_selector('.cot[data-phase="running"]')
 
 
 def settled(page, phase: str = "finished") -> None:
@@ -189,6 +191,7 @@ def test_the_used_seed_is_shown(visit):
 
 def test_an_example_fills_the_prompt_and_asks_the_server_nothing(visit):
     with visit() as page:
+        page.wait_for_load_state("networkidle")
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.get_by_role("button", name="a tree left of a star").click()
@@ -226,7 +229,7 @@ def test_an_unknown_word_is_told_in_words_and_the_next_run_works(visit, site):
 
 def test_scrubbing_playing_and_arrow_keys_ask_the_server_nothing(visit):
     with visit() as page:
-        page.wait_for_timeout(500)
+        page.wait_for_load_state("networkidle")
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.locator('td[data-path="2"][data-step="4"]').click()
@@ -303,8 +306,9 @@ def test_two_visitors_do_not_mix(visit):
         for page in (one, other):
             open_settings(page)
             filled(page, 3)
-        one.click("#run")
-        other.click("#run")
+        for page in (one, other):
+            page.locator(".cot").evaluate("viewer => { viewer.dataset.phase = 'pressed'; }")
+            page.click("#run")
         settled(one)
         settled(other)
         assert one.locator(".cot-prompt").inner_text() == "a photo of a star"
@@ -415,9 +419,7 @@ def test_hostile_text_in_an_opened_trace_is_shown_as_text(visit, site, tmp_path)
     content["created"] = "<img src=x onerror=alert(1)>"
     (tmp_path / "trace.json").write_text(json.dumps(content))
     with visit() as page:
-        page.locator("#open input[type=file], input#open, button#open ~ input[type=file]").first.set_input_files(
-            tmp_path / "trace.json"
-        )
+        page.locator("input[type=file]").first.set_input_files(tmp_path / "trace.json")
         page.wait_for_selector(".cot-recorded:has-text('opened trace')")
         assert page.locator(".cot-prompt").inner_text() == HOSTILE
         assert page.locator(".cot img:not(.cot-picture), .cot script, .cot b").count() == 0

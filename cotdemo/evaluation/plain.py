@@ -3,17 +3,22 @@
 One path at a time. Whole padded sequences at every step, logits for every position over the whole vocabulary. Every
 guess is decoded, once more for the judge until one is clear, and the final picture: 19 + c decodes at 18 steps where
 the c-th picture is the first clear one. Every question encodes its picture anew, reads its text from the beginning and
-is answered by greedy generation, ended at the end mark (a word and the mark: two forward passes of transformers' own
-model; the released code allows 100). A rejected path is painted to its end. Left out, in the plain procedure's favour:
-the PNG files between generator and judge.
+is answered by transformers' ``generate``, greedily, until the end mark. A rejected path is painted to its end.
+
+Where the released code does more, the plain procedure is let off: no PNG files between generator and judge, answers of
+one word (it allows 100 tokens), one random number a token (it draws one for each code).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from ..events import Question
-from ..generator.pipeline import ShowoPipeline
+from ..generator.pipeline import Painting, ShowoPipeline
 from ..judge.judge import Judge
 from ..judge.pictures import to_pixels
 from ..settings import Settings
@@ -35,7 +40,7 @@ class PlainRun:
         scores = {path: self._ask("outcome", path, settings.steps - 1, finals[path][1])[1] for path in survivors}
         self.winner = max(scores, key=scores.get) if scores else None
 
-    def _paint(self, path: int):
+    def _paint(self, path: int) -> tuple[bool, np.ndarray]:
         """Paint one path to its end; whether it may come out right, and the final picture."""
         s = self._settings
         with self._watch("generator"):
@@ -54,12 +59,12 @@ class PlainRun:
                     promising = self._ask("potential", path, step.index, picture)[0]
         return promising, self._decode(painting, step.codes)
 
-    def _decode(self, painting, codes):
+    def _decode(self, painting: Painting, codes: torch.Tensor) -> np.ndarray:
         self.decodes += 1
         with self._watch("decoder"):
             return painting.decode(codes)[0]
 
-    def _ask(self, question: Question, path: int, step: int, picture) -> tuple[bool, float]:
+    def _ask(self, question: Question, path: int, step: int, picture: np.ndarray) -> tuple[bool, float]:
         """The scripted verdict, and P(yes)."""
         self.questions += 1
         verdict = self._script.says(question, path, step)
@@ -67,24 +72,39 @@ class PlainRun:
             return verdict, plain_answer(self._judge, picture, question, self._settings.prompt, verdict)
 
 
+class _Dictated(LogitsProcessor):
+    """Makes ``generate`` say the given tokens, one after another, whatever the model would have said."""
+
+    def __init__(self, tokens: Sequence[int]):
+        self._tokens = iter(tokens)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        dictated = torch.full_like(scores, -torch.inf)
+        dictated[:, next(self._tokens)] = 0
+        return dictated
+
+
 @torch.inference_mode()
-def plain_answer(judge: Judge, picture, question: Question, prompt: str, verdict: bool) -> float:
-    """P(yes), by transformers' own forward pass over picture and text; then ``verdict`` is said, and the end mark."""
+def plain_answer(judge: Judge, picture: np.ndarray, question: Question, prompt: str, verdict: bool) -> float:
+    """P(yes) before ``verdict`` is dictated, by transformers' own computation over picture and text."""
     model, conversation = judge.model, judge.conversation
     device, size = model.device, judge.picture_size
-    said = model(
-        input_ids=torch.tensor([conversation.ids(question, prompt)], device=device),
+    ids = torch.tensor([conversation.ids(question, prompt)], device=device)
+    answer = conversation.yes if verdict else conversation.no
+    said = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
         pixel_values=to_pixels([picture], size, like=model.model.image_newline)[:, None],
         image_sizes=torch.tensor([[size, size]], device=device),
         batch_num_images=torch.tensor([2], device=device),  # as if beside a second view: one view is taken whole
-        use_cache=True,
-        logits_to_keep=1,
+        generation_config=GenerationConfig(
+            do_sample=False,
+            max_new_tokens=100,
+            eos_token_id=conversation.end,
+            pad_token_id=conversation.end,
+            return_dict_in_generate=True,
+            output_logits=True,
+        ),
+        logits_processor=LogitsProcessorList([_Dictated([answer, conversation.end])]),
     )
-    answer = conversation.yes if verdict else conversation.no
-    model(
-        input_ids=torch.tensor([[answer]], device=device),
-        past_key_values=said.past_key_values,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return float(said.logits[0, -1].float().softmax(-1)[conversation.yes])
+    return float(said.logits[0][0].float().softmax(-1)[conversation.yes])

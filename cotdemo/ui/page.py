@@ -7,7 +7,6 @@ import inspect
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +122,10 @@ def build_demo(
                 )  # fmt: skip
                 opened = gr.UploadButton("Open a trace", file_types=[".json"], size="sm", elem_id="open")
 
+        # before the buttons' events, which would take these names, private as they are
+        gr.api(handlers.api_generate, api_name="generate", concurrency_id="gpu", concurrency_limit=1)
+        gr.api(handlers.api_reflect, api_name="reflect", concurrency_id="gpu", concurrency_limit=1)
+
         names = {
             "run_id": run_id, "prompt": prompt, "choice": choice, "paths": paths, "steps": steps, "guidance": guidance,
             "temperature": temperature, "seed": seed, "fresh": fresh, "viewer": viewer, "picture": picture, "run": run,
@@ -157,8 +160,6 @@ def build_demo(
             to("prompt", "choice", "paths", "steps", "guidance", "temperature", "seed", "fresh", "viewer"), **QUICK,
         )  # fmt: skip
         demo.load(_tell_of(handlers, backend_name), None, about, **QUICK)
-        gr.api(handlers.api_generate, api_name="generate", concurrency_id="gpu", concurrency_limit=1)
-        gr.api(handlers.api_reflect, api_name="reflect", concurrency_id="gpu", concurrency_limit=1)
     return demo.queue(max_size=20)
 
 
@@ -194,19 +195,19 @@ def _named(handler: Callable[..., Update | Iterator[Update]], names: dict[str, A
 
     if inspect.isgeneratorfunction(handler):
 
-        @wraps(handler)
         def stream(*values: Any) -> Iterator[dict[Any, Any]]:
             with closing(handler(*values)) as updates:
                 for update in updates:
                     yield placed(update)
 
-        return stream
+        named = stream
+    else:
 
-    @wraps(handler)
-    def once(*values: Any) -> dict[Any, Any]:
-        return placed(handler(*values))
+        def once(*values: Any) -> dict[Any, Any]:
+            return placed(handler(*values))
 
-    return once
+        named = once
+    return named
 
 
 def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:
