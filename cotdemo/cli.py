@@ -1,4 +1,4 @@
-"""``python -m cotdemo generate | eval | bench | train | record``.
+"""``python -m cotdemo generate | eval | bench | judge | train | record``.
 
 A command's parser and its function stand side by side; what they do lives in ``search``, ``evaluation`` and
 ``training``. Nothing heavy is imported before the arguments have been checked.
@@ -178,7 +178,6 @@ def _eval_parser(commands: Any) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the winners in GenEval's folder layout")
     parser.add_argument("--finish-pruned", action="store_true", help="learn what stopped paths would have become")
     parser.add_argument("--critique", default="real", help="real | empty | FILE: those of another evaluation, shuffled")
-    parser.add_argument("--judge", action="store_true", help="instead: how well the judge tells right from wrong")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures and all records go")
     parser.add_argument("--resume", action="store_true", help="go on where FILE was left")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="B minus A; nothing is painted")
@@ -202,9 +201,6 @@ def _eval(options: argparse.Namespace) -> None:
         whole("pictures", pictures, 1, 100),
     )
     base = _settings(options, chosen[0].prompt, options.seed)
-    if options.judge:
-        _judge(options, base, chosen)
-        return
     backend = _load(options)
     if backend.check is None and options.out is None:
         raise UserError(f"Nothing here can check what {backend.name} paints: keep the pictures for GenEval, --out DIR.")
@@ -255,24 +251,6 @@ def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:
         raise KeyboardInterrupt(
             f"Stopped; {len(journal.records)} pictures are kept. The same command with --resume goes on."
         ) from None
-
-
-def _judge(options: argparse.Namespace, base: Settings, entries: Sequence[Entry]) -> None:
-    if base.backend != "mini" or options.metadata:
-        raise UserError("The judge is measured against the embedded world's checker: with --backend mini and a split.")
-    if options.json.exists():
-        raise UserError(f"{options.json} exists: delete it, or name another file.")
-    backend = _load(options)
-
-    from .evaluation.hardware import describe
-    from .evaluation.journal import write_json
-    from .evaluation.judging import judge_figures
-    from .evaluation.tables import judge_table
-
-    figures = judge_figures(backend, entries, base.paths, base.steps, base.seed, base.model, _status)
-    asked = {"split": options.split, "model": base.model, "seed": base.seed, "weights": dict(backend.weights)}
-    write_json(options.json, {"asked": asked, "hardware": describe(backend.device), **figures})
-    _say(judge_table(figures))
 
 
 def _heading(asked: dict[str, Any]) -> str:

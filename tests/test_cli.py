@@ -349,39 +349,23 @@ def test_eval_needs_a_file_for_its_figures(capsys):
     assert "--json FILE" in capsys.readouterr().err
 
 
-def test_eval_measures_the_judge_against_the_checker(tiny, monkeypatch, tmp_path, capsys):
-    use(monkeypatch, tiny)
-    file = tmp_path / "judge.json"
-    arguments = [
-        "eval",
-        "--judge",
-        "--split",
-        "dev",
-        "--limit",
-        "1",
-        "--paths",
-        "2",
-        "--steps",
-        "4",
-        "--json",
-        str(file),
-    ]
-    assert cli.main(arguments) == 0
-    printed = capsys.readouterr().out
-    assert "clarity, by the step alone" in printed and "6 prompts, 2 paths, 4 steps" in printed
-    content = json.loads(file.read_text())
-    assert content["outcome_within_prompt"]["pictures"] == 12
-    assert content["asked"]["weights"] == dict(tiny.weights)
-    assert cli.main(arguments) == 2
-    assert "exists" in capsys.readouterr().err
-
-
 # -- commands that live elsewhere
 
 
 def test_train_names_what_is_missing(tmp_path, capsys):
     assert cli.main(["train", "generator", "--assets", str(tmp_path), "--work", str(tmp_path)]) == 2
     assert "MagvitV2 cannot be loaded" in capsys.readouterr().err
+
+
+def test_judge_measures_the_judge_against_the_checker(tiny, monkeypatch, tmp_path):
+    monkeypatch.setattr("cotdemo.evaluation.judging.load_backend", lambda name: tiny)
+    file = tmp_path / "judge.json"
+    arguments = ["judge", "--split", "dev", "--limit", "1", "--paths", "2", "--steps", "4", "--json", str(file)]
+    assert cli.main(arguments) == 0
+    figures = json.loads(file.read_text())
+    assert figures["outcome_within_prompt"]["pictures"] == 12
+    assert figures["clarity"]["pictures"] == 12 * 3
+    assert figures["weights"] == dict(tiny.weights)
 
 
 def test_record_writes_the_recorded_runs(monkeypatch, tmp_path):
@@ -393,7 +377,7 @@ def test_record_writes_the_recorded_runs(monkeypatch, tmp_path):
     assert {file.stem for file in tmp_path.iterdir()} == names
 
 
-@pytest.mark.parametrize("command", ["generate", "eval", "bench", "train", "record"])
+@pytest.mark.parametrize("command", ["generate", "eval", "bench", "judge", "train", "record"])
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])

@@ -39,25 +39,6 @@ def comparison_table(result: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def judge_table(figures: Mapping[str, Any]) -> str:
-    """What ``judging.judge_figures`` measured, for a terminal; areas under ROC curves."""
-    lines = [
-        f"{figures['prompts']} prompts, {figures['paths']} paths, {figures['steps']} steps; "
-        f"{figures['final_right']:.3f} of the final pictures are right (strict)",
-        f"{'area under ROC':<36}{'judge':>8}{'blank':>8}{'pictures':>10}",
-    ]
-    rows = {
-        "outcome, within prompt": figures["outcome_within_prompt"],
-        "potential, within prompt and step": figures["potential_within_prompt_and_step"],
-        **{f"  after step {step}": at for step, at in figures["potential_by_step"].items()},
-        "clarity": figures["clarity"],
-    }
-    for name, row in rows.items():
-        lines.append(f"{name:<36}{row['judge']:>8.3f}{row['blank']:>8.3f}{row['pictures']:>10}")
-    lines.append(f"{'clarity, by the step alone':<36}{figures['clarity']['step_only']:>8.3f}")
-    return "\n".join(lines)
-
-
 def _both(estimates: Mapping[str, Any], kind: str, sign: str = "") -> str:
     return "  ".join(f"{_interval(estimates[rule] and estimates[rule][kind], sign):<23}" for rule in RULES)
 
