@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,7 @@ def _named(handler: Callable[..., Update | Iterator[Update]], names: dict[str, A
 
     if inspect.isgeneratorfunction(handler):
 
+        @wraps(handler)  # Gradio reads the handler's own signature: one that names the request is given it
         def stream(*values: Any) -> Iterator[dict[Any, Any]]:
             with closing(handler(*values)) as updates:
                 for update in updates:
@@ -203,6 +205,7 @@ def _named(handler: Callable[..., Update | Iterator[Update]], names: dict[str, A
         named = stream
     else:
 
+        @wraps(handler)
         def once(*values: Any) -> dict[Any, Any]:
             return placed(handler(*values))
 
