@@ -72,7 +72,9 @@ class Prefix:
         keys, values = ([layer.index_select(0, rows) for layer in layers] for layers in (self.keys, self.values))
         return Prefix(keys, values, self.real.index_select(0, rows))
 
-    def update(self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any) -> tuple[torch.Tensor, ...]:
+    def update(
+        self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, ...]:
         return torch.cat([self.keys[layer_idx], keys], dim=2), torch.cat([self.values[layer_idx], values], dim=2)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -157,7 +159,7 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         """Keys and values of left-padded prefixes ``(rows, length)``. Columns that pad every row should be left out."""
         cache = DynamicCache()
         mask = self.vocabulary.attention(prefix_ids)[:, None]
-        self.showo.model(input_ids=prefix_ids, attention_mask=mask, past_key_values=cache, use_cache=True)
+        self.showo.model(prefix_ids, mask, None, cache, use_cache=True)  # by place: the cache's name has changed
         real = prefix_ids != self.vocabulary.pad
         return Prefix([layer.keys for layer in cache.layers], [layer.values for layer in cache.layers], real)
 
@@ -166,14 +168,10 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         tokens = F.pad(self.vocabulary.ids_of(canvas), (1, 1))
         tokens[:, 0], tokens[:, -1] = self.vocabulary.soi, self.vocabulary.eoi
         length, before = tokens.shape[1], prefix.get_seq_length()
-        hidden = self.showo.model(
-            input_ids=tokens,
-            attention_mask=F.pad(prefix.real, (0, length), value=True)[:, None, None],
-            # rotary positions are relative, so counting from the padded start changes nothing
-            position_ids=torch.arange(before, before + length, device=tokens.device)[None],
-            past_key_values=prefix,
-            use_cache=True,
-        ).last_hidden_state
+        may_see = F.pad(prefix.real, (0, length), value=True)[:, None, None]
+        # rotary positions are relative, so counting from the padded start changes nothing
+        positions = torch.arange(before, before + length, device=tokens.device)[None]
+        hidden = self.showo.model(tokens, may_see, positions, prefix, use_cache=True).last_hidden_state
         return self.code_logits(hidden[:, 1:-1])
 
     def _apply(self, fn, recurse=True):
