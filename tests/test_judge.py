@@ -12,7 +12,6 @@ from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGener
 from cotdemo.errors import UserError
 from cotdemo.judge.conversation import IGNORE, YES_NO_QUESTIONS
 from cotdemo.judge.judge import Answers, Judge
-from cotdemo.judge.network import lesson_logits, see
 from cotdemo.judge.pictures import square, to_pixels
 from cotdemo.world.words import judge_tokenizer
 
@@ -235,34 +234,11 @@ def test_a_critique_leaves_the_look_as_it_was(judge, pictures):
         assert meter.tokens == 6
 
 
-def test_training_sees_the_same_conversation_as_judging(judge, pictures):
-    conversation = judge.conversation
-    asked = [("clarity", PROMPT, "yes"), ("potential", OTHER, "no"), ("outcome", PROMPT, "no")]
-    lessons = [conversation.lesson(*each) for each in asked]
-    ids, targets = conversation.collate(lessons)
-    picture_of_lesson = [0, 3, 3]
-    seen = see(judge.model, to_pixels(pictures, 32, like=judge.model.model.image_newline))[picture_of_lesson]
-    logits, wanted = lesson_logits(judge.model, ids, targets, seen, conversation.head)
-    assert wanted.tolist() == [conversation.yes, conversation.no, conversation.no]
-    probabilities = logits.softmax(-1)[:, conversation.yes]
-    for row, (question, prompt, _) in enumerate(asked):
-        answers = judge.look(pictures[picture_of_lesson[row]][None]).ask(question, prompt)
-        assert answers.p_yes[0] == pytest.approx(probabilities[row].item(), abs=ROUNDING)
-
-
 def test_a_lesson_teaches_the_answer_and_nothing_else(judge):
     conversation = judge.conversation
     lesson = conversation.lesson("potential", PROMPT, "no")
     assert lesson.ids == conversation.ids("potential", PROMPT)
     assert lesson.targets == (IGNORE,) * (len(lesson.ids) - 1) + (conversation.no,)
-
-
-def test_a_lesson_on_potential_can_teach_its_clarity_too(judge):
-    conversation = judge.conversation
-    lesson = conversation.lesson("potential", PROMPT, "no", every_turn=True)
-    taught = {i: target for i, target in enumerate(lesson.targets) if target != IGNORE}
-    clarity = len(conversation.ids("clarity", PROMPT))
-    assert taught == {clarity - 1: conversation.yes, len(lesson.ids) - 1: conversation.no}
 
 
 def test_a_lesson_on_explaining_teaches_the_words_and_the_end(judge):

@@ -143,6 +143,8 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         ``attention_mask`` is ``Vocabulary.attention(input_ids)``, bool ``(rows, length, length)``; None is causal.
         """
         mask = None if attention_mask is None else attention_mask[:, None]
+        if mask is not None and self.showo.config._attn_implementation == "eager":  # which adds its mask
+            mask = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -torch.inf)
         return self.showo.model(input_ids=input_ids, attention_mask=mask, use_cache=False).last_hidden_state
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:

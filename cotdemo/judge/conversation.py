@@ -7,12 +7,10 @@ potential is clarity's, the answer "yes", and a turn of its own, so its tokens b
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedTokenizerBase
 
 from ..errors import UserError
@@ -92,11 +90,8 @@ class Conversation:
             raise UserError(f"This tokenizer does not fit the judge: {text!r} is not one of its tokens.")
         return ids[0]
 
-    def lesson(self, question: str, prompt: str, answer: str, every_turn: bool = False) -> Lesson:
-        """What to learn from: ``answer`` is "yes" or "no", or for "explain" the words to say, with the end after them.
-
-        ``every_turn`` also teaches the answers of the turns before (clarity's "yes" in a lesson on potential).
-        """
+    def lesson(self, question: str, prompt: str, answer: str) -> Lesson:
+        """What to learn from: ``answer`` is "yes" or "no", or the words to say, with the end after them."""
         asked = self.ids(question, prompt)
         if question in YES_NO_QUESTIONS:
             said = [{"yes": self.yes, "no": self.no}[answer]]
@@ -104,20 +99,4 @@ class Conversation:
             said = [*self._tokens(answer), self.end]
         ids = (*asked, *said[:-1])
         targets = [IGNORE] * (len(asked) - 1) + said
-        wording = self._wording["questions"][question]
-        while every_turn and "after" in wording:
-            earlier = self.ids(wording["after"], prompt)
-            targets[len(earlier) - 1] = ids[len(earlier)]
-            wording = self._wording["questions"][wording["after"]]
         return Lesson(ids, tuple(targets))
-
-    def collate(self, lessons: Sequence[Lesson]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids and targets ``(lessons, tokens)`` int64, padded on the right.
-
-        A causal model needs no attention mask for that: what it says of the padding is ignored.
-        """
-        longest = max(len(lesson.ids) for lesson in lessons)
-        pad = self.end if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
-        ids = [lesson.ids + (pad,) * (longest - len(lesson.ids)) for lesson in lessons]
-        targets = [lesson.targets + (IGNORE,) * (longest - len(lesson.targets)) for lesson in lessons]
-        return torch.tensor(ids), torch.tensor(targets)

@@ -44,25 +44,6 @@ def embed(
     return torch.cat([words(ids[:, :head]), seen, words(ids[:, head + seen.shape[1] :])], dim=1)
 
 
-def lesson_logits(
-    model: LlavaOnevisionForConditionalGeneration,
-    ids: torch.Tensor,
-    targets: torch.Tensor,
-    seen: torch.Tensor,
-    head: int,
-    ignore: int = -100,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits ``(n, vocabulary)`` and target ids ``(n,)`` of the n positions with a target, for training.
-
-    ``ids``, ``targets`` come from `Conversation.collate`, ``seen`` from `see`, one row a lesson: several lessons on a
-    picture share its row (``see(model, pixels)[picture_of_lesson]``). Goes through transformers' own forward pass.
-    """
-    embeddings = embed(model, ids, seen, head)
-    hidden = model.model.language_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state
-    where = targets != ignore
-    return model.lm_head(hidden[where]), targets[where]
-
-
 class KeyValues:
     """Keys and values of every layer in one tensor ``(layers, 2, rows, heads, capacity, width)``.
 

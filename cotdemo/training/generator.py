@@ -19,15 +19,15 @@ from ..generator.magvit import MagvitV2
 from ..generator.prompting import MARKS
 from ..generator.showo import Showo
 from ..world.words import prompt_tokenizer
-from .loop import Schedule, fit
+from .loop import Schedule, fit, plain_attention
 from .pictures import random_pairs, to_pixels
 
 
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 2
-    pool: int = 40_000  # pictures tokenized once; every step draws from them
-    batch: int = 48
+    pool: int = 80_000  # pictures tokenized once; every step draws from them
+    batch: int = 64
     drop_text: float = 0.1
     phi: dict = field(
         default_factory=lambda: {
@@ -36,7 +36,7 @@ class Recipe:
             "attention_dropout": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0,
         }
     )  # fmt: skip
-    schedule: Schedule = Schedule(steps=3000, lr=1.5e-3, warmup=150, lr_end=3e-5, average=0.997)
+    schedule: Schedule = Schedule(steps=8000, lr=2e-3, warmup=150, lr_end=2e-5, average=0.998)
 
 
 def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, tokens: int) -> Showo:
@@ -82,7 +82,7 @@ def masked_loss(
     codes, masked = codes.to(device), masked.to(device)
     ids = vocabulary.sequences(prefixes, codes.masked_fill(masked, -1))
     hidden = model.hidden(ids, vocabulary.attention(ids))[:, -codes.shape[1] - 1 : -1]
-    each = F.cross_entropy(model.code_logits(hidden[masked]), codes[masked], reduction="none")
+    each = F.cross_entropy(model.code_logits(hidden[masked]).float(), codes[masked], reduction="none")
     visible = (masked.float().mean(1) < 0.4)[:, None].expand_as(masked)[masked]
     return {"loss": each.mean(), "visible": each.detach()[visible].mean() if visible.any() else each.detach().mean()}
 
@@ -94,6 +94,7 @@ def train(recipe: Recipe, magvit: MagvitV2, work: Path, device: str = "cpu", **o
     prompts, codes = token_pool(magvit, "pretrain", recipe.pool, recipe.seed, work / "pool.npz")
     texts = [tokenizer(prompt).input_ids for prompt in prompts]
     model = new_generator(recipe.phi, tokenizer, magvit.codebook_size, codes.shape[1]).to(device)
+    plain_attention(model.showo)
     unconditional = model.vocabulary.prefix()
 
     def step(model: Showo, index: int) -> dict[str, torch.Tensor]:

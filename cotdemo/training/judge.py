@@ -23,7 +23,7 @@ from ..judge.network import see
 from ..judge.pictures import to_pixels
 from ..world.words import judge_tokenizer
 from .judge_data import UNKNOWN, Lessons
-from .loop import Schedule, fit
+from .loop import Schedule, fit, plain_attention
 
 _QUESTIONS = ("clarity", "potential", "outcome")
 
@@ -47,10 +47,10 @@ class Recipe:
     weights: dict = field(  # of each question's loss
         default_factory=lambda: {"clarity": 1.0, "potential": 1.0, "outcome": 1.0, "explain": 0.5, "describe": 0.5}
     )
-    drawn: int = 20_000  # lessons on drawn pictures, to learn to see
-    painted: int = 2_500  # paintings, each of several guesses, to learn to judge
-    on_drawn: Schedule = Schedule(steps=3000, lr=1e-3, warmup=200, lr_end=1e-4, average=0.995)
-    on_painted: Schedule = Schedule(steps=1000, lr=5e-4, warmup=100, lr_end=2e-5, average=0.995)
+    drawn: int = 24_000  # lessons on drawn pictures, to learn to see
+    painted: int = 4_000  # paintings, each of several guesses, to learn to judge
+    on_drawn: Schedule = Schedule(steps=2500, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
+    on_painted: Schedule = Schedule(steps=1600, lr=8e-4, warmup=50, lr_end=1e-5, average=0.995)
 
 
 def new_judge(vision: dict, text: dict, tokenizer: PreTrainedTokenizerBase) -> Judge:
@@ -149,11 +149,14 @@ def losses(judge: Judge, pictures: np.ndarray, batch: dict[str, torch.Tensor]) -
     picture = seen.shape[1]
     positions = batch["positions"].clone()
     positions[:, :picture] = torch.arange(picture, device=positions.device)
+    attention = batch["attention"]
+    if model.model.language_model.config._attn_implementation == "eager":  # which adds its mask
+        attention = torch.zeros(attention.shape, device=pixels.device).masked_fill(~attention, -torch.inf)
     hidden = model.model.language_model(
-        inputs_embeds=embeddings, attention_mask=batch["attention"], position_ids=positions, use_cache=False
+        inputs_embeds=embeddings, attention_mask=attention, position_ids=positions, use_cache=False
     ).last_hidden_state[:, picture:]
     where = batch["targets"] != IGNORE
-    logits, targets, weights = model.lm_head(hidden[where]), batch["targets"][where], batch["weights"][where]
+    logits, targets, weights = model.lm_head(hidden[where]).float(), batch["targets"][where], batch["weights"][where]
     each = F.cross_entropy(logits, targets, reduction="none")
     yes_no = (targets == judge.conversation.yes) | (targets == judge.conversation.no)
     right = (logits.argmax(-1) == targets).float()
@@ -178,6 +181,7 @@ def train(
     torch.manual_seed(recipe.seed)
     judge = judge or new_judge(recipe.vision, recipe.text, judge_tokenizer())
     judge.model.to(device).requires_grad_(True)
+    plain_attention(judge.model)
     conversation = judge.conversation
     picture = conversation.trunk
 

@@ -25,7 +25,7 @@ from ..world.splits import random_scene
 from ..world.words import prompt_tokenizer
 from .generator import mask_codes, masked_loss
 from .judge_data import Lessons
-from .loop import Schedule, fit
+from .loop import Schedule, fit, plain_attention
 from .pictures import to_pixels
 
 
@@ -64,8 +64,8 @@ def repair(entry: dict, found: Sequence[Found], rng: np.random.Generator, diffic
             continue
         item = fits[0]
         spare.remove(item)
-        seen = colour or noun_colour.setdefault((kind, colour), item.colour)
-        kept.append(Object(kind, seen, *_snapped(item, difficulty)))
+        noun_colour.setdefault((kind, colour), item.colour)
+        kept.append(Object(kind, colour or item.colour, *_snapped(item, difficulty)))
 
     slots = range(0, difficulty.canvas - difficulty.box + 1, difficulty.pitch)
     size = difficulty.box
@@ -146,6 +146,7 @@ def train(
     torch.manual_seed(recipe.seed)
     words = prompt_tokenizer()
     vocabulary = base.vocabulary
+    plain_attention(base.showo)
 
     def ids(text: str) -> list[int]:
         return words(text).input_ids

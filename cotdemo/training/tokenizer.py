@@ -18,12 +18,11 @@ from .pictures import random_pairs, to_pixels
 class Recipe:
     seed: int = 1
     batch: int = 16
-    commitment: float = (
-        0.02  # pulls the latents towards +1 and -1; much more, and the bits freeze before they mean anything
-    )
-    balance: float = (
-        0.05  # at the start, and fading to nothing: keeps every bit in use while the decoder is still blind
-    )
+    refining_batch: int = 32
+    # pulls the latents towards +1 and -1; much more, and the bits freeze before they mean anything
+    commitment: float = 0.02
+    # at the start, and fading to nothing: keeps every bit in use while the decoder is still blind
+    balance: float = 0.05
     balance_steps: int = 1000
     model: dict = field(
         default_factory=lambda: {
@@ -31,7 +30,9 @@ class Recipe:
             "bits": 10, "norm_groups": 8, "patch_size": 4,
         }
     )  # fmt: skip
-    schedule: Schedule = Schedule(steps=6000, lr=1.5e-3, warmup=50, lr_end=3e-5, cycles=2, average=0.99)
+    schedule: Schedule = Schedule(steps=6000, lr=1.5e-3, warmup=50, lr_end=3e-5, cycles=2, average=0.99, half=False)
+    # rare outlines in pale colours come right only with larger batches, and long after all others
+    refining: Schedule = Schedule(steps=5000, lr=1e-3, warmup=100, lr_end=2e-5, average=0.99)
 
 
 def losses(model: MagvitV2, pixels: torch.Tensor, commitment: float, balance: float) -> dict[str, torch.Tensor]:
@@ -73,4 +74,10 @@ def train(recipe: Recipe, work: Path, device: str = "cpu", **options) -> MagvitV
         balance = recipe.balance * max(0.0, 1 - index / recipe.balance_steps)
         return losses(model, to_pixels(pictures, device), recipe.commitment, balance)
 
-    return fit(model, step, recipe.schedule, work, probe=lambda m, _: evaluate(m), probe_every=500, **options)
+    def refining_step(model: MagvitV2, index: int) -> dict[str, torch.Tensor]:
+        _, pictures = random_pairs("pretrain", recipe.refining_batch, [recipe.seed + 10, index])
+        return losses(model, to_pixels(pictures, device), recipe.commitment, 0.0)
+
+    options |= {"probe": lambda model, _: evaluate(model), "probe_every": 500}
+    fit(model, step, recipe.schedule, work / "first", **options)
+    return fit(model, refining_step, recipe.refining, work, **options)

@@ -72,8 +72,8 @@ def build_demo(
     """The page for one backend. Raises UserError for a backend that there is not.
 
     ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device``); it is called in the
-    background once the page has been opened. ``recorded`` is a trace file to show first, by default the first of ``assets/runs`` that this
-    backend painted.
+    background once the page has been opened. ``recorded`` is a trace file to show first, by default the first of
+    ``assets/runs`` that this backend painted.
     """
     if backend_name not in BACKENDS:
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")

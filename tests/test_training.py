@@ -1,0 +1,248 @@
+"""What makes the shipped weights: the training loop, its data, and each stage from nothing to a folder of weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_mini
+import torch
+from torch import nn
+
+from cotdemo.backends import RECIPE, MiniBackend, mismatches
+from cotdemo.generator.magvit import MagvitV2
+from cotdemo.judge.pictures import to_pixels as judge_pixels
+from cotdemo.training import generator, judge, judge_data, self_correct, stages, tokenizer
+from cotdemo.training.loop import Schedule, fit
+from cotdemo.world.checker_a import read
+from cotdemo.world.drawing import draw
+from cotdemo.world.geneval import judge_reading
+from cotdemo.world.prompts import parse
+from cotdemo.world.words import judge_tokenizer
+
+PROMPT = "a photo of a red star and a blue moon"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> MiniBackend:
+    return tiny_mini.backend(tmp_path_factory.mktemp("tiny"))
+
+
+# The loop
+
+
+class Layers(nn.Module):
+    """Two matrices that Muon trains, a vector and an embedding that it does not."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.ModuleList([nn.Linear(6, 6), nn.Linear(6, 6)])
+        self.words = nn.Embedding(4, 6)
+
+
+def squares(model: Layers, step: int) -> dict[str, torch.Tensor]:
+    rng = torch.Generator().manual_seed(step)
+    x = model.words(torch.randint(4, (8,), generator=rng))
+    for layer in model.layers:
+        x = layer(x).tanh()
+    return {"loss": (x - torch.randn(8, 6, generator=rng)).square().mean()}
+
+
+SCHEDULE = Schedule(steps=7, lr=1e-2, warmup=2, average=0.5)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(tmp_path):
+    whole = fit(Layers(), squares, SCHEDULE, tmp_path / "whole")
+    for _ in range(SCHEDULE.steps - 1):  # one step each, then it stops
+        with pytest.raises(SystemExit, match="run the same command again"):
+            fit(Layers(), squares, SCHEDULE, tmp_path / "parts", stop_after_minutes=1e-9)
+    parts = fit(Layers(), squares, SCHEDULE, tmp_path / "parts")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, parts.state_dict()[name]), name
+
+
+def test_training_lowers_the_loss_and_reaches_every_weight(tmp_path):
+    before = Layers()
+    after = fit(Layers(), squares, replace(SCHEDULE, steps=60), tmp_path)
+    with torch.no_grad():
+        mean = [np.mean([float(squares(model, step)["loss"]) for step in range(20)]) for model in (before, after)]
+    assert mean[1] < mean[0]
+    for name, value in before.state_dict().items():
+        assert not torch.equal(value, after.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
+    fit(Layers(), squares, SCHEDULE, tmp_path)
+    with pytest.raises(RuntimeError, match="another recipe"):
+        fit(Layers(), squares, replace(SCHEDULE, lr=1.0), tmp_path)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_before_it_is_saved(tmp_path):
+    def broken(model: Layers, step: int) -> dict[str, torch.Tensor]:
+        return {"loss": squares(model, step)["loss"] * (float("nan") if step == 3 else 1.0)}
+
+    with pytest.raises(RuntimeError, match="step 3"):
+        fit(Layers(), broken, SCHEDULE, tmp_path, checkpoint_minutes=0)
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert saved["step"] == 3 and all(value.isfinite().all() for value in saved["model"].values())
+
+
+def test_each_cycle_starts_at_half_the_rate_of_the_last():
+    schedule = Schedule(steps=200, lr=1.0, warmup=0, cycles=2)
+    assert schedule.rate(0) == 1.0 and schedule.rate(100) == 0.5
+    assert schedule.rate(99) < 0.01 and schedule.rate(199) < 0.01
+
+
+# The generator's masks and loss
+
+
+def test_masking_follows_the_cosine_of_a_uniform_time():
+    rng = torch.Generator().manual_seed(0)
+    shares = generator.mask_codes(torch.zeros(4000, 64), rng).float().mean(1)
+    assert shares.min() > 0
+    assert float(shares.mean()) == pytest.approx(2 / np.pi, abs=0.02)
+    assert float((shares < 0.5).float().mean()) == pytest.approx(1 / 3, abs=0.03)  # cos(pi t / 2) < 1/2 where t > 2/3
+
+
+def test_the_loss_counts_masked_tokens_alone_and_attention_is_the_pipelines(tiny):
+    model = tiny.painter("base").showo
+    vocabulary = model.vocabulary
+    codes = torch.randint(1024, (2, 64), generator=torch.Generator().manual_seed(1))
+    masked = torch.zeros(2, 64, dtype=torch.bool)
+    masked[0, :10] = masked[1, 5:40] = True
+    prefixes = [vocabulary.prefix(tiny.tokenizer(PROMPT).input_ids), vocabulary.prefix()]
+    with torch.no_grad():
+        rows = model.read(vocabulary.padded(prefixes))
+        logits = model.image_logits(codes.masked_fill(masked, -1), rows)
+        expected = nn.functional.cross_entropy(logits[masked], codes[masked])
+        fused = generator.masked_loss(model, prefixes, codes, masked)["loss"]
+        model.showo.set_attn_implementation("eager")
+        plain = generator.masked_loss(model, prefixes, codes, masked)["loss"]
+        model.showo.set_attn_implementation("sdpa")
+    assert float(fused) == pytest.approx(float(expected), abs=2e-5)
+    assert float(plain) == pytest.approx(float(expected), abs=2e-5)
+
+
+# The judge's lessons
+
+
+@pytest.fixture(scope="module")
+def lessons(tiny) -> judge_data.Lessons:
+    return judge_data.painted(tiny.painter("base"), "align", count=6, seed=1, guesses=3, steps=(4,))
+
+
+def test_the_last_guess_of_a_painting_is_clear_and_decides_its_potential(lessons):
+    for path in range(6):
+        rows = np.flatnonzero(lessons.path == path)
+        last = rows[lessons.step[rows].argmax()]
+        assert lessons.step[last] == 3 and lessons.clarity[last] == 1
+        assert set(lessons.potential[rows]) == {lessons.outcome[last]}
+
+
+def test_a_lesson_is_criticised_exactly_where_it_is_wrong(lessons):
+    assert [bool(text) for text in lessons.critiques] == [outcome == 0 for outcome in lessons.outcome]
+
+
+def test_lessons_are_kept_in_a_file(lessons, tmp_path):
+    lessons.save(tmp_path / "lessons.npz")
+    again = judge_data.Lessons.load(tmp_path / "lessons.npz")
+    assert (again.prompts == lessons.prompts).all() and (again.codes == lessons.codes).all()
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention):
+    """Branches that shared anything but picture and prompt would make another loss."""
+    torch.manual_seed(0)
+    one = judge.new_judge(tiny_mini.VISION, tiny_mini.TEXT, judge_tokenizer())
+    one.model.eval().requires_grad_(False)
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(256, size=(2, 64, 64, 3), dtype=np.uint8)
+    prompts = [PROMPT, "a photo of a star"]
+    answers = [
+        [("clarity", "yes"), ("potential", "no"), ("outcome", "yes"), ("describe", "red star")],
+        [("outcome", "no"), ("explain", "there is no star")],
+    ]
+    weights = dict.fromkeys(("clarity", "potential", "outcome", "explain", "describe"), 1.0)
+    packs = [judge.pack(one.conversation, prompt, said, weights) for prompt, said in zip(prompts, answers)]
+    batch = judge.collate(packs, one.conversation.trunk, one.tokenizer.pad_token_id)
+    one.model.set_attn_implementation(attention)
+    packed = float(judge.losses(one, pictures, batch)["loss"])
+    one.model.set_attn_implementation("sdpa")
+
+    total = count = 0.0
+    for row, (prompt, said) in enumerate(zip(prompts, answers)):
+        for question, answer in said:
+            lesson = one.conversation.lesson(question, prompt, answer)
+            embeddings = judge.see(one.model, judge_pixels(pictures[row : row + 1], 64, one.model.model.image_newline))
+            words = one.model.get_input_embeddings()(torch.tensor([lesson.ids[one.conversation.trunk :]]))
+            hidden = one.model.model.language_model(inputs_embeds=torch.cat([embeddings, words], 1)).last_hidden_state
+            targets = torch.tensor(lesson.targets)
+            where = targets != judge.IGNORE
+            each = nn.functional.cross_entropy(one.model.lm_head(hidden[0][where]), targets[where], reduction="none")
+            weight = int(where.sum()) ** -0.5
+            total, count = total + float(each.sum()) * weight, count + len(each) * weight
+    assert packed == pytest.approx(total / count, abs=2e-5)
+
+
+# Self-correction
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, "a photo of three stars", "a photo of a tree left of a star"])
+def test_a_repaired_scene_is_right_and_keeps_what_was_right(prompt):
+    rng = np.random.default_rng(5)
+    entry = parse(prompt)
+    for _ in range(20):
+        before = judge_data._changed(judge_data.random_scene(entry, rng), rng)
+        found = read(draw(before))
+        scene = self_correct.repair(entry, found, rng)
+        assert judge_reading(read(draw(scene)), entry).strict
+        if judge_reading(found, entry).strict:
+            assert set(scene.objects) == set(before.objects)
+
+
+def test_corrections_repair_what_is_wrong_and_leave_what_is_right(tiny, lessons):
+    magvit: MagvitV2 = tiny.magvit
+    data = self_correct.corrections(magvit, lessons, seed=1, right=1.0)
+    assert len(data.prompts) == len(data.critiques) == len(lessons)
+    changed = (data.before != data.after).any(1)
+    assert changed.tolist() == [outcome == 0 for outcome in lessons.outcome]
+
+
+# Every stage, in small, from nothing to weights that belong together
+
+_BRIEF = Schedule(steps=2, lr=1e-3, warmup=1, average=0.5)
+
+
+def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
+    def brief(module, **changes):
+        recipe = replace(module.Recipe(), **changes)
+        monkeypatch.setattr(module, "Recipe", lambda: recipe)
+
+    small = {
+        "channels": 8, "channel_multipliers": (1, 1), "encoder_blocks": (1, 1), "decoder_blocks": (1, 1),
+        "bits": 10, "norm_groups": 4, "patch_size": 4,
+    }  # fmt: skip
+    brief(tokenizer, batch=4, refining_batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
+    brief(generator, batch=4, pool=16, phi=tiny_mini.PHI, schedule=_BRIEF)
+    brief(judge, batch=4, vision=tiny_mini.VISION, text=tiny_mini.TEXT, drawn=16, painted=4,
+          on_drawn=_BRIEF, on_painted=_BRIEF)  # fmt: skip
+    brief(self_correct, batch=4, painted=4, drawn=8, schedule=_BRIEF)
+    for name in stages.STAGES:
+        folder, train = stages.STAGES[name]
+        train(stages.Stage(name, folder, tmp_path / "work", tmp_path / "mini", "cpu", {}))
+        record = json.loads((tmp_path / "mini" / folder / RECIPE).read_text())
+        assert record["steps"] == 2 and record["command"] == f"python -m cotdemo train {name}"
+
+    assert mismatches(tmp_path / "mini") == []
+    backend = MiniBackend(root=tmp_path / "mini")
+    step = backend.painter("self-correct").start(PROMPT, range(2), 3, seed=1).step()
+    assert backend.judge.look(list(backend.decode(step.codes))).ask("outcome", PROMPT).p_yes.shape == (2,)
+
+    other = tmp_path / "mini" / "magvit"
+    MagvitV2(**small).half().save_pretrained(other)
+    assert [words.split(" was made from ")[0] for words in mismatches(tmp_path / "mini")] == [
+        "judge", "self-correct", "showo",
+    ]  # fmt: skip
