@@ -1,4 +1,4 @@
-"""``python -m cotdemo generate | eval | bench | judge | train | record``.
+"""``python -m cotdemo generate | eval | bench | judge | look | train | record``.
 
 A command's parser and its function stand side by side; what they do lives in ``search``, ``evaluation`` and
 ``training``. Nothing heavy is imported before the arguments have been checked.
@@ -30,6 +30,7 @@ USER_ERROR, FAILED, STOPPED = 2, 1, 130
 _ELSEWHERE = {
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
     "judge": ("cotdemo.evaluation.judging", "how well the judge tells right from wrong, beside a blind one"),
+    "look": ("cotdemo.evaluation.look", "lay pictures out for a person's blind look, or compare it with the checkers"),
     "record": ("cotdemo.recording", "make the recorded runs anew that the page shows first"),
 }
 
@@ -178,6 +179,7 @@ def _eval_parser(commands: Any) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the winners in GenEval's folder layout")
     parser.add_argument("--finish-pruned", action="store_true", help="learn what stopped paths would have become")
     parser.add_argument("--critique", default="real", help="real | empty | FILE: those of another evaluation, shuffled")
+    parser.add_argument("--paths-of", type=Path, metavar="FILE", help="as many paths as that evaluation painted in all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures and all records go")
     parser.add_argument("--resume", action="store_true", help="go on where FILE was left")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="B minus A; nothing is painted")
@@ -216,9 +218,10 @@ def _eval(options: argparse.Namespace) -> None:
         "prompts": f"{'file' if options.metadata else options.split} {prompts.fingerprint(metadata)}",
         "finish_pruned": options.finish_pruned,
         "critique": Path(options.critique).name,
+        "paths_of": options.paths_of.name if options.paths_of else None,
         "weights": dict(backend.weights),
     }
-    runner = Runner(backend, base, options.finish_pruned, options.critique, options.out)
+    runner = Runner(backend, base, options.finish_pruned, options.critique, options.out, options.paths_of)
     runner.check(chosen)
     with Journal(options.json, asked, options.resume) as journal:
         _watch(runner, chosen, journal)

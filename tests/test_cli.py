@@ -15,11 +15,18 @@ from scripted import Studio, Verdict
 
 import cotdemo.backends
 from cotdemo import cli
+from cotdemo.evaluation import look
+from cotdemo.evaluation.entries import Entry
+from cotdemo.evaluation.geneval import write
 from cotdemo.events import Critiqued, StepDecoded, Winner
 from cotdemo.narration import narrate
 from cotdemo.png import read_png_settings
 from cotdemo.search import search
+from cotdemo.settings import Settings
 from cotdemo.trace import Trace
+from cotdemo.world.drawing import draw
+from cotdemo.world.prompts import parse
+from cotdemo.world.splits import random_scene
 
 ROOT = Path(__file__).parents[1]
 PROMPT = "a photo of two red stars"
@@ -368,6 +375,31 @@ def test_judge_measures_the_judge_against_the_checker(tiny, monkeypatch, tmp_pat
     assert figures["weights"] == dict(tiny.weights)
 
 
+def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for index, prompt in enumerate(("a photo of a red star", "a photo of a moon", "a photo of two trees")):
+        entry = Entry(index, 0, parse(prompt))
+        scene = random_scene(entry.metadata if index else parse("a photo of a blue star"), rng)
+        write(tmp_path / "plain", entry, draw(scene), Settings.checked(prompt, seed=1))
+    sheets, labels, file = tmp_path / "sheets", tmp_path / "labels.json", tmp_path / "figures.json"
+    command = ["look", str(tmp_path / "plain"), "--count", "3"]
+    assert cli.main([*command, "--sheets", str(sheets)]) == 0
+    assert Image.open(sheets / "01.png").width > 900
+
+    right = [not one.metadata["prompt"].endswith("red star") for one in look.draw([tmp_path / "plain"], 3)]
+    labels.write_text(json.dumps([int(one) for one in right]))
+    assert cli.main([*command, "--labels", str(labels), "--json", str(file)]) == 0
+    figures = json.loads(file.read_text())
+    assert figures["agreement"] == {"A": 1.0, "B": 1.0} and figures["b_differs_on"] == []
+    assert figures["right_to_the_person"] == pytest.approx(2 / 3)
+
+    labels.write_text("[1]")
+    capsys.readouterr()
+    assert cli.main([*command, "--labels", str(labels)]) == 2
+    assert "3 labels" in capsys.readouterr().err
+    assert cli.main(["look", str(tmp_path / "plain"), "--count", "9", "--sheets", str(sheets)]) == 2
+
+
 def test_record_writes_the_recorded_runs(monkeypatch, tmp_path):
     import cotdemo.recording
 
@@ -377,7 +409,7 @@ def test_record_writes_the_recorded_runs(monkeypatch, tmp_path):
     assert {file.stem for file in tmp_path.iterdir()} == names
 
 
-@pytest.mark.parametrize("command", ["generate", "eval", "bench", "judge", "train", "record"])
+@pytest.mark.parametrize("command", ["generate", "eval", "bench", "judge", "look", "train", "record"])
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])

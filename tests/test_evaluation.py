@@ -353,6 +353,22 @@ def test_repainting_starts_from_the_critique_an_empty_one_or_that_of_another_pro
         assert used == (["", ""] if critique == "empty" else ["about a moon", "about a star"])
 
 
+def test_a_method_can_be_given_as_many_paths_as_another_painted_in_all(tmp_path):
+    with Journal(tmp_path / "before.json", {}) as journal:
+        for entry, rounds in zip(ENTRIES[:2], (1, 3)):
+            said = record(entry.index, *[(False, "no", 0.1, "a")] * rounds)
+            for one in said.rounds:
+                one.paths = one.paths * 2
+            journal.add(said)
+    journal.finish(list(journal.records))
+    runner = Runner(studio(), settings("parm", paths=8), paths_of=tmp_path / "before.json")
+    done = evaluate(runner, tmp_path / "e.json", ENTRIES[:2])
+    assert [len(one.rounds[0].paths) for one in done] == [2, 6]
+    assert summarise(done)["paths"] == {"geneval": None, "strict": None}
+    with pytest.raises(UserError, match="does not hold prompt"):
+        runner.check(ENTRIES[:3])
+
+
 # -- comparing
 
 

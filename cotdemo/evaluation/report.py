@@ -79,9 +79,12 @@ def _kinds(records: Sequence[Record], embedded: bool) -> dict[str, Any]:
 
 
 def _paths(records: Sequence[Record], of: Callable[[Path], bool | None]) -> dict[str, Any] | None:
-    """How often how many of the first round's paths are right; None unless the truth about every path is known."""
+    """How often how many of the first round's paths are right.
+
+    None unless the truth about every path is known, and every record has as many.
+    """
     truths = [[of(path) for path in record.rounds[0].paths] for record in records]
-    if not truths or any(None in row for row in truths):
+    if len({len(row) for row in truths}) != 1 or any(None in row for row in truths):
         return None
     counts = [sum(row) for row in truths]
     most = len(truths[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ class Runner:
 
     ``finish_pruned`` paints stopped paths to their ends afterwards, to learn whether they would have come out right.
     ``critique`` is "real", "empty" (repaint from no words), or the file of an evaluation, whose critiques of other
-    prompts are taken instead. ``out`` is a folder for the winners in GenEval's layout.
+    prompts are taken instead. ``out`` is a folder for the winners in GenEval's layout. ``paths_of`` is the file of an
+    evaluation: each entry gets as many paths as it painted there in all rounds together, so that a method that
+    repaints can be compared with one that does not.
     """
 
     backend: Backend
@@ -37,11 +40,23 @@ class Runner:
     finish_pruned: bool = False
     critique: str = "real"
     out: Path | None = None
+    paths_of: Path | None = None
 
     def settings(self, entry: Entry) -> Settings:
-        """The checked settings of one entry."""
+        """The checked settings of one entry. Raises UserError where ``paths_of`` does not hold it."""
         values = self.base.as_dict() | {"prompt": entry.prompt, "seed": entry.seed(self.base.seed)}
+        if self.paths_of is not None:
+            place = (entry.index, entry.sample)
+            if place not in self._painted:
+                raise UserError(f"{self.paths_of} does not hold prompt {entry.index}, {ascii(entry.prompt)[:80]}.")
+            values["paths"] = self._painted[place]
         return Settings.from_dict(values)
+
+    @cached_property
+    def _painted(self) -> dict[tuple[int, int], int]:
+        """Paths painted in the evaluation ``paths_of``, by place."""
+        _, records = load(self.paths_of)
+        return {record.place: sum(len(one.paths) for one in record.rounds) for record in records}
 
     def check(self, entries: Sequence[Entry]) -> None:
         """Raise UserError, before anything is painted, for a prompt that cannot be."""
