@@ -23,6 +23,7 @@ from cotdemo.world.prompts import parse
 from cotdemo.world.words import judge_tokenizer
 
 PROMPT = "a photo of a red star and a blue moon"
+PAINTINGS = judge_data.Paintings(count=6, guesses=3, steps=(4,), seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_the_loss_counts_masked_tokens_alone_and_attention_is_the_pipelines(tiny
 
 @pytest.fixture(scope="module")
 def lessons(tiny) -> judge_data.Lessons:
-    return judge_data.painted(tiny.painter("base"), "align", count=6, seed=1, guesses=3, steps=(4,))
+    return judge_data.painted(tiny.painter("base"), "align", PAINTINGS)
 
 
 def test_the_last_guess_of_a_painting_is_clear_and_decides_its_potential(lessons):
@@ -140,6 +141,8 @@ def test_the_last_guess_of_a_painting_is_clear_and_decides_its_potential(lessons
         last = rows[lessons.step[rows].argmax()]
         assert lessons.step[last] == 3 and lessons.clarity[last] == 1
         assert set(lessons.potential[rows]) == {lessons.outcome[last]}
+    finals = judge_data.finals(lessons)
+    assert sorted(finals.path) == list(range(6)) and set(finals.step) == {3}
 
 
 def test_a_lesson_is_criticised_exactly_where_it_is_wrong(lessons):
@@ -227,9 +230,9 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
     }  # fmt: skip
     brief(tokenizer, batch=4, refining_batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
     brief(generator, batch=4, pool=16, phi=tiny_mini.PHI, schedule=_BRIEF)
-    brief(judge, batch=4, vision=tiny_mini.VISION, text=tiny_mini.TEXT, drawn=16, painted=4,
+    brief(judge, batch=4, vision=tiny_mini.VISION, text=tiny_mini.TEXT, drawn=16, paintings=PAINTINGS,
           on_drawn=_BRIEF, on_painted=_BRIEF)  # fmt: skip
-    brief(self_correct, batch=4, painted=4, drawn=8, schedule=_BRIEF)
+    brief(self_correct, batch=4, paintings=PAINTINGS, drawn=8, schedule=_BRIEF)
     for name in stages.STAGES:
         folder, train = stages.STAGES[name]
         train(stages.Stage(name, folder, tmp_path / "work", tmp_path / "mini", "cpu", {}))

@@ -36,7 +36,7 @@ class Recipe:
             "attention_dropout": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0,
         }
     )  # fmt: skip
-    schedule: Schedule = Schedule(steps=8000, lr=2e-3, warmup=150, lr_end=2e-5, average=0.998)
+    schedule: Schedule = Schedule(steps=2200, lr=2e-3, warmup=150, lr_end=2e-5, average=0.997)
 
 
 def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, tokens: int) -> Showo:

@@ -22,7 +22,7 @@ from ..judge.judge import Judge
 from ..judge.network import see
 from ..judge.pictures import to_pixels
 from ..world.words import judge_tokenizer
-from .judge_data import UNKNOWN, Lessons
+from .judge_data import UNKNOWN, Lessons, Paintings
 from .loop import Schedule, fit, plain_attention
 
 _QUESTIONS = ("clarity", "potential", "outcome")
@@ -48,7 +48,7 @@ class Recipe:
         default_factory=lambda: {"clarity": 1.0, "potential": 1.0, "outcome": 1.0, "explain": 0.5, "describe": 0.5}
     )
     drawn: int = 24_000  # lessons on drawn pictures, to learn to see
-    painted: int = 4_000  # paintings, each of several guesses, to learn to judge
+    paintings: Paintings = Paintings()  # of several guesses each, to learn to judge
     on_drawn: Schedule = Schedule(steps=2500, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
     on_painted: Schedule = Schedule(steps=1600, lr=8e-4, warmup=50, lr_end=1e-5, average=0.995)
 

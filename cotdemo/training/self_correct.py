@@ -24,7 +24,7 @@ from ..world.scenes import COLOURS, DIFFICULTY, Difficulty, Object, Scene, relat
 from ..world.splits import random_scene
 from ..world.words import prompt_tokenizer
 from .generator import mask_codes, masked_loss
-from .judge_data import Lessons
+from .judge_data import Lessons, Paintings
 from .loop import Schedule, fit, plain_attention
 from .pictures import to_pixels
 
@@ -32,13 +32,13 @@ from .pictures import to_pixels
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 4
-    painted: int = 2_500  # paintings of the base generator, of which the wrong ones are corrected
+    paintings: Paintings = Paintings()  # of the base generator, of which the wrong ones are corrected
     drawn: int = 8_000  # drawn pictures, likewise
     batch: int = 32
     plain: float = 0.25  # share of sequences that paint from the prompt alone, so that this is not forgotten
     right: float = 0.1  # share of previous pictures that are right already, and stay as they are
     drop_words: float = 0.1  # unconditional sequences, for guidance
-    schedule: Schedule = Schedule(steps=1500, lr=6e-4, warmup=100, lr_end=2e-5, average=0.99)
+    schedule: Schedule = Schedule(steps=2000, lr=1e-3, warmup=100, lr_end=2e-5, average=0.995)
 
 
 def _snapped(item: Found, difficulty: Difficulty) -> tuple[int, int]:

@@ -59,11 +59,23 @@ class Stage:
             temperature=defaults.temperature, annealing=defaults.annealing,
         )  # fmt: skip
 
-    def lessons(self, name: str, make: Callable[[], judge_data.Lessons]) -> judge_data.Lessons:
-        """Lessons made once, and kept beside the checkpoint."""
-        file = self.work / f"{name}.npz"
+    def painted(self, paintings: judge_data.Paintings) -> judge_data.Lessons:
+        """Lessons from the base generator's paintings; several stages learn from them, so they are made once."""
+        return self._lessons("showo", self.work.parent / "painted", lambda: judge_data.painted(
+            self.pipeline(), "align", paintings
+        ))  # fmt: skip
+
+    def drawn(self, splits: tuple[str, ...], count: int, seed: int) -> judge_data.Lessons:
+        """Lessons on drawn pictures."""
+        return self._lessons("magvit", self.work / "drawn", lambda: judge_data.drawn(
+            self.magvit(), splits, count, seed
+        ))  # fmt: skip
+
+    def _lessons(self, source: str, file: Path, make: Callable[[], judge_data.Lessons]) -> judge_data.Lessons:
+        """Lessons made once for one set of weights, whose hash is in the file's name, and kept."""
+        file = file.with_name(f"{file.name}-{weights_hash(self.root / source)}.npz")
         if not file.exists():
-            print(f"making lessons: {name}", flush=True)
+            print(f"making lessons: {file.name}", flush=True)
             make().save(file)
         return judge_data.Lessons.load(file)
 
@@ -105,11 +117,9 @@ def _train_generator(stage: Stage) -> None:
 def _train_judge(stage: Stage) -> None:
     recipe = judge.Recipe()
     magvit = stage.magvit()
-
-    splits, seed = ("pretrain", "align"), recipe.seed
-    drawn = stage.lessons("drawn", lambda: judge_data.drawn(magvit, splits, recipe.drawn, seed))
+    drawn = stage.drawn(("pretrain", "align"), recipe.drawn, recipe.seed)
     first = judge.train(recipe, recipe.on_drawn, magvit, drawn, stage.work / "drawn", stage.device, **stage.options)
-    painted = stage.lessons("painted", lambda: judge_data.painted(stage.pipeline(), "align", recipe.painted, seed))
+    painted = stage.painted(recipe.paintings)
     both = judge_data.Lessons.join(painted, drawn.only(range(len(painted) // 4)))
     model = judge.train(recipe, recipe.on_painted, magvit, both, stage.work, stage.device, first, **stage.options)
     model.model.half()
@@ -120,11 +130,8 @@ def _train_self_correct(stage: Stage) -> None:
     recipe = self_correct.Recipe()
     magvit, base = stage.magvit(), stage.showo()
 
-    def paint() -> judge_data.Lessons:
-        lessons = judge_data.painted(stage.pipeline(), "align", recipe.painted, recipe.seed, guesses=0)
-        return judge_data.Lessons.join(lessons, judge_data.drawn(magvit, ("align",), recipe.drawn, recipe.seed))
-
-    wrong = stage.lessons("wrong", paint)
+    drawn = stage.drawn(("align",), recipe.drawn, recipe.seed)
+    wrong = judge_data.Lessons.join(judge_data.finals(stage.painted(recipe.paintings)), drawn)
     data = self_correct.corrections(magvit, wrong, recipe.seed, recipe.right)
     plain = generator.token_pool(magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
     model = self_correct.train(recipe, base, data, plain, stage.work, **stage.options)
