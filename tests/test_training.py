@@ -237,7 +237,8 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         folder, train = stages.STAGES[name]
         train(stages.Stage(name, folder, tmp_path / "work", tmp_path / "mini", "cpu", {}))
         record = json.loads((tmp_path / "mini" / folder / RECIPE).read_text())
-        assert record["steps"] == 2 and record["command"] == f"python -m cotdemo train {name}"
+        assert record["steps"] == (4 if name in ("tokenizer", "judge") else 2)  # two phases or one
+        assert record["command"] == f"python -m cotdemo train {name}"
 
     assert mismatches(tmp_path / "mini") == []
     backend = MiniBackend(root=tmp_path / "mini")

@@ -82,12 +82,13 @@ class Stage:
     def save(self, model: Any, recipe: Any, made_from: tuple[str, ...], reached: dict[str, Any]) -> None:
         folder = self.root / self.folder
         model.save_pretrained(folder)
-        saved = torch.load(self.work / "checkpoint.pt", map_location="cpu", weights_only=True)
+        files = self.work.rglob("checkpoint.pt")  # a stage may have two phases
+        saved = [torch.load(file, map_location="cpu", weights_only=True) for file in files]
         record = {
             "command": f"python -m cotdemo train {self.name}",
             "recipe": asdict(recipe),
-            "steps": saved["step"],
-            "minutes": round(saved["seconds"] / 60, 1),
+            "steps": sum(phase["step"] for phase in saved),
+            "minutes": round(sum(phase["seconds"] for phase in saved) / 60, 1),
             "hardware": hardware(self.device),
             "torch": torch.__version__,
             "reached": reached,
