@@ -178,8 +178,8 @@ def _eval_parser(commands: Any) -> None:
     parser.add_argument("--pictures", type=int, metavar="P", help="pictures a prompt (1; 4 with --metadata)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the winners in GenEval's folder layout")
     parser.add_argument("--finish-pruned", action="store_true", help="learn what stopped paths would have become")
-    parser.add_argument("--critique", default="real", help="real | empty | FILE: those of another evaluation, shuffled")
-    parser.add_argument("--paths-of", type=Path, metavar="FILE", help="as many paths as that evaluation painted in all")
+    parser.add_argument("--critique", default="real", help="real | empty | shuffled: what parm++ repaints from")
+    parser.add_argument("--beside", type=Path, metavar="FILE", help="with as many paths as that parm++ evaluation")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures and all records go")
     parser.add_argument("--resume", action="store_true", help="go on where FILE was left")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="B minus A; nothing is painted")
@@ -217,11 +217,11 @@ def _eval(options: argparse.Namespace) -> None:
         **{name: value for name, value in base.as_dict().items() if name != "prompt"},
         "prompts": f"{'file' if options.metadata else options.split} {prompts.fingerprint(metadata)}",
         "finish_pruned": options.finish_pruned,
-        "critique": Path(options.critique).name,
-        "paths_of": options.paths_of.name if options.paths_of else None,
+        "critique": options.critique,
+        "beside": options.beside.name if options.beside else None,
         "weights": dict(backend.weights),
     }
-    runner = Runner(backend, base, options.finish_pruned, options.critique, options.out, options.paths_of)
+    runner = Runner(backend, base, options.finish_pruned, options.critique, options.out, options.beside)
     runner.check(chosen)
     with Journal(options.json, asked, options.resume) as journal:
         _watch(runner, chosen, journal)

@@ -332,41 +332,56 @@ def test_critiques_are_held_against_what_the_checker_found():
     }
 
 
-@pytest.mark.parametrize("critique", ["real", "empty", "FILE"])
-def test_repainting_starts_from_the_critique_an_empty_one_or_that_of_another_prompt(tmp_path, critique):
-    never = lambda question, *place: "yes" if question != "outcome" else "no"  # noqa: E731
-    backend = studio(say=never)
-    if critique == "FILE":
-        critique = str(tmp_path / "before.json")
-        with Journal(tmp_path / "before.json", {}) as journal:
-            for index, words in enumerate(("about a star", "about a moon")):
-                said = record(index, (False, "no", 0.1, words))
-                said.prompt = ENTRIES[index].prompt
-                journal.add(said)
-        journal.finish(list(journal.records))
-    runner = Runner(backend, settings("parm++", paths=1, rounds=1), critique=critique)
-    evaluate(runner, tmp_path / "e.json", ENTRIES[:2])
-    used = [context.critique for _, _, context in backend.started if context is not None]
-    if critique == "real":
-        assert all(words.startswith("three stars, not two") for words in used)
-    else:
-        assert used == (["", ""] if critique == "empty" else ["about a moon", "about a star"])
-
-
-def test_a_method_can_be_given_as_many_paths_as_another_painted_in_all(tmp_path):
-    with Journal(tmp_path / "before.json", {}) as journal:
-        for entry, rounds in zip(ENTRIES[:2], (1, 3)):
-            said = record(entry.index, *[(False, "no", 0.1, "a")] * rounds)
+@pytest.fixture
+def before(tmp_path):
+    """The file of a parm++ evaluation of three entries: the first accepted at once, the others repainted."""
+    file = tmp_path / "before.json"
+    asked = settings("parm++", paths=2, rounds=2).as_dict() | {"weights": dict(studio().weights)}
+    with Journal(file, asked) as journal:
+        for entry, rounds, words in zip(ENTRIES, (1, 2, 3), ("", "about a moon", "about a ring")):
+            said = record(entry.index, *[(False, "no", 0.1, words or None)] * rounds)
+            said.prompt, said.seed = entry.prompt, entry.seed(9)
             for one in said.rounds:
                 one.paths = one.paths * 2
             journal.add(said)
     journal.finish(list(journal.records))
-    runner = Runner(studio(), settings("parm", paths=8), paths_of=tmp_path / "before.json")
-    done = evaluate(runner, tmp_path / "e.json", ENTRIES[:2])
-    assert [len(one.rounds[0].paths) for one in done] == [2, 6]
+    return file
+
+
+@pytest.mark.parametrize("critique", ["real", "empty", "shuffled"])
+def test_repainting_starts_from_the_critique_an_empty_one_or_that_of_another_prompt(tmp_path, before, critique):
+    never = lambda question, *place: "yes" if question != "outcome" else "no"  # noqa: E731
+    backend = studio(say=never)
+    runner = Runner(backend, settings("parm++", paths=2, rounds=1), critique=critique, beside=before)
+    done = evaluate(runner, tmp_path / "e.json", ENTRIES[:3])
+    used = [context.critique for _, _, context in backend.started if context is not None]
+    if critique == "real":
+        assert len(used) == 2 and all(words.startswith("three stars, not two") for words in used)
+    else:
+        assert used == (["", ""] if critique == "empty" else ["about a ring", "about a moon"])
+    assert [len(one.rounds) for one in done] == [1, 2, 2]  # what was accepted before is taken over
+
+
+def test_parm_gets_as_many_paths_as_repainting_painted_in_all(tmp_path, before):
+    backend = studio()
+    runner = Runner(backend, settings("parm", paths=2), beside=before)
+    done = evaluate(runner, tmp_path / "e.json", ENTRIES[:3])
+    assert [len(one.rounds[0].paths) for one in done] == [2, 4, 6]
+    assert len(backend.started) == 2
     assert summarise(done)["paths"] == {"geneval": None, "strict": None}
     with pytest.raises(UserError, match="does not hold prompt"):
-        runner.check(ENTRIES[:3])
+        runner.check(ENTRIES)
+
+
+def test_an_evaluation_that_asked_for_something_else_is_no_comparison(before):
+    with pytest.raises(UserError, match="its paths differ"):
+        Runner(studio(), settings("parm", paths=8), beside=before).check(ENTRIES[:1])
+    with pytest.raises(UserError, match="--beside"):
+        Runner(studio(), settings("parm++", paths=2), critique="shuffled")
+    with pytest.raises(UserError, match="no critique"):
+        Runner(studio(), settings("parm++", paths=2), critique="odd")
+    with pytest.raises(UserError, match="Only parm"):
+        Runner(studio(), settings("orm", paths=2), beside=before)
 
 
 # -- comparing

@@ -22,6 +22,7 @@ from .journal import Journal, load
 from .records import Record
 
 Rewrite = Callable[[str], str]
+CRITIQUES = ("real", "empty", "shuffled")
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,12 @@ class Runner:
     """How entries are painted. ``base`` is what all runs share; its prompt and seed are replaced by each entry's.
 
     ``finish_pruned`` paints stopped paths to their ends afterwards, to learn whether they would have come out right.
-    ``critique`` is "real", "empty" (repaint from no words), or the file of an evaluation, whose critiques of other
-    prompts are taken instead. ``out`` is a folder for the winners in GenEval's layout. ``paths_of`` is the file of an
-    evaluation: each entry gets as many paths as it painted there in all rounds together, so that a method that
-    repaints can be compared with one that does not.
+    ``critique`` is "real", "empty" (repaint from no words) or "shuffled" (from the words on pictures of other prompts).
+    ``out`` is a folder for the winners in GenEval's layout.
+
+    ``beside`` is the file of a parm++ evaluation to be compared with. What it accepted without repainting would come
+    out the same here, and is taken over. With parm, every other entry gets as many paths as it painted there in all
+    rounds together; "shuffled" critiques are those that were said there.
     """
 
     backend: Backend
@@ -40,23 +43,40 @@ class Runner:
     finish_pruned: bool = False
     critique: str = "real"
     out: Path | None = None
-    paths_of: Path | None = None
+    beside: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.critique not in CRITIQUES:
+            raise UserError(f"There is no critique {ascii(self.critique)[:40]}; there are {', '.join(CRITIQUES)}.")
+        if self.critique == "shuffled" and self.beside is None:
+            raise UserError("Shuffled critiques are those of another evaluation: name it, --beside FILE.")
+        if self.beside is not None and not self.base.method.startswith("parm"):
+            raise UserError("Only parm and parm++ can be compared with a parm++ evaluation.")
 
     def settings(self, entry: Entry) -> Settings:
-        """The checked settings of one entry. Raises UserError where ``paths_of`` does not hold it."""
+        """The checked settings of one entry. Raises UserError where ``beside`` does not hold it."""
         values = self.base.as_dict() | {"prompt": entry.prompt, "seed": entry.seed(self.base.seed)}
-        if self.paths_of is not None:
+        if self.beside is not None:
             place = (entry.index, entry.sample)
-            if place not in self._painted:
-                raise UserError(f"{self.paths_of} does not hold prompt {entry.index}, {ascii(entry.prompt)[:80]}.")
-            values["paths"] = self._painted[place]
+            if place not in self._other:
+                raise UserError(f"{self.beside} does not hold prompt {entry.index}, {ascii(entry.prompt)[:80]}.")
+            if self.base.method == "parm":
+                values["paths"] = sum(len(one.paths) for one in self._other[place].rounds)
         return Settings.from_dict(values)
 
     @cached_property
-    def _painted(self) -> dict[tuple[int, int], int]:
-        """Paths painted in the evaluation ``paths_of``, by place."""
-        _, records = load(self.paths_of)
-        return {record.place: sum(len(one.paths) for one in record.rounds) for record in records}
+    def _other(self) -> dict[tuple[int, int], Record]:
+        """The records of ``beside``. Raises UserError where it was asked for anything this one may not differ in."""
+        asked, records = load(self.beside)
+        expected = self.base.as_dict() | {"weights": dict(self.backend.weights)}
+        differing = [
+            name for name, value in expected.items()
+            if name not in ("prompt", "method", "rounds") and asked.get(name) != value
+        ]  # fmt: skip
+        if asked.get("method") != "parm++" or differing:
+            why = f"its {', '.join(differing)} differ" if differing else "it is not of parm++"
+            raise UserError(f"{self.beside} cannot be compared with this evaluation: {why}.")
+        return {record.place: record for record in records}
 
     def check(self, entries: Sequence[Entry]) -> None:
         """Raise UserError, before anything is painted, for a prompt that cannot be."""
@@ -72,6 +92,10 @@ class Runner:
         for entry in entries:
             painted = self.out is None or geneval.picture_file(self.out, entry).exists()
             if (entry.index, entry.sample) in journal.records and painted:
+                continue
+            if self.beside is not None and len(self._other[entry.index, entry.sample].rounds) == 1:
+                journal.add(self._other[entry.index, entry.sample])
+                yield self._other[entry.index, entry.sample]
                 continue
             record, winner = self._paint(entry, rewrites(entry))
             if self.out is not None:
@@ -92,10 +116,9 @@ class Runner:
             return lambda entry: None
         if self.critique == "empty":
             return lambda entry: lambda words: ""
-        _, records = load(Path(self.critique))
-        said = [(r.prompt, one.critique) for r in records for one in r.rounds if one.critique]
+        said = [(r.prompt, one.critique) for r in self._other.values() for one in r.rounds if one.critique]
         if len({prompt for prompt, _ in said}) < 2:
-            raise UserError(f"{self.critique} holds too few critiques: evaluate parm++ on more prompts first.")
+            raise UserError(f"{self.beside} holds too few critiques: evaluate parm++ on more prompts first.")
         return lambda entry: _strangers(entry, said, entry.seed(self.base.seed))
 
 
