@@ -40,7 +40,7 @@ class BackendLimits:
 
 
 BACKENDS: Mapping[str, BackendLimits] = {
-    "mini": BackendLimits(steps=18, guidance=1.0, temperature=5.0, cap=800, annealing="linear"),
+    "mini": BackendLimits(steps=18, guidance=1.0, temperature=3.0, cap=800, annealing="linear"),
     "show-o": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=600),
     "show-o-512": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=300),
 }

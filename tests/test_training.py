@@ -149,6 +149,15 @@ def test_a_lesson_is_criticised_exactly_where_it_is_wrong(lessons):
     assert [bool(text) for text in lessons.critiques] == [outcome == 0 for outcome in lessons.outcome]
 
 
+def test_paintings_can_be_made_in_parts(tiny, monkeypatch):
+    monkeypatch.setattr(judge_data, "_TOGETHER", 2)
+    pipeline = tiny.painter("base")
+    whole = judge_data.painted(pipeline, "align", replace(PAINTINGS, count=4))
+    parts = [judge_data.painted(pipeline, "align", replace(PAINTINGS, first=a, count=b)) for a, b in ((0, 2), (2, 4))]
+    joined = judge_data.Lessons.join(*parts)
+    assert (joined.codes == whole.codes).all() and (joined.path == whole.path).all()
+
+
 def test_lessons_are_kept_in_a_file(lessons, tmp_path):
     lessons.save(tmp_path / "lessons.npz")
     again = judge_data.Lessons.load(tmp_path / "lessons.npz")
@@ -169,7 +178,8 @@ def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention
         [("outcome", "no"), ("explain", "there is no star")],
     ]
     weights = dict.fromkeys(("clarity", "potential", "outcome", "explain", "describe"), 1.0)
-    packs = [judge.pack(one.conversation, prompt, said, weights) for prompt, said in zip(prompts, answers)]
+    dear = {"potential no": 3.0, "clarity no": 5.0}
+    packs = [judge.pack(one.conversation, prompt, said, weights, dear) for prompt, said in zip(prompts, answers)]
     batch = judge.collate(packs, one.conversation.trunk, one.tokenizer.pad_token_id)
     one.model.set_attn_implementation(attention)
     packed = float(judge.losses(one, pictures, batch)["loss"])
@@ -185,7 +195,7 @@ def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention
             targets = torch.tensor(lesson.targets)
             where = targets != judge.IGNORE
             each = nn.functional.cross_entropy(one.model.lm_head(hidden[0][where]), targets[where], reduction="none")
-            weight = int(where.sum()) ** -0.5
+            weight = int(where.sum()) ** -0.5 * (3.0 if (question, answer) == ("potential", "no") else 1.0)
             total, count = total + float(each.sum()) * weight, count + len(each) * weight
     assert packed == pytest.approx(total / count, abs=2e-5)
 

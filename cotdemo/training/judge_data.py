@@ -24,6 +24,7 @@ from ..world.splits import random_prompt, random_scene, split
 from .pictures import TAG_WEIGHTS, to_pixels
 
 STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes
+_TOGETHER = 80  # paintings in one batch; each batch has a random generator of its own
 UNKNOWN = -1  # a question that this picture gives no answer to
 
 
@@ -31,10 +32,11 @@ UNKNOWN = -1  # a question that this picture gives no answer to
 class Paintings:
     """Which paintings of the base generator, on prompts of ``align``, judge and self-correction learn from."""
 
-    count: int = 4_000
+    count: int = 10_000
     guesses: int = 6  # of each painting, besides its final picture
     steps: tuple[int, ...] = STEP_COUNTS
     seed: int = 3
+    first: int = 0  # those before are made elsewhere; a multiple of what is painted together
 
 
 @dataclass(frozen=True)
@@ -178,11 +180,11 @@ def painted(pipeline: ShowoPipeline, split_name: str, paintings: Paintings) -> L
     Clear: checker A reads the same objects and colours in the guess as in the same path's final picture. Potential: the
     final picture is right. Outcome and critique: of the guess itself, as if it were the final picture.
     """
-    rng = np.random.default_rng([paintings.seed, 13])
     where = split(split_name)
     parts = []
-    for first in range(0, paintings.count, 64):
-        size = min(64, paintings.count - first)
+    for first in range(paintings.first, paintings.count, _TOGETHER):
+        rng = np.random.default_rng([paintings.seed, 13, first])
+        size = min(_TOGETHER, paintings.count - first)
         tags = rng.choice(TAGS, size=size, p=[TAG_WEIGHTS[tag] for tag in TAGS])
         entries = [random_prompt(where, tag, rng) for tag in tags]
         taken = int(rng.choice(paintings.steps))
