@@ -30,7 +30,7 @@ class Recording:
     paths: int = 8
 
 
-RECORDINGS = (Recording("1-two-red-stars", "a photo of two red stars", "parm", seed=1),)
+RECORDINGS = (Recording("1-three-hearts", "a photo of three hearts", "parm", seed=4),)
 
 
 def perform(recording: Recording, backend: Backend) -> Iterator[Event]:

@@ -97,9 +97,13 @@ def small(method: str = "parm", paths: int = 4, steps: int = 6, seed: int = 3, p
     return "?" + urlencode(query)
 
 
-def filled(page, seed: int) -> None:
-    """Waits until the settings of the address are in the form."""
-    page.wait_for_function("seed => document.querySelector('#seed input')?.value === seed", arg=str(seed))
+def filled(page, seed: int, prompt: str = PROMPT) -> None:
+    """Waits until the settings of the address are in the form, so that they overwrite nothing typed after."""
+    page.wait_for_function(
+        "([seed, prompt]) => document.querySelector('#seed input')?.value === seed"
+        " && document.querySelector('#prompt textarea').value === prompt",
+        arg=[str(seed), prompt],
+    )
 
 
 def open_settings(page) -> None:
@@ -311,9 +315,9 @@ def test_closing_the_page_stops_the_work(visit, site):
 
 def test_two_visitors_do_not_mix(visit):
     with visit(small("orm", 2, 4, prompt="a photo of a star")) as one, visit(small("orm", 3, 5)) as other:
-        for page in (one, other):
+        for page, prompt in ((one, "a photo of a star"), (other, PROMPT)):
             open_settings(page)
-            filled(page, 3)
+            filled(page, 3, prompt)
         for page in (one, other):
             page.locator(".cot").evaluate("viewer => { viewer.dataset.phase = 'pressed'; }")
             page.click("#run")

@@ -24,15 +24,15 @@ RUNS = Path(__file__).parents[2] / "assets" / "runs"
 COMPUTES = {"concurrency_id": "gpu", "concurrency_limit": 1, "api_visibility": "private"}  # one at a time
 QUICK = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 
-# One prompt of each of GenEval's six kinds.
+# One prompt of each of GenEval's six kinds; the third is in the form at first.
 EXAMPLES = {
     "mini": (
         "a photo of a star",
         "a photo of a heart and a moon",
-        "a photo of three stars",
+        "a photo of three hearts",
         "a photo of a green house",
         "a photo of a tree left of a star",
-        "a photo of a red star and a blue moon",
+        "a photo of a yellow star and a purple moon",
         "a photo of two red stars",
     ),
     "show-o": (
@@ -86,7 +86,7 @@ def build_demo(
         with gr.Row(elem_id="cot-page", equal_height=False):
             with gr.Column(elem_id="cot-side"):
                 prompt = gr.Textbox(
-                    value=examples[5], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2,
+                    value=examples[2], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2,
                     max_lines=4, container=False, show_label=False, elem_id="prompt",
                 )  # fmt: skip
                 with gr.Row(elem_id="cot-buttons"):
