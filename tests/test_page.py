@@ -454,7 +454,7 @@ def test_hostile_settings_in_the_address_are_refused_and_nothing_runs(visit):
 def test_settings_in_the_address_fill_the_form_and_do_not_run(visit):
     with visit(small("orm", 5, 9, 77, HOSTILE)) as page:
         open_settings(page)
-        filled(page, 77)
+        filled(page, 77, HOSTILE)
         assert page.locator("#prompt textarea").input_value() == HOSTILE
         assert page.locator('#choice input[value="orm"]').is_checked()
         page.wait_for_timeout(500)
