@@ -247,3 +247,9 @@ test("a screen reader hears milestones, not every step", async () => {
   assert.equal(milestone(before, reduce(before, pruned(1, 0))), "Path 2 stopped at step 1.");
   assert.equal(milestone(before, reduce(before, { type: "Failed", message: "out of memory" })), "out of memory");
 });
+
+test("a word-level model's commas are set as a person sets them", async () => {
+  const { prose, truthWords } = await words;
+  assert.equal(prose("three stars , not two"), "three stars, not two");
+  assert.equal(truthWords({ strict: false, correct: false, reason: "the star is red , not blue" }), "wrong: the star is red, not blue");
+});

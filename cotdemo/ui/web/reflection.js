@@ -2,7 +2,7 @@
 
 import { answerOf, reflections } from "./reducer.js";
 import { make, toggle } from "./dom.js";
-import { VERDICTS, plural, probability, truthWords } from "./words.js";
+import { VERDICTS, plural, probability, prose, truthWords } from "./words.js";
 
 export class Reflection {
   constructor() {
@@ -45,7 +45,7 @@ function words(state, { critique, approved, after, before }) {
   }
   const parts = [
     make("span", { class: "cot-critique-by" }, "The judge says"),
-    make("blockquote", {}, critique || "…"),
+    make("blockquote", {}, prose(critique) || "…"),
   ];
   if (after) parts.push(make("span", { class: "cot-note" }, change(answerOf(before), answerOf(after))));
   else if (state.phase !== "running") parts.push(make("span", { class: "cot-note" }, "Not repainted."));

@@ -118,8 +118,14 @@ export function verdictWords(question, verdict) {
 export function truthWords(checked) {
   if (!checked) return "";
   if (checked.strict) return "right";
-  if (checked.correct) return checked.reason ? `right, but ${checked.reason}` : "right, with something that was not asked for";
-  return checked.reason ? `wrong: ${checked.reason}` : "wrong";
+  const reason = prose(checked.reason);
+  if (checked.correct) return reason ? `right, but ${reason}` : "right, with something that was not asked for";
+  return reason ? `wrong: ${reason}` : "wrong";
+}
+
+// Words of a word-level model as a person writes them: "three stars , not two" -> "three stars, not two".
+export function prose(text) {
+  return text.replaceAll(" ,", ",");
 }
 
 // What a screen reader is told while a run goes on: milestones only.
