@@ -248,6 +248,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         train(stages.Stage(name, folder, tmp_path / "work", tmp_path / "mini", "cpu", {}))
         record = json.loads((tmp_path / "mini" / folder / RECIPE).read_text())
         assert record["steps"] == (4 if name in ("tokenizer", "judge") else 2)  # two phases or one
+        assert "_name_or_path" not in json.loads((tmp_path / "mini" / folder / "config.json").read_text())
         assert record["command"] == f"python -m cotdemo train {name}"
 
     assert mismatches(tmp_path / "mini") == []

@@ -82,6 +82,7 @@ class Stage:
     def save(self, model: Any, recipe: Any, made_from: tuple[str, ...], reached: dict[str, Any]) -> None:
         folder = self.root / self.folder
         model.save_pretrained(folder)
+        _forget_origin(folder / "config.json")
         files = self.work.rglob("checkpoint.pt")  # a stage may have two phases
         saved = [torch.load(file, map_location="cpu", weights_only=True) for file in files]
         record = {
@@ -97,6 +98,13 @@ class Stage:
         }
         (folder / RECIPE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(json.dumps(record["reached"]), f"-> {folder}", flush=True)
+
+
+def _forget_origin(config: Path) -> None:
+    """Take out the path that diffusers notes of the weights a model was loaded from; ``made_from`` says it by hash."""
+    values = json.loads(config.read_text(encoding="utf-8"))
+    values.pop("_name_or_path", None)
+    config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _train_tokenizer(stage: Stage) -> None:
