@@ -7,6 +7,7 @@ fault (``world_faults``) is rejected when the checker's verdict is not strictly 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -58,7 +59,7 @@ def reconstructed(read: Read, count: int = COUNT) -> float:
     rng = np.random.default_rng(4)
     samples = [wf.clean(rng) for _ in range(count)]
     pictures = through_the_tokenizer([sample.picture for sample in samples])
-    return float(np.mean([wf.recovered(read(p), sample.scene) for p, sample in zip(pictures, samples)]))
+    return _recovered(read, (replace(sample, picture=picture) for sample, picture in zip(samples, pictures)))
 
 
 def rejected(read: Read, through_a_tokenizer: bool, count: int = COUNT) -> dict[str, float]:

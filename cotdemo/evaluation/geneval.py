@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,14 @@ from .entries import Entry
 
 def picture_file(out: Path, entry: Entry) -> Path:
     return out / f"{entry.index:05d}" / "samples" / f"{entry.sample:04d}.png"
+
+
+def written(out: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The pictures of a folder that ``write`` filled, each with its prompt's metadata, in order."""
+    return [
+        (file, json.loads((file.parents[1] / "metadata.jsonl").read_text(encoding="ascii")))
+        for file in sorted(out.glob("*/samples/*.png"))
+    ]
 
 
 def write(out: Path, entry: Entry, picture: np.ndarray, settings: Settings) -> None:

@@ -19,8 +19,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import UserError
+from ..settings import whole
 from ..world import checker_a, checker_b
 from ..world.geneval import judge_reading
+from .geneval import written
 from .journal import write_json
 
 COLUMNS, ROWS = 5, 4
@@ -44,13 +46,12 @@ def draw(folders: Sequence[Path], count: int, seed: int = 0) -> list[Seen]:
     """``count`` pictures, as many from each folder, in random order. Raises UserError where there are too few."""
     rng = np.random.default_rng(seed)
     chosen: list[Seen] = []
+    wanted = count // len(folders)
     for folder in folders:
-        files = sorted(folder.glob("*/samples/*.png"))
-        if len(files) < count // len(folders):
-            raise UserError(f"{folder} holds {len(files)} pictures; {count // len(folders)} are wanted.")
-        for index in rng.choice(len(files), count // len(folders), replace=False):
-            metadata = json.loads((files[index].parents[1] / "metadata.jsonl").read_text(encoding="ascii"))
-            chosen.append(Seen(folder.name, files[index], metadata))
+        pictures = written(folder)
+        if len(pictures) < wanted:
+            raise UserError(f"{folder} holds {len(pictures)} pictures; {wanted} are wanted.")
+        chosen += [Seen(folder.name, *pictures[index]) for index in rng.choice(len(pictures), wanted, replace=False)]
     return [chosen[index] for index in rng.permutation(len(chosen))]
 
 
@@ -105,6 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Write contact sheets, or compare labels with the checkers. Raises UserError where there is nothing to do."""
+    whole("count", options.count, len(options.folders), 10_000)
     seen = draw(options.folders, options.count, options.seed)
     if options.sheets:
         options.sheets.mkdir(parents=True, exist_ok=True)

@@ -56,6 +56,11 @@ class TanhGelu(nn.Module):
         return torch.div(x, divisor, out=divisor)
 
 
+def added_mask(allowed: torch.Tensor) -> torch.Tensor:
+    """A boolean mask (True where a query may see a key) as transformers' eager attention wants it: it adds its mask."""
+    return torch.zeros(allowed.shape, device=allowed.device).masked_fill(~allowed, -torch.inf)
+
+
 class Prefix:
     """Keys and values of ``(rows, heads, length, width)`` per layer that an image block attends to beside itself.
 
@@ -143,8 +148,8 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         ``attention_mask`` is ``Vocabulary.attention(input_ids)``, bool ``(rows, length, length)``; None is causal.
         """
         mask = None if attention_mask is None else attention_mask[:, None]
-        if mask is not None and self.showo.config._attn_implementation == "eager":  # which adds its mask
-            mask = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -torch.inf)
+        if mask is not None and self.showo.config._attn_implementation == "eager":
+            mask = added_mask(mask)
         return self.showo.model(input_ids=input_ids, attention_mask=mask, use_cache=False).last_hidden_state
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:

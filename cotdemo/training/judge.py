@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 
 from ..generator.magvit import MagvitV2
+from ..generator.showo import added_mask
 from ..judge.conversation import IGNORE, Conversation
 from ..judge.judge import Judge
 from ..judge.network import see
@@ -161,8 +162,8 @@ def losses(judge: Judge, pictures: np.ndarray, batch: dict[str, torch.Tensor]) -
     positions = batch["positions"].clone()
     positions[:, :picture] = torch.arange(picture, device=positions.device)
     attention = batch["attention"]
-    if model.model.language_model.config._attn_implementation == "eager":  # which adds its mask
-        attention = torch.zeros(attention.shape, device=pixels.device).masked_fill(~attention, -torch.inf)
+    if model.model.language_model.config._attn_implementation == "eager":
+        attention = added_mask(attention)
     hidden = model.model.language_model(
         inputs_embeds=embeddings, attention_mask=attention, position_ids=positions, use_cache=False
     ).last_hidden_state[:, picture:]

@@ -190,7 +190,7 @@ def painted(pipeline: ShowoPipeline, split_name: str, paintings: Paintings) -> L
         taken = int(rng.choice(paintings.steps))
         run_seed = int(rng.integers(2**32))
         trail = []
-        with torch.autocast(pipeline.device.type, torch.bfloat16):  # twice as fast, and as good to learn from
+        with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
             painting = pipeline.start([entry["prompt"] for entry in entries], range(size), steps=taken, seed=run_seed)
             while not painting.done:
                 trail.append(painting.step().codes.numpy())

@@ -1,7 +1,6 @@
 """One training loop for all stages: Muon and AdamW, warm-up and cosine decay, moving average, checkpoints, progress.
 
-Matrices of hidden layers are trained by Muon (Jordan et al. 2024; torch's own), which needs a third of AdamW's steps on
-models of this size; embeddings, heads, convolutions and norms by AdamW.
+Matrices of hidden layers are trained by Muon (Jordan et al. 2024; torch's own), everything else by AdamW.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Schedule:
 
 
 def plain_attention(model: PreTrainedModel) -> None:
-    """On a CPU, train with attention as plain matrix products: the fused one's backward pass takes twice as long."""
+    """On a CPU, train with attention as plain matrix products: the fused one's backward pass is slower."""
     if model.device.type == "cpu":
         model.set_attn_implementation("eager")
 

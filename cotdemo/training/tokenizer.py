@@ -31,7 +31,7 @@ class Recipe:
         }
     )  # fmt: skip
     schedule: Schedule = Schedule(steps=6000, lr=1.5e-3, warmup=50, lr_end=3e-5, cycles=2, average=0.99, half=False)
-    # rare outlines in pale colours come right only with larger batches, and long after all others
+    # rare outlines in pale colours come right late
     refining: Schedule = Schedule(steps=5000, lr=1e-3, warmup=100, lr_end=2e-5, average=0.99)
 
 
