@@ -207,11 +207,11 @@ def _eval(options: argparse.Namespace) -> None:
     if backend.check is None and options.out is None:
         raise UserError(f"Nothing here can check what {backend.name} paints: keep the pictures for GenEval, --out DIR.")
 
-    from .evaluation.hardware import describe, in_words
     from .evaluation.journal import Journal
     from .evaluation.report import summarise
     from .evaluation.runner import Runner
     from .evaluation.tables import table
+    from .hardware import describe, in_words
 
     asked = {
         **{name: value for name, value in base.as_dict().items() if name != "prompt"},

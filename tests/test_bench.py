@@ -175,19 +175,26 @@ def test_operations_of_products_convolutions_and_attention_are_counted():
 
 
 def test_operations_of_a_fast_step_follow_from_the_shapes(tiny):
-    """Two guided paths: four rows of 64 tokens, soi and eoi, which also attend to the prefix."""
+    """Two guided paths: rows of 64 tokens, soi and eoi, which also attend to the prefix."""
     count = Count()
     with count("start"):
         painting = tiny.painter("base").start(PROMPT, [0, 1], STEPS, 0.5, 1.0)
-    with count("step"):
+    with count("first"):
+        masked = painting.step().masked[0].sum().item()
+    with count("second"):
         painting.step()
-    rows, tokens, width, inner, layers = 4, 66, 32, 48, 2
+    tokens, width, inner, layers, head = 66, 32, 48, 2, 1024
     prefix = 1 + 2 + len(PROMPT.split())
-    linear = 2 * rows * tokens * (4 * width * width + 2 * width * inner)
-    attention = 2 * 2 * rows * tokens * (tokens + prefix) * width
-    head = 2 * rows * 64 * width * 1024
-    assert count.totals["step"] == layers * (linear + attention) + head
-    assert 0 < count.totals["start"] < count.totals["step"]
+
+    def operations(rows: int, asked: int) -> int:
+        """The last layer has queries, and what follows from them, for the tokens asked for only."""
+        queries = (layers - 1) * tokens + asked
+        after = 2 * queries * (2 * width * width + 2 * width * inner) + 2 * 2 * queries * (tokens + prefix) * width
+        return rows * (after + 2 * layers * tokens * 2 * width * width + 2 * asked * width * head)
+
+    assert count.totals["first"] == operations(2, 64)  # blank canvases differ by their prefix only
+    assert count.totals["second"] == operations(4, masked)
+    assert 0 < count.totals["start"] < count.totals["first"]
 
 
 def test_the_machine_multiplies_at_some_rate():

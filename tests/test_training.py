@@ -244,11 +244,11 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
           on_drawn=_BRIEF, on_painted=_BRIEF)  # fmt: skip
     brief(self_correct, batch=4, paintings=PAINTINGS, drawn=8, schedule=_BRIEF)
     for name in stages.STAGES:
-        folder, train = stages.STAGES[name]
-        train(stages.Stage(name, folder, tmp_path / "work", tmp_path / "mini", "cpu", {}))
-        record = json.loads((tmp_path / "mini" / folder / RECIPE).read_text())
+        stage = stages.Stage(name, tmp_path / "work", tmp_path / "mini", "cpu", {})
+        stage.run()
+        record = json.loads((tmp_path / "mini" / stage.folder / RECIPE).read_text())
         assert record["steps"] == (4 if name in ("tokenizer", "judge") else 2)  # two phases or one
-        assert "_name_or_path" not in json.loads((tmp_path / "mini" / folder / "config.json").read_text())
+        assert "_name_or_path" not in json.loads((tmp_path / "mini" / stage.folder / "config.json").read_text())
         assert record["command"] == f"python -m cotdemo train {name}"
 
     assert mismatches(tmp_path / "mini") == []

@@ -15,12 +15,13 @@ from datetime import datetime, timezone
 from statistics import median
 from typing import Any
 
+from .. import hardware
 from ..backends import Backend
 from ..events import RunFinished, StepDecoded, Winner
+from ..products import as_torch_does
 from ..search import perform
 from ..settings import Settings
 from ..world.splits import PER_KIND
-from . import hardware
 from .entries import of_split, select
 from .flops import Count, matmul_rate
 from .instruments import Clock, Measured, Script, Watch
@@ -86,7 +87,8 @@ def _both(
 
 def _plain(backend: Backend, settings: Settings, script: Script, watch: Watch) -> dict[str, Any]:
     begun = time.perf_counter()
-    run = PlainRun(backend.painter(settings.model), backend.judge, settings, script, watch)
+    with as_torch_does():
+        run = PlainRun(backend.painter(settings.model), backend.judge, settings, script, watch)
     return {
         "seconds": time.perf_counter() - begun,
         "parts": watch.totals,

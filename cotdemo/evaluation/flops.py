@@ -6,12 +6,15 @@ two. Everything else a transformer does is small beside them.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+
+from ..products import linear
 
 
 def _attention(query, key, value, *_, **__) -> int:
@@ -20,8 +23,15 @@ def _attention(query, key, value, *_, **__) -> int:
     return 2 * rows * heads * queries * key[2] * (width + value[3])
 
 
-# torch's counter knows the attention kernels of GPUs only
+def _linear(x, weight, *_, **__) -> int:
+    """Operations of ``x (..., in)`` times ``weight (out, in)`` by oneDNN."""
+    return 2 * math.prod(x) * weight[0]
+
+
+# torch's counter knows the kernels of GPUs, and MKL's products, only
 _KERNELS = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    _KERNELS[torch.ops.mkldnn._linear_pointwise] = _linear
 
 
 class Count:
@@ -37,6 +47,7 @@ class Count:
         self.totals[part] = self.totals.get(part, 0) + counter.get_total_flops()
 
 
+@torch.inference_mode()
 def matmul_rate(device: str = "cpu", dtype: torch.dtype = torch.float32, seconds: float = 0.5) -> float:
     """Operations a second of large square matrix products: the best of many within about ``seconds``."""
     size = 4096 if device.startswith("cuda") else 1024
@@ -44,7 +55,7 @@ def matmul_rate(device: str = "cpu", dtype: torch.dtype = torch.float32, seconds
     best, until = float("inf"), time.perf_counter() + seconds
     while best == float("inf") or time.perf_counter() < until:
         begun = time.perf_counter()
-        a @ b
+        linear(a, b)
         if device.startswith("cuda"):
             torch.cuda.synchronize()
         best = min(best, time.perf_counter() - begun)

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from ..backends import MiniBackend, load_backend
+from ..hardware import describe
 from ..world import checker_b
 from ..world.geneval import judge_reading
 from ..world.scenes import GROUND
 from .entries import Entry, of_split, select
-from .hardware import describe
 from .journal import write_json
 from .statistics import roc_auc, roc_auc_within
 

@@ -102,6 +102,19 @@ def guided(conditional: torch.Tensor, unconditional: torch.Tensor | None, guidan
     return unconditional.float().lerp(conditional.float(), 1.0 + guidance)
 
 
+def unpainted(canvas: torch.Tensor) -> torch.Tensor:
+    """The tokens still to be painted ``(paths, n)`` int64, ascending; every path must have as many of them."""
+    return (canvas < 0).nonzero()[:, 1].view(len(canvas), -1)
+
+
+def certain(canvas: torch.Tensor, where: torch.Tensor, probs: torch.Tensor) -> torch.Tensor:
+    """Distributions ``(paths, tokens, codes)``: ``probs (paths, n, codes)`` at the unpainted tokens ``where``, and
+    certainty at the painted ones."""
+    whole = probs.new_zeros(*canvas.shape, probs.shape[-1]).scatter_(-1, canvas.clamp(min=0)[..., None], 1.0)
+    whole[torch.arange(len(canvas), device=canvas.device)[:, None], where] = probs
+    return whole
+
+
 def gumbel(uniform: torch.Tensor, tiny: float = 1e-20) -> torch.Tensor:
     """Standard Gumbel noise from uniform noise."""
     return -(-uniform.clamp(min=tiny).log()).clamp(min=tiny).log()

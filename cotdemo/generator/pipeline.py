@@ -14,10 +14,11 @@ from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from transformers import PreTrainedTokenizerBase
 
 from ..errors import UserError
-from .decoding import UNPAINTED, BatchSampler, PathSampler, Sampler, guided, mask_predict
+from .decoding import UNPAINTED, BatchSampler, PathSampler, Sampler, certain, guided, mask_predict, unpainted
+from .image_block import Prefix
 from .magvit import MagvitV2
 from .schedules import masked_counts, temperatures
-from .showo import Prefix, Showo
+from .showo import Showo
 
 Form = Literal["fast", "plain"]
 MAX_STEPS = 1000
@@ -73,18 +74,29 @@ class FastForm:
         self._prefix = showo.read(showo.vocabulary.padded(different).to(showo.device))
         self._selected: tuple[tuple[int, ...], Prefix] = ((), self._prefix)
 
-    def __call__(self, canvas: torch.Tensor, paths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Conditional and unconditional logits ``(paths, tokens, codes)`` of a canvas; ``paths`` count from 0."""
-        rows = tuple(self._row[path] for path in paths)
-        if self._unconditional is None:
-            return self._showo.image_logits(canvas, self._of(rows)), None
-        rows += (self._unconditional,) * len(paths)
-        return self._showo.image_logits(torch.cat([canvas, canvas]), self._of(rows)).chunk(2)
+    def __call__(
+        self, canvas: torch.Tensor, paths: Sequence[int], where: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Conditional and unconditional logits ``(paths, n, codes)`` of a canvas at the tokens ``where (paths, n)``.
 
-    def _of(self, rows: tuple[int, ...]) -> Prefix:
-        if rows != self._selected[0]:  # the batch changes only when a path leaves or returns
-            self._selected = (rows, self._prefix.select(torch.tensor(rows, device=self._showo.device)))
-        return self._selected[1]
+        ``paths`` count from 0.
+        """
+        rows = [self._row[path] for path in paths]
+        if self._unconditional is not None:
+            rows += [self._unconditional] * len(paths)
+            canvas, where = torch.cat([canvas, canvas]), torch.cat([where, where])
+        if where.shape[1] == canvas.shape[1]:  # nothing is painted yet, so rows of one prefix are the same
+            different = sorted(set(rows))
+            again = torch.tensor([different.index(row) for row in rows], device=canvas.device)
+            logits = self._logits(canvas[: len(different)], different, where[: len(different)])[again]
+        else:
+            logits = self._logits(canvas, rows, where)
+        return (logits, None) if self._unconditional is None else logits.chunk(2)
+
+    def _logits(self, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor) -> torch.Tensor:
+        if tuple(rows) != self._selected[0]:  # the batch changes only when a path leaves or returns
+            self._selected = tuple(rows), self._prefix.select(torch.tensor(rows, device=self._showo.device))
+        return self._showo.image_logits(canvas, self._selected[1], where)
 
 
 class PlainForm:
@@ -94,19 +106,22 @@ class PlainForm:
         self._showo, self._prefixes, self._unconditional = showo, prefixes, unconditional
         self._length = max(showo.vocabulary.max_text + 1, *map(len, [*prefixes, unconditional or ()]))
 
-    def __call__(self, canvas: torch.Tensor, paths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def __call__(
+        self, canvas: torch.Tensor, paths: Sequence[int], where: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """As ``FastForm``."""
         prefixes = [self._prefixes[path] for path in paths]
         if self._unconditional is None:
-            return self._logits(prefixes, canvas), None
+            return self._logits(prefixes, canvas, where), None
         prefixes += [self._unconditional] * len(paths)
-        return self._logits(prefixes, torch.cat([canvas, canvas])).chunk(2)
+        return self._logits(prefixes, torch.cat([canvas, canvas]), torch.cat([where, where])).chunk(2)
 
-    def _logits(self, prefixes: Sequence[Sequence[int]], canvas: torch.Tensor) -> torch.Tensor:
+    def _logits(self, prefixes: Sequence[Sequence[int]], canvas: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
         vocabulary = self._showo.vocabulary
         ids = vocabulary.sequences(prefixes, canvas, padded_to=self._length)
         logits = self._showo(ids, vocabulary.attention(ids))
-        return logits[:, -canvas.shape[1] - 1 : -1, vocabulary.first_code : vocabulary.mask]
+        logits = logits[:, -canvas.shape[1] - 1 : -1, vocabulary.first_code : vocabulary.mask]
+        return logits[torch.arange(len(ids), device=ids.device)[:, None], where]
 
 
 FORMS: dict[str, type[FastForm] | type[PlainForm]] = {"fast": FastForm, "plain": PlainForm}
@@ -203,7 +218,9 @@ class Painting:
     def _advance(self, paths: tuple[int, ...], index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rows = [self._row[path] for path in paths]
         canvas = self._canvas[rows]
-        probs = guided(*self._form(canvas, rows), self._settings.guidance).softmax(-1)
+        where = unpainted(canvas)
+        logits = guided(*self._form(canvas, rows, where), self._settings.guidance)
+        probs = certain(canvas, where, logits.softmax(-1))
         temperature = torch.tensor([[self._temperatures[path][index]] for path in paths], device=canvas.device)
         sampled = self._sampler.codes(probs, paths, index)
         noise = self._sampler.noise(probs, paths, index)

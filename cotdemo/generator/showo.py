@@ -22,6 +22,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import DynamicCache, PhiConfig, PhiForCausalLM
 
+from ..products import linear, quicken
+from .image_block import Prefix, image_hidden
 from .loading import FromFolderOrHub
 from .prompting import Vocabulary
 
@@ -59,31 +61,6 @@ class TanhGelu(nn.Module):
 def added_mask(allowed: torch.Tensor) -> torch.Tensor:
     """A boolean mask (True where a query may see a key) as transformers' eager attention wants it: it adds its mask."""
     return torch.zeros(allowed.shape, device=allowed.device).masked_fill(~allowed, -torch.inf)
-
-
-class Prefix:
-    """Keys and values of ``(rows, heads, length, width)`` per layer that an image block attends to beside itself.
-
-    Serves transformers' Phi as its cache, with one difference: it hands out the prefix together with the new keys and
-    values, and does not keep the new ones, as the image is another at every step.
-    """
-
-    def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor], real: torch.Tensor):
-        self.keys, self.values = keys, values
-        self.real = real  # (rows, length) bool, False at padding
-
-    def select(self, rows: torch.Tensor) -> Prefix:
-        """The prefixes of ``rows`` (int64), in that order, as often as they are named."""
-        keys, values = ([layer.index_select(0, rows) for layer in layers] for layers in (self.keys, self.values))
-        return Prefix(keys, values, self.real.index_select(0, rows))
-
-    def update(
-        self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
-    ) -> tuple[torch.Tensor, ...]:
-        return torch.cat([self.keys[layer_idx], keys], dim=2), torch.cat([self.values[layer_idx], values], dim=2)
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        return self.real.shape[1]
 
 
 class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
@@ -128,6 +105,7 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         if self.showo.config.hidden_act in ("gelu_new", "gelu_pytorch_tanh"):  # two ways to compute the same
             for layer in self.showo.model.layers:
                 layer.mlp.activation_fn = TanhGelu()
+        quicken(self.showo)
 
     @classmethod
     def load_config(cls, pretrained_model_name_or_path, **kwargs):
@@ -160,7 +138,7 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         """Logits over the codes only ``(..., codes)`` of hidden states ``(..., width)``."""
         codes = slice(self.vocabulary.first_code, self.vocabulary.mask)
         head = self.showo.lm_head
-        return F.linear(hidden, head.weight[codes], head.bias[codes])
+        return linear(hidden, head.weight[codes], head.bias[codes])
 
     def read(self, prefix_ids: torch.Tensor) -> Prefix:
         """Keys and values of left-padded prefixes ``(rows, length)``. Columns that pad every row should be left out."""
@@ -170,16 +148,16 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         real = prefix_ids != self.vocabulary.pad
         return Prefix([layer.keys for layer in cache.layers], [layer.values for layer in cache.layers], real)
 
-    def image_logits(self, canvas: torch.Tensor, prefix: Prefix) -> torch.Tensor:
-        """Code logits ``(rows, tokens, codes)`` of canvases of codes ``(rows, tokens)``, negative where unpainted."""
-        tokens = F.pad(self.vocabulary.ids_of(canvas), (1, 1))
-        tokens[:, 0], tokens[:, -1] = self.vocabulary.soi, self.vocabulary.eoi
-        length, before = tokens.shape[1], prefix.get_seq_length()
-        may_see = F.pad(prefix.real, (0, length), value=True)[:, None, None]
-        # rotary positions are relative, so counting from the padded start changes nothing
-        positions = torch.arange(before, before + length, device=tokens.device)[None]
-        hidden = self.showo.model(tokens, may_see, positions, prefix, use_cache=True).last_hidden_state
-        return self.code_logits(hidden[:, 1:-1])
+    def image_logits(self, canvas: torch.Tensor, prefix: Prefix, where: torch.Tensor | None = None) -> torch.Tensor:
+        """Code logits ``(rows, n, codes)`` of canvases of codes ``(rows, tokens)``, negative where unpainted.
+
+        They are those of the tokens ``where (rows, n)``, by default of all.
+        """
+        if where is None:
+            where = torch.arange(canvas.shape[1], device=canvas.device).expand(canvas.shape)
+        ids = F.pad(self.vocabulary.ids_of(canvas), (1, 1))
+        ids[:, 0], ids[:, -1] = self.vocabulary.soi, self.vocabulary.eoi
+        return self.code_logits(image_hidden(self.showo.model, ids, prefix, where + 1))
 
     def _apply(self, fn, recurse=True):
         # ``.to(torch.bfloat16)`` would round the rotary frequencies too, and turn far tokens by a wrong angle

@@ -16,6 +16,7 @@ import torch
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 
 from ..errors import UserError
+from ..products import quicken
 from . import loading, released
 from .conversation import YES_NO_QUESTIONS, Conversation
 from .network import KeyValues, Rows, embed, picture_tokens, read_on, see
@@ -50,6 +51,7 @@ class Judge:
         family: str = "original",
     ):
         self.model = model
+        quicken(model)
         self.tokenizer = tokenizer
         self.picture_size = model.config.vision_config.image_size
         self.conversation = Conversation(

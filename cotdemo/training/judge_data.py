@@ -19,11 +19,12 @@ from ..world.checker_a import read
 from ..world.drawing import draw
 from ..world.geneval import Found, judge_reading
 from ..world.prompts import TAGS
-from ..world.scenes import COLOURS, KINDS, Object, Scene
+from ..world.scenes import COLOURS, KINDS, Object, Scene, free_spots
 from ..world.splits import random_prompt, random_scene, split
 from .pictures import TAG_WEIGHTS, to_pixels
 
 STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes
+SWAPPED = 0.5  # share of wrong scenes, where two colours are asked for, in which they are exchanged
 _TOGETHER = 80  # paintings in one batch; each batch has a random generator of its own
 UNKNOWN = -1  # a question that this picture gives no answer to
 
@@ -85,8 +86,29 @@ def inventory(found: tuple[Found, ...]) -> Counter:
     return Counter((item.kind, item.colour) for item in found)
 
 
+def _swapped(scene: Scene, rng: np.random.Generator) -> Scene:
+    """The scene with the colours of two objects exchanged, as generators often paint them; as it is where all agree."""
+    objects = list(scene.objects)
+    pairs = [(i, j) for j, b in enumerate(objects) for i, a in enumerate(objects[:j]) if a.colour != b.colour]
+    if pairs:
+        i, j = pairs[rng.integers(len(pairs))]
+        objects[i], objects[j] = (
+            replace(objects[i], colour=objects[j].colour), replace(objects[j], colour=objects[i].colour),
+        )  # fmt: skip
+    return Scene(tuple(objects), scene.difficulty)
+
+
+def _wrong(entry: dict, scene: Scene, rng: np.random.Generator) -> Scene:
+    """A right scene made wrong: often by exchanging colours, where two are asked for, else by another change.
+
+    Exchanged colours are what a judge overlooks: every word of the prompt is in the picture, on the wrong object.
+    """
+    asked = {item.get("color") for item in entry["include"]} - {None}
+    return _swapped(scene, rng) if len(asked) > 1 and rng.random() < SWAPPED else _changed(scene, rng)
+
+
 def _changed(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene with one thing changed: an object missing, added, of another kind or colour, or two swapped."""
+    """The scene with one thing changed: an object missing, added, of another kind or colour, or two out of place."""
     objects = list(scene.objects)
     index = int(rng.integers(len(objects)))
     item = objects[index]
@@ -108,13 +130,7 @@ def _changed(scene: Scene, rng: np.random.Generator) -> Scene:
             replace(item, x=other.x, y=other.y), replace(other, x=item.x, y=item.y),
         )  # fmt: skip
     else:
-        size, slots = (
-            scene.difficulty.box,
-            range(0, scene.difficulty.canvas - scene.difficulty.box + 1, scene.difficulty.pitch),
-        )
-        free = [
-            (x, y) for x in slots for y in slots if all(abs(x - o.x) >= size or abs(y - o.y) >= size for o in objects)
-        ]
+        free = free_spots(((item.x, item.y) for item in objects), scene.difficulty)
         if free:
             x, y = free[rng.integers(len(free))]
             kind = item.kind if change == "twin" else KINDS[rng.integers(len(KINDS))]
@@ -148,7 +164,7 @@ def drawn(magvit: MagvitV2, splits: tuple[str, ...], count: int, seed: int) -> L
             for _ in range(size)
         ]
         scenes = [random_scene(entry, rng) for entry in entries]
-        scenes = [scene if rng.random() < 0.4 else _changed(scene, rng) for scene in scenes]
+        scenes = [scene if rng.random() < 0.4 else _wrong(entry, scene, rng) for entry, scene in zip(entries, scenes)]
         codes = magvit.encode(to_pixels(np.stack([draw(scene) for scene in scenes]))).numpy()
         damaged = rng.random(size) < 0.2
         codes[damaged] = _paste(codes, rng)[damaged]

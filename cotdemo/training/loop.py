@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,23 +98,26 @@ def fit(
     probe: Callable[[nn.Module, int], dict[str, Any]] | None = None,
     probe_every: int = 0,
     stop_after_minutes: float | None = None,
+    made_from: Mapping[str, str] | None = None,
 ) -> nn.Module:
     """Train ``model`` in place; resume from ``work/checkpoint.pt`` if it is there; return it with its kept weights.
 
     ``losses(model, step)`` makes the step's batch and returns named scalars; ``loss`` is minimised, all are logged to
     ``work/log.jsonl``. ``probe(model, step)`` is called on the averaged weights every ``probe_every`` steps.
-    Raises RuntimeError where the loss is no longer finite, before it can be written to a checkpoint.
+    ``made_from`` has the hashes of the weights that the batches come from. Raises RuntimeError for a checkpoint of
+    another schedule or made from other weights, and where the loss is no longer finite, before that can be saved.
     """
     work.mkdir(parents=True, exist_ok=True)
     trained = [p for p in model.parameters() if p.requires_grad]
     steppers = optimizers(model, schedule)
     average = MovingAverage(model, schedule.average) if schedule.average else None
     first, spent = 0, 0.0
+    of = json.dumps([asdict(schedule), dict(made_from or {})])
     file = work / "checkpoint.pt"
     if file.exists():
         saved = torch.load(file, map_location="cpu", weights_only=True)
-        if saved["schedule"] != json.dumps(asdict(schedule)):
-            raise RuntimeError(f"{file} belongs to another recipe; delete {work} to start over")
+        if saved["of"] != of:
+            raise RuntimeError(f"{file} belongs to another recipe or other weights; delete {work} to start over")
         model.load_state_dict(saved["model"])
         for stepper, state in zip(steppers, saved["optimizers"]):
             stepper.load_state_dict(state)
@@ -126,7 +129,7 @@ def fit(
     def save(step: int) -> None:
         state = {
             "model": model.state_dict(), "optimizers": [stepper.state_dict() for stepper in steppers], "step": step,
-            "average": average.state if average else {}, "schedule": json.dumps(asdict(schedule)),
+            "average": average.state if average else {}, "of": of,
             "seconds": spent + time.monotonic() - begun,
         }  # fmt: skip
         torch.save(state, file.with_suffix(".tmp"))

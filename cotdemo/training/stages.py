@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -20,31 +19,23 @@ from ..backends import MINI, RECIPE, file_hash, weights_hash
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
+from ..hardware import describe, in_words
 from ..settings import BACKENDS
 from ..world.words import prompt_tokenizer
 from . import generator, judge, judge_data, self_correct, tokenizer
 
 
-def hardware(device: str) -> str:
-    """The processor that trains, in words."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(device)
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        model = names[0] if names else model
-    return f"{model}, {torch.get_num_threads()} threads"
-
-
 class Stage:
     """What the stages share: where weights come from and go to, and the record of how they were made."""
 
-    def __init__(self, name: str, folder: str, work: Path, root: Path, device: str, options: dict[str, Any]):
-        self.name, self.folder, self.work, self.root = name, folder, work / name, root
-        self.device, self.options = device, options
+    def __init__(self, name: str, work: Path, root: Path, device: str, options: dict[str, Any]):
+        self.name, self.work, self.root, self.device = name, work / name, root, device
+        self.folder, sources, self._train = STAGES[name]
+        self.made_from = {source: weights_hash(root / source) for source in sources}
+        self.options = {**options, "made_from": self.made_from}
+
+    def run(self) -> None:
+        self._train(self)
 
     def magvit(self) -> MagvitV2:
         return MagvitV2.from_pretrained(self.root / "magvit", torch_dtype=torch.float32).to(self.device)
@@ -67,7 +58,7 @@ class Stage:
 
     def drawn(self, splits: tuple[str, ...], count: int, seed: int) -> judge_data.Lessons:
         """Lessons on drawn pictures."""
-        return self._lessons("magvit", self.work / "drawn", lambda: judge_data.drawn(
+        return self._lessons("magvit", self.work / f"drawn-{count}-{seed}", lambda: judge_data.drawn(
             self.magvit(), splits, count, seed
         ))  # fmt: skip
 
@@ -79,7 +70,7 @@ class Stage:
             make().save(file)
         return judge_data.Lessons.load(file)
 
-    def save(self, model: Any, recipe: Any, made_from: tuple[str, ...], reached: dict[str, Any]) -> None:
+    def save(self, model: Any, recipe: Any, reached: dict[str, Any]) -> None:
         folder = self.root / self.folder
         model.save_pretrained(folder)
         _forget_origin(folder / "config.json")
@@ -90,11 +81,10 @@ class Stage:
             "recipe": asdict(recipe),
             "steps": sum(phase["step"] for phase in saved),
             "minutes": round(sum(phase["seconds"] for phase in saved) / 60, 1),
-            "hardware": hardware(self.device),
-            "torch": torch.__version__,
+            "hardware": in_words(describe(self.device)),
             "reached": reached,
             "weights": file_hash(next(folder.glob("*.safetensors"))),
-            "made_from": {source: weights_hash(self.root / source) for source in made_from},
+            "made_from": self.made_from,
         }
         (folder / RECIPE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(json.dumps(record["reached"]), f"-> {folder}", flush=True)
@@ -111,14 +101,14 @@ def _train_tokenizer(stage: Stage) -> None:
     recipe = tokenizer.Recipe()
     model = tokenizer.train(recipe, stage.work, stage.device, **stage.options)
     reached = tokenizer.evaluate(model)
-    stage.save(model.half(), recipe, (), reached)
+    stage.save(model.half(), recipe, reached)
 
 
 def _train_generator(stage: Stage) -> None:
     recipe = generator.Recipe()
     magvit = stage.magvit()
     model = generator.train(recipe, magvit, stage.work, stage.device, **stage.options)
-    stage.save(model.half(), recipe, ("magvit",), {})
+    stage.save(model.half(), recipe, {})
     words = prompt_tokenizer()
     words.save_pretrained(stage.root / "tokenizer")
 
@@ -132,7 +122,7 @@ def _train_judge(stage: Stage) -> None:
     both = judge_data.Lessons.join(painted, drawn.only(range(len(painted) // 4)))
     model = judge.train(recipe, recipe.on_painted, magvit, both, stage.work, stage.device, first, **stage.options)
     model.model.half()
-    stage.save(model, recipe, ("magvit", "showo"), {})
+    stage.save(model, recipe, {})
 
 
 def _train_self_correct(stage: Stage) -> None:
@@ -141,17 +131,18 @@ def _train_self_correct(stage: Stage) -> None:
 
     drawn = stage.drawn(("align",), recipe.drawn, recipe.seed)
     wrong = judge_data.Lessons.join(judge_data.finals(stage.painted(recipe.paintings)), drawn)
-    data = self_correct.corrections(magvit, wrong, recipe.seed, recipe.right)
+    data = self_correct.corrections(magvit, wrong, recipe.seed)
     plain = generator.token_pool(magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
     model = self_correct.train(recipe, base, data, plain, stage.work, **stage.options)
-    stage.save(model.half(), recipe, ("magvit", "showo"), {})
+    stage.save(model.half(), recipe, {})
 
 
-STAGES: dict[str, tuple[str, Callable[[Stage], None]]] = {  # stage -> folder below assets/mini, what to do
-    "tokenizer": ("magvit", _train_tokenizer),
-    "generator": ("showo", _train_generator),
-    "judge": ("judge", _train_judge),
-    "self-correct": ("self-correct", _train_self_correct),
+# stage -> folder below assets/mini, those of the weights that it starts from, what to do
+STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
+    "tokenizer": ("magvit", (), _train_tokenizer),
+    "generator": ("showo", ("magvit",), _train_generator),
+    "judge": ("judge", ("magvit", "showo"), _train_judge),
+    "self-correct": ("self-correct", ("magvit", "showo"), _train_self_correct),
 }
 
 
@@ -169,9 +160,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Run one stage. Raises UserError where the weights it starts from are missing."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    folder, train = STAGES[arguments.stage]
     options = {
         "checkpoint_minutes": arguments.checkpoint_minutes,
         "stop_after_minutes": arguments.stop_after_minutes,
     }
-    train(Stage(arguments.stage, folder, arguments.work, arguments.assets, arguments.device, options))
+    Stage(arguments.stage, arguments.work, arguments.assets, arguments.device, options).run()

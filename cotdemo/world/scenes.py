@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,16 @@ def _box(x: int, y: int, difficulty: Difficulty) -> tuple[int, int, int, int]:
     return x, y, x + difficulty.box, y + difficulty.box
 
 
+def free_spots(taken: Iterable[tuple[int, int]], difficulty: Difficulty = DIFFICULTY) -> list[tuple[int, int]]:
+    """The allowed positions (left, top) where a box overlaps none of those at ``taken``."""
+    slots = range(0, difficulty.canvas - difficulty.box + 1, difficulty.pitch)
+    taken = list(taken)
+    return [
+        (x, y) for x in slots for y in slots
+        if all(abs(x - u) >= difficulty.box or abs(y - v) >= difficulty.box for u, v in taken)
+    ]  # fmt: skip
+
+
 def place(
     count: int,
     rng: np.random.Generator,
@@ -91,14 +102,10 @@ def place(
     ``relation`` = (i, name, j) asks that box i stands in that relation to box j (and, so that the picture is
     unambiguous to a person, not in another one besides).
     """
-    slots = range(0, difficulty.canvas - difficulty.box + 1, difficulty.pitch)
     while True:
         spots: list[tuple[int, int]] = []
         for _ in range(count):
-            free = [
-                (x, y) for x in slots for y in slots
-                if all(abs(x - u) >= difficulty.box or abs(y - v) >= difficulty.box for u, v in spots)
-            ]  # fmt: skip
+            free = free_spots(spots, difficulty)
             if not free:
                 break
             spots.append(free[rng.integers(len(free))])

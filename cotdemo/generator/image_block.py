@@ -1,0 +1,71 @@
+"""The image block's way through transformers' Phi, computing no more than a painting needs.
+
+The layers are Phi's own, unchanged; their modules are called here one by one, because Phi's ``forward`` computes what
+nobody reads: everything of the last layer for tokens that are painted already.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+from transformers import PhiModel
+
+
+class Prefix:
+    """Keys and values ``(rows, heads, length, width)`` of each layer that an image block attends to beside itself."""
+
+    def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor], real: torch.Tensor):
+        self.keys, self.values = keys, values
+        self.real = real  # (rows, length) bool, False at padding
+
+    def select(self, rows: torch.Tensor) -> Prefix:
+        """The prefixes of ``rows`` (int64), in that order, as often as they are named."""
+        keys, values = ([layer.index_select(0, rows) for layer in layers] for layers in (self.keys, self.values))
+        return Prefix(keys, values, self.real.index_select(0, rows))
+
+
+def image_hidden(phi: PhiModel, ids: torch.Tensor, prefix: Prefix, where: torch.Tensor) -> torch.Tensor:
+    """Last hidden states ``(rows, n, width)`` at the places ``where (rows, n)`` of image blocks ``ids (rows, length)``.
+
+    A block attends to itself in both directions and to all of its prefix that is real.
+    """
+    length, before = ids.shape[1], prefix.real.shape[1]
+    may_see = None if bool(prefix.real.all()) else F.pad(prefix.real, (0, length), value=True)[:, None, None]
+    heads = phi.layers[0].self_attn.head_dim
+    # rotary positions are relative, so counting from the padded start changes nothing
+    positions = torch.arange(before, before + length, device=ids.device)[None]
+    hidden = phi.embed_tokens(ids)
+    rotary = torch.stack(phi.rotary_emb(hidden, positions))[:, 0]  # cosines and sines (2, length, turned)
+    rotary = rotary[:, :, None].repeat(1, 1, hidden.shape[2] // heads, 1)  # for every head
+    rows = torch.arange(len(ids), device=ids.device)[:, None]
+    for index, layer in enumerate(phi.layers):
+        attention = layer.self_attn
+        normed = layer.input_layernorm(hidden)
+        keys = _turned(_heads(attention.k_proj(normed), heads, attention.k_layernorm), *rotary)
+        values = attention.v_proj(normed).unflatten(-1, (-1, heads))
+        if index == len(phi.layers) - 1:
+            hidden, normed, rotary = hidden[rows, where], normed[rows, where], rotary[:, where]
+        queries = _turned(_heads(attention.q_proj(normed), heads, attention.q_layernorm), *rotary)
+        mixed = F.scaled_dot_product_attention(
+            queries.transpose(1, 2),
+            torch.cat([prefix.keys[index], keys.transpose(1, 2)], dim=2),
+            torch.cat([prefix.values[index], values.transpose(1, 2)], dim=2),
+            attn_mask=may_see,
+        )
+        hidden = hidden + attention.dense(mixed.transpose(1, 2).flatten(2)) + layer.mlp(normed)
+    return phi.final_layernorm(hidden)
+
+
+def _heads(projected: torch.Tensor, width: int, norm: torch.nn.Module) -> torch.Tensor:
+    return norm(projected.unflatten(-1, (-1, width)))
+
+
+def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """``x (rows, length, heads, width)`` turned by its positions; beyond the width of ``cos`` it stays as it is."""
+    turned = cos.shape[-1]
+    half = turned // 2
+    out = x.clone() if turned < x.shape[-1] else torch.empty_like(x)
+    first, second = x[..., :half], x[..., half:turned]
+    torch.mul(first, cos[..., :half], out=out[..., :half]).addcmul_(second, sin[..., :half], value=-1)
+    torch.mul(second, cos[..., half:], out=out[..., half:turned]).addcmul_(first, sin[..., half:])
+    return out
