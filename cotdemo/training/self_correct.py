@@ -55,9 +55,8 @@ class Corrections:
 
 
 @torch.no_grad()
-def corrections(magvit: MagvitV2, lessons: Lessons, seed: int) -> Corrections:
+def corrections(magvit: MagvitV2, lessons: Lessons) -> Corrections:
     """Corrections of the wrong pictures in ``lessons``, save those whose critique cannot be followed."""
-    rng = np.random.default_rng([seed, 17])
     lessons = lessons.only(np.flatnonzero(lessons.outcome == 0))
     codes = torch.from_numpy(lessons.codes.astype(np.int64))
     rows, critiques, after = [], [], []
@@ -66,7 +65,7 @@ def corrections(magvit: MagvitV2, lessons: Lessons, seed: int) -> Corrections:
         for row, picture in enumerate(MagvitV2.to_uint8(magvit.decode(codes[first : first + 128])), start=first):
             entry, found = parse(str(lessons.prompts[row])), read(picture)
             faults = judge_reading(found, entry).faults
-            scene = follow(entry, found, faults[0], rng) if faults else None
+            scene = follow(entry, found, faults[0]) if faults else None
             if scene is not None:
                 rows.append(row)
                 critiques.append(faults[0].words())

@@ -131,7 +131,7 @@ def _train_self_correct(stage: Stage) -> None:
 
     drawn = stage.drawn(("align",), recipe.drawn, recipe.seed)
     wrong = judge_data.Lessons.join(judge_data.finals(stage.painted(recipe.paintings)), drawn)
-    data = self_correct.corrections(magvit, wrong, recipe.seed)
+    data = self_correct.corrections(magvit, wrong)
     plain = generator.token_pool(magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
     model = self_correct.train(recipe, base, data, plain, stage.work, **stage.options)
     stage.save(model.half(), recipe, {})
