@@ -59,11 +59,13 @@ def follow(entry: dict, found: Sequence[Found], fault: Fault, difficulty: Diffic
     elif fault.fault == "position":
         moved, anchor = same[0], next(item for item in objects if item.kind == _anchor(entry, fault.object))
         objects = [item for item in objects if item not in (moved, anchor)]
-        room = free_spots(map(_spot, objects), difficulty)
+        taken = [_spot(item) for item in objects]
         pairs = (
-            (at, spot) for at in _nearest(room, _spot(anchor)) for spot in _nearest(room, _spot(moved))
+            (at, spot)
+            for at in _nearest(free_spots(taken, difficulty), _spot(anchor))
+            for spot in _nearest(free_spots([*taken, at], difficulty), _spot(moved))
             if _stands(spot, at, fault.expected, difficulty)
-        )  # fmt: skip
+        )
         at, spot = next(pairs, (None, None))  # the anchor stays where it is, if there is room beside it
         if at is None:
             return None
