@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
+import tiny_mini
 import torch
 from golden import data, fill_by_rule
 from showo_cases import tiny_real
 
 from cotdemo.generator.showo import Showo
+from cotdemo.training import dpo
+from cotdemo.training.loop import Schedule
+from cotdemo.training.pairs import Pool, paint_pool, pairs_of
 from cotdemo.training.preference import dpo_loss, log_likelihood
 
 GOLDEN = json.loads(data("dpo_golden.json").read_text())
@@ -85,3 +91,57 @@ def test_a_margin_asks_for_more():
     with_margin = dpo_loss(chosen, rejected, zero, zero, beta=1.0, margin=torch.tensor([2.0]))
     assert with_margin.loss.item() == pytest.approx(0.693147, abs=1e-5)
     assert dpo_loss(chosen, rejected, zero, zero, beta=1.0).loss < with_margin.loss
+
+
+# Pairs, and a whole alignment
+
+
+def pool(right: list[list[bool]]) -> Pool:
+    right = np.asarray(right)
+    codes = np.arange(right.size * 64).reshape(*right.shape, 64) % 1024
+    return Pool(np.asarray([f"prompt {row}" for row in range(len(right))]), codes.astype(np.uint16), right)
+
+
+def test_pairs_are_right_and_wrong_pictures_of_one_prompt():
+    painted = pool([[True, False, True, False], [True] * 4, [False] * 4, [False, False, True, False]])
+    pairs = pairs_of(painted, most=3, seed=1)
+    assert pairs.prompts == ["prompt 0", "prompt 0", "prompt 3"]
+    sides = {True: set(), False: set()}
+    for row, right in enumerate(painted.right):
+        for codes, which in zip(painted.codes[row], right):
+            sides[bool(which)].add((row, *codes.tolist()))
+    rows = [int(prompt.split()[1]) for prompt in pairs.prompts]
+    assert all((row, *codes.tolist()) in sides[True] for row, codes in zip(rows, pairs.chosen))
+    assert all((row, *codes.tolist()) in sides[False] for row, codes in zip(rows, pairs.rejected))
+    assert len({tuple(codes.tolist()) for codes in pairs.chosen}) == 3  # no picture twice
+    assert len(pairs_of(painted, most=1, seed=1)) == 2
+
+
+def test_prompts_whose_pictures_agree_give_no_pairs():
+    with pytest.raises(ValueError, match="nothing to prefer"):
+        pairs_of(pool([[True, True], [False, False]]), most=1, seed=1)
+
+
+def test_a_pool_is_of_different_prompts_and_the_same_each_time(tmp_path):
+    pipeline = tiny_mini.backend(tmp_path).painter("base")
+    one, again = (paint_pool(pipeline, "align", prompts=3, paths=2, seed=4) for _ in range(2))
+    assert one.codes.shape == (3, 2, 64) and one.right.shape == (3, 2)
+    assert len(set(one.prompts.tolist())) == 3
+    assert np.array_equal(one.codes, again.codes)
+    one.save(tmp_path / "pool.npz")
+    assert np.array_equal(Pool.load(tmp_path / "pool.npz").right, one.right)
+
+
+def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
+    torch.manual_seed(0)
+    base = tiny_mini.backend(tmp_path).painter("base").showo
+    before = {name: value.clone() for name, value in base.state_dict().items()}
+    codes = torch.randint(1024, (2, 6, 64))
+    pairs = dpo.Pairs(["a photo of a red star"] * 6, *codes)
+    recipe = replace(dpo.Recipe(), batch=3, masks=2, schedule=Schedule(steps=12, lr=3e-3, warmup=2, half=False))
+    aligned = dpo.train(recipe, base, pairs, tmp_path / "work", every=4)
+    logged = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
+    assert logged[-1]["loss"] < 0.4 < logged[0]["loss"] < 0.693
+    assert logged[-1]["preferred"] > 0.9
+    assert logged[-1]["chosen"] > logged[-1]["rejected"]
+    assert any(not torch.equal(value, before[name]) for name, value in aligned.state_dict().items())

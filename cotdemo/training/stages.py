@@ -22,7 +22,7 @@ from ..generator.showo import Showo
 from ..hardware import describe, in_words
 from ..settings import BACKENDS
 from ..world.words import prompt_tokenizer
-from . import generator, judge, judge_data, self_correct, tokenizer
+from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer
 
 
 class Stage:
@@ -40,13 +40,13 @@ class Stage:
     def magvit(self) -> MagvitV2:
         return MagvitV2.from_pretrained(self.root / "magvit", torch_dtype=torch.float32).to(self.device)
 
-    def showo(self) -> Showo:
-        return Showo.from_pretrained(self.root / "showo", torch_dtype=torch.float32).to(self.device)
+    def showo(self, folder: str = "showo") -> Showo:
+        return Showo.from_pretrained(self.root / folder, torch_dtype=torch.float32).to(self.device)
 
-    def pipeline(self) -> ShowoPipeline:
+    def pipeline(self, folder: str = "showo") -> ShowoPipeline:
         defaults = BACKENDS["mini"]
         return ShowoPipeline(
-            prompt_tokenizer(), self.showo(), self.magvit(), steps=defaults.steps, guidance=defaults.guidance,
+            prompt_tokenizer(), self.showo(folder), self.magvit(), steps=defaults.steps, guidance=defaults.guidance,
             temperature=defaults.temperature, annealing=defaults.annealing,
         )  # fmt: skip
 
@@ -55,6 +55,15 @@ class Stage:
         return self._lessons("showo", self.work.parent / "painted", lambda: judge_data.painted(
             self.pipeline(), "align", paintings
         ))  # fmt: skip
+
+    def pool(self, folder: str, prompts: int, paths: int, seed: int) -> pairs.Pool:
+        """Paintings of ``align`` prompts by the generator in ``folder``, made once."""
+        name = f"pool-{weights_hash(self.root / folder)}-{prompts}x{paths}-{seed}.npz"
+        file = self.work.parent / name
+        if not file.exists():
+            print(f"painting: {name}", flush=True)
+            pairs.paint_pool(self.pipeline(folder), "align", prompts, paths, seed).save(file)
+        return pairs.Pool.load(file)
 
     def drawn(self, splits: tuple[str, ...], count: int, seed: int) -> judge_data.Lessons:
         """Lessons on drawn pictures."""
@@ -137,12 +146,31 @@ def _train_self_correct(stage: Stage) -> None:
     stage.save(model.half(), recipe, {})
 
 
+def _aligned(source: str) -> Callable[[Stage], None]:
+    """Alignment of the generator in the folder ``source``, by pairs of its own pictures."""
+
+    def train(stage: Stage) -> None:
+        recipe = dpo.Recipe()
+        pool = stage.pool(source, recipe.prompts, recipe.paths, recipe.seed)
+        found = pairs.pairs_of(pool, recipe.most, recipe.seed)
+        mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
+        print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
+        model = dpo.train(recipe, stage.showo(source), found, stage.work, **stage.options)
+        reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
+                   "right_before": round(float(pool.right.mean()), 4)}  # fmt: skip
+        stage.save(model.half(), recipe, reached)
+
+    return train
+
+
 # stage -> folder below assets/mini, those of the weights that it starts from, what to do
 STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
     "tokenizer": ("magvit", (), _train_tokenizer),
     "generator": ("showo", ("magvit",), _train_generator),
     "judge": ("judge", ("magvit", "showo"), _train_judge),
     "self-correct": ("self-correct", ("magvit", "showo"), _train_self_correct),
+    "dpo": ("dpo", ("magvit", "showo"), _aligned("showo")),
+    "dpo-iter": ("dpo-iter", ("magvit", "dpo"), _aligned("dpo")),
 }
 
 
