@@ -20,7 +20,8 @@ from cotdemo.training.repair import follow
 from cotdemo.world.checker_a import read
 from cotdemo.world.drawing import draw
 from cotdemo.world.geneval import Found, judge_reading
-from cotdemo.world.prompts import parse
+from cotdemo.world.prompts import TAGS, parse
+from cotdemo.world.splits import random_prompt, split
 from cotdemo.world.words import judge_tokenizer
 
 PROMPT = "a photo of a red star and a blue moon"
@@ -150,6 +151,20 @@ def test_a_lesson_is_criticised_exactly_where_it_is_wrong(lessons):
     assert [bool(text) for text in lessons.critiques] == [outcome == 0 for outcome in lessons.outcome]
 
 
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_variation_is_a_prompt_of_the_same_kind_that_another_picture_fits(tag):
+    rng = np.random.default_rng(2)
+    for _ in range(30):
+        entry = random_prompt(split("align"), tag, rng)
+        other = judge_data.variation(entry, rng)
+        assert parse(other["prompt"]) == other and other["tag"] == tag
+        if other["prompt"] != entry["prompt"]:  # two colours that are the same cannot be exchanged
+            found = read(draw(judge_data.random_scene(entry, rng)))
+            assert judge_reading(found, entry).strict and not (
+                judge_reading(found, other).strict and "color" in entry["include"][0]
+            )
+
+
 def test_paintings_can_be_made_in_parts(tiny, monkeypatch):
     monkeypatch.setattr(judge_data, "_TOGETHER", 2)
     pipeline = tiny.painter("base")
@@ -175,9 +190,10 @@ def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention
     pictures = rng.integers(256, size=(2, 64, 64, 3), dtype=np.uint8)
     prompts = [PROMPT, "a photo of a star"]
     answers = [
-        [("clarity", "yes"), ("potential", "no"), ("outcome", "yes"), ("describe", "red star")],
-        [("outcome", "no"), ("explain", "there is no star")],
+        [("clarity", "yes"), ("potential", "no"), ("outcome", "yes"), ("outcome", "no", "a photo of a blue star")],
+        [("outcome", "no"), ("explain", "there is no star"), ("describe", "red star")],
     ]
+    answers = [[judge.Answer(*one) for one in said] for said in answers]
     weights = dict.fromkeys(("clarity", "potential", "outcome", "explain", "describe"), 1.0)
     dear = {"potential no": 3.0, "clarity no": 5.0}
     packs = [judge.pack(one.conversation, prompt, said, weights, dear) for prompt, said in zip(prompts, answers)]
@@ -188,8 +204,8 @@ def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention
 
     total = count = 0.0
     for row, (prompt, said) in enumerate(zip(prompts, answers)):
-        for question, answer in said:
-            lesson = one.conversation.lesson(question, prompt, answer)
+        for question, answer, other in said:
+            lesson = one.conversation.lesson(question, other or prompt, answer)
             embeddings = judge.see(one.model, judge_pixels(pictures[row : row + 1], 64, one.model.model.image_newline))
             words = one.model.get_input_embeddings()(torch.tensor([lesson.ids[one.conversation.trunk :]]))
             hidden = one.model.model.language_model(inputs_embeds=torch.cat([embeddings, words], 1)).last_hidden_state

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -76,6 +77,14 @@ def new_judge(vision: dict, text: dict, tokenizer: PreTrainedTokenizerBase) -> J
     return Judge(model, tokenizer, "small")
 
 
+class Answer(NamedTuple):
+    """What to answer to a question, about the lesson's prompt or about another one."""
+
+    question: str
+    answer: str
+    prompt: str | None = None
+
+
 @dataclass(frozen=True)
 class Packed:
     """Lessons about one picture in one sequence; all of one length, the picture's tokens not counted among ``ids``."""
@@ -90,11 +99,11 @@ class Packed:
 def pack(
     conversation: Conversation,
     prompt: str,
-    answers: Sequence[tuple[str, str]],
+    answers: Sequence[Answer],
     weights: dict[str, float],
     dear: dict[str, float] | None = None,
 ) -> Packed:
-    """``answers`` are (question, what to answer); a branch's targets are exactly those of `Conversation.lesson`.
+    """A trunk of picture and ``prompt``, a branch for each answer, its targets exactly those of `Conversation.lesson`.
 
     ``weights`` are of questions, ``dear`` of answers besides.
     """
@@ -102,11 +111,12 @@ def pack(
     trunk = len(conversation.ids("outcome", prompt)) - len(conversation.tokenizer("match ?").input_ids)
     packed = Packed(list(conversation.ids("outcome", prompt)[picture:trunk]), [0] * (trunk - picture),
                     list(range(picture, trunk)), [IGNORE] * (trunk - picture), [0.0] * (trunk - picture))  # fmt: skip
-    for number, (question, answer) in enumerate(answers, start=1):
-        lesson = conversation.lesson(question, prompt, answer)
-        start = picture if question == "describe" else trunk
+    for number, (question, answer, other) in enumerate(answers, start=1):
+        lesson = conversation.lesson(question, other or prompt, answer)
+        alone = question == "describe" or other is not None  # sees the picture, and not the prompt
+        start = picture if alone else trunk
         packed.ids.extend(lesson.ids[start:])
-        packed.branch.extend([-number if question == "describe" else number] * (len(lesson.ids) - start))
+        packed.branch.extend([-number if alone else number] * (len(lesson.ids) - start))
         packed.positions.extend(range(start, len(lesson.ids)))
         packed.targets.extend(lesson.targets[start:])
         said = sum(target != IGNORE for target in lesson.targets)
@@ -118,7 +128,7 @@ def pack(
 def collate(packs: Sequence[Packed], picture: int, pad: int) -> dict[str, torch.Tensor]:
     """Packed lessons as tensors ``(lessons, length)`` and their attention ``(lessons, 1, picture + length, same)``.
 
-    A word sees the picture, earlier words of its own branch and, unless its branch is negative (describe), the prompt.
+    A word sees the picture, earlier words of its own branch and, unless its branch is negative, the prompt.
     """
     length = max(len(p.ids) for p in packs)
 
@@ -141,13 +151,18 @@ def collate(packs: Sequence[Packed], picture: int, pad: int) -> dict[str, torch.
     }
 
 
-def answers_of(lessons: Lessons, row: int) -> list[tuple[str, str]]:
-    """What lesson ``row`` teaches: every question that it gives an answer to."""
-    said = [(q, "yes" if getattr(lessons, q)[row] else "no") for q in _QUESTIONS if getattr(lessons, q)[row] != UNKNOWN]
+def answers_of(lessons: Lessons, row: int) -> list[Answer]:
+    """What lesson ``row`` teaches: every question that it gives an answer to.
+
+    Asked about two prompts that differ in one point, a judge cannot do with having seen all their words in the picture.
+    """
+    yes_no = {True: "yes", False: "no"}
+    said = [Answer(q, yes_no[bool(value)]) for q in _QUESTIONS if (value := getattr(lessons, q)[row]) != UNKNOWN]
+    said.append(Answer("outcome", yes_no[bool(lessons.other_outcome[row])], str(lessons.other[row])))
     if lessons.critiques[row]:
-        said.append(("explain", str(lessons.critiques[row])))
+        said.append(Answer("explain", str(lessons.critiques[row])))
     if lessons.contents[row]:
-        said.append(("describe", str(lessons.contents[row])))
+        said.append(Answer("describe", str(lessons.contents[row])))
     return said
 
 

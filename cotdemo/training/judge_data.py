@@ -7,6 +7,7 @@ pasted in, seen through the image tokenizer. *Painted*: guesses along the genera
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from ..generator.pipeline import ShowoPipeline
 from ..world.checker_a import read
 from ..world.drawing import draw
 from ..world.geneval import Found, judge_reading
-from ..world.prompts import TAGS
-from ..world.scenes import COLOURS, KINDS, Object, Scene, free_spots
+from ..world.prompts import NUMBERS, TAGS, metadata
+from ..world.scenes import COLOURS, KINDS, RELATIONS, Object, Scene, free_spots
 from ..world.splits import random_prompt, random_scene, split
 from .pictures import TAG_WEIGHTS, to_pixels
 
@@ -51,6 +52,8 @@ class Lessons:
     outcome: np.ndarray  # (n,) int8
     critiques: np.ndarray  # (n,) str: what is wrong; "" where nothing is known to be
     contents: np.ndarray  # (n,) str: what is in the picture, in words
+    other: np.ndarray  # (n,) str: another prompt, that the picture fits or that differs in one point
+    other_outcome: np.ndarray  # (n,) int8: whether the picture fits that one
     step: np.ndarray  # (n,) int16: step of the guess, or -1 where it was drawn
     path: np.ndarray  # (n,) int32: guesses of one painting share it
 
@@ -84,6 +87,43 @@ def contents(found: tuple[Found, ...]) -> str:
 def inventory(found: tuple[Found, ...]) -> Counter:
     """The objects and colours read in a picture, whatever their places."""
     return Counter((item.kind, item.colour) for item in found)
+
+
+def other_prompt(entry: dict, found: Sequence[Found], rng: np.random.Generator) -> dict:
+    """The metadata of another prompt about a picture: for many wrong pictures one that they fit, else a variation."""
+    if not judge_reading(found, entry).strict and rng.random() < 0.7:
+        groups = Counter((item.kind, item.colour) for item in found)
+        kinds = {kind for kind, _ in groups}
+        include = [{"class": kind, "count": count, "color": colour} for (kind, colour), count in groups.items()]
+        if None not in kinds and len(kinds) == len(groups) == 1 and include[0]["count"] in (1, *NUMBERS.values()):
+            return metadata("colors" if include[0]["count"] == 1 else "counting", include)
+        if None not in kinds and len(kinds) == len(groups) == len(found) == 2:
+            return metadata("color_attr", include)
+    return variation(entry, rng)
+
+
+def variation(entry: dict, rng: np.random.Generator) -> dict:
+    """The metadata of a prompt that differs from ``entry`` in one point: colours or places exchanged, where there are
+    two, or another colour, number, relation or kind."""
+    include = [dict(item) for item in entry["include"]]
+    item = include[rng.integers(len(include))]
+    tag = entry["tag"]
+
+    def another(value: str, values: Sequence[str]) -> str:
+        return [one for one in values if one != value][rng.integers(len(values) - 1)]
+
+    if tag == "color_attr" and rng.random() < 0.6:
+        include[0]["color"], include[1]["color"] = include[1]["color"], include[0]["color"]
+    elif tag == "position" and rng.random() < 0.6:
+        include[1]["position"] = [another(include[1]["position"][0], RELATIONS), 0]
+    elif tag == "counting" and rng.random() < 0.6:
+        item["count"] = int(another(item["count"], list(NUMBERS.values())))
+    elif "color" in item and rng.random() < 0.7:
+        item["color"] = another(item["color"], list(COLOURS))
+    else:
+        kinds = [kind for kind in KINDS if all(kind != one["class"] for one in include)]
+        item["class"] = kinds[rng.integers(len(kinds))]
+    return metadata(tag, include)
 
 
 def _swapped(scene: Scene, rng: np.random.Generator) -> Scene:
@@ -169,12 +209,15 @@ def drawn(magvit: MagvitV2, splits: tuple[str, ...], count: int, seed: int) -> L
         damaged = rng.random(size) < 0.2
         codes[damaged] = _paste(codes, rng)[damaged]
         pictures = MagvitV2.to_uint8(magvit.decode(torch.from_numpy(codes)))
-        parts.append(_label(entries, codes, [read(picture) for picture in pictures]))
+        parts.append(_label(entries, codes, [read(picture) for picture in pictures], rng))
     return Lessons.join(*parts)
 
 
-def _label(entries: list[dict], codes: np.ndarray, readings: list[tuple[Found, ...]]) -> Lessons:
+def _label(
+    entries: list[dict], codes: np.ndarray, readings: list[tuple[Found, ...]], rng: np.random.Generator
+) -> Lessons:
     n = len(entries)
+    others = [other_prompt(entry, found, rng) for entry, found in zip(entries, readings)]
     verdicts = [judge_reading(found, entry) for found, entry in zip(readings, entries)]
     return Lessons(
         prompts=np.asarray([entry["prompt"] for entry in entries]),
@@ -184,6 +227,10 @@ def _label(entries: list[dict], codes: np.ndarray, readings: list[tuple[Found, .
         outcome=np.asarray([verdict.strict for verdict in verdicts], np.int8),
         critiques=np.asarray([verdict.faults[0].words() if verdict.faults else "" for verdict in verdicts]),
         contents=np.asarray([contents(found) for found in readings]),
+        other=np.asarray([entry["prompt"] for entry in others]),
+        other_outcome=np.asarray(
+            [judge_reading(found, entry).strict for found, entry in zip(readings, others)], np.int8
+        ),
         step=np.full(n, -1, np.int16),
         path=np.full(n, -1, np.int32),
     )
@@ -211,14 +258,15 @@ def painted(pipeline: ShowoPipeline, split_name: str, paintings: Paintings) -> L
             while not painting.done:
                 trail.append(painting.step().codes.numpy())
         last = [read(picture) for picture in painting.decode(trail[-1])]
-        right = _label(entries, trail[-1], last).outcome
+        right = np.asarray([judge_reading(found, entry).strict for found, entry in zip(last, entries)], np.int8)
+        varied = np.random.default_rng([paintings.seed, 29, first])
         chosen = np.sort(rng.choice(taken, size=min(paintings.guesses + 1, taken), replace=False))
         for index in sorted({*chosen.tolist(), taken - 1}):
             readings = [read(picture) for picture in painting.decode(trail[index])]
             clear = [inventory(now) == inventory(end) for now, end in zip(readings, last)]
             parts.append(
                 replace(
-                    _label(entries, trail[index], readings),
+                    _label(entries, trail[index], readings, varied),
                     clarity=np.asarray(clear, np.int8),
                     potential=right,
                     step=np.full(size, index, np.int16),

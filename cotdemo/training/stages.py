@@ -128,7 +128,7 @@ def _train_judge(stage: Stage) -> None:
     drawn = stage.drawn(("pretrain", "align"), recipe.drawn, recipe.seed)
     first = judge.train(recipe, recipe.on_drawn, magvit, drawn, stage.work / "drawn", stage.device, **stage.options)
     painted = stage.painted(recipe.paintings)
-    both = judge_data.Lessons.join(painted, drawn.only(range(len(painted) // 4)))
+    both = judge_data.Lessons.join(painted, drawn.only(range(min(len(drawn), len(painted) // 2))))
     model = judge.train(recipe, recipe.on_painted, magvit, both, stage.work, stage.device, first, **stage.options)
     model.model.half()
     stage.save(model, recipe, {})
