@@ -18,6 +18,7 @@ METHODS = ("baseline", "orm", "parm", "parm++")
 MODELS = ("base", "self-correct", "dpo", "dpo-iter", "dpo-iter-parm")
 VERDICTS = ("argmax", "sampled")
 CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first picture
+REPAINTING_GUIDANCE = 0.0  # away from a picture that follows nothing is also away from the one that is repainted
 
 MAX_PROMPT = 300
 PATHS = (1, 32)

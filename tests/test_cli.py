@@ -361,7 +361,7 @@ def test_eval_needs_a_file_for_its_figures(capsys):
 
 def test_train_names_what_is_missing(tmp_path, capsys):
     assert cli.main(["train", "generator", "--assets", str(tmp_path), "--work", str(tmp_path)]) == 2
-    assert "MagvitV2 cannot be loaded" in capsys.readouterr().err
+    assert "train tokenizer" in capsys.readouterr().err
 
 
 def test_judge_measures_the_judge_against_the_checker(tiny, monkeypatch, tmp_path):

@@ -550,7 +550,7 @@ def test_reflect_judges_a_picture_that_nobody_has_judged():
     asked = of(Judged, more)[0]
     assert (asked.question, asked.round, asked.path, asked.step) == ("outcome", 0, 0, 3)
     assert (more[-1].round, studio.started[1][0]) == (1, "self-correct")
-    assert more[-1].generator_passes == events[-1].generator_passes + 2 * 2 * 4
+    assert more[-1].generator_passes == events[-1].generator_passes + 2 * 4  # without guidance
 
 
 def test_reflect_repaints_a_right_picture_only_if_told_to():

@@ -183,7 +183,7 @@ def test_more_of_the_same_class_is_correct_unless_it_was_counted():
         ("a star", [], "there is no star"),
         ("a blue star", [found("star")], "the star is red , not blue"),
         ("a star left of a moon", [found("star", x=40), found("moon")], "the star is right of , not left of"),
-        ("a star", [found(None, None)], "something is malformed; there is no star"),
+        ("a star", [found(None, None)], "there is no star; something is malformed"),
     ],
 )
 def test_what_is_wrong_is_said_in_words(prompt, objects, reason):

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, StepDecoded, Winner
-from ..settings import Settings
+from ..settings import REPAINTING_GUIDANCE, Settings
 from .protocols import Backend, Context, Look
 from .verdicts import drawn, likeliest, score
 
@@ -42,11 +42,6 @@ class Run:
     check: bool = True
     rewrite: Callable[[str], str] | None = None
     meter: Meter = field(default_factory=Meter)
-
-    @property
-    def passes_per_step(self) -> int:
-        """Forward passes of one path in one step: guidance adds the unconditional one."""
-        return 2 if self.settings.guidance > 0 else 1
 
     @property
     def truth(self) -> bool:
@@ -92,6 +87,8 @@ class Round:
         self.run, self.number, self.context = run, number, context
         self.settings = run.settings
         self.model = model or run.settings.model
+        self.guidance = REPAINTING_GUIDANCE if context else run.settings.guidance
+        self.passes_per_step = 2 if self.guidance > 0 else 1  # guidance adds the unconditional one
         self.last_step = run.settings.steps - 1
         self.guesses: dict[int, StepDecoded] = {}  # latest of each path, with its picture where that was decoded
         self._passes_before = run.meter.generator_passes
@@ -105,14 +102,14 @@ class Round:
         painter = self.run.backend.painter(self.model)
         seed = round_seed(s.seed, self.number)
         self.painting = painter.start(
-            s.prompt, range(s.paths), s.steps, s.guidance, s.temperature, seed, context=self.context
+            s.prompt, range(s.paths), s.steps, self.guidance, s.temperature, seed, context=self.context
         )
 
     def step(self, see: Collection[int]) -> Iterator[Event]:
         """One step of every live path, decoding the guesses of those in ``see`` (of all, where all are shown)."""
         yield self.progress("painting")
         step = self.painting.step()
-        self.run.meter.generator_passes += len(step.paths) * self.run.passes_per_step
+        self.run.meter.generator_passes += len(step.paths) * self.passes_per_step
         rows = [row for row, path in enumerate(step.paths) if self.run.show == "all" or path in see]
         pictures = dict(zip(rows, self.painting.decode(step.codes[rows]))) if rows else {}
         self.run.meter.pictures_decoded += len(rows)
@@ -176,7 +173,7 @@ class Round:
                     yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason)
         meter, s = self.run.meter, self.settings
         spent = meter.generator_passes - self._passes_before
-        meter.passes_saved += s.paths * s.steps * self.run.passes_per_step - spent
+        meter.passes_saved += s.paths * s.steps * self.passes_per_step - spent
         guess, p_yes = self.guesses[path], outcome.p_yes if outcome else None
         winner = Winner(self.number, path, tuple(survivors), p_yes, fallback, guess.codes, guess.picture)
         yield winner

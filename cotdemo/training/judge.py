@@ -54,8 +54,8 @@ class Recipe:
     dear: dict = field(default_factory=lambda: {"potential yes": 3.0, "clarity no": 2.0})
     drawn: int = 40_000  # lessons on drawn pictures, to learn to see
     paintings: Paintings = Paintings()  # of several guesses each, to learn to judge
-    on_drawn: Schedule = Schedule(steps=3500, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
-    on_painted: Schedule = Schedule(steps=2600, lr=8e-4, warmup=50, lr_end=1e-5, average=0.995)
+    on_drawn: Schedule = Schedule(steps=3000, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
+    on_painted: Schedule = Schedule(steps=2200, lr=8e-4, warmup=50, lr_end=1e-5, average=0.995)
 
 
 def new_judge(vision: dict, text: dict, tokenizer: PreTrainedTokenizerBase) -> Judge:

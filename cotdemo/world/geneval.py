@@ -117,6 +117,6 @@ def judge_reading(found: Sequence[Found], metadata: dict) -> Verdict:
             )
     malformed = [Fault("malformed", "something", "clear", "malformed")] if broken else []
 
-    # What cannot be read explains what is missing, so it is said first.
-    faults = (*malformed, *wrong, *surplus)
+    # What is malformed was often to be what is missing, and that says more.
+    faults = (*wrong, *malformed, *surplus)
     return Verdict(correct=not wrong, strict=not faults, faults=faults)
