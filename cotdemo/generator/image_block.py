@@ -17,6 +17,7 @@ class Prefix:
     def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor], real: torch.Tensor):
         self.keys, self.values = keys, values
         self.real = real  # (rows, length) bool, False at padding
+        self.padded = not bool(real.all())
 
     def select(self, rows: torch.Tensor) -> Prefix:
         """The prefixes of ``rows`` (int64), in that order, as often as they are named."""
@@ -30,22 +31,22 @@ def image_hidden(phi: PhiModel, ids: torch.Tensor, prefix: Prefix, where: torch.
     A block attends to itself in both directions and to all of its prefix that is real.
     """
     length, before = ids.shape[1], prefix.real.shape[1]
-    may_see = None if bool(prefix.real.all()) else F.pad(prefix.real, (0, length), value=True)[:, None, None]
-    heads = phi.layers[0].self_attn.head_dim
+    may_see = F.pad(prefix.real, (0, length), value=True)[:, None, None] if prefix.padded else None
+    width = phi.layers[0].self_attn.head_dim
     # rotary positions are relative, so counting from the padded start changes nothing
     positions = torch.arange(before, before + length, device=ids.device)[None]
     hidden = phi.embed_tokens(ids)
     rotary = torch.stack(phi.rotary_emb(hidden, positions))[:, 0]  # cosines and sines (2, length, turned)
-    rotary = rotary[:, :, None].repeat(1, 1, hidden.shape[2] // heads, 1)  # for every head
+    rotary = rotary[:, :, None].repeat(1, 1, hidden.shape[2] // width, 1)  # for every head
     rows = torch.arange(len(ids), device=ids.device)[:, None]
     for index, layer in enumerate(phi.layers):
         attention = layer.self_attn
         normed = layer.input_layernorm(hidden)
-        keys = _turned(_heads(attention.k_proj(normed), heads, attention.k_layernorm), *rotary)
-        values = attention.v_proj(normed).unflatten(-1, (-1, heads))
+        keys = _turned(_heads(attention.k_proj(normed), width, attention.k_layernorm), *rotary)
+        values = attention.v_proj(normed).unflatten(-1, (-1, width))
         if index == len(phi.layers) - 1:
             hidden, normed, rotary = hidden[rows, where], normed[rows, where], rotary[:, where]
-        queries = _turned(_heads(attention.q_proj(normed), heads, attention.q_layernorm), *rotary)
+        queries = _turned(_heads(attention.q_proj(normed), width, attention.q_layernorm), *rotary)
         mixed = F.scaled_dot_product_attention(
             queries.transpose(1, 2),
             torch.cat([prefix.keys[index], keys.transpose(1, 2)], dim=2),
