@@ -138,9 +138,10 @@ def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
     before = {name: value.clone() for name, value in base.state_dict().items()}
     codes = torch.randint(1024, (2, 6, 64))
     pairs = dpo.Pairs(["a photo of a red star"] * 6, *codes)
-    recipe = replace(dpo.Recipe(), batch=3, masks=2, schedule=Schedule(steps=12, lr=3e-3, warmup=2, half=False))
-    aligned = dpo.train(recipe, base, pairs, tmp_path / "work", every=4)
-    logged = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
+    recipe = replace(dpo.Recipe(), batch=3, masks=2, schedule=Schedule(steps=50, lr=3e-3, warmup=2, half=False))
+    aligned = dpo.train(recipe, base, pairs, tmp_path / "work", every=5)
+    *logged, drift = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
+    assert drift["unconditional"] != 0
     assert logged[-1]["loss"] < 0.4 < logged[0]["loss"] < 0.693
     assert logged[-1]["preferred"] > 0.9
     assert logged[-1]["chosen"] > logged[-1]["rejected"]

@@ -1,4 +1,4 @@
-"""Alignment of the generator by direct preference optimisation: once, iterated, and guided by the judge.
+"""Alignment of the generator by direct preference optimisation, once or iterated.
 
 Both pictures of a pair are seen through the same masks, several of them, whose sums are averaged; the reference is
 computed in the same precision. Chosen and rejected log-likelihoods are logged apart, as both may fall, and so is that
@@ -57,15 +57,22 @@ def train(recipe: Recipe, base: Showo, pairs: Pairs, work: Path, **options) -> S
         chosen, rejected = sums(model)
         with torch.no_grad():
             before = sums(reference)
-            blank = vocabulary.sequences([vocabulary.prefix()] * len(rows), codes[: len(rows)].masked_fill(masked, -1))
-            unconditional = [log_likelihood(of, blank, codes[: len(rows)], masked).mean() for of in (model, reference)]
         said = dpo_loss(chosen, rejected, *before, recipe.beta)
         return {
             "loss": said.loss.mean(),
             "preferred": (said.chosen_reward > said.rejected_reward).float().mean(),
             "chosen": (chosen - before[0]).mean(),
             "rejected": (rejected - before[1]).mean(),
-            "unconditional": unconditional[0] - unconditional[1],
         }
 
-    return fit(base, step, recipe.schedule, work, **options)
+    @torch.no_grad()
+    def drift(model: Showo, done: int) -> dict[str, float]:
+        """How much likelier chosen pictures have become without a prompt."""
+        rng = torch.Generator().manual_seed(recipe.seed)
+        codes = pairs.chosen[torch.randint(len(pairs), (64,), generator=rng)]
+        masked = mask_codes(codes, rng)
+        ids = vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1))
+        now, before = (log_likelihood(of, ids, codes, masked).mean().item() for of in (model, reference))
+        return {"unconditional": now - before}
+
+    return fit(base, step, recipe.schedule, work, probe=drift, probe_every=50, **options)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from ..world.geneval import Found, judge_reading
 from ..world.prompts import NUMBERS, TAGS, metadata
 from ..world.scenes import COLOURS, KINDS, RELATIONS, Object, Scene, free_spots
 from ..world.splits import random_prompt, random_scene, split
+from .arrays import Arrays
 from .pictures import TAG_WEIGHTS, to_pixels
 
 STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes
@@ -42,7 +42,7 @@ class Paintings:
 
 
 @dataclass(frozen=True)
-class Lessons:
+class Lessons(Arrays):
     """Pictures and answers; arrays of one length. Questions hold 1 (yes), 0 (no) or UNKNOWN."""
 
     prompts: np.ndarray  # (n,) str
@@ -59,15 +59,6 @@ class Lessons:
 
     def __len__(self) -> int:
         return len(self.prompts)
-
-    def save(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(file, **{field.name: getattr(self, field.name) for field in fields(self)})
-
-    @classmethod
-    def load(cls, file: Path) -> Lessons:
-        with np.load(file) as saved:
-            return cls(**{field.name: saved[field.name] for field in fields(cls)})
 
     @classmethod
     def join(cls, *parts: Lessons) -> Lessons:

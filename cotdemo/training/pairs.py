@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,27 +12,19 @@ from ..world.checker_a import read
 from ..world.geneval import judge_reading
 from ..world.prompts import TAGS
 from ..world.splits import random_prompt, split
+from .arrays import Arrays
 from .pictures import TAG_WEIGHTS
 
 _TOGETHER = 96  # paintings in one batch
 
 
 @dataclass(frozen=True)
-class Pool:
+class Pool(Arrays):
     """Several paintings of each of some prompts; arrays ``(prompts, paths, ...)``."""
 
     prompts: np.ndarray  # (prompts,) str, all different
     codes: np.ndarray  # (prompts, paths, tokens) uint16
     right: np.ndarray  # (prompts, paths) bool: strictly, by checker A
-
-    def save(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(file, prompts=self.prompts, codes=self.codes, right=self.right)
-
-    @classmethod
-    def load(cls, file: Path) -> Pool:
-        with np.load(file) as saved:
-            return cls(saved["prompts"], saved["codes"], saved["right"])
 
 
 @torch.no_grad()

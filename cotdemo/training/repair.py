@@ -10,7 +10,7 @@ from itertools import cycle
 import numpy as np
 
 from ..world.geneval import Fault, Found
-from ..world.scenes import COLOURS, DIFFICULTY, KINDS, Difficulty, Object, Scene, free_spots, relations
+from ..world.scenes import COLOURS, DIFFICULTY, KINDS, Difficulty, Object, Scene, box_at, free_spots, relations
 
 Spot = tuple[int, int]
 _USUAL = dict(zip(KINDS, cycle(COLOURS)))  # the colour of what is added where nothing says which
@@ -91,7 +91,7 @@ def _anchor(entry: dict, kind: str) -> str:
 
 def _stands(spot: Spot, anchor: Spot, relation: str, difficulty: Difficulty) -> bool:
     """Whether a box at ``spot`` stands in that relation to one at ``anchor``, and in no other one besides."""
-    return relations(_box(spot, difficulty), _box(anchor, difficulty)) == {relation}
+    return relations(box_at(*spot, difficulty), box_at(*anchor, difficulty)) == {relation}
 
 
 def _nearest(spots: Sequence[Spot], to: Spot) -> list[Spot]:
@@ -108,10 +108,6 @@ def _snapped(item: Found, difficulty: Difficulty) -> Spot:
 
 def _spot(item: Object) -> Spot:
     return item.x, item.y
-
-
-def _box(spot: Spot, difficulty: Difficulty) -> tuple[int, int, int, int]:
-    return *spot, spot[0] + difficulty.box, spot[1] + difficulty.box
 
 
 def _apart(spots: Sequence[Spot], difficulty: Difficulty) -> bool:

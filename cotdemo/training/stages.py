@@ -23,6 +23,7 @@ from ..hardware import describe, in_words
 from ..settings import BACKENDS
 from ..world.words import prompt_tokenizer
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer
+from .arrays import Kind
 
 
 class Stage:
@@ -52,32 +53,18 @@ class Stage:
 
     def painted(self, paintings: judge_data.Paintings) -> judge_data.Lessons:
         """Lessons from the base generator's paintings; several stages learn from them, so they are made once."""
-        return self._lessons("showo", self.work.parent / "painted", lambda: judge_data.painted(
-            self.pipeline(), "align", paintings
-        ))  # fmt: skip
-
-    def pool(self, folder: str, prompts: int, paths: int, seed: int) -> pairs.Pool:
-        """Paintings of ``align`` prompts by the generator in ``folder``, made once."""
-        name = f"pool-{weights_hash(self.root / folder)}-{prompts}x{paths}-{seed}.npz"
-        file = self.work.parent / name
-        if not file.exists():
-            print(f"painting: {name}", flush=True)
-            pairs.paint_pool(self.pipeline(folder), "align", prompts, paths, seed).save(file)
-        return pairs.Pool.load(file)
+        file = self.work.parent / f"painted-{weights_hash(self.root / 'showo')}.npz"
+        return _kept(file, judge_data.Lessons, lambda: judge_data.painted(self.pipeline(), "align", paintings))
 
     def drawn(self, splits: tuple[str, ...], count: int, seed: int) -> judge_data.Lessons:
         """Lessons on drawn pictures."""
-        return self._lessons("magvit", self.work / f"drawn-{count}-{seed}", lambda: judge_data.drawn(
-            self.magvit(), splits, count, seed
-        ))  # fmt: skip
+        file = self.work / f"drawn-{count}-{seed}-{weights_hash(self.root / 'magvit')}.npz"
+        return _kept(file, judge_data.Lessons, lambda: judge_data.drawn(self.magvit(), splits, count, seed))
 
-    def _lessons(self, source: str, file: Path, make: Callable[[], judge_data.Lessons]) -> judge_data.Lessons:
-        """Lessons made once for one set of weights, whose hash is in the file's name, and kept."""
-        file = file.with_name(f"{file.name}-{weights_hash(self.root / source)}.npz")
-        if not file.exists():
-            print(f"making lessons: {file.name}", flush=True)
-            make().save(file)
-        return judge_data.Lessons.load(file)
+    def pool(self, folder: str, prompts: int, paths: int, seed: int) -> pairs.Pool:
+        """Paintings of ``align`` prompts by the generator in ``folder``."""
+        file = self.work.parent / f"pool-{prompts}x{paths}-{seed}-{weights_hash(self.root / folder)}.npz"
+        return _kept(file, pairs.Pool, lambda: pairs.paint_pool(self.pipeline(folder), "align", prompts, paths, seed))
 
     def save(self, model: Any, recipe: Any, reached: dict[str, Any]) -> None:
         folder = self.root / self.folder
@@ -97,6 +84,14 @@ class Stage:
         }
         (folder / RECIPE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(json.dumps(record["reached"]), f"-> {folder}", flush=True)
+
+
+def _kept(file: Path, kind: type[Kind], make: Callable[[], Kind]) -> Kind:
+    """What is made once for one set of weights, whose hash is in the file's name, and kept."""
+    if not file.exists():
+        print(f"making {file.name}", flush=True)
+        make().save(file)
+    return kind.load(file)
 
 
 def _forget_origin(config: Path) -> None:

@@ -77,7 +77,8 @@ def relations(box_a: tuple[float, float, float, float], box_b: tuple[float, floa
     return {name for name, true in holds.items() if true}
 
 
-def _box(x: int, y: int, difficulty: Difficulty) -> tuple[int, int, int, int]:
+def box_at(x: int, y: int, difficulty: Difficulty) -> tuple[int, int, int, int]:
+    """The box (left, top, right, bottom) of an object whose left and top edges are given."""
     return x, y, x + difficulty.box, y + difficulty.box
 
 
@@ -113,6 +114,6 @@ def place(
             continue  # the first boxes left no room: start over
         if relation is not None:
             i, name, j = relation
-            if relations(_box(*spots[i], difficulty), _box(*spots[j], difficulty)) != {name}:
+            if relations(box_at(*spots[i], difficulty), box_at(*spots[j], difficulty)) != {name}:
                 continue
         return spots
