@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,11 @@ log = logging.getLogger(__name__)
 
 MINI = Path(__file__).parents[1] / "assets" / "mini"
 RECIPE = "recipe.json"  # beside each shipped weight: what made it, and the hashes of the weights it was made from
-_REMADE_BY = {"magvit": "tokenizer", "showo": "generator", "judge": "judge", "self-correct": "self-correct"}
+_REMADE_BY = {
+    "magvit": "tokenizer", "showo": "generator", "self-correct": "self-correct", "judge-zero-shot": "judge-zero-shot",
+    "judge-orm": "judge-orm", "judge-prm": "judge-prm", "judge": "judge",
+}  # fmt: skip
+_JUDGES = {"parm": "judge", "orm": "judge-orm", "zero-shot": "judge-zero-shot", "prm": "judge-prm"}  # verifier -> folder of the embedded model
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,11 @@ class Released:
     generators: Mapping[str, tuple[str, str | None]]  # model -> repository, sub-folder
     magvit: str = "showlab/magvitv2"
     words: str = "microsoft/phi-1_5"
-    judge: tuple[str, str] = ("ZiyuG/Image-Generation-CoT", "parm")
+    judges: Mapping[str, tuple[str, str]] = field(
+        default_factory=lambda: {
+            "parm": ("ZiyuG/Image-Generation-CoT", "parm"), "orm": ("ZiyuG/Image-Generation-CoT", "orm_ft")
+        }
+    )  # fmt: skip
     annealing: str = "compounding"
 
 
@@ -94,6 +102,7 @@ class Backend:
         self.name, self.device, self.dtype = name, device, dtype
         self._lock = threading.RLock()  # the page warms a backend up while a first visitor may already ask
         self._painters: dict[str, ShowoPipeline] = {}
+        self._judges: dict[str, Judge] = {}  # by where they come from: one may be several verifiers
 
     # What a backend is made of; the two kinds below load them from different places.
     grid: tuple[int, int]
@@ -112,7 +121,11 @@ class Backend:
     def _load_showo(self, model: str) -> Showo:
         raise NotImplementedError
 
-    def _load_judge(self) -> Judge:
+    def _judge_of(self, verifier: str) -> str:
+        """Where the judge comes from."""
+        raise NotImplementedError
+
+    def _load_judge(self, home: str) -> Judge:
         raise NotImplementedError
 
     def check_prompt(self, prompt: str) -> None:
@@ -126,14 +139,13 @@ class Backend:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         return self._load_words()
 
-    @property
-    def judge(self) -> Judge:
+    def verifier(self, name: str) -> Judge:
+        """The judge of that name (``cotdemo.settings.VERIFIERS``). Raises UserError where it cannot be loaded."""
+        home = self._judge_of(name)
         with self._lock:
-            return self._judge
-
-    @cached_property
-    def _judge(self) -> Judge:
-        return self._load_judge()
+            if home not in self._judges:
+                self._judges[home] = self._load_judge(home)
+            return self._judges[home]
 
     def painter(self, model: str) -> ShowoPipeline:
         """The pipeline around one set of generator weights. Raises UserError where they cannot be loaded."""
@@ -160,7 +172,7 @@ class Backend:
     def warm_up(self) -> None:
         """Load what a first run needs, so that it does not wait."""
         self.painter("base")
-        _ = self.judge
+        self.verifier("parm")
 
 
 class MiniBackend(Backend):
@@ -205,8 +217,11 @@ class MiniBackend(Backend):
         folder = "showo" if model == "base" else model
         return self._load(folder, lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
 
-    def _load_judge(self) -> Judge:
-        return self._load("judge", lambda folder: Judge.from_pretrained(folder, device=self.device, dtype=self.dtype))
+    def _judge_of(self, verifier: str) -> str:
+        return _JUDGES[verifier]
+
+    def _load_judge(self, home: str) -> Judge:
+        return self._load(home, lambda folder: Judge.from_pretrained(folder, device=self.device, dtype=self.dtype))
 
     def check_prompt(self, prompt: str) -> None:
         prompts.words(prompt)
@@ -230,7 +245,7 @@ class ReleasedBackend(Backend):
         self.weights = {
             "showo": f"{repository}/{folder}" if folder else repository,
             "magvit": self.source.magvit,
-            "judge": "/".join(self.source.judge),
+            "judge": self._judge_of("parm"),
         }
 
     def _load_words(self) -> PreTrainedTokenizerBase:
@@ -247,14 +262,17 @@ class ReleasedBackend(Backend):
             repository, lambda: Showo.from_pretrained(repository, subfolder=folder, torch_dtype=self.dtype)
         )
 
-    def _load_judge(self) -> Judge:
-        repository, folder = self.source.judge
+    def _judge_of(self, verifier: str) -> str:
+        return "/".join(self.source.judges[verifier])
+
+    def _load_judge(self, home: str) -> Judge:
+        repository, _, folder = home.rpartition("/")
 
         def load() -> Judge:
             local = Path(snapshot_download(repository, allow_patterns=[f"{folder}/*"]))
             return Judge.from_pretrained(local / folder, device=self.device, dtype=self.dtype)
 
-        return _from_hub(f"{repository}/{folder}", load)
+        return _from_hub(home, load)
 
 
 def _from_hub(what: str, load: Callable[[], Any]) -> Any:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-Method = Literal["baseline", "orm", "parm", "parm++"]
+Method = Literal["baseline", "orm-zero-shot", "orm", "prm", "parm", "parm++"]
 Question = Literal["clarity", "potential", "outcome"]
 
 

@@ -14,7 +14,9 @@ from numbers import Real
 
 from .errors import UserError
 
-METHODS = ("baseline", "orm", "parm", "parm++")
+METHODS = ("baseline", "orm-zero-shot", "orm", "prm", "parm", "parm++")
+VERIFIERS = ("parm", "orm", "zero-shot", "prm")  # judges; one answers all of a run's questions
+_VERIFIER_OF = {"orm-zero-shot": "zero-shot", "orm": "orm", "prm": "prm"}  # of the others: PARM
 MODELS = ("base", "self-correct", "dpo", "dpo-iter", "dpo-iter-parm")
 VERDICTS = ("argmax", "sampled")
 CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first picture
@@ -62,10 +64,15 @@ _MODELS_REFUSED: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("dpo", "dpo-iter", "dpo-iter-parm"), "DPO weights have been released for show-o only"),
     },
 }
+_NOT_RELEASED = {
+    "orm-zero-shot": "its judge is not offered yet",
+    "prm": "no process reward model has been released; the mini backend has one",
+    "parm++": _NOT_REFLECTING,
+}
 _METHODS_REFUSED: Mapping[str, Mapping[str, str]] = {
     "mini": {},
-    "show-o": {"parm++": _NOT_REFLECTING},
-    "show-o-512": {"parm++": _NOT_REFLECTING},
+    "show-o": _NOT_RELEASED,
+    "show-o-512": _NOT_RELEASED,
 }
 
 
@@ -174,6 +181,11 @@ class Settings:
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
+
+    @property
+    def verifier(self) -> str:
+        """Which of ``VERIFIERS`` judges."""
+        return _VERIFIER_OF.get(self.method, "parm")
 
     def _check_combination(self, limits: BackendLimits) -> None:
         reason = next(o.reason for o in offers(self.backend) if (o.method, o.model) == (self.method, self.model))

@@ -184,7 +184,7 @@ class Double:
         self.pace, self.critique, self.any_words = pace, critique, any_words
         self.patches = Patches()
         self.painted: dict[bytes, tuple[float, bool]] = {}  # codes -> (nearness to the scene, whether that is right)
-        self.judge = Judge(self)
+        self._judge = Judge(self)
         self.steps_painted = 0
 
     def painter(self, model: str) -> Double:
@@ -204,6 +204,9 @@ class Double:
 
     def check(self, prompt: str, picture: np.ndarray):
         return judge_reading(read(picture), self.metadata(prompt) or {"include": []})
+
+    def verifier(self, name: str) -> Judge:
+        return self._judge
 
     def check_prompt(self, prompt: str) -> None:
         if not self.any_words:

@@ -132,8 +132,7 @@ class Studio:
     def painter(self, model: str) -> Painter:
         return Painter(self, model)
 
-    @property
-    def judge(self) -> Studio:
+    def verifier(self, name: str) -> Studio:
         return self
 
     def look(self, pictures: Sequence[np.ndarray]) -> Look:

@@ -37,7 +37,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(tiny):
-    return PlainRun(tiny.painter("base"), tiny.judge, SETTINGS, SCRIPT, Clock())
+    return PlainRun(tiny.painter("base"), tiny.verifier("parm"), SETTINGS, SCRIPT, Clock())
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +88,8 @@ def test_both_procedures_paint_the_same_tokens_and_choose_the_same_path(plain, f
 @pytest.mark.parametrize("question", ["clarity", "potential", "outcome"])
 def test_an_answer_from_scratch_is_the_answer_of_the_judge(tiny, question):
     pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    answers = tiny.judge.look(pictures).ask(question, PROMPT)
-    alone = [plain_answer(tiny.judge, picture, question, PROMPT, True) for picture in pictures]
+    answers = tiny.verifier("parm").look(pictures).ask(question, PROMPT)
+    alone = [plain_answer(tiny.verifier("parm"), picture, question, PROMPT, True) for picture in pictures]
     np.testing.assert_allclose(alone, answers.p_yes, atol=2e-5)
 
 

@@ -108,7 +108,7 @@ def test_closing_a_search_stops_the_work_at_every_moment(method):
 def test_what_cannot_be_run_is_refused_before_anything_is_computed():
     studio = Studio()
     for method, prompt, settings in [
-        ("prm", PROMPT, {}),
+        ("vote", PROMPT, {}),
         ("parm", "", {}),
         ("parm", "a photo of a zebra", {}),
         ("parm", PROMPT, {"paths": 33}),

@@ -108,7 +108,7 @@ def test_paths_times_steps_are_capped_by_backend(backend):
 
 def test_method_backend_model_and_verdicts_come_from_fixed_lists():
     for name in ("method", "backend", "model", "verdicts"):
-        for value in ("prm", "", "../weights", "https://example.org/x", "owner/repository", None, 3, ["mini"]):
+        for value in ("vote", "", "../weights", "https://example.org/x", "owner/repository", None, 3, ["mini"]):
             with pytest.raises(UserError, match=name):
                 Settings.checked(PROMPT, **{name: value})
     with pytest.raises(UserError, match="original"):

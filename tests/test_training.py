@@ -312,7 +312,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
     assert mismatches(tmp_path / "mini") == []
     backend = MiniBackend(root=tmp_path / "mini")
     step = backend.painter("self-correct").start(PROMPT, range(2), 3, seed=1).step()
-    assert backend.judge.look(list(backend.decode(step.codes))).ask("outcome", PROMPT).p_yes.shape == (2,)
+    assert backend.verifier("parm").look(list(backend.decode(step.codes))).ask("outcome", PROMPT).p_yes.shape == (2,)
 
     other = tmp_path / "mini" / "magvit"
     MagvitV2(**small).half().save_pretrained(other)

@@ -91,7 +91,7 @@ def _both(
 def _plain(backend: Backend, settings: Settings, script: Script, watch: Watch) -> dict[str, Any]:
     begun = time.perf_counter()
     with as_torch_does():
-        run = PlainRun(backend.painter(settings.model), backend.judge, settings, script, watch)
+        run = PlainRun(backend.painter(settings.model), backend.verifier("parm"), settings, script, watch)
     return {
         "seconds": time.perf_counter() - begun,
         "parts": watch.totals,

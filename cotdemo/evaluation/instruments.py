@@ -82,14 +82,13 @@ class Measured:
     def painter(self, model: str) -> _Painter:
         return _Painter(self._backend.painter(model), self._watch)
 
-    @property
-    def judge(self) -> Measured:
+    def verifier(self, name: str) -> Measured:
         return self
 
     def look(self, pictures: Sequence[np.ndarray]) -> _Look:
         places = [self._places[id(picture)] for picture in pictures]
         with self._watch("judge"):
-            look = self._backend.judge.look(pictures)
+            look = self._backend.verifier("parm").look(pictures)
         return _Look(look, places, self._watch, self._script)
 
 

@@ -57,11 +57,13 @@ def judge_figures(
     steps: int,
     seed: int,
     model: str = "base",
+    verifier: str = "parm",
     status: Callable[[str], None] = lambda _: None,
 ) -> dict[str, object]:
     """Paint ``paths`` whole paths for each entry, ask every question at every step, and compare with checker B."""
     outcome, potential, clarity = _Scores.empty(), _Scores.empty(), _Scores.empty()
     asked_at = {round(share * steps) - 1 for share in FIXED_STEPS}
+    judge = backend.verifier(verifier)
     blank = np.full((*backend.picture_size, 3), GROUND, np.uint8)
     for number, entry in enumerate(entries):
         status(f"{number} of {len(entries)} prompts")
@@ -72,10 +74,10 @@ def judge_figures(
         readings = [[checker_b.read(picture) for picture in pictures] for pictures in trail]
         final = [_inventory(found) for found in readings[-1]]
         right = [judge_reading(found, entry.metadata).strict for found in readings[-1]]
-        nothing = backend.judge.look([blank])
+        nothing = judge.look([blank])
         unseen = {q: nothing.ask(q, entry.prompt).p_yes[0] for q in ("clarity", "potential", "outcome")}
         for step, pictures in enumerate(trail):
-            look = backend.judge.look(list(pictures))
+            look = judge.look(list(pictures))
             clear = [_inventory(found) == end for found, end in zip(readings[step], final)]
             if step < steps - 1:  # the last guess is the final picture, which is clear by definition
                 clarity.add(look.ask("clarity", entry.prompt).p_yes, unseen["clarity"], clear, number, step)

@@ -38,7 +38,8 @@ class Path:
 
     def outcome(self) -> tuple[float, str] | None:
         """P(yes) and the answer about the final picture, where it was judged."""
-        return next(((p_yes, said) for _, question, p_yes, _, said in self.verdicts if question == "outcome"), None)
+        asked = [(p_yes, said) for _, question, p_yes, _, said in self.verdicts if question == "outcome"]
+        return asked[-1] if asked else None  # a process reward model asks it about every guess
 
 
 @dataclass

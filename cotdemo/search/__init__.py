@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..events import Critiqued, Event, Judged, Progress, RoundStarted, RunFinished, RunStarted, Winner
 from ..settings import ROUNDS, Settings
 from ..trace import answer
-from .best_of_n import baseline, orm
+from .best_of_n import baseline, orm, prm
 from .parm import parm
 from .protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
 from .reflection import criticise, is_right, judge_outcome, parm_plus, rank, repaint
@@ -42,7 +42,9 @@ __all__ = [
 ]
 
 Strategy = Callable[[Run], Generator[Event, None, Chosen]]
-STRATEGIES: Mapping[str, Strategy] = {"baseline": baseline, "orm": orm, "parm": parm, "parm++": parm_plus}
+STRATEGIES: Mapping[str, Strategy] = {
+    "baseline": baseline, "orm-zero-shot": orm, "orm": orm, "prm": prm, "parm": parm, "parm++": parm_plus,
+}  # fmt: skip
 
 
 def search(

@@ -1,11 +1,13 @@
-"""Strategies that judge final pictures at most: the plain generator, and the outcome reward model (ORM)."""
+"""Strategies that paint all paths to the end: the plain generator, outcome and process reward models (ORM, PRM)."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from statistics import mean
 
-from ..events import Event
+from ..events import Event, Judged
 from .rounds import Chosen, Round, Run
+from .verdicts import score
 
 
 def baseline(run: Run) -> Generator[Event, None, Chosen]:
@@ -21,6 +23,25 @@ def orm(run: Run) -> Generator[Event, None, Chosen]:
     round = yield from _paint(run, see=paths)
     path, outcome = yield from round.best(paths)
     return (yield from round.finish(path, paths, outcome))
+
+
+def prm(run: Run) -> Generator[Event, None, Chosen]:
+    """Best of N by the outcome question about the guess of every step: the highest mean P(yes) of a path wins.
+
+    The judge of "prm" has learnt whether a guess can still come right (arXiv 2501.13926 sections 3.2 and 4.1), which
+    the paper asks of all steps alike, the first ones too.
+    """
+    paths = tuple(range(run.settings.paths))
+    round = Round(run)
+    yield from round.start()
+    said: dict[int, list[Judged]] = {path: [] for path in paths}
+    while not round.painting.done:
+        yield from round.step(paths)
+        answers = yield from round.ask(round.look(paths), "outcome", paths, paths)
+        for path, answer in answers.items():
+            said[path].append(answer)
+    path = max(paths, key=lambda path: mean(score(answer, run.settings.original) for answer in said[path]))
+    return (yield from round.finish(path, paths, said[path][-1]))
 
 
 def _paint(run: Run, see: tuple[int, ...] | range) -> Generator[Event, None, Round]:

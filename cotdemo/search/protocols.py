@@ -100,17 +100,19 @@ class Verdict(Protocol):
 
 
 class Backend(Protocol):
-    """A named set of weights. ``painter`` and ``judge`` may load on first use."""
+    """A named set of weights. ``painter`` and ``verifier`` may load on first use."""
 
     name: str
     grid: tuple[int, int]  # token rows, token columns
     codebook: int
     picture_size: tuple[int, int]  # height, width in pixels
     weights: Mapping[str, str]  # component -> short hash
-    judge: Judge
     check: Callable[[str, np.ndarray], Verdict | None] | None  # the embedded world's truth, where there is one
 
     def painter(self, model: str) -> Painter: ...
+
+    def verifier(self, name: str) -> Judge:
+        """The judge of that name (``cotdemo.settings.VERIFIERS``)."""
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Codes (P, N) -> pictures (P, height, width, 3), uint8, without a painting."""

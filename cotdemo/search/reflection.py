@@ -43,7 +43,7 @@ def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[E
 def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:
     """The judge's words on a picture, as they come, then complete."""
     yield Progress("the judge says what is wrong")
-    look = run.backend.judge.look([chosen.winner.picture])
+    look = run.judge.look([chosen.winner.picture])
     run.meter.judge_passes += 1
     text = ""
     yield Critiqued(chosen.winner.round, text, done=False)
@@ -57,7 +57,7 @@ def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:
 def judge_outcome(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
     """``chosen`` with the judge's answer to "outcome", for a winner that nothing has judged."""
     yield Progress("looking at the picture")
-    look = run.backend.judge.look([chosen.winner.picture])
+    look = run.judge.look([chosen.winner.picture])
     yield Progress("judging outcome")
     place = (chosen.winner.round, chosen.winner.path, run.settings.steps - 1)
     (outcome,) = run.ask(look, "outcome", [place], [0])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, StepDecoded, Winner
 from ..settings import REPAINTING_GUIDANCE, Settings
-from .protocols import Backend, Context, Look
+from .protocols import Backend, Context, Judge, Look
 from .verdicts import drawn, likeliest, score
 
 Show = Literal["all", "judged", "none"]
@@ -42,6 +42,10 @@ class Run:
     check: bool = True
     rewrite: Callable[[str], str] | None = None
     meter: Meter = field(default_factory=Meter)
+
+    @property
+    def judge(self) -> Judge:
+        return self.backend.verifier(self.settings.verifier)
 
     @property
     def truth(self) -> bool:
@@ -140,7 +144,7 @@ class Round:
 
     def look(self, paths: Sequence[int]) -> Look:
         """The judge's look at the latest guesses of ``paths``, one row each, in this order."""
-        return self.run.backend.judge.look([self.guesses[path].picture for path in paths])
+        return self.run.judge.look([self.guesses[path].picture for path in paths])
 
     def ask(
         self, look: Look, question: Question, seen: Sequence[int], paths: Sequence[int]

@@ -15,7 +15,9 @@ export const VERDICTS = {
   outcome: { name: "Match", yes: ["✓", "matches the prompt"], no: ["✕", "does not match the prompt"], neither: ["–", "no answer on the outcome"] },
 };
 
-export const METHODS = { baseline: "Plain", orm: "Best of N", parm: "PARM", "parm++": "PARM++" };
+export const METHODS = {
+  baseline: "Plain", "orm-zero-shot": "Best of N, zero-shot", orm: "Best of N", prm: "PRM", parm: "PARM", "parm++": "PARM++",
+};
 
 export function plural(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
