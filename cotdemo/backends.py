@@ -285,8 +285,10 @@ def _from_hub(what: str, load: Callable[[], Any]) -> Any:
         ) from error
 
 
-def load_backend(name: str = "mini", device: str | None = None) -> Backend:
+def load_backend(name: str = "mini", device: str | None = None, root: Path = MINI) -> Backend:
     """The backend of that name; ``device`` None takes a GPU where there is one and the backend wants it.
+
+    ``root`` is the folder of the embedded model's weights, where others than the shipped ones are to be tried.
 
     Raises UserError for a name that is not offered, or where shipped weights are missing.
     """
@@ -295,5 +297,5 @@ def load_backend(name: str = "mini", device: str | None = None) -> Backend:
     if device is not None and device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"There is no GPU here, so {device} cannot be used. Leave the device out, or use cpu.")
     if name == "mini":
-        return MiniBackend(device or "cpu")
+        return MiniBackend(device or "cpu", root)
     return ReleasedBackend(name, device or ("cuda" if torch.cuda.is_available() else "cpu"))

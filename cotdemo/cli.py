@@ -112,6 +112,7 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="mini", help=f"{' | '.join(BACKENDS)}; mini (default) runs on any CPU")
     parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where the backend wants one")
     parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
+    parser.add_argument("--assets", type=Path, metavar="DIR", help="other weights of mini than the shipped ones")
 
 
 def _settings(options: argparse.Namespace, prompt: str, seed: int | None) -> Settings:
@@ -126,12 +127,12 @@ def _load(options: argparse.Namespace) -> Backend:
     import torch
     from transformers.utils.logging import disable_progress_bar
 
-    from .backends import load_backend
+    from .backends import MINI, load_backend
 
     disable_progress_bar()  # weights are read in a moment; downloads still show how far they are
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    return load_backend(options.backend, device=options.device)
+    return load_backend(options.backend, options.device, options.assets or MINI)
 
 
 # -- generate

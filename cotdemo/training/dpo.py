@@ -1,4 +1,4 @@
-"""Alignment of the generator by direct preference optimisation, once or iterated.
+"""Alignment of the generator by direct preference optimisation: once, iterated, or guided by a reward model.
 
 Both pictures of a pair are seen through the same masks, several of them, whose sums are averaged; the reference is
 computed in the same precision. Chosen and rejected log-likelihoods are logged apart, as both may fall, and so is that
@@ -8,6 +8,7 @@ of the unconditional branch, which the preferences move without training it.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,43 +17,61 @@ import torch
 from ..generator.showo import Showo
 from ..world.words import prompt_tokenizer
 from .generator import mask_codes
+from .guidance import Guide
 from .loop import Schedule, fit, plain_attention
 from .pairs import Pairs
+from .parallel import share
 from .preference import dpo_loss, log_likelihood
 
 
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 5
-    prompts: int = 1500  # different prompts of ``align``
+    painted: int = 5  # seed of the pictures, which the trainings of several seeds share
+    prompts: int = 1200  # of ``align``
     paths: int = 8  # paintings of each
     most: int = 2  # pairs of one prompt
     beta: float = 0.1
     masks: int = 4  # of one pair in one step
     batch: int = 12  # pairs
+    guidance: float = 0.0  # weight of the reward model's term
+    rollout_prompts: int = 8  # of one step
+    rollouts: int = 6  # of each
+    rollout_steps: int = 8
+    original: bool = False  # the released code's sums and masks in place of the right ones
     schedule: Schedule = Schedule(steps=400, lr=1e-4, warmup=40, average=0.0)
 
 
-def train(recipe: Recipe, base: Showo, pairs: Pairs, work: Path, **options) -> Showo:
+ONCE = Recipe()
+AGAIN = Recipe(painted=6)
+GUIDED = Recipe(painted=6, guidance=0.05)
+
+
+def train(recipe: Recipe, base: Showo, pairs: Pairs, work: Path, guide: Guide | None = None, **options) -> Showo:
     """Align a copy of ``base``, which is also the reference."""
     torch.manual_seed(recipe.seed)
     words, vocabulary = prompt_tokenizer(), base.vocabulary
     reference = copy.deepcopy(base).eval().requires_grad_(False)
     for model in (base, reference):
         plain_attention(model.showo)
+    different = sorted(set(pairs.prompts))
+    prefixes = {prompt: vocabulary.prefix(words(prompt).input_ids) for prompt in different}
 
-    def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
-        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index)
+    def sequences(prompts: Sequence[str], codes: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
+        return vocabulary.sequences([prefixes[prompt] for prompt in prompts], codes.masked_fill(masked, -1))
+
+    def preferences(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
         rows = torch.randint(len(pairs), (recipe.batch,), generator=rng).repeat_interleave(recipe.masks)
         masked = mask_codes(pairs.chosen[rows], rng)
-        codes = torch.cat([pairs.chosen[rows], pairs.rejected[rows]])
-        both = torch.cat([masked, masked])
-        prefixes = [vocabulary.prefix(words(pairs.prompts[row]).input_ids) for row in rows.tolist()] * 2
-        ids = vocabulary.sequences(prefixes, codes.masked_fill(both, -1))
+        other = mask_codes(pairs.rejected[rows], rng) if recipe.original else masked
+        own = share(recipe.batch * recipe.masks)
+        rows, masked, other = rows[own], masked[own], other[own]
+        codes, both = torch.cat([pairs.chosen[rows], pairs.rejected[rows]]), torch.cat([masked, other])
+        ids = sequences([pairs.prompts[row] for row in rows] * 2, codes, both)
 
         def sums(of: Showo) -> tuple[torch.Tensor, torch.Tensor]:
-            likely = log_likelihood(of, ids, codes, both).view(2, recipe.batch, recipe.masks)
-            return likely.mean(-1).unbind()
+            likely = log_likelihood(of, ids, codes, both, recipe.original)
+            return likely.view(2, -1, recipe.masks).mean(-1).unbind()
 
         chosen, rejected = sums(model)
         with torch.no_grad():
@@ -64,6 +83,26 @@ def train(recipe: Recipe, base: Showo, pairs: Pairs, work: Path, **options) -> S
             "chosen": (chosen - before[0]).mean(),
             "rejected": (rejected - before[1]).mean(),
         }
+
+    def policy(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
+        """The policy gradient of fresh pictures: those that the guide finds better become likelier."""
+        picked = torch.randperm(len(different), generator=rng)[: recipe.rollout_prompts].tolist()
+        seed = int(torch.randint(2**31, (), generator=rng))
+        fresh = guide.rollouts(model, [different[one] for one in picked], recipe.rollouts, recipe.rollout_steps, seed)
+        masked = mask_codes(fresh.codes, rng)
+        own = share(len(fresh.codes))
+        codes, masked, advantage = fresh.codes[own], masked[own], fresh.advantage[own]
+        ids = sequences(fresh.prompts[own], codes, masked)
+        likely = log_likelihood(model, ids, codes, masked)
+        return {"policy": -(advantage * likely).mean(), "p_yes": fresh.p_yes.mean()}
+
+    def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
+        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index)
+        values = preferences(model, rng)
+        if guide is None:
+            return values
+        values |= policy(model, rng)
+        return values | {"loss": values["loss"] + recipe.guidance * values["policy"]}
 
     @torch.no_grad()
     def drift(model: Showo, done: int) -> dict[str, float]:

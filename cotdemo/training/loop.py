@@ -17,6 +17,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from . import parallel
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -106,6 +108,7 @@ def fit(
     ``work/log.jsonl``. ``probe(model, step)`` is called on the averaged weights every ``probe_every`` steps.
     ``made_from`` has the hashes of the weights that the batches come from. Raises RuntimeError for a checkpoint of
     another schedule or made from other weights, and where the loss is no longer finite, before that can be saved.
+    Under ``accelerate launch`` each process makes its share of a batch (``parallel.share``).
     """
     work.mkdir(parents=True, exist_ok=True)
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -127,6 +130,8 @@ def fit(
         print(f"resuming at step {first} of {schedule.steps} ({spent / 60:.1f} minutes spent)", flush=True)
 
     def save(step: int) -> None:
+        if not parallel.first():
+            return
         state = {
             "model": model.state_dict(), "optimizers": [stepper.state_dict() for stepper in steppers], "step": step,
             "average": average.state if average else {}, "of": of,
@@ -136,6 +141,8 @@ def fit(
         file.with_suffix(".tmp").replace(file)
 
     def log(entry: dict[str, Any]) -> None:
+        if not parallel.first():
+            return
         with (work / "log.jsonl").open("a") as out:
             out.write(json.dumps(entry) + "\n")
         print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()), flush=True)
@@ -152,13 +159,14 @@ def fit(
             raise RuntimeError(f"the loss is {values['loss'].item()} at step {step}; lower the learning rate")
         model.zero_grad(set_to_none=True)
         values["loss"].backward()
+        parallel.average_gradients(trained)
         nn.utils.clip_grad_norm_(trained, schedule.clip)
         for stepper in steppers:
             stepper.step()
         if average:
             average.update(model, step)
-        for name, value in values.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach()) / every
+        for name, value in parallel.averaged(values).items():
+            sums[name] = sums.get(name, 0.0) + value / every
         done = step + 1
         if done % every == 0:
             minutes = (spent + time.monotonic() - begun) / 60

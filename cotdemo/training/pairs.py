@@ -22,36 +22,31 @@ _TOGETHER = 96  # paintings in one batch
 class Pool(Arrays):
     """Several paintings of each of some prompts; arrays ``(prompts, paths, ...)``."""
 
-    prompts: np.ndarray  # (prompts,) str, all different
+    prompts: np.ndarray  # (prompts,) str; some kinds have few different ones, which then come again
     codes: np.ndarray  # (prompts, paths, tokens) uint16
     right: np.ndarray  # (prompts, paths) bool: strictly, by checker A
 
 
 @torch.no_grad()
 def paint_pool(pipeline: ShowoPipeline, split_name: str, prompts: int, paths: int, seed: int) -> Pool:
-    """``paths`` paintings of each of ``prompts`` different prompts of a split (fewer, where it has not so many)."""
+    """``paths`` paintings of each of ``prompts`` random prompts of a split."""
     rng = np.random.default_rng([seed, 19])
-    entries: dict[str, dict] = {}
-    for _ in range(20 * prompts):
-        tag = rng.choice(TAGS, p=[TAG_WEIGHTS[tag] for tag in TAGS])
-        entry = random_prompt(split(split_name), tag, rng)
-        entries.setdefault(entry["prompt"], entry)
-        if len(entries) == prompts:
-            break
-    rows = [(number, entry) for number, entry in enumerate(entries.values()) for _ in range(paths)]
+    tags = rng.choice(TAGS, size=prompts, p=[TAG_WEIGHTS[tag] for tag in TAGS])
+    entries = [random_prompt(split(split_name), tag, rng) for tag in tags]
+    rows = [entry for entry in entries for _ in range(paths)]
     codes, right = [], []
     for first in range(0, len(rows), _TOGETHER):
         part = rows[first : first + _TOGETHER]
-        texts, numbers = [entry["prompt"] for _, entry in part], range(first, first + len(part))
+        texts, numbers = [entry["prompt"] for entry in part], range(first, first + len(part))
         with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
             painting = pipeline.start(texts, numbers, seed=int(seed))
             while not painting.done:
                 step = painting.step()
         codes.append(step.codes.numpy().astype(np.uint16))
         pictures = painting.decode(step.codes)
-        right += [judge_reading(read(picture), entry).strict for picture, (_, entry) in zip(pictures, part)]
+        right += [judge_reading(read(picture), entry).strict for picture, entry in zip(pictures, part)]
     shape = (len(entries), paths)
-    return Pool(np.asarray(list(entries)), np.concatenate(codes).reshape(*shape, -1), np.asarray(right).reshape(shape))
+    return Pool(np.asarray([entry["prompt"] for entry in entries]), np.concatenate(codes).reshape(*shape, -1), np.asarray(right).reshape(shape))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,21 @@ from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..hardware import describe, in_words
+from ..judge.judge import Judge
 from ..settings import BACKENDS
 from ..world.words import prompt_tokenizer
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer
 from .arrays import Kind
+from .guidance import Guide
 
 
 class Stage:
     """What the stages share: where weights come from and go to, and the record of how they were made."""
 
-    def __init__(self, name: str, work: Path, root: Path, device: str, options: dict[str, Any]):
-        self.name, self.work, self.root, self.device = name, work / name, root, device
+    def __init__(
+        self, name: str, work: Path, root: Path, device: str, options: dict[str, Any], seed: int | None = None
+    ):
+        self.name, self.work, self.root, self.device, self.seed = name, work / name, root, device, seed
         self.folder, sources, self._train = STAGES[name]
         self.made_from = {source: weights_hash(root / source) for source in sources}
         self.options = {**options, "made_from": self.made_from}
@@ -38,11 +42,18 @@ class Stage:
     def run(self) -> None:
         self._train(self)
 
+    def seeded(self, recipe: Any) -> Any:
+        """The stage's recipe, with the seed that was asked for."""
+        return recipe if self.seed is None else replace(recipe, seed=self.seed)
+
     def magvit(self) -> MagvitV2:
         return MagvitV2.from_pretrained(self.root / "magvit", torch_dtype=torch.float32).to(self.device)
 
     def showo(self, folder: str = "showo") -> Showo:
         return Showo.from_pretrained(self.root / folder, torch_dtype=torch.float32).to(self.device)
+
+    def judge(self, folder: str) -> Judge:
+        return Judge.from_pretrained(self.root / folder, device=self.device)
 
     def pipeline(self, folder: str = "showo") -> ShowoPipeline:
         defaults = BACKENDS["mini"]
@@ -73,7 +84,7 @@ class Stage:
         files = self.work.rglob("checkpoint.pt")  # a stage may have two phases
         saved = [torch.load(file, map_location="cpu", weights_only=True) for file in files]
         record = {
-            "command": f"python -m cotdemo train {self.name}",
+            "command": f"python -m cotdemo train {self.name}" + (f" --seed {self.seed}" if self.seed is not None else ""),
             "recipe": asdict(recipe),
             "steps": sum(phase["step"] for phase in saved),
             "minutes": round(sum(phase["seconds"] for phase in saved) / 60, 1),
@@ -102,14 +113,14 @@ def _forget_origin(config: Path) -> None:
 
 
 def _train_tokenizer(stage: Stage) -> None:
-    recipe = tokenizer.Recipe()
+    recipe = stage.seeded(tokenizer.Recipe())
     model = tokenizer.train(recipe, stage.work, stage.device, **stage.options)
     reached = tokenizer.evaluate(model)
     stage.save(model.half(), recipe, reached)
 
 
 def _train_generator(stage: Stage) -> None:
-    recipe = generator.Recipe()
+    recipe = stage.seeded(generator.Recipe())
     magvit = stage.magvit()
     model = generator.train(recipe, magvit, stage.work, stage.device, **stage.options)
     stage.save(model.half(), recipe, {})
@@ -130,7 +141,7 @@ def _train_judge(stage: Stage) -> None:
 
 
 def _train_self_correct(stage: Stage) -> None:
-    recipe = self_correct.Recipe()
+    recipe = stage.seeded(self_correct.Recipe())
     magvit, base = stage.magvit(), stage.showo()
 
     drawn = stage.drawn(("align",), recipe.drawn, recipe.seed)
@@ -141,19 +152,20 @@ def _train_self_correct(stage: Stage) -> None:
     stage.save(model.half(), recipe, {})
 
 
-def _aligned(source: str) -> Callable[[Stage], None]:
+def _aligned(source: str, recipe: dpo.Recipe) -> Callable[[Stage], None]:
     """Alignment of the generator in the folder ``source``, by pairs of its own pictures."""
 
     def train(stage: Stage) -> None:
-        recipe = dpo.Recipe()
-        pool = stage.pool(source, recipe.prompts, recipe.paths, recipe.seed)
-        found = pairs.pairs_of(pool, recipe.most, recipe.seed)
+        seeded = stage.seeded(recipe)
+        pool = stage.pool(source, recipe.prompts, recipe.paths, recipe.painted)
+        found = pairs.pairs_of(pool, recipe.most, recipe.painted)
         mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
         print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
-        model = dpo.train(recipe, stage.showo(source), found, stage.work, **stage.options)
+        guide = Guide(stage.magvit(), stage.judge("judge-guide")) if recipe.guidance else None
+        model = dpo.train(seeded, stage.showo(source), found, stage.work, guide, **stage.options)
         reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
                    "right_before": round(float(pool.right.mean()), 4)}  # fmt: skip
-        stage.save(model.half(), recipe, reached)
+        stage.save(model.half(), seeded, reached)
 
     return train
 
@@ -164,8 +176,9 @@ STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
     "generator": ("showo", ("magvit",), _train_generator),
     "judge": ("judge", ("magvit", "showo"), _train_judge),
     "self-correct": ("self-correct", ("magvit", "showo"), _train_self_correct),
-    "dpo": ("dpo", ("magvit", "showo"), _aligned("showo")),
-    "dpo-iter": ("dpo-iter", ("magvit", "dpo"), _aligned("dpo")),
+    "dpo": ("dpo", ("magvit", "showo"), _aligned("showo", dpo.ONCE)),
+    "dpo-iter": ("dpo-iter", ("magvit", "dpo"), _aligned("dpo", dpo.AGAIN)),
+    "dpo-iter-parm": ("dpo-iter-parm", ("magvit", "dpo", "judge-guide"), _aligned("dpo", dpo.GUIDED)),
 }
 
 
@@ -176,6 +189,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
+    parser.add_argument("--seed", type=int, help="of the training (default: the recipe's own)")
     parser.add_argument("--stop-after-minutes", type=float, help="stop then, to go on later with the same command")
 
 
@@ -187,4 +201,4 @@ def main(arguments: argparse.Namespace) -> None:
         "checkpoint_minutes": arguments.checkpoint_minutes,
         "stop_after_minutes": arguments.stop_after_minutes,
     }
-    Stage(arguments.stage, arguments.work, arguments.assets, arguments.device, options).run()
+    Stage(arguments.stage, arguments.work, arguments.assets, arguments.device, options, arguments.seed).run()

@@ -1,0 +1,42 @@
+"""Training by several processes at once, under ``accelerate launch``; without it there is one, and nothing to do.
+
+Every process draws the same batch, computes the losses of its own share, and averages its gradients with the others':
+the same step as one process would make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import reduce
+
+
+def share(count: int) -> slice:
+    """Which of ``count`` rows are this process's own. Raises ValueError where they cannot be shared out equally."""
+    team = PartialState()
+    if count % team.num_processes:
+        raise ValueError(f"a batch of {count} cannot be shared out equally to {team.num_processes} processes")
+    each = count // team.num_processes
+    return slice(team.process_index * each, (team.process_index + 1) * each)
+
+
+def first() -> bool:
+    """Whether this is the process that writes logs and checkpoints."""
+    return PartialState().is_main_process
+
+
+def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Make every gradient the mean over all processes, in place."""
+    if PartialState().num_processes > 1:
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = reduce(torch.cat([gradient.flatten() for gradient in gradients]), "mean")
+        for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients])):
+            gradient.copy_(mean.view_as(gradient))
+
+
+def averaged(values: Mapping[str, torch.Tensor]) -> dict[str, float]:
+    """Named scalars as means over all processes."""
+    stacked = torch.stack([value.detach().float() for value in values.values()])
+    return dict(zip(values, reduce(stacked, "mean").tolist()))
