@@ -39,7 +39,8 @@ _REMADE_BY = {
     "magvit": "tokenizer", "showo": "generator", "self-correct": "self-correct", "judge-zero-shot": "judge-zero-shot",
     "judge-orm": "judge-orm", "judge-prm": "judge-prm", "judge": "judge",
 }  # fmt: skip
-_JUDGES = {"parm": "judge", "orm": "judge-orm", "zero-shot": "judge-zero-shot", "prm": "judge-prm"}  # verifier -> folder of the embedded model
+# verifier -> folder of the embedded model
+_JUDGES = {"parm": "judge", "orm": "judge-orm", "zero-shot": "judge-zero-shot", "prm": "judge-prm"}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from cotdemo.training.loop import Schedule
 if __name__ == "__main__":
     folder, work = map(Path, sys.argv[1:])
     torch.manual_seed(0)
-    base = tiny_mini.MiniBackend(root=folder).painter("base").showo
+    pipeline = tiny_mini.MiniBackend(root=folder).painter("base")
     pairs = dpo.Pairs(["a photo of a red star", "a photo of two blue circles"] * 3, *torch.randint(1024, (2, 6, 64)))
     schedule = Schedule(steps=6, lr=1e-3, warmup=1, half=False)
-    dpo.train(replace(dpo.Recipe(), batch=4, masks=2, schedule=schedule), base, pairs, work, every=1)
+    dpo.train(replace(dpo.Recipe(), batch=4, masks=2, sft=0.0, schedule=schedule), pipeline, pairs, work, every=1)

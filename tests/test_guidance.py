@@ -12,7 +12,7 @@ import tiny_mini
 import torch
 
 from cotdemo.training import dpo
-from cotdemo.training.guidance import WORST, Guide
+from cotdemo.training.guidance import WORST, rollouts
 from cotdemo.training.loop import Schedule
 
 PROMPTS = ["a photo of a red star", "a photo of two blue circles", "a photo of a red star and a blue circle"]
@@ -32,9 +32,8 @@ class Bright:
 
 
 def test_rollouts_are_compared_within_their_prompt(tiny):
-    model = tiny.painter("base").showo
     judge = tiny.verifier("parm")
-    fresh = Guide(tiny.magvit, judge).rollouts(model, PROMPTS, each=4, steps=3, seed=5)
+    fresh = rollouts(tiny.painter("base"), judge, PROMPTS, each=4, steps=3, seed=5)
     assert fresh.prompts == [prompt for prompt in PROMPTS for _ in range(4)]
     pictures = list(tiny.decode(fresh.codes.numpy()))
     assert np.allclose(fresh.p_yes, judge.look(pictures).ask("outcome", fresh.prompts).p_yes, atol=1e-6)
@@ -46,13 +45,12 @@ def test_rollouts_are_compared_within_their_prompt(tiny):
 
 
 def test_rollouts_are_painted_by_the_model_as_it_is_now(tiny):
-    model = tiny.painter("base").showo
-    guide = Guide(tiny.magvit, Bright())
-    before = guide.rollouts(model, PROMPTS, each=2, steps=3, seed=5).codes
-    assert torch.equal(before, guide.rollouts(model, PROMPTS, each=2, steps=3, seed=5).codes)
+    pipeline = tiny.painter("base")
+    before = rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes
+    assert torch.equal(before, rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes)
     with torch.no_grad():
-        model.showo.lm_head.bias.normal_(std=3.0)
-    assert not torch.equal(before, guide.rollouts(model, PROMPTS, each=2, steps=3, seed=5).codes)
+        pipeline.showo.showo.lm_head.bias.normal_(std=3.0)
+    assert not torch.equal(before, rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes)
 
 
 def test_guided_alignment_paints_what_the_guide_likes(tiny, tmp_path):
@@ -60,10 +58,10 @@ def test_guided_alignment_paints_what_the_guide_likes(tiny, tmp_path):
     codes = torch.randint(tiny.codebook, (6, 64))
     pairs = dpo.Pairs(PROMPTS * 2, codes, codes)  # nothing to prefer: the guide alone decides
     recipe = replace(
-        dpo.Recipe(), batch=1, masks=1, guidance=1.0, rollout_prompts=3, rollouts=8, rollout_steps=2,
+        dpo.Recipe(), batch=1, masks=1, sft=0.0, guidance=1.0, rollout_prompts=3, rollouts=8, rollout_steps=2,
         schedule=Schedule(steps=60, lr=3e-3, warmup=2, half=False),
     )  # fmt: skip
-    model, work = tiny.painter("base").showo, tmp_path / "work"
-    dpo.train(recipe, model, pairs, work, Guide(tiny.magvit, Bright()), every=10)
+    work = tmp_path / "work"
+    dpo.train(recipe, tiny.painter("base"), pairs, work, Bright(), every=10)
     liked = [line["p_yes"] for line in map(json.loads, (work / "log.jsonl").open()) if "p_yes" in line]
     assert liked[-1] > liked[0] + 0.02

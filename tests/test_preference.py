@@ -15,7 +15,7 @@ from showo_cases import tiny_real
 from cotdemo.generator.showo import Showo
 from cotdemo.training import dpo
 from cotdemo.training.loop import Schedule
-from cotdemo.training.pairs import Pool, paint_pool, pairs_of
+from cotdemo.training.pairs import Pool, paint_pool, pairs_of, random_prompts, strictly_right
 from cotdemo.training.preference import dpo_loss, log_likelihood
 
 GOLDEN = json.loads(data("dpo_golden.json").read_text())
@@ -124,7 +124,10 @@ def test_prompts_whose_pictures_agree_give_no_pairs():
 
 def test_a_pool_is_the_same_each_time(tmp_path):
     pipeline = tiny_mini.backend(tmp_path).painter("base")
-    one, again = (paint_pool(pipeline, "align", prompts=3, paths=2, seed=4) for _ in range(2))
+    one, again = (
+        paint_pool(pipeline, random_prompts("align", 3, seed=4), paths=2, seed=4, label=strictly_right)
+        for _ in range(2)
+    )
     assert one.codes.shape == (3, 2, 64) and one.right.shape == (3, 2)
     assert one.prompts.tolist() == again.prompts.tolist()
     assert np.array_equal(one.codes, again.codes)
@@ -134,12 +137,14 @@ def test_a_pool_is_the_same_each_time(tmp_path):
 
 def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
     torch.manual_seed(0)
-    base = tiny_mini.backend(tmp_path).painter("base").showo
-    before = {name: value.clone() for name, value in base.state_dict().items()}
+    pipeline = tiny_mini.backend(tmp_path).painter("base")
+    before = {name: value.clone() for name, value in pipeline.showo.state_dict().items()}
     codes = torch.randint(1024, (2, 6, 64))
     pairs = dpo.Pairs(["a photo of a red star"] * 6, *codes)
-    recipe = replace(dpo.Recipe(), batch=3, masks=2, schedule=Schedule(steps=50, lr=3e-3, warmup=2, half=False))
-    aligned = dpo.train(recipe, base, pairs, tmp_path / "work", every=5)
+    recipe = replace(
+        dpo.Recipe(), batch=3, masks=2, sft=0.0, schedule=Schedule(steps=50, lr=3e-3, warmup=2, half=False)
+    )
+    aligned = dpo.train(recipe, pipeline, pairs, tmp_path / "work", every=5)
     *logged, drift = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
     assert drift["unconditional"] != 0
     assert logged[-1]["loss"] < 0.4 < logged[0]["loss"] < 0.693

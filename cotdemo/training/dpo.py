@@ -14,10 +14,11 @@ from pathlib import Path
 
 import torch
 
+from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
-from ..world.words import prompt_tokenizer
+from ..judge.judge import Judge
 from .generator import mask_codes
-from .guidance import Guide
+from .guidance import rollouts
 from .loop import Schedule, fit, plain_attention
 from .pairs import Pairs
 from .parallel import share
@@ -32,6 +33,7 @@ class Recipe:
     paths: int = 8  # paintings of each
     most: int = 2  # pairs of one prompt
     beta: float = 0.1
+    sft: float = 0.05  # weight of the chosen pictures' log-likelihood, without which both sides fall
     masks: int = 4  # of one pair in one step
     batch: int = 12  # pairs
     guidance: float = 0.0  # weight of the reward model's term
@@ -47,10 +49,13 @@ AGAIN = Recipe(painted=6)
 GUIDED = Recipe(painted=6, guidance=0.05)
 
 
-def train(recipe: Recipe, base: Showo, pairs: Pairs, work: Path, guide: Guide | None = None, **options) -> Showo:
-    """Align a copy of ``base``, which is also the reference."""
+def train(
+    recipe: Recipe, pipeline: ShowoPipeline, pairs: Pairs, work: Path, guide: Judge | None = None, **options
+) -> Showo:
+    """Align the pipeline's generator, in place; as it is now it is also the reference."""
     torch.manual_seed(recipe.seed)
-    words, vocabulary = prompt_tokenizer(), base.vocabulary
+    base, words = pipeline.showo, pipeline.tokenizer
+    vocabulary, device = base.vocabulary, base.device
     reference = copy.deepcopy(base).eval().requires_grad_(False)
     for model in (base, reference):
         plain_attention(model.showo)
@@ -65,8 +70,9 @@ def train(recipe: Recipe, base: Showo, pairs: Pairs, work: Path, guide: Guide | 
         masked = mask_codes(pairs.chosen[rows], rng)
         other = mask_codes(pairs.rejected[rows], rng) if recipe.original else masked
         own = share(recipe.batch * recipe.masks)
-        rows, masked, other = rows[own], masked[own], other[own]
-        codes, both = torch.cat([pairs.chosen[rows], pairs.rejected[rows]]), torch.cat([masked, other])
+        rows = rows[own]
+        codes = torch.cat([pairs.chosen[rows], pairs.rejected[rows]]).to(device)
+        both = torch.cat([masked[own], other[own]]).to(device)
         ids = sequences([pairs.prompts[row] for row in rows] * 2, codes, both)
 
         def sums(of: Showo) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,7 +84,7 @@ def train(recipe: Recipe, base: Showo, pairs: Pairs, work: Path, guide: Guide | 
             before = sums(reference)
         said = dpo_loss(chosen, rejected, *before, recipe.beta)
         return {
-            "loss": said.loss.mean(),
+            "loss": said.loss.mean() - recipe.sft * chosen.mean(),
             "preferred": (said.chosen_reward > said.rejected_reward).float().mean(),
             "chosen": (chosen - before[0]).mean(),
             "rejected": (rejected - before[1]).mean(),
@@ -88,12 +94,12 @@ def train(recipe: Recipe, base: Showo, pairs: Pairs, work: Path, guide: Guide | 
         """The policy gradient of fresh pictures: those that the guide finds better become likelier."""
         picked = torch.randperm(len(different), generator=rng)[: recipe.rollout_prompts].tolist()
         seed = int(torch.randint(2**31, (), generator=rng))
-        fresh = guide.rollouts(model, [different[one] for one in picked], recipe.rollouts, recipe.rollout_steps, seed)
+        own = share(recipe.rollout_prompts)
+        prompts = [different[one] for one in picked[own]]
+        fresh = rollouts(pipeline, guide, prompts, recipe.rollouts, recipe.rollout_steps, seed + own.start)
         masked = mask_codes(fresh.codes, rng)
-        own = share(len(fresh.codes))
-        codes, masked, advantage = fresh.codes[own], masked[own], fresh.advantage[own]
-        ids = sequences(fresh.prompts[own], codes, masked)
-        likely = log_likelihood(model, ids, codes, masked)
+        codes, masked, advantage = (each.to(device) for each in (fresh.codes, masked, fresh.advantage))
+        likely = log_likelihood(model, sequences(fresh.prompts, codes, masked), codes, masked)
         return {"policy": -(advantage * likely).mean(), "p_yes": fresh.p_yes.mean()}
 
     def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
@@ -109,7 +115,8 @@ def train(recipe: Recipe, base: Showo, pairs: Pairs, work: Path, guide: Guide | 
         """How much likelier chosen pictures have become without a prompt."""
         rng = torch.Generator().manual_seed(recipe.seed)
         codes = pairs.chosen[torch.randint(len(pairs), (64,), generator=rng)]
-        masked = mask_codes(codes, rng)
+        masked = mask_codes(codes, rng).to(device)
+        codes = codes.to(device)
         ids = vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1))
         now, before = (log_likelihood(of, ids, codes, masked).mean().item() for of in (model, reference))
         return {"unconditional": now - before}

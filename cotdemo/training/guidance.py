@@ -14,12 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
-from ..generator.showo import Showo
 from ..judge.judge import Judge
-from ..settings import BACKENDS
-from ..world.words import prompt_tokenizer
 
 WORST = 0.01  # P(yes) below this counts as this: how hopeless a picture is says nothing
 
@@ -34,27 +30,20 @@ class Rollouts:
     p_yes: torch.Tensor  # (rollouts,)
 
 
-class Guide:
-    """A reward model, and what it takes to show it a generator's pictures; neither is trained."""
-
-    def __init__(self, magvit: MagvitV2, judge: Judge):
-        self.magvit, self.judge = magvit, judge
-
-    def rollouts(self, model: Showo, prompts: Sequence[str], each: int, steps: int, seed: int) -> Rollouts:
-        """``each`` paintings of ``steps`` steps of every prompt, judged."""
-        defaults, attention = BACKENDS["mini"], model.showo.config._attn_implementation
-        model.showo.set_attn_implementation("sdpa")
-        pipeline = ShowoPipeline(
-            prompt_tokenizer(), model, self.magvit, steps=steps, guidance=defaults.guidance,
-            temperature=defaults.temperature, annealing=defaults.annealing,
-        )  # fmt: skip
-        texts = [prompt for prompt in prompts for _ in range(each)]
-        painting = pipeline.start(texts, range(len(texts)), seed=seed)
-        while not painting.done:
-            step = painting.step()
-        model.showo.set_attn_implementation(attention)
-        p_yes = self.judge.look(list(painting.decode(step.codes))).ask("outcome", texts).p_yes
-        reward = np.log(p_yes.clip(WORST)).reshape(len(prompts), each)
-        advantage = reward - reward.mean(1, keepdims=True)
-        advantage /= advantage.std() + 1e-6
-        return Rollouts(texts, step.codes.clone(), *map(torch.from_numpy, (advantage.flatten(), p_yes)))
+def rollouts(
+    pipeline: ShowoPipeline, judge: Judge, prompts: Sequence[str], each: int, steps: int, seed: int
+) -> Rollouts:
+    """``each`` paintings of every prompt, of ``steps`` steps, and what the judge thinks of them."""
+    language_model = pipeline.showo.showo
+    trains_with = language_model.config._attn_implementation
+    language_model.set_attn_implementation("sdpa")  # what painting needs; training may want another
+    texts = [prompt for prompt in prompts for _ in range(each)]
+    painting = pipeline.start(texts, range(len(texts)), steps=steps, seed=seed)
+    while not painting.done:
+        step = painting.step()
+    language_model.set_attn_implementation(trains_with)
+    p_yes = judge.look(list(painting.decode(step.codes))).ask("outcome", texts).p_yes
+    reward = np.log(p_yes.clip(WORST)).reshape(len(prompts), each)
+    advantage = reward - reward.mean(1, keepdims=True)
+    advantage /= advantage.std() + 1e-6
+    return Rollouts(texts, step.codes.clone(), *map(torch.from_numpy, (advantage.flatten(), p_yes)))

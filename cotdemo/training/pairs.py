@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
 
 from ..generator.pipeline import ShowoPipeline
+from ..judge.judge import Judge
 from ..world.checker_a import read
 from ..world.geneval import judge_reading
-from ..world.prompts import TAGS
+from ..world.prompts import TAGS, parse
 from ..world.splits import random_prompt, split
 from .arrays import Arrays
 from .pictures import TAG_WEIGHTS
 
+Label = Callable[[Sequence[str], np.ndarray], list[bool]]  # prompts and their pictures -> which are right
 _TOGETHER = 96  # paintings in one batch
 
 
@@ -27,26 +32,43 @@ class Pool(Arrays):
     right: np.ndarray  # (prompts, paths) bool: strictly, by checker A
 
 
-@torch.no_grad()
-def paint_pool(pipeline: ShowoPipeline, split_name: str, prompts: int, paths: int, seed: int) -> Pool:
-    """``paths`` paintings of each of ``prompts`` random prompts of a split."""
+def random_prompts(split_name: str, count: int, seed: int) -> list[str]:
+    """Prompts of a split of the embedded world, of all kinds."""
     rng = np.random.default_rng([seed, 19])
-    tags = rng.choice(TAGS, size=prompts, p=[TAG_WEIGHTS[tag] for tag in TAGS])
-    entries = [random_prompt(split(split_name), tag, rng) for tag in tags]
-    rows = [entry for entry in entries for _ in range(paths)]
+    tags = rng.choice(TAGS, size=count, p=[TAG_WEIGHTS[tag] for tag in TAGS])
+    return [random_prompt(split(split_name), tag, rng)["prompt"] for tag in tags]
+
+
+def strictly_right(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:
+    """The truth of the embedded world, by checker A."""
+    return [judge_reading(read(picture), parse(prompt)).strict for prompt, picture in zip(prompts, pictures)]
+
+
+def called_right(judge: Judge) -> Label:
+    """What a judge says, where no checker knows the truth."""
+    return lambda prompts, pictures: judge.look(list(pictures)).ask("outcome", prompts).yes.tolist()
+
+
+@torch.no_grad()
+def paint_pool(pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label) -> Pool:
+    """``paths`` paintings of each of ``prompts``; several processes share them out."""
+    own = list(range(len(prompts)))[PartialState().process_index :: PartialState().num_processes]
+    rows = [(prompt, path) for prompt in own for path in range(paths)]
     codes, right = [], []
     for first in range(0, len(rows), _TOGETHER):
         part = rows[first : first + _TOGETHER]
-        texts, numbers = [entry["prompt"] for entry in part], range(first, first + len(part))
+        texts, numbers = [prompts[prompt] for prompt, _ in part], [prompt * paths + path for prompt, path in part]
         with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
-            painting = pipeline.start(texts, numbers, seed=int(seed))
+            painting = pipeline.start(texts, numbers, seed=seed)
             while not painting.done:
                 step = painting.step()
         codes.append(step.codes.numpy().astype(np.uint16))
-        pictures = painting.decode(step.codes)
-        right += [judge_reading(read(picture), entry).strict for picture, entry in zip(pictures, part)]
-    shape = (len(entries), paths)
-    return Pool(np.asarray([entry["prompt"] for entry in entries]), np.concatenate(codes).reshape(*shape, -1), np.asarray(right).reshape(shape))
+        right += label(texts, painting.decode(step.codes))
+    shape = (len(own), paths)
+    made = [(own, np.concatenate(codes).reshape(*shape, -1), np.asarray(right).reshape(shape))]
+    places, codes, right = map(np.concatenate, zip(*gather_object(made)))
+    order = np.argsort(places)
+    return Pool(np.asarray(prompts), codes[order], right[order])
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..backends import MINI, RECIPE, file_hash, weights_hash
+from ..backends import MINI, RECIPE, RELEASED, file_hash, load_backend, weights_hash
+from ..errors import UserError
+from ..evaluation.entries import of_file
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
@@ -25,7 +27,6 @@ from ..settings import BACKENDS
 from ..world.words import prompt_tokenizer
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer
 from .arrays import Kind
-from .guidance import Guide
 
 
 class Stage:
@@ -36,7 +37,7 @@ class Stage:
     ):
         self.name, self.work, self.root, self.device, self.seed = name, work / name, root, device, seed
         self.folder, sources, self._train = STAGES[name]
-        self.made_from = {source: weights_hash(root / source) for source in sources}
+        self.made_from = {source: self._version(source) for source in sources}
         self.options = {**options, "made_from": self.made_from}
 
     def run(self) -> None:
@@ -72,10 +73,23 @@ class Stage:
         file = self.work / f"drawn-{count}-{seed}-{weights_hash(self.root / 'magvit')}.npz"
         return _kept(file, judge_data.Lessons, lambda: judge_data.drawn(self.magvit(), splits, count, seed))
 
-    def pool(self, folder: str, prompts: int, paths: int, seed: int) -> pairs.Pool:
-        """Paintings of ``align`` prompts by the generator in ``folder``."""
-        file = self.work.parent / f"pool-{prompts}x{paths}-{seed}-{weights_hash(self.root / folder)}.npz"
-        return _kept(file, pairs.Pool, lambda: pairs.paint_pool(self.pipeline(folder), "align", prompts, paths, seed))
+    def pool(self, folder: str, count: int, paths: int, seed: int) -> pairs.Pool:
+        """Paintings by the generator in ``folder``, and which of them are right."""
+        file = self.work.parent / f"pool-{count}x{paths}-{seed}-{self._version(folder)}.npz"
+
+        def paint() -> pairs.Pool:
+            return pairs.paint_pool(self.pipeline(folder), self._prompts(count, seed), paths, seed, self._label())
+
+        return _kept(file, pairs.Pool, paint)
+
+    def _version(self, folder: str) -> str:
+        return weights_hash(self.root / folder)
+
+    def _prompts(self, count: int, seed: int) -> list[str]:
+        return pairs.random_prompts("align", count, seed)
+
+    def _label(self) -> pairs.Label:
+        return pairs.strictly_right
 
     def save(self, model: Any, recipe: Any, reached: dict[str, Any]) -> None:
         folder = self.root / self.folder
@@ -84,7 +98,8 @@ class Stage:
         files = self.work.rglob("checkpoint.pt")  # a stage may have two phases
         saved = [torch.load(file, map_location="cpu", weights_only=True) for file in files]
         record = {
-            "command": f"python -m cotdemo train {self.name}" + (f" --seed {self.seed}" if self.seed is not None else ""),
+            "command": f"python -m cotdemo train {self.name}"
+            + (f" --seed {self.seed}" if self.seed is not None else ""),
             "recipe": asdict(recipe),
             "steps": sum(phase["step"] for phase in saved),
             "minutes": round(sum(phase["seconds"] for phase in saved) / 60, 1),
@@ -95,6 +110,41 @@ class Stage:
         }
         (folder / RECIPE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(json.dumps(record["reached"]), f"-> {folder}", flush=True)
+
+
+class ReleasedStage(Stage):
+    """Alignment of a released Show-o: prompts come from a file, and the released ORM says which pictures are right."""
+
+    def __init__(self, base: str, prompts: Sequence[str], *arguments: Any):
+        self.base, self._texts = base, prompts
+        super().__init__(*arguments)
+        self._backend = load_backend(base, self.device)
+
+    def showo(self, folder: str = "showo") -> Showo:
+        if folder != "showo":
+            return super().showo(folder)
+        repository, inside = RELEASED[self.base].generators["base"]
+        return Showo.from_pretrained(repository, subfolder=inside, torch_dtype=torch.float32).to(self.device)
+
+    def judge(self, folder: str) -> Judge:
+        return self._backend.verifier("parm")
+
+    def pipeline(self, folder: str = "showo") -> ShowoPipeline:
+        defaults, backend = BACKENDS[self.base], self._backend
+        return ShowoPipeline(
+            backend.tokenizer, self.showo(folder), backend.magvit, steps=defaults.steps, guidance=defaults.guidance,
+            temperature=defaults.temperature, annealing=defaults.annealing,
+        )  # fmt: skip
+
+    def _version(self, folder: str) -> str:
+        here = (self.root / folder).is_dir()
+        return super()._version(folder) if here else f"{self.base}-{folder}"
+
+    def _prompts(self, count: int, seed: int) -> list[str]:
+        return list(self._texts[:count])
+
+    def _label(self) -> pairs.Label:
+        return pairs.called_right(self._backend.verifier("orm"))
 
 
 def _kept(file: Path, kind: type[Kind], make: Callable[[], Kind]) -> Kind:
@@ -161,8 +211,8 @@ def _aligned(source: str, recipe: dpo.Recipe) -> Callable[[Stage], None]:
         found = pairs.pairs_of(pool, recipe.most, recipe.painted)
         mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
         print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
-        guide = Guide(stage.magvit(), stage.judge("judge-guide")) if recipe.guidance else None
-        model = dpo.train(seeded, stage.showo(source), found, stage.work, guide, **stage.options)
+        guide = stage.judge("judge-guide") if recipe.guidance else None
+        model = dpo.train(seeded, stage.pipeline(source), found, stage.work, guide, **stage.options)
         reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
                    "right_before": round(float(pool.right.mean()), 4)}  # fmt: skip
         stage.save(model.half(), seeded, reached)
@@ -189,16 +239,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
+    parser.add_argument(
+        "--base", default="mini", help="dpo stages: what is aligned, mini (default) | show-o | show-o-512"
+    )
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help="for another base: prompts, as GenEval's metadata")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's own)")
     parser.add_argument("--stop-after-minutes", type=float, help="stop then, to go on later with the same command")
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Run one stage. Raises UserError where the weights it starts from are missing."""
+    """Run one stage. Raises UserError where the weights it starts from are missing, or a base cannot be trained so."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     options = {
         "checkpoint_minutes": arguments.checkpoint_minutes,
         "stop_after_minutes": arguments.stop_after_minutes,
     }
-    Stage(arguments.stage, arguments.work, arguments.assets, arguments.device, options, arguments.seed).run()
+    of = (arguments.stage, arguments.work, arguments.assets, arguments.device, options, arguments.seed)
+    if arguments.base == "mini":
+        Stage(*of).run()
+        return
+    if arguments.base not in RELEASED or not arguments.stage.startswith("dpo"):
+        raise UserError(f"Only the dpo stages align another base, and that is one of: {', '.join(RELEASED)}.")
+    if arguments.prompts is None or arguments.assets == MINI:
+        raise UserError("Name the prompts of another base, --prompts FILE, and a folder for its weights, --assets DIR.")
+    ReleasedStage(arguments.base, [entry["prompt"] for entry in of_file(arguments.prompts)], *of).run()
