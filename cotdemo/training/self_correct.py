@@ -24,17 +24,18 @@ from ..world.geneval import judge_reading
 from ..world.prompts import parse
 from ..world.words import prompt_tokenizer
 from .generator import mask_codes, masked_loss
-from .judge_data import Lessons, Paintings
+from .judge_data import Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
 from .pictures import to_pixels
 from .repair import follow
+from .trajectories import Paintings
 
 
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 4
     paintings: Paintings = Paintings()  # of the base generator, of which the wrong ones are corrected
-    drawn: int = 40_000  # drawn pictures, likewise
+    drawn: Drawn = Drawn(damaged=0.2, splits=("align",), seed=4)  # drawn pictures, likewise
     batch: int = 32
     plain: float = 0.2  # share of sequences that paint from the prompt alone, so that this is not forgotten
     # of the others:
