@@ -182,45 +182,48 @@ def test_a_repainting_begins_with_a_wrong_picture_and_its_critique(tiny, lessons
     assert named["guidance"] == 0 and set(again.prompts) == set(prompts) <= set(wrong.prompts)
 
 
-def test_rollouts_keep_what_is_painted_and_differ_in_the_rest(tiny, monkeypatch):
+def test_rollouts_keep_what_is_painted_and_differ_in_the_rest_until_one_ends_right(tiny, monkeypatch):
     pipeline, decoded = tiny.painter("base"), []
-    entries = [parse(prompt) for prompt in (PROMPT, "a photo of a star", "a photo of two moons")]
-    painting = pipeline.start([entry["prompt"] for entry in entries], range(3), 6, seed=1)
+    entries = [parse(prompt) for prompt in (PROMPT, "a photo of a star", "a photo of two moons", PROMPT)]
+    painting = pipeline.start([entry["prompt"] for entry in entries], range(4), 6, seed=1)
     state = [painting.step() for _ in range(4)][-1]
     # an untrained generator paints nothing right; what counts as right here is something that varies
-    monkeypatch.setattr(trajectories, "read", lambda picture: int(picture.sum()) % 2 == 0)
-    monkeypatch.setattr(trajectories, "judge_reading", lambda even, entry: Verdict(even, even, ()))
+    monkeypatch.setattr(trajectories, "read", lambda picture: int(picture.sum()) % 3 == 0)
+    monkeypatch.setattr(trajectories, "judge_reading", lambda found, entry: Verdict(found, found, ()))
     decode = pipeline.decode
     monkeypatch.setattr(pipeline, "decode", lambda codes: decoded.append(codes) or decode(codes))
-    right = trajectories.ends_right(pipeline, entries, state, 6, rollouts=4, seed=2)
+    right = trajectories.can_end_right(pipeline, entries, state, 6, 3, np.random.default_rng(2))
 
-    ends = decoded[0].view(3, 4, 64)
-    kept = ~state.masked
-    for row in range(3):
-        assert (ends[row][:, kept[row]] == state.codes[row][kept[row]]).all()
-        assert len(set(map(tuple, ends[row].tolist()))) == 4
-    even = [[int(picture.sum()) % 2 == 0 for picture in decode(ends[row])] for row in range(3)]
-    assert right.tolist() == even and 0 < right.sum() < 12
+    kept, left, ends = ~state.masked, list(range(4)), [set() for _ in entries]
+    for codes in decoded:
+        assert len(codes) == len(left)
+        for row, end, picture in zip(list(left), codes, decode(codes)):
+            assert (end[kept[row]] == state.codes[row][kept[row]]).all()
+            assert tuple(end.tolist()) not in ends[row]
+            ends[row].add(tuple(end.tolist()))
+            if int(picture.sum()) % 3 == 0:
+                left.remove(row)
+    assert right.tolist() == [row not in left for row in range(4)] and 0 < right.sum() < 4
+    assert {len(ends[row]) for row in left} == {3}
 
 
-def test_a_process_lesson_is_yes_where_any_rollout_from_the_guess_ends_right(tiny, monkeypatch):
-    pipeline, rng, seeds, rolled = tiny.painter("base"), np.random.default_rng(0), set(), {}
+def test_a_process_lesson_is_yes_where_a_rollout_from_the_guess_ends_right(tiny, monkeypatch):
+    pipeline, coin, draws, rolled = tiny.painter("base"), np.random.default_rng(0), set(), {}
 
-    def ends_right(_, entries, step, steps, rollouts, seed):
-        assert steps == 4 and rollouts == 3 and seed not in seeds
-        seeds.add(seed)
-        ends = rng.random((len(entries), rollouts)) < 0.3
-        rolled.update({tuple(codes): any(end) for codes, end in zip(step.codes.tolist(), ends.tolist())})
-        return ends
+    def can_end_right(_, entries, step, steps, rollouts, rng):
+        assert steps == 4 and rollouts == 3
+        draws.add(rng.random())
+        right = coin.random(len(entries)) < 0.5
+        rolled.update(zip(map(tuple, step.codes.tolist()), right.tolist()))
+        return right
 
-    monkeypatch.setattr(trajectories, "ends_right", ends_right)
+    monkeypatch.setattr(trajectories, "can_end_right", can_end_right)
     lessons = trajectories.rolled_out(pipeline, PAINTINGS, rollouts=3)
     before, last = (lessons.only(np.flatnonzero(chosen)) for chosen in (lessons.step < 3, lessons.step == 3))
     assert before.outcome.tolist() == [rolled[tuple(codes)] for codes in before.codes.tolist()]
     assert set(before.outcome) == {0, 1} and set(before.other_outcome) == {judge_data.UNKNOWN}
-    assert {answer.prompt for row in range(len(before)) for answer in judge.answers_of(before, row, ["outcome"])} == {
-        None
-    }
+    assert len(draws) == len(set(before.step)) > 1  # fresh noise for every step
+    assert {said.prompt for row in range(len(before)) for said in judge.answers_of(before, row, ["outcome"])} == {None}
     finals = judge_data.finals(trajectories.painted(pipeline, PAINTINGS))
     assert (last.codes == finals.codes).all() and (last.outcome == finals.outcome).all()
 

@@ -85,11 +85,11 @@ def rolled_out(pipeline: ShowoPipeline, paintings: Paintings, rollouts: int) -> 
         for index in trail.chosen:
             lessons = _at(trail, index, _read(pipeline, trail.steps[index]), varied)
             if index + 1 < len(trail.steps):
-                seed = int(np.random.SeedSequence([paintings.seed, 31, trail.first, index]).generate_state(1)[0])
-                ends = ends_right(pipeline, trail.entries, trail.steps[index], len(trail.steps), rollouts, seed)
+                rng = np.random.default_rng([paintings.seed, 31, trail.first, index])
+                right = can_end_right(pipeline, trail.entries, trail.steps[index], len(trail.steps), rollouts, rng)
                 lessons = replace(
                     lessons,
-                    outcome=ends.any(1).astype(np.int8),
+                    outcome=right.astype(np.int8),
                     other_outcome=np.full(len(lessons), UNKNOWN, np.int8),
                     critiques=np.full(len(lessons), ""),
                 )
@@ -97,19 +97,24 @@ def rolled_out(pipeline: ShowoPipeline, paintings: Paintings, rollouts: int) -> 
     return Lessons.join(*parts)
 
 
-def ends_right(
-    pipeline: ShowoPipeline, entries: list[dict], step: Step, steps: int, rollouts: int, seed: int
+def can_end_right(
+    pipeline: ShowoPipeline, entries: list[dict], step: Step, steps: int, rollouts: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Whether paintings that go on after ``step`` with fresh noise end right, bool ``(rows of the step, rollouts)``.
+    """Whether any of ``rollouts`` paintings that go on after ``step`` with fresh noise ends right, bool ``(rows,)``.
 
-    ``steps`` is how many the whole painting takes, ``entries`` are the metadata of its prompts.
+    ``steps`` is how many the whole painting takes, ``entries`` are the metadata of its prompts. Once one has ended
+    right, no more are painted.
     """
-    rows = torch.arange(len(entries)).repeat_interleave(rollouts)
-    state = step._replace(codes=step.codes[rows], masked=step.masked[rows])
-    asked = [entries[row] for row in rows]
-    last = _paint(pipeline, asked, steps=steps, seed=seed, after=state)[-1]
-    right = [judge_reading(found, entry).strict for found, entry in zip(_read(pipeline, last), asked)]
-    return np.asarray(right).reshape(-1, rollouts)
+    right = np.zeros(len(entries), bool)
+    for _ in range(rollouts):
+        rows = np.flatnonzero(~right)
+        if not len(rows):
+            break
+        asked = [entries[row] for row in rows]
+        state = step._replace(codes=step.codes[rows], masked=step.masked[rows])
+        last = _paint(pipeline, asked, steps=steps, seed=int(rng.integers(2**32)), after=state)[-1]
+        right[rows] = [judge_reading(found, entry).strict for found, entry in zip(_read(pipeline, last), asked)]
+    return right
 
 
 def _judged(
