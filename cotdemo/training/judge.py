@@ -82,7 +82,7 @@ RECIPES = {
     # the lessons of PARM, of which it learns the answers to "outcome" alone
     "judge-orm": Recipe(weights={"outcome": 1.0}, dear={}, paintings=_GENERATORS),
     "judge-prm": Recipe(
-        weights={"outcome": 1.0}, dear={}, paintings={"showo": Paintings(count=1200, guesses=3, seed=11)}, rollouts=4
+        weights={"outcome": 1.0}, dear={}, paintings={"showo": Paintings(count=2000, guesses=3, seed=11)}, rollouts=4
     ),
     "judge": Recipe(paintings=_GENERATORS),
     # guides DPO and selects nothing, so it shares neither seed nor first phase with the others
