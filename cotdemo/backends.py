@@ -37,7 +37,7 @@ MINI = Path(__file__).parents[1] / "assets" / "mini"
 RECIPE = "recipe.json"  # beside each shipped weight: what made it, and the hashes of the weights it was made from
 _REMADE_BY = {
     "magvit": "tokenizer", "showo": "generator", "self-correct": "self-correct", "judge-zero-shot": "judge-zero-shot",
-    "judge-orm": "judge-orm", "judge-prm": "judge-prm", "judge": "judge",
+    "judge-orm": "judge-orm", "judge-prm": "judge-prm", "judge": "judge", "judge-guide": "judge-guide",
 }  # fmt: skip
 # verifier -> folder of the embedded model
 _JUDGES = {"parm": "judge", "orm": "judge-orm", "zero-shot": "judge-zero-shot", "prm": "judge-prm"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -373,6 +374,24 @@ def test_judge_measures_the_judge_against_the_checker(tiny, monkeypatch, tmp_pat
     assert figures["outcome_within_prompt"]["pictures"] == 12
     assert figures["clarity"]["pictures"] == 12 * 3
     assert figures["weights"] == dict(tiny.weights)
+
+
+def test_judge_measures_each_verifier_on_each_generator_by_the_questions_it_has_learnt(tiny, monkeypatch, tmp_path):
+    root = shutil.copytree(tiny.root, tmp_path / "mini")
+    for folder in ("judge-orm", "judge-prm"):
+        shutil.copytree(root / "judge", root / folder)
+    monkeypatch.setattr("cotdemo.evaluation.judging.load_backend", lambda name: cotdemo.backends.MiniBackend(root=root))
+    file, found = tmp_path / "judge.json", {}
+    arguments = ["judge", "--split", "dev", "--limit", "1", "--paths", "2", "--steps", "4", "--json", str(file)]
+    for verifier in ("parm", "orm", "prm"):
+        assert cli.main([*arguments, "--model", "self-correct", "--verifier", verifier]) == 0
+        found[verifier] = json.loads(file.read_text())
+        assert (found[verifier]["model"], found[verifier]["verifier"]) == ("self-correct", verifier)
+    assert len({figures["final_right"] for figures in found.values()}) == 1  # the same paintings
+    assert not {"clarity", "potential_by_step", "mean_of_steps_within_prompt"} & found["orm"].keys()
+    assert found["prm"]["mean_of_steps_within_prompt"]["pictures"] == 12 and "clarity" not in found["prm"]
+    assert found["prm"]["potential_by_step"].keys() == found["parm"]["potential_by_step"].keys()
+    assert cli.main([*arguments, "--verifier", "zero-shot"]) == 2  # its weights are not there
 
 
 def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_path, capsys):

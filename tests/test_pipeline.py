@@ -8,6 +8,7 @@ import torch
 from showo_cases import SMALL_TEXT, golden, golden_json, magvit, pipeline, small, tokenizer
 
 from cotdemo.errors import UserError
+from cotdemo.generator.decoding import PathSampler
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.generator.pipeline import Painting, ShowoPipeline
 from cotdemo.generator.showo import Showo
@@ -225,6 +226,49 @@ def test_the_released_annealing_gives_only_the_first_path_noise():
 def test_settings_that_make_no_painting_are_refused_in_words(given, words):
     with pytest.raises(UserError, match=words):
         pipeline().start(**{"prompt": PROMPT, "paths": [0]} | given)
+
+
+def test_going_on_after_a_step_keeps_what_it_kept_and_paints_the_rest_anew(mini):
+    painting = mini.start([PROMPT, "w6"], range(2), steps=6, seed=3)
+    state = [painting.step() for _ in range(4)][-1]
+    again = mini.start([PROMPT, "w6"], range(2), steps=6, seed=4, after=state)
+    assert again.taken(0) == again.taken(1) == 4
+    ends = painted(painting), painted(again)
+    kept = ~state.masked
+    for path in range(2):
+        assert [step[0] for step in ends[1][path]] == [4, 5]
+        first, other = (torch.tensor(end[path][-1][1]) for end in ends)
+        assert torch.equal(other[kept[path]], state.codes[path][kept[path]])
+        assert not torch.equal(first, other)
+
+
+def test_going_on_with_the_chance_of_the_painting_itself_ends_as_it_does(mini):
+    sampler = PathSampler.from_seed(3, range(2))
+    painting = mini.start(PROMPT, range(2), steps=6, sampler=sampler)
+    state = [painting.step() for _ in range(3)][-1]
+    again = painted(mini.start(PROMPT, range(2), steps=6, after=state, sampler=sampler))
+    whole = painted(mini.start(PROMPT, range(2), steps=6, seed=3))
+    assert again == {path: steps[3:] for path, steps in whole.items()}
+
+
+def test_a_step_that_does_not_fit_is_refused():
+    painting = pipeline().start(PROMPT, [0, 1], steps=6)
+    steps = painting.step(), painting.step()
+    for given in ({"paths": [0]}, {"steps": 4}, {"steps": 1}, {"schedule": "linear"}):
+        with pytest.raises(UserError, match="same settings"):
+            pipeline().start(PROMPT, **{"paths": [0, 1], "steps": 6, "after": steps[1]} | given)
+
+
+def test_each_path_can_repaint_a_picture_of_its_own(mini):
+    contexts = [Correction(list(range(64)), "w7"), Correction(list(range(64, 128)), "w8 w9")]
+    together = painted(mini.start(PROMPT, range(2), 4, 0.0, context=contexts))
+    apart = [painted(mini.start(PROMPT, [path], 4, 0.0, context=contexts[path]))[path] for path in range(2)]
+    for path in range(2):
+        assert [step[:3] for step in together[path]] == [step[:3] for step in apart[path]]
+    with pytest.raises(UserError, match="2 contexts were given for 3 paths"):
+        mini.start(PROMPT, range(3), context=contexts)
+    with pytest.raises(UserError, match="one picture for all paths"):
+        mini.start(PROMPT, range(2), context=contexts, keep_picture=True)
 
 
 def test_a_path_of_another_painting_is_refused():

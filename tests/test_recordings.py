@@ -39,7 +39,7 @@ def test_every_shipped_file_is_small_enough_for_a_space():
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
 def test_a_recorded_run_is_what_the_shipped_weights_paint(recording, backend):
     trace = Trace.load(RUNS / f"{recording.name}.json")
-    assert trace.started.weights == dict(backend.weights)
+    assert trace.started.weights.items() <= backend.weights.items()  # weights of other methods may have come since
     assert trace.started.prompt == recording.prompt
 
     recorded, again = codes_of(trace.events), codes_of(perform(recording, backend))

@@ -12,20 +12,23 @@ import torch
 from torch import nn
 
 from cotdemo.backends import RECIPE, MiniBackend, mismatches
+from cotdemo.errors import UserError
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.judge.pictures import to_pixels as judge_pixels
-from cotdemo.training import generator, judge, judge_data, self_correct, stages, tokenizer
+from cotdemo.settings import VERIFIERS
+from cotdemo.training import generator, judge, judge_data, self_correct, stages, tokenizer, trajectories
 from cotdemo.training.loop import Schedule, fit
+from cotdemo.training.pictures import to_pixels
 from cotdemo.training.repair import follow
 from cotdemo.world.checker_a import read
 from cotdemo.world.drawing import draw
-from cotdemo.world.geneval import Found, judge_reading
+from cotdemo.world.geneval import Found, Verdict, judge_reading
 from cotdemo.world.prompts import TAGS, parse
 from cotdemo.world.splits import random_prompt, split
 from cotdemo.world.words import judge_tokenizer
 
 PROMPT = "a photo of a red star and a blue moon"
-PAINTINGS = judge_data.Paintings(count=6, guesses=3, steps=(4,), seed=1)
+PAINTINGS = trajectories.Paintings(count=6, guesses=2, steps=(4,), seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +137,7 @@ def test_the_loss_counts_masked_tokens_alone_and_attention_is_the_pipelines(tiny
 
 @pytest.fixture(scope="module")
 def lessons(tiny) -> judge_data.Lessons:
-    return judge_data.painted(tiny.painter("base"), "align", PAINTINGS)
+    return trajectories.painted(tiny.painter("base"), PAINTINGS)
 
 
 def test_the_last_guess_of_a_painting_is_clear_and_decides_its_potential(lessons):
@@ -149,6 +152,99 @@ def test_the_last_guess_of_a_painting_is_clear_and_decides_its_potential(lessons
 
 def test_a_lesson_is_criticised_exactly_where_it_is_wrong(lessons):
     assert [bool(text) for text in lessons.critiques] == [outcome == 0 for outcome in lessons.outcome]
+
+
+def test_drawn_pictures_are_damaged_only_where_that_is_asked_for(tiny, monkeypatch):
+    scenes = []
+    monkeypatch.setattr(judge_data, "draw", lambda scene: draw(scenes.append(scene) or scene))
+    clean = judge_data.drawn(tiny.magvit, judge_data.Drawn(count=20))
+    with torch.no_grad():
+        seen = tiny.magvit.encode(to_pixels(np.stack([draw(scene) for scene in scenes]))).numpy()
+    assert (clean.codes == seen).all()
+    damaged = judge_data.drawn(tiny.magvit, judge_data.Drawn(count=20, damaged=0.5))
+    assert 0 < (damaged.codes != clean.codes).any(1).sum() < 20
+    # what the zero-shot judge has seen, and so what the others begin with
+    assert all(recipe.drawn == judge_data.Drawn() for name, recipe in judge.RECIPES.items() if name != "judge-guide")
+
+
+def test_a_repainting_begins_with_a_wrong_picture_and_its_critique(tiny, lessons, monkeypatch):
+    finals = judge_data.finals(lessons)
+    wrong = finals.only(np.flatnonzero(finals.outcome == 0))
+    pipeline, told = tiny.painter("self-correct"), []
+    start = pipeline.start
+    monkeypatch.setattr(
+        pipeline, "start", lambda *given, **named: told.append((given, named)) or start(*given, **named)
+    )
+    again = trajectories.repainted(pipeline, wrong, PAINTINGS)
+    ((prompts, _), named), *_ = told
+    before = {(str(p), tuple(c), str(s)) for p, c, s in zip(wrong.prompts, wrong.codes.tolist(), wrong.critiques)}
+    assert {(p, c.prompt_codes, c.critique) for p, c in zip(prompts, named["context"])} <= before
+    assert named["guidance"] == 0 and set(again.prompts) == set(prompts) <= set(wrong.prompts)
+
+
+def test_rollouts_keep_what_is_painted_and_differ_in_the_rest_until_one_ends_right(tiny, monkeypatch):
+    pipeline, decoded = tiny.painter("base"), []
+    entries = [parse(prompt) for prompt in (PROMPT, "a photo of a star", "a photo of two moons", PROMPT)]
+    painting = pipeline.start([entry["prompt"] for entry in entries], range(4), 6, seed=1)
+    state = [painting.step() for _ in range(4)][-1]
+    # an untrained generator paints nothing right; what counts as right here is something that varies
+    monkeypatch.setattr(trajectories, "read", lambda picture: int(picture.sum()) % 3 == 0)
+    monkeypatch.setattr(trajectories, "judge_reading", lambda found, entry: Verdict(found, found, ()))
+    decode = pipeline.decode
+    monkeypatch.setattr(pipeline, "decode", lambda codes: decoded.append(codes) or decode(codes))
+    right = trajectories.can_end_right(pipeline, entries, state, 6, 3, np.random.default_rng(2))
+
+    kept, left, ends = ~state.masked, list(range(4)), [set() for _ in entries]
+    for codes in decoded:
+        assert len(codes) == len(left)
+        for row, end, picture in zip(list(left), codes, decode(codes)):
+            assert (end[kept[row]] == state.codes[row][kept[row]]).all()
+            assert tuple(end.tolist()) not in ends[row]
+            ends[row].add(tuple(end.tolist()))
+            if int(picture.sum()) % 3 == 0:
+                left.remove(row)
+    assert right.tolist() == [row not in left for row in range(4)] and 0 < right.sum() < 4
+    assert {len(ends[row]) for row in left} == {3}
+
+
+def test_a_process_lesson_is_yes_where_a_rollout_from_the_guess_ends_right(tiny, monkeypatch):
+    pipeline, coin, draws, rolled = tiny.painter("base"), np.random.default_rng(0), set(), {}
+
+    def can_end_right(_, entries, step, steps, rollouts, rng):
+        assert steps == 4 and rollouts == 3
+        draws.add(rng.random())
+        right = coin.random(len(entries)) < 0.5
+        rolled.update(zip(map(tuple, step.codes.tolist()), right.tolist()))
+        return right
+
+    monkeypatch.setattr(trajectories, "can_end_right", can_end_right)
+    lessons = trajectories.rolled_out(pipeline, PAINTINGS, rollouts=3)
+    before, last = (lessons.only(np.flatnonzero(chosen)) for chosen in (lessons.step < 3, lessons.step == 3))
+    assert before.outcome.tolist() == [rolled[tuple(codes)] for codes in before.codes.tolist()]
+    assert set(before.outcome) == {0, 1} and set(before.other_outcome) == {judge_data.UNKNOWN}
+    assert len(draws) == len(set(before.step)) > 1  # fresh noise for every step
+    assert {said.prompt for row in range(len(before)) for said in judge.answers_of(before, row, ["outcome"])} == {None}
+    finals = judge_data.finals(trajectories.painted(pipeline, PAINTINGS))
+    assert (last.codes == finals.codes).all() and (last.outcome == finals.outcome).all()
+
+
+def test_a_judge_learns_the_questions_of_its_recipe_alone(lessons):
+    row = int(np.flatnonzero(lessons.outcome == 0)[0])
+    asked = {name: [answer.question for answer in judge.answers_of(lessons, row, recipe.weights)]
+             for name, recipe in judge.RECIPES.items()}  # fmt: skip
+    assert (
+        asked["judge"] == ["clarity", "potential", "outcome", "outcome", "explain", "describe"] == asked["judge-guide"]
+    )
+    assert asked["judge-orm"] == ["outcome", "outcome"]
+    assert asked["judge-zero-shot"] == ["outcome", "outcome", "explain", "describe"]
+
+
+def test_the_judges_of_one_ladder_differ_in_their_lessons_alone():
+    """Outcome and process reward models get PARM's training budget; the judge that guides DPO is another one."""
+    parm, orm, prm, guide = (judge.RECIPES[name] for name in ("judge", "judge-orm", "judge-prm", "judge-guide"))
+    assert orm == replace(parm, weights={"outcome": parm.weights["outcome"]}, dear={})
+    assert (prm.seed, prm.drawn, prm.on_painted) == (parm.seed, parm.drawn, parm.on_painted)
+    assert guide.seed != parm.seed and guide.drawn.seed != parm.drawn.seed
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -166,10 +262,10 @@ def test_a_variation_is_a_prompt_of_the_same_kind_that_another_picture_fits(tag)
 
 
 def test_paintings_can_be_made_in_parts(tiny, monkeypatch):
-    monkeypatch.setattr(judge_data, "_TOGETHER", 2)
+    monkeypatch.setattr(trajectories, "_TOGETHER", 2)
     pipeline = tiny.painter("base")
-    whole = judge_data.painted(pipeline, "align", replace(PAINTINGS, count=4))
-    parts = [judge_data.painted(pipeline, "align", replace(PAINTINGS, first=a, count=b)) for a, b in ((0, 2), (2, 4))]
+    whole = trajectories.painted(pipeline, replace(PAINTINGS, count=4))
+    parts = [trajectories.painted(pipeline, replace(PAINTINGS, first=a, count=b)) for a, b in ((0, 2), (2, 4))]
     joined = judge_data.Lessons.join(*parts)
     assert (joined.codes == whole.codes).all() and (joined.path == whole.path).all()
 
@@ -298,24 +394,56 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
     }  # fmt: skip
     brief(tokenizer, batch=4, refining_batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
     brief(generator, batch=4, pool=16, phi=tiny_mini.PHI, schedule=_BRIEF)
-    brief(judge, batch=4, vision=tiny_mini.VISION, text=tiny_mini.TEXT, drawn=16, paintings=PAINTINGS,
-          on_drawn=_BRIEF, on_painted=_BRIEF)  # fmt: skip
-    brief(self_correct, batch=4, paintings=PAINTINGS, drawn=8, schedule=_BRIEF)
-    for name in ("tokenizer", "generator", "judge", "self-correct"):
+    brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
+    for name, recipe in judge.RECIPES.items():
+        paintings = {folder: replace(PAINTINGS, seed=one.seed) for folder, one in recipe.paintings.items()}
+        changes = {"batch": 4, "vision": tiny_mini.VISION, "text": tiny_mini.TEXT, "paintings": paintings,
+                   "drawn": replace(recipe.drawn, count=16)}  # fmt: skip
+        phases = {phase: getattr(recipe, phase) and _BRIEF for phase in ("on_drawn", "on_painted")}
+        monkeypatch.setitem(judge.RECIPES, name, replace(recipe, **changes, **phases))
+    recipes = {}
+    for name in ("tokenizer", "generator", "judge-zero-shot", "judge-orm", "judge-prm", "self-correct", "judge",
+                 "judge-guide"):  # fmt: skip
         stage = stages.Stage(name, tmp_path / "work", tmp_path / "mini", "cpu", {})
         stage.run()
-        record = json.loads((tmp_path / "mini" / stage.folder / RECIPE).read_text())
-        assert record["steps"] == (4 if name in ("tokenizer", "judge") else 2)  # two phases or one
+        record = recipes[name] = json.loads((tmp_path / "mini" / stage.folder / RECIPE).read_text())
+        assert record["steps"] == (4 if name in ("tokenizer", "judge-guide") else 2)  # two phases or one
         assert "_name_or_path" not in json.loads((tmp_path / "mini" / stage.folder / "config.json").read_text())
         assert record["command"] == f"python -m cotdemo train {name}"
+
+    assert recipes["judge-zero-shot"]["made_from"].keys() == {"magvit"}
+    # each recipe names the generators there were
+    generators = {name: set(recipes[name]["recipe"]["paintings"]) for name in ("judge-orm", "judge", "judge-guide")}
+    assert generators == {"judge-orm": {"showo"}, "judge": {"showo", "self-correct"}, "judge-guide": {"showo"}}
+    assert recipes["judge"]["made_from"].keys() == {"magvit", "showo", "judge-zero-shot", "self-correct"}
 
     assert mismatches(tmp_path / "mini") == []
     backend = MiniBackend(root=tmp_path / "mini")
     step = backend.painter("self-correct").start(PROMPT, range(2), 3, seed=1).step()
-    assert backend.verifier("parm").look(list(backend.decode(step.codes))).ask("outcome", PROMPT).p_yes.shape == (2,)
+    for verifier in VERIFIERS:
+        look = backend.verifier(verifier).look(list(backend.decode(step.codes)))
+        assert look.ask("outcome", PROMPT).p_yes.shape == (2,)
 
-    other = tmp_path / "mini" / "magvit"
-    MagvitV2(**small).half().save_pretrained(other)
-    assert [words.split(" was made from ")[0] for words in mismatches(tmp_path / "mini")] == [
-        "judge", "self-correct", "showo",
-    ]  # fmt: skip
+    def misfits() -> list[str]:
+        return [words.split(" was made from ")[0] for words in mismatches(tmp_path / "mini")]
+
+    stage = stages.Stage("judge-zero-shot", tmp_path / "other", tmp_path / "mini", "cpu", {})
+    judge.RECIPES["judge-zero-shot"] = replace(judge.RECIPES["judge-zero-shot"], seed=1)
+    stage.run()
+    assert misfits() == ["judge", "judge-orm", "judge-prm"]
+    MagvitV2(**small).half().save_pretrained(tmp_path / "mini" / "magvit")
+    assert set(misfits()) == {
+        "judge",
+        "judge-guide",
+        "judge-orm",
+        "judge-prm",
+        "judge-zero-shot",
+        "self-correct",
+        "showo",
+    }
+
+
+def test_a_judge_without_its_beginning_names_the_stage_that_makes_it(tmp_path):
+    root = tiny_mini.build(tmp_path / "mini")
+    with pytest.raises(UserError, match="python -m cotdemo train judge-zero-shot"):
+        stages.Stage("judge-prm", tmp_path, root, "cpu", {})

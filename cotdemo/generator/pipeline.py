@@ -143,6 +143,7 @@ class Painting:
         paths: Iterable[int],
         settings: Settings,
         paths_per_pass: int | None = None,
+        after: Step | None = None,
     ):
         self._pipeline, self._form, self._sampler, self._settings = pipeline, form, sampler, settings
         self._row = {path: row for row, path in enumerate(paths)}
@@ -155,6 +156,17 @@ class Painting:
         rule = (settings.annealing, settings.temperature, settings.steps)
         self._temperatures = {path: temperatures(*rule, path=path) for path in self._row}
         self.passes = 0
+        if after is not None:
+            self._go_on(after)
+
+    def _go_on(self, after: Step) -> None:
+        """Take over the canvas that a step of another painting left behind. Raises ``UserError`` if it has none for
+        each path, or if these settings would have left another number of tokens masked."""
+        fits = after.codes.shape == self._canvas.shape and after.index < self.steps
+        if not fits or (after.masked.sum(1) != self._masked[after.index]).any():
+            raise UserError("A painting goes on after a step with a row for each path and with the same settings.")
+        self._canvas[:] = after.codes.masked_fill(after.masked, UNPAINTED)
+        self._taken = dict.fromkeys(self._row, after.index + 1)
 
     @property
     def steps(self) -> int:
@@ -310,7 +322,8 @@ class ShowoPipeline(DiffusionPipeline):
         temperature: float | None = None,
         seed: int = 0,
         *,
-        context: Context | None = None,
+        context: Context | Sequence[Context] | None = None,
+        after: Step | None = None,
         annealing: str | None = None,
         schedule: str | None = None,
         keep_picture: bool | None = None,
@@ -323,30 +336,39 @@ class ShowoPipeline(DiffusionPipeline):
         Path i is the same whatever the other paths are: each has its own random generator, from a hash of ``seed``
         and its number. In float32 on the CPU that is exact; on a GPU it holds up to the rounding of kernels that
         depend on the batch size, and ``paths_per_pass=1`` makes it exact there too. ``paths_per_pass`` also bounds
-        the memory of a step. ``context`` repaints a picture after a critique. ``sampler`` replaces the source of
-        chance, ``form="plain"`` the fast computation by the original's.
+        the memory of a step. ``context`` repaints a picture after a critique, or one for each path. ``after`` goes on
+        from a step of another painting, row r as the r-th path: what that step kept stays, and the rest is painted
+        with this painting's own chance (the rollouts of arXiv 2501.13926 section 4.1). ``sampler`` replaces the
+        source of chance, ``form="plain"`` the fast computation by the original's.
 
-        Raises ``UserError`` for settings, paths or a context that make no painting.
+        Raises ``UserError`` for settings, paths, a context or a step that make no painting.
         """
         if not paths or len(set(paths)) < len(paths):
             raise UserError("Name at least one path, and each path once.")
         settings = self.settings(steps, guidance, temperature, annealing, schedule)
         keep_picture = self.config.keep_picture if keep_picture is None else keep_picture
         vocabulary = self.showo.vocabulary
-        previous, critique = None, ()
-        if context is not None:
-            previous, critique = list(context.prompt_codes), self._words(context.critique)
-            if len(previous) != self.showo.config.num_vq_tokens:
-                raise UserError(
-                    f"A picture has {self.showo.config.num_vq_tokens} tokens, the one to correct {len(previous)}."
-                )
         prompts = [prompt] * len(paths) if isinstance(prompt, str) else prompt
-        if len(prompts) != len(paths):
-            raise UserError(f"{len(prompts)} prompts were given for {len(paths)} paths.")
-        prefixes = [vocabulary.prefix(self._words(text), previous, critique) for text in prompts]
-        unconditional = vocabulary.prefix(previous=previous if keep_picture else None)
+        contexts = context if isinstance(context, Sequence) else [context] * len(paths)
+        for what, given in (("prompts", prompts), ("contexts", contexts)):
+            if len(given) != len(paths):
+                raise UserError(f"{len(given)} {what} were given for {len(paths)} paths.")
+        prefixes = [self._prefix(text, one) for text, one in zip(prompts, contexts)]
+        previous = {tuple(one.prompt_codes) for one in contexts if one is not None} if keep_picture else set()
+        if len(previous) > 1:
+            raise UserError("An unconditional branch that keeps the picture takes one picture for all paths.")
+        unconditional = vocabulary.prefix(previous=next(iter(previous), None))
         sampler = sampler or PathSampler.from_seed(seed, paths)
-        return self._painting(prefixes, unconditional, paths, sampler, settings, form, paths_per_pass)
+        return self._painting(prefixes, unconditional, paths, sampler, settings, form, paths_per_pass, after)
+
+    def _prefix(self, prompt: str, context: Context | None) -> list[int]:
+        """What stands before the picture of one path."""
+        if context is None:
+            return self.showo.vocabulary.prefix(self._words(prompt))
+        tokens = self.showo.config.num_vq_tokens
+        if len(context.prompt_codes) != tokens:
+            raise UserError(f"A picture has {tokens} tokens, the one to correct {len(context.prompt_codes)}.")
+        return self.showo.vocabulary.prefix(self._words(prompt), context.prompt_codes, self._words(context.critique))
 
     @torch.no_grad()
     def __call__(
@@ -397,7 +419,7 @@ class ShowoPipeline(DiffusionPipeline):
             raise ValueError(f"{len(generator)} generators for {len(prefixes)} pictures: give one, or one each.")
         settings = self.settings(num_inference_steps, guidance_scale, temperature, annealing, schedule)
         unconditional = self.showo.vocabulary.prefix()
-        painting = self._painting(prefixes, unconditional, paths, sampler, settings, "fast", None)
+        painting = self._painting(prefixes, unconditional, paths, sampler, settings)
 
         self._interrupt = False
         with self.progress_bar(total=settings.steps) as progress:
@@ -433,10 +455,12 @@ class ShowoPipeline(DiffusionPipeline):
             return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
         raise ValueError(f"There is no output_type {output_type!r}. Choose one of: pil, np, pt, latent.")
 
-    def _painting(self, prefixes, unconditional, paths, sampler, settings, form, paths_per_pass) -> Painting:
+    def _painting(
+        self, prefixes, unconditional, paths, sampler, settings, form="fast", paths_per_pass=None, after=None
+    ) -> Painting:
         with torch.no_grad():
             computed = FORMS[form](self.showo, prefixes, unconditional if settings.guidance > 0 else None)
-        return Painting(self, computed, sampler, paths, settings, paths_per_pass)
+        return Painting(self, computed, sampler, paths, settings, paths_per_pass, after)
 
     def _words(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False).input_ids

@@ -1,4 +1,7 @@
-"""Stage 3: the judge. One LLaVA-OneVision learns to answer every question about a picture in one pass.
+"""Stage 3: the judges. One LLaVA-OneVision learns to answer every question about a picture in one pass.
+
+It learns to see, from drawn pictures, then to judge, from generated ones. The first phase alone makes the zero-shot
+outcome reward model, with which the second phase of every other judge begins (arXiv 2501.13926 sections 3 and 4).
 
 The questions of a lesson share picture and prompt, so they are packed into one sequence: a trunk (picture, prompt) and
 one branch for each question, which sees the trunk and itself only. That is what the judge computes question by question
@@ -7,7 +10,7 @@ when it judges, at a fraction of the cost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -24,15 +27,18 @@ from ..judge.judge import Judge
 from ..judge.network import see
 from ..judge.pictures import to_pixels
 from ..world.words import judge_tokenizer
-from .judge_data import UNKNOWN, Lessons, Paintings
+from .judge_data import UNKNOWN, Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
+from .trajectories import Paintings
 
 _QUESTIONS = ("clarity", "potential", "outcome")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    seed: int = 3
+    """Both phases of one judge; that of PARM, if nothing else is said."""
+
+    seed: int = 6
     batch: int = 48
     vision: dict = field(
         default_factory=lambda: {
@@ -46,16 +52,42 @@ class Recipe:
             "num_key_value_heads": 2, "max_position_embeddings": 256, "rope_theta": 1000.0,
         }
     )  # fmt: skip
-    weights: dict = field(  # of each question's loss
+    weights: dict = field(  # of the loss of each question that is taught
         default_factory=lambda: {"clarity": 1.0, "potential": 1.0, "outcome": 1.0, "explain": 0.5, "describe": 0.5}
     )
     # Mistakes of two kinds are dear: to stop a path that would have come out right, and to ask about one's potential
     # before there is enough to see. The judge's P(yes) is shifted by that, and its order is not.
     dear: dict = field(default_factory=lambda: {"potential yes": 3.0, "clarity no": 2.0})
-    drawn: int = 40_000  # lessons on drawn pictures, to learn to see
-    paintings: Paintings = Paintings()  # of several guesses each, to learn to judge
-    on_drawn: Schedule = Schedule(steps=3000, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
-    on_painted: Schedule = Schedule(steps=2200, lr=8e-4, warmup=50, lr_end=1e-5, average=0.995)
+    drawn: Drawn = Drawn()  # to learn to see; in the second phase one lesson in three is on these
+    on_drawn: Schedule | None = None  # None: the second phase begins with the zero-shot judge
+    paintings: dict[str, Paintings] = field(default_factory=lambda: {"showo": Paintings()})  # by generator's folder
+    rollouts: int = 0  # from each guess, to label it by what becomes of it; 0: by what it is and by its own painting
+    on_painted: Schedule | None = Schedule(steps=2200, lr=8e-4, warmup=50, lr_end=1e-5, average=0.995)
+
+
+_ON_DRAWN = Schedule(steps=3000, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
+_GENERATORS = {
+    "showo": Paintings(),
+    "self-correct": Paintings(count=2400, seed=7),  # repainting
+    "dpo": Paintings(count=2400, seed=8),
+    "dpo-iter": Paintings(count=2400, seed=9),
+    "dpo-iter-parm": Paintings(count=2400, seed=10),
+}
+RECIPES = {
+    # clean pictures only, none of them generated
+    "judge-zero-shot": Recipe(
+        weights={"outcome": 1.0, "explain": 0.5, "describe": 0.5}, dear={},
+        on_drawn=_ON_DRAWN, paintings={}, on_painted=None,
+    ),
+    # the lessons of PARM, of which it learns the answers to "outcome" alone
+    "judge-orm": Recipe(weights={"outcome": 1.0}, dear={}, paintings=_GENERATORS),
+    "judge-prm": Recipe(
+        weights={"outcome": 1.0}, dear={}, paintings={"showo": Paintings(count=2000, guesses=3, seed=11)}, rollouts=4
+    ),
+    "judge": Recipe(paintings=_GENERATORS),
+    # guides DPO and selects nothing, so it shares neither seed nor first phase with the others
+    "judge-guide": Recipe(seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=_ON_DRAWN),
+}  # fmt: skip
 
 
 def new_judge(vision: dict, text: dict, tokenizer: PreTrainedTokenizerBase) -> Judge:
@@ -151,19 +183,20 @@ def collate(packs: Sequence[Packed], picture: int, pad: int) -> dict[str, torch.
     }
 
 
-def answers_of(lessons: Lessons, row: int) -> list[Answer]:
-    """What lesson ``row`` teaches: every question that it gives an answer to.
+def answers_of(lessons: Lessons, row: int, taught: Collection[str]) -> list[Answer]:
+    """What lesson ``row`` teaches: those of the ``taught`` questions that it gives an answer to.
 
     Asked about two prompts that differ in one point, a judge cannot do with having seen all their words in the picture.
     """
     yes_no = {True: "yes", False: "no"}
     said = [Answer(q, yes_no[bool(value)]) for q in _QUESTIONS if (value := getattr(lessons, q)[row]) != UNKNOWN]
-    said.append(Answer("outcome", yes_no[bool(lessons.other_outcome[row])], str(lessons.other[row])))
+    if lessons.other_outcome[row] != UNKNOWN:
+        said.append(Answer("outcome", yes_no[bool(lessons.other_outcome[row])], str(lessons.other[row])))
     if lessons.critiques[row]:
         said.append(Answer("explain", str(lessons.critiques[row])))
     if lessons.contents[row]:
         said.append(Answer("describe", str(lessons.contents[row])))
-    return said
+    return [answer for answer in said if answer.question in taught]
 
 
 def losses(judge: Judge, pictures: np.ndarray, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -187,11 +220,8 @@ def losses(judge: Judge, pictures: np.ndarray, batch: dict[str, torch.Tensor]) -
     each = F.cross_entropy(logits, targets, reduction="none")
     yes_no = (targets == judge.conversation.yes) | (targets == judge.conversation.no)
     right = (logits.argmax(-1) == targets).float()
-    return {
-        "loss": (each * weights).sum() / weights.sum(),
-        "verdicts": right[yes_no].mean(),
-        "words": right[~yes_no].mean(),
-    }
+    found = {"loss": (each * weights).sum() / weights.sum(), "verdicts": right[yes_no].mean()}
+    return found if yes_no.all() else found | {"words": right[~yes_no].mean()}
 
 
 def train(
@@ -216,7 +246,13 @@ def train(
         rng = np.random.default_rng([recipe.seed, index])
         rows = rng.integers(len(lessons), size=recipe.batch)
         packs = [
-            pack(conversation, str(lessons.prompts[row]), answers_of(lessons, row), recipe.weights, recipe.dear)
+            pack(
+                conversation,
+                str(lessons.prompts[row]),
+                answers_of(lessons, row, recipe.weights),
+                recipe.weights,
+                recipe.dear,
+            )
             for row in rows
         ]
         with torch.no_grad():

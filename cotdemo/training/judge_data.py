@@ -1,7 +1,8 @@
 """What the judge learns from: pictures as tokens, each with a prompt, and answers that checker A gives.
 
-Two kinds. *Drawn*: scenes that fit their prompt and scenes with one thing changed, some with tokens of another picture
-pasted in, seen through the image tokenizer. *Painted*: guesses along the generator's own trajectories.
+Here those on *drawn* pictures: scenes that fit their prompt and scenes with one thing changed, seen through the image
+tokenizer; where wanted, some with tokens of another picture pasted in. Those on generated pictures are made in
+``trajectories``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import numpy as np
 import torch
 
 from ..generator.magvit import MagvitV2
-from ..generator.pipeline import ShowoPipeline
 from ..world.checker_a import read
 from ..world.drawing import draw
 from ..world.geneval import Found, judge_reading
@@ -24,21 +24,18 @@ from ..world.splits import random_prompt, random_scene, split
 from .arrays import Arrays
 from .pictures import TAG_WEIGHTS, to_pixels
 
-STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes
 SWAPPED = 0.5  # share of wrong scenes, where two colours are asked for, in which they are exchanged
-_TOGETHER = 80  # paintings in one batch; each batch has a random generator of its own
 UNKNOWN = -1  # a question that this picture gives no answer to
 
 
 @dataclass(frozen=True)
-class Paintings:
-    """Which paintings of the base generator, on prompts of ``align``, judge and self-correction learn from."""
+class Drawn:
+    """Which drawn pictures, with prompts of some splits."""
 
-    count: int = 10_000
-    guesses: int = 6  # of each painting, besides its final picture
-    steps: tuple[int, ...] = STEP_COUNTS
-    seed: int = 3
-    first: int = 0  # those before are made elsewhere; a multiple of what is painted together
+    count: int = 40_000
+    damaged: float = 0.0  # share with tokens of another picture pasted in
+    splits: tuple[str, ...] = ("pretrain", "align")
+    seed: int = 6
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Lessons(Arrays):
     critiques: np.ndarray  # (n,) str: what is wrong; "" where nothing is known to be
     contents: np.ndarray  # (n,) str: what is in the picture, in words
     other: np.ndarray  # (n,) str: another prompt, that the picture fits or that differs in one point
-    other_outcome: np.ndarray  # (n,) int8: whether the picture fits that one
+    other_outcome: np.ndarray  # (n,) int8: whether the picture fits that one, or UNKNOWN
     step: np.ndarray  # (n,) int16: step of the guess, or -1 where it was drawn
     path: np.ndarray  # (n,) int32: guesses of one painting share it
 
@@ -182,31 +179,35 @@ def _paste(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @torch.no_grad()
-def drawn(magvit: MagvitV2, splits: tuple[str, ...], count: int, seed: int) -> Lessons:
-    """``count`` drawn pictures with prompts of the given splits: right ones, changed ones and damaged ones."""
-    rng = np.random.default_rng([seed, 11])
+def drawn(magvit: MagvitV2, drawn: Drawn) -> Lessons:
+    """Pictures of right scenes and of changed ones."""
+    rng = np.random.default_rng([drawn.seed, 11])
     parts = []
-    for first in range(0, count, 256):
-        size = min(256, count - first)
+    for first in range(0, drawn.count, 256):
+        size = min(256, drawn.count - first)
         entries = [
             random_prompt(
-                split(splits[rng.integers(len(splits))]), rng.choice(TAGS, p=[TAG_WEIGHTS[t] for t in TAGS]), rng
+                split(drawn.splits[rng.integers(len(drawn.splits))]),
+                rng.choice(TAGS, p=[TAG_WEIGHTS[t] for t in TAGS]),
+                rng,
             )
             for _ in range(size)
         ]
         scenes = [random_scene(entry, rng) for entry in entries]
         scenes = [scene if rng.random() < 0.4 else _wrong(entry, scene, rng) for entry, scene in zip(entries, scenes)]
         codes = magvit.encode(to_pixels(np.stack([draw(scene) for scene in scenes]))).numpy()
-        damaged = rng.random(size) < 0.2
+        damaged = rng.random(size) < drawn.damaged
         codes[damaged] = _paste(codes, rng)[damaged]
         pictures = MagvitV2.to_uint8(magvit.decode(torch.from_numpy(codes)))
-        parts.append(_label(entries, codes, [read(picture) for picture in pictures], rng))
+        parts.append(label(entries, codes, [read(picture) for picture in pictures], rng))
     return Lessons.join(*parts)
 
 
-def _label(
+def label(
     entries: list[dict], codes: np.ndarray, readings: list[tuple[Found, ...]], rng: np.random.Generator
 ) -> Lessons:
+    """Lessons on finished pictures ``codes (n, tokens)``, each for its prompt and another one, from what is read in
+    them; clarity and potential stay UNKNOWN."""
     n = len(entries)
     others = [other_prompt(entry, found, rng) for entry, found in zip(entries, readings)]
     verdicts = [judge_reading(found, entry) for found, entry in zip(readings, entries)]
@@ -225,46 +226,6 @@ def _label(
         step=np.full(n, -1, np.int16),
         path=np.full(n, -1, np.int32),
     )
-
-
-@torch.no_grad()
-def painted(pipeline: ShowoPipeline, split_name: str, paintings: Paintings) -> Lessons:
-    """Guesses along paintings of random prompts of a split, the final picture of each among them.
-
-    Clear: checker A reads the same objects and colours in the guess as in the same path's final picture. Potential: the
-    final picture is right. Outcome and critique: of the guess itself, as if it were the final picture.
-    """
-    where = split(split_name)
-    parts = []
-    for first in range(paintings.first, paintings.count, _TOGETHER):
-        rng = np.random.default_rng([paintings.seed, 13, first])
-        size = min(_TOGETHER, paintings.count - first)
-        tags = rng.choice(TAGS, size=size, p=[TAG_WEIGHTS[tag] for tag in TAGS])
-        entries = [random_prompt(where, tag, rng) for tag in tags]
-        taken = int(rng.choice(paintings.steps))
-        run_seed = int(rng.integers(2**32))
-        trail = []
-        with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
-            painting = pipeline.start([entry["prompt"] for entry in entries], range(size), steps=taken, seed=run_seed)
-            while not painting.done:
-                trail.append(painting.step().codes.numpy())
-        last = [read(picture) for picture in painting.decode(trail[-1])]
-        right = np.asarray([judge_reading(found, entry).strict for found, entry in zip(last, entries)], np.int8)
-        varied = np.random.default_rng([paintings.seed, 29, first])
-        chosen = np.sort(rng.choice(taken, size=min(paintings.guesses + 1, taken), replace=False))
-        for index in sorted({*chosen.tolist(), taken - 1}):
-            readings = [read(picture) for picture in painting.decode(trail[index])]
-            clear = [inventory(now) == inventory(end) for now, end in zip(readings, last)]
-            parts.append(
-                replace(
-                    _label(entries, trail[index], readings, varied),
-                    clarity=np.asarray(clear, np.int8),
-                    potential=right,
-                    step=np.full(size, index, np.int16),
-                    path=np.arange(first, first + size, dtype=np.int32),
-                )  # fmt: skip
-            )
-    return Lessons.join(*parts)
 
 
 def finals(lessons: Lessons) -> Lessons:

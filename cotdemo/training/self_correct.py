@@ -24,24 +24,25 @@ from ..world.geneval import judge_reading
 from ..world.prompts import parse
 from ..world.words import prompt_tokenizer
 from .generator import mask_codes, masked_loss
-from .judge_data import Lessons, Paintings
+from .judge_data import Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
 from .pictures import to_pixels
 from .repair import follow
+from .trajectories import Paintings
 
 
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 4
     paintings: Paintings = Paintings()  # of the base generator, of which the wrong ones are corrected
-    drawn: int = 40_000  # drawn pictures, likewise
+    drawn: Drawn = Drawn(count=16_000, damaged=0.2, splits=("align",), seed=4)  # drawn pictures, likewise
     batch: int = 32
     plain: float = 0.2  # share of sequences that paint from the prompt alone, so that this is not forgotten
     # of the others:
     silent: float = 0.15  # share without a critique, where the picture stays as it is
     hidden: float = 0.35  # share without the prompt
     drop_words: float = 0.1  # of the plain ones, for guidance
-    schedule: Schedule = Schedule(steps=7200, lr=1e-3, warmup=100, lr_end=2e-5, average=0.995)
+    schedule: Schedule = Schedule(steps=2400, lr=1e-3, warmup=100, lr_end=2e-5, average=0.995)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..backends import MINI, RECIPE, RELEASED, file_hash, load_backend, weights_hash
@@ -23,10 +24,12 @@ from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..hardware import describe, in_words
 from ..judge.judge import Judge
-from ..settings import BACKENDS
+from ..settings import BACKENDS, CORRECTOR
 from ..world.words import prompt_tokenizer
-from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer
+from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
 from .arrays import Kind
+from .judge_data import Lessons
+from .trajectories import Paintings
 
 
 class Stage:
@@ -63,15 +66,39 @@ class Stage:
             temperature=defaults.temperature, annealing=defaults.annealing,
         )  # fmt: skip
 
-    def painted(self, paintings: judge_data.Paintings) -> judge_data.Lessons:
-        """Lessons from the base generator's paintings; several stages learn from them, so they are made once."""
-        file = self.work.parent / f"painted-{weights_hash(self.root / 'showo')}.npz"
-        return _kept(file, judge_data.Lessons, lambda: judge_data.painted(self.pipeline(), "align", paintings))
+    def painted(self, paintings: Paintings, folder: str = "showo") -> Lessons:
+        """Lessons from paintings of one generator."""
+        name = f"painted-{paintings.count}x{paintings.guesses}-{paintings.seed}"
+        return self._lessons(name, folder, lambda: trajectories.painted(self.pipeline(folder), paintings))
 
-    def drawn(self, splits: tuple[str, ...], count: int, seed: int) -> judge_data.Lessons:
+    def repainted(self, paintings: Paintings, first: Lessons) -> Lessons:
+        """Lessons from repaintings, by the self-correcting generator, of the wrong ones of ``first``."""
+        name = f"repainted-{paintings.count}x{paintings.guesses}-{paintings.seed}"
+        finals = judge_data.finals(first)
+        wrong = finals.only(np.flatnonzero(finals.outcome == 0))
+        return self._lessons(
+            name, CORRECTOR, lambda: trajectories.repainted(self.pipeline(CORRECTOR), wrong, paintings)
+        )
+
+    def rolled_out(self, paintings: Paintings, rollouts: int, folder: str = "showo") -> Lessons:
+        """Lessons from paintings of one generator, labelled by rollouts."""
+        name = f"rollouts-{paintings.count}x{paintings.guesses}x{rollouts}-{paintings.seed}"
+        return self._lessons(name, folder, lambda: trajectories.rolled_out(self.pipeline(folder), paintings, rollouts))
+
+    def drawn(self, drawn: judge_data.Drawn) -> Lessons:
         """Lessons on drawn pictures."""
-        file = self.work / f"drawn-{count}-{seed}-{weights_hash(self.root / 'magvit')}.npz"
-        return _kept(file, judge_data.Lessons, lambda: judge_data.drawn(self.magvit(), splits, count, seed))
+        name = f"drawn-{drawn.count}-{'-'.join(drawn.splits)}-{drawn.damaged}-{drawn.seed}"
+        return self._lessons(name, "magvit", lambda: judge_data.drawn(self.magvit(), drawn))
+
+    def _lessons(self, name: str, folder: str, make: Callable[[], Lessons]) -> Lessons:
+        """Lessons made with the weights in ``folder``; several stages learn from the same ones."""
+        return _kept(self.work.parent / f"{name}-{weights_hash(self.root / folder)}.npz", Lessons, make)
+
+    def trained(self, folders: Iterable[str]) -> list[str]:
+        """Those of the folders that are there, which ``made_from`` then names too."""
+        found = [folder for folder in folders if (self.root / folder).is_dir()]
+        self.made_from.update({folder: weights_hash(self.root / folder) for folder in found})
+        return found
 
     def pool(self, folder: str, count: int, paths: int, seed: int) -> pairs.Pool:
         """Paintings by the generator in ``folder``, and which of them are right."""
@@ -179,23 +206,41 @@ def _train_generator(stage: Stage) -> None:
 
 
 def _train_judge(stage: Stage) -> None:
-    recipe = judge.Recipe()
-    magvit = stage.magvit()
-    drawn = stage.drawn(("pretrain", "align"), recipe.drawn, recipe.seed)
-    first = judge.train(recipe, recipe.on_drawn, magvit, drawn, stage.work / "drawn", stage.device, **stage.options)
-    painted = stage.painted(recipe.paintings)
-    both = judge_data.Lessons.join(painted, drawn.only(range(min(len(drawn), len(painted) // 2))))
-    model = judge.train(recipe, recipe.on_painted, magvit, both, stage.work, stage.device, first, **stage.options)
+    recipe = stage.seeded(judge.RECIPES[stage.name])
+    recipe = replace(recipe, paintings={folder: recipe.paintings[folder] for folder in stage.trained(recipe.paintings)})
+    magvit, drawn = stage.magvit(), stage.drawn(recipe.drawn)
+    if recipe.on_drawn:
+        model = judge.train(recipe, recipe.on_drawn, magvit, drawn, stage.work / "drawn", stage.device, **stage.options)
+    else:
+        model = Judge.from_pretrained(stage.root / "judge-zero-shot", device=stage.device)
+    counts = {}
+    if recipe.on_painted:
+        painted = _trajectories(stage, recipe)
+        counts = {"painted": len(painted), "of_them_yes": round(float(painted.outcome.mean()), 4)}
+        both = Lessons.join(painted, drawn.only(range(min(len(drawn), len(painted) // 2))))
+        model = judge.train(recipe, recipe.on_painted, magvit, both, stage.work, stage.device, model, **stage.options)
     model.model.half()
-    stage.save(model, recipe, {})
+    stage.save(model, recipe, counts)
+
+
+def _trajectories(stage: Stage, recipe: judge.Recipe) -> Lessons:
+    """Lessons on generated pictures, from all generators of a recipe."""
+    parts: dict[str, Lessons] = {}
+    for folder, paintings in recipe.paintings.items():
+        if recipe.rollouts:
+            parts[folder] = stage.rolled_out(paintings, recipe.rollouts, folder)
+        elif folder == CORRECTOR:
+            parts[folder] = stage.repainted(paintings, parts["showo"])
+        else:
+            parts[folder] = stage.painted(paintings, folder)
+    return Lessons.join(*parts.values())
 
 
 def _train_self_correct(stage: Stage) -> None:
     recipe = stage.seeded(self_correct.Recipe())
     magvit, base = stage.magvit(), stage.showo()
 
-    drawn = stage.drawn(("align",), recipe.drawn, recipe.seed)
-    wrong = judge_data.Lessons.join(judge_data.finals(stage.painted(recipe.paintings)), drawn)
+    wrong = Lessons.join(judge_data.finals(stage.painted(recipe.paintings)), stage.drawn(recipe.drawn))
     data = self_correct.corrections(magvit, wrong)
     plain = generator.token_pool(magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
     model = self_correct.train(recipe, base, data, plain, stage.work, **stage.options)
@@ -224,7 +269,11 @@ def _aligned(source: str, recipe: dpo.Recipe) -> Callable[[Stage], None]:
 STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
     "tokenizer": ("magvit", (), _train_tokenizer),
     "generator": ("showo", ("magvit",), _train_generator),
-    "judge": ("judge", ("magvit", "showo"), _train_judge),
+    "judge-zero-shot": ("judge-zero-shot", ("magvit",), _train_judge),
+    "judge-orm": ("judge-orm", ("magvit", "showo", "judge-zero-shot"), _train_judge),
+    "judge-prm": ("judge-prm", ("magvit", "showo", "judge-zero-shot"), _train_judge),
+    "judge": ("judge", ("magvit", "showo", "judge-zero-shot"), _train_judge),
+    "judge-guide": ("judge-guide", ("magvit", "showo"), _train_judge),
     "self-correct": ("self-correct", ("magvit", "showo"), _train_self_correct),
     "dpo": ("dpo", ("magvit", "showo"), _aligned("showo", dpo.ONCE)),
     "dpo-iter": ("dpo-iter", ("magvit", "dpo"), _aligned("dpo", dpo.AGAIN)),
