@@ -16,7 +16,9 @@ from .errors import UserError
 
 METHODS = ("baseline", "orm-zero-shot", "orm", "prm", "parm", "parm++")
 VERIFIERS = ("parm", "orm", "zero-shot", "prm")  # judges; one answers all of a run's questions
-_VERIFIER_OF = {"orm-zero-shot": "zero-shot", "orm": "orm", "prm": "prm"}  # of the others: PARM
+# Of the others it is PARM's judge. That of "orm" itself is trained, and takes over when the ladder is measured with it:
+# until then the published figures of best of N are PARM's judge's.
+_VERIFIER_OF = {"orm-zero-shot": "zero-shot", "prm": "prm"}
 MODELS = ("base", "self-correct", "dpo", "dpo-iter", "dpo-iter-parm")
 VERDICTS = ("argmax", "sampled")
 CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first picture
