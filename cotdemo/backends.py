@@ -103,7 +103,7 @@ class Backend:
         self.name, self.device, self.dtype = name, device, dtype
         self._lock = threading.RLock()  # the page warms a backend up while a first visitor may already ask
         self._painters: dict[str, ShowoPipeline] = {}
-        self._judges: dict[str, Judge] = {}  # by where they come from: one may be several verifiers
+        self._judges: dict[str, Judge] = {}
 
     # What a backend is made of; the two kinds below load them from different places.
     grid: tuple[int, int]
@@ -122,11 +122,7 @@ class Backend:
     def _load_showo(self, model: str) -> Showo:
         raise NotImplementedError
 
-    def _judge_of(self, verifier: str) -> str:
-        """Where the judge comes from."""
-        raise NotImplementedError
-
-    def _load_judge(self, home: str) -> Judge:
+    def _load_judge(self, verifier: str) -> Judge:
         raise NotImplementedError
 
     def check_prompt(self, prompt: str) -> None:
@@ -142,11 +138,10 @@ class Backend:
 
     def verifier(self, name: str) -> Judge:
         """The judge of that name (``cotdemo.settings.VERIFIERS``). Raises UserError where it cannot be loaded."""
-        home = self._judge_of(name)
         with self._lock:
-            if home not in self._judges:
-                self._judges[home] = self._load_judge(home)
-            return self._judges[home]
+            if name not in self._judges:
+                self._judges[name] = self._load_judge(name)
+            return self._judges[name]
 
     def painter(self, model: str) -> ShowoPipeline:
         """The pipeline around one set of generator weights. Raises UserError where they cannot be loaded."""
@@ -218,11 +213,10 @@ class MiniBackend(Backend):
         folder = "showo" if model == "base" else model
         return self._load(folder, lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
 
-    def _judge_of(self, verifier: str) -> str:
-        return _JUDGES[verifier]
-
-    def _load_judge(self, home: str) -> Judge:
-        return self._load(home, lambda folder: Judge.from_pretrained(folder, device=self.device, dtype=self.dtype))
+    def _load_judge(self, verifier: str) -> Judge:
+        return self._load(
+            _JUDGES[verifier], lambda folder: Judge.from_pretrained(folder, device=self.device, dtype=self.dtype)
+        )
 
     def check_prompt(self, prompt: str) -> None:
         prompts.words(prompt)
@@ -246,7 +240,7 @@ class ReleasedBackend(Backend):
         self.weights = {
             "showo": f"{repository}/{folder}" if folder else repository,
             "magvit": self.source.magvit,
-            "judge": self._judge_of("parm"),
+            "judge": "/".join(self.source.judges["parm"]),
         }
 
     def _load_words(self) -> PreTrainedTokenizerBase:
@@ -263,17 +257,14 @@ class ReleasedBackend(Backend):
             repository, lambda: Showo.from_pretrained(repository, subfolder=folder, torch_dtype=self.dtype)
         )
 
-    def _judge_of(self, verifier: str) -> str:
-        return "/".join(self.source.judges[verifier])
-
-    def _load_judge(self, home: str) -> Judge:
-        repository, _, folder = home.rpartition("/")
+    def _load_judge(self, verifier: str) -> Judge:
+        repository, folder = self.source.judges[verifier]
 
         def load() -> Judge:
             local = Path(snapshot_download(repository, allow_patterns=[f"{folder}/*"]))
             return Judge.from_pretrained(local / folder, device=self.device, dtype=self.dtype)
 
-        return _from_hub(home, load)
+        return _from_hub(f"{repository}/{folder}", load)
 
 
 def _from_hub(what: str, load: Callable[[], Any]) -> Any:

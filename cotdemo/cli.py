@@ -127,13 +127,12 @@ def _load(options: argparse.Namespace) -> Backend:
     import torch
     from transformers.utils.logging import disable_progress_bar
 
-    from .backends import load_backend
+    from .backends import MINI, load_backend
 
     disable_progress_bar()  # weights are read in a moment; downloads still show how far they are
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    elsewhere = {"root": options.assets} if options.assets else {}
-    return load_backend(options.backend, device=options.device, **elsewhere)
+    return load_backend(options.backend, device=options.device, root=options.assets or MINI)
 
 
 # -- generate

@@ -34,7 +34,7 @@ PROMPT = "a photo of two red stars"
 
 
 def use(monkeypatch, backend) -> None:
-    monkeypatch.setattr(cotdemo.backends, "load_backend", lambda name, device=None: backend)
+    monkeypatch.setattr(cotdemo.backends, "load_backend", lambda name, device=None, root=None: backend)
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess:
@@ -153,11 +153,9 @@ def test_a_refusal_is_all_that_a_shell_sees(tmp_path):
     assert done.stderr == "paths must be a whole number from 1 to 32.\n"
 
 
-def test_missing_weights_are_named_with_the_command_that_remakes_them(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(
-        cotdemo.backends, "load_backend", lambda name, device=None: cotdemo.backends.MiniBackend(root=tmp_path / "mini")
-    )
-    assert cli.main(["generate", PROMPT, "--out", str(tmp_path / "out")]) == 2
+def test_missing_weights_are_named_with_the_command_that_remakes_them(tmp_path, capsys):
+    asked = ["generate", PROMPT, "--assets", str(tmp_path / "mini"), "--out", str(tmp_path / "out")]
+    assert cli.main(asked) == 2
     assert "python -m cotdemo train generator" in capsys.readouterr().err
 
 

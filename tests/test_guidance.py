@@ -53,6 +53,13 @@ def test_rollouts_are_painted_by_the_model_as_it_is_now(tiny):
     assert not torch.equal(before, rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes)
 
 
+def test_rollouts_are_the_same_with_the_attention_that_training_wants(tiny):
+    pipeline = tiny.painter("base")
+    fused = rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes
+    pipeline.showo.showo.set_attn_implementation("eager")
+    assert torch.equal(fused, rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes)
+
+
 def test_guided_alignment_paints_what_the_guide_likes(tiny, tmp_path):
     torch.manual_seed(0)
     codes = torch.randint(tiny.codebook, (6, 64))

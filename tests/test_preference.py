@@ -15,7 +15,8 @@ from showo_cases import tiny_real
 from cotdemo.generator.showo import Showo
 from cotdemo.training import dpo
 from cotdemo.training.loop import Schedule
-from cotdemo.training.pairs import Pool, paint_pool, pairs_of, random_prompts, strictly_right
+from cotdemo.training.pairs import Pool, paint_pool, pairs_of, strictly_right
+from cotdemo.training.pictures import random_prompts
 from cotdemo.training.preference import dpo_loss, log_likelihood
 
 GOLDEN = json.loads(data("dpo_golden.json").read_text())
@@ -124,10 +125,12 @@ def test_prompts_whose_pictures_agree_give_no_pairs():
 
 def test_a_pool_is_the_same_each_time(tmp_path):
     pipeline = tiny_mini.backend(tmp_path).painter("base")
-    one, again = (
-        paint_pool(pipeline, random_prompts("align", 3, seed=4), paths=2, seed=4, label=strictly_right)
-        for _ in range(2)
-    )
+
+    def paint() -> Pool:
+        prompts = [entry["prompt"] for entry in random_prompts("align", 3, np.random.default_rng(4))]
+        return paint_pool(pipeline, prompts, paths=2, seed=4, label=strictly_right)
+
+    one, again = paint(), paint()
     assert one.codes.shape == (3, 2, 64) and one.right.shape == (3, 2)
     assert one.prompts.tolist() == again.prompts.tolist()
     assert np.array_equal(one.codes, again.codes)

@@ -125,10 +125,13 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
 
         ``attention_mask`` is ``Vocabulary.attention(input_ids)``, bool ``(rows, length, length)``; None is causal.
         """
-        mask = None if attention_mask is None else attention_mask[:, None]
-        if mask is not None and self.showo.config._attn_implementation == "eager":
-            mask = added_mask(mask)
+        mask = None if attention_mask is None else self._mask(attention_mask)
         return self.showo.model(input_ids=input_ids, attention_mask=mask, use_cache=False).last_hidden_state
+
+    def _mask(self, allowed: torch.Tensor) -> torch.Tensor:
+        """``allowed`` (rows, length, length) as the attention in use wants it, for all heads."""
+        eager = self.showo.config._attn_implementation == "eager"
+        return added_mask(allowed[:, None]) if eager else allowed[:, None]
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Logits over the whole vocabulary ``(rows, length, vocabulary)``; arguments as for ``hidden``."""
@@ -143,7 +146,7 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
     def read(self, prefix_ids: torch.Tensor) -> Prefix:
         """Keys and values of left-padded prefixes ``(rows, length)``. Columns that pad every row should be left out."""
         cache = DynamicCache()
-        mask = self.vocabulary.attention(prefix_ids)[:, None]
+        mask = self._mask(self.vocabulary.attention(prefix_ids))
         self.showo.model(prefix_ids, mask, None, cache, use_cache=True)  # by place: the cache's name has changed
         real = prefix_ids != self.vocabulary.pad
         return Prefix([layer.keys for layer in cache.layers], [layer.values for layer in cache.layers], real)

@@ -34,14 +34,10 @@ def rollouts(
     pipeline: ShowoPipeline, judge: Judge, prompts: Sequence[str], each: int, steps: int, seed: int
 ) -> Rollouts:
     """``each`` paintings of every prompt, of ``steps`` steps, and what the judge thinks of them."""
-    language_model = pipeline.showo.showo
-    trains_with = language_model.config._attn_implementation
-    language_model.set_attn_implementation("sdpa")  # what painting needs; training may want another
     texts = [prompt for prompt in prompts for _ in range(each)]
     painting = pipeline.start(texts, range(len(texts)), steps=steps, seed=seed)
     while not painting.done:
         step = painting.step()
-    language_model.set_attn_implementation(trains_with)
     p_yes = judge.look(list(painting.decode(step.codes))).ask("outcome", texts).p_yes
     reward = np.log(p_yes.clip(WORST)).reshape(len(prompts), each)
     advantage = reward - reward.mean(1, keepdims=True)

@@ -14,10 +14,8 @@ from ..generator.pipeline import ShowoPipeline
 from ..judge.judge import Judge
 from ..world.checker_a import read
 from ..world.geneval import judge_reading
-from ..world.prompts import TAGS, parse
-from ..world.splits import random_prompt, split
+from ..world.prompts import parse
 from .arrays import Arrays
-from .pictures import TAG_WEIGHTS
 
 Label = Callable[[Sequence[str], np.ndarray], list[bool]]  # prompts and their pictures -> which are right
 _TOGETHER = 96  # paintings in one batch
@@ -30,13 +28,6 @@ class Pool(Arrays):
     prompts: np.ndarray  # (prompts,) str; some kinds have few different ones, which then come again
     codes: np.ndarray  # (prompts, paths, tokens) uint16
     right: np.ndarray  # (prompts, paths) bool: strictly, by checker A
-
-
-def random_prompts(split_name: str, count: int, seed: int) -> list[str]:
-    """Prompts of a split of the embedded world, of all kinds."""
-    rng = np.random.default_rng([seed, 19])
-    tags = rng.choice(TAGS, size=count, p=[TAG_WEIGHTS[tag] for tag in TAGS])
-    return [random_prompt(split(split_name), tag, rng)["prompt"] for tag in tags]
 
 
 def strictly_right(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:

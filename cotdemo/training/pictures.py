@@ -22,12 +22,17 @@ TAG_WEIGHTS = {
 }
 
 
+def random_prompts(split_name: str, count: int, rng: np.random.Generator) -> list[dict]:
+    """``count`` random prompts of a split, as metadata, of all kinds."""
+    where = split(split_name)
+    tags = rng.choice(TAGS, size=count, p=[TAG_WEIGHTS[tag] for tag in TAGS])
+    return [random_prompt(where, tag, rng) for tag in tags]
+
+
 def random_pairs(split_name: str, count: int, seed: Sequence[int]) -> tuple[list[dict], np.ndarray]:
     """``count`` random prompts of a split, as metadata, and a right picture for each ``(count, H, W, 3)`` uint8."""
     rng = np.random.default_rng(seed)
-    where = split(split_name)
-    tags = rng.choice(TAGS, size=count, p=[TAG_WEIGHTS[tag] for tag in TAGS])
-    prompts = [random_prompt(where, tag, rng) for tag in tags]
+    prompts = random_prompts(split_name, count, rng)
     return prompts, np.stack([draw(random_scene(prompt, rng)) for prompt in prompts])
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from ..backends import MINI, RECIPE, RELEASED, file_hash, load_backend, weights_hash
 from ..errors import UserError
@@ -29,11 +30,14 @@ from ..world.words import prompt_tokenizer
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
 from .arrays import Kind
 from .judge_data import Lessons
+from .pictures import random_prompts
 from .trajectories import Paintings
 
 
 class Stage:
     """What the stages share: where weights come from and go to, and the record of how they were made."""
+
+    base = "mini"  # the backend whose settings its generators paint with
 
     def __init__(
         self, name: str, work: Path, root: Path, device: str, options: dict[str, Any], seed: int | None = None
@@ -56,13 +60,16 @@ class Stage:
     def showo(self, folder: str = "showo") -> Showo:
         return Showo.from_pretrained(self.root / folder, torch_dtype=torch.float32).to(self.device)
 
+    def words(self) -> PreTrainedTokenizerBase:
+        return prompt_tokenizer()
+
     def judge(self, folder: str) -> Judge:
         return Judge.from_pretrained(self.root / folder, device=self.device)
 
     def pipeline(self, folder: str = "showo") -> ShowoPipeline:
-        defaults = BACKENDS["mini"]
+        defaults = BACKENDS[self.base]
         return ShowoPipeline(
-            prompt_tokenizer(), self.showo(folder), self.magvit(), steps=defaults.steps, guidance=defaults.guidance,
+            self.words(), self.showo(folder), self.magvit(), steps=defaults.steps, guidance=defaults.guidance,
             temperature=defaults.temperature, annealing=defaults.annealing,
         )  # fmt: skip
 
@@ -92,12 +99,12 @@ class Stage:
 
     def _lessons(self, name: str, folder: str, make: Callable[[], Lessons]) -> Lessons:
         """Lessons made with the weights in ``folder``; several stages learn from the same ones."""
-        return _kept(self.work.parent / f"{name}-{weights_hash(self.root / folder)}.npz", Lessons, make)
+        return _kept(self.work.parent / f"{name}-{self._version(folder)}.npz", Lessons, make)
 
     def trained(self, folders: Iterable[str]) -> list[str]:
         """Those of the folders that are there, which ``made_from`` then names too."""
         found = [folder for folder in folders if (self.root / folder).is_dir()]
-        self.made_from.update({folder: weights_hash(self.root / folder) for folder in found})
+        self.made_from.update({folder: self._version(folder) for folder in found})
         return found
 
     def pool(self, folder: str, count: int, paths: int, seed: int) -> pairs.Pool:
@@ -113,7 +120,7 @@ class Stage:
         return weights_hash(self.root / folder)
 
     def _prompts(self, count: int, seed: int) -> list[str]:
-        return pairs.random_prompts("align", count, seed)
+        return [entry["prompt"] for entry in random_prompts("align", count, np.random.default_rng([seed, 19]))]
 
     def _label(self) -> pairs.Label:
         return pairs.strictly_right
@@ -147,6 +154,12 @@ class ReleasedStage(Stage):
         super().__init__(*arguments)
         self._backend = load_backend(base, self.device)
 
+    def magvit(self) -> MagvitV2:
+        return self._backend.magvit
+
+    def words(self) -> PreTrainedTokenizerBase:
+        return self._backend.tokenizer
+
     def showo(self, folder: str = "showo") -> Showo:
         if folder != "showo":
             return super().showo(folder)
@@ -155,13 +168,6 @@ class ReleasedStage(Stage):
 
     def judge(self, folder: str) -> Judge:
         return self._backend.verifier("parm")
-
-    def pipeline(self, folder: str = "showo") -> ShowoPipeline:
-        defaults, backend = BACKENDS[self.base], self._backend
-        return ShowoPipeline(
-            backend.tokenizer, self.showo(folder), backend.magvit, steps=defaults.steps, guidance=defaults.guidance,
-            temperature=defaults.temperature, annealing=defaults.annealing,
-        )  # fmt: skip
 
     def _version(self, folder: str) -> str:
         here = (self.root / folder).is_dir()

@@ -18,10 +18,9 @@ from ..search.protocols import Context
 from ..settings import REPAINTING_GUIDANCE
 from ..world.checker_a import read
 from ..world.geneval import Found, judge_reading
-from ..world.prompts import TAGS, parse
-from ..world.splits import random_prompt, split
+from ..world.prompts import parse
 from .judge_data import UNKNOWN, Lessons, inventory, label
-from .pictures import TAG_WEIGHTS
+from .pictures import random_prompts
 
 STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes
 _SPLIT = "align"
@@ -153,9 +152,7 @@ def _read(pipeline: ShowoPipeline, step: Step) -> list[tuple[Found, ...]]:
 
 
 def _random_prompts(rng: np.random.Generator, size: int) -> Task:
-    where = split(_SPLIT)
-    tags = rng.choice(TAGS, size=size, p=[TAG_WEIGHTS[tag] for tag in TAGS])
-    return [random_prompt(where, tag, rng) for tag in tags], {}
+    return random_prompts(_SPLIT, size, rng), {}
 
 
 def _trails(
