@@ -110,6 +110,20 @@ test("survivors are ranked by P(yes) to the outcome", async () => {
   assert.deepEqual(pathWords(round, round.paths[2]), ["ranked 2", "judged"]);
 });
 
+test("paths of a run judged at every step are ranked by the mean", async () => {
+  const { ranking, answerOf } = await reducer;
+  const { pathNumber } = await words;
+  const { reduce, emptyState } = await reducer;
+  const events = [judged(0, 0, "outcome", 0.8), judged(0, 1, "outcome", 0.4), judged(1, 0, "outcome", 0.2), judged(1, 1, "outcome", 0.9)];
+  const state = [started({ method: "prm" }), ...events, winner(0, { p_yes: 0.4 })].reduce(reduce, emptyState());
+  assert.deepEqual(ranking(state.rounds[0]), [0, 1]);
+  const [name, mean] = pathNumber(state.rounds[0].paths[0]);
+  assert.equal(name, "mean P(yes)");
+  assert.ok(Math.abs(mean - 0.6) < 1e-9);
+  assert.equal(answerOf(state.rounds[0]).yes, mean);
+  assert.equal(state.rounds[0].paths[0].steps[1].verdicts.outcome.yes, 0.4);
+});
+
 test("events of paths, steps or types that there are not change nothing", async () => {
   const { reduce } = await reducer;
   const state = await after();

@@ -31,7 +31,7 @@ _NAME = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILI
 
 METHODS = {
     "baseline": ("Plain", "one path is the answer, nobody judges"),
-    "orm-zero-shot": ("Best of N, zero-shot", "a judge that has never seen a painted picture ranks the final ones"),
+    "orm-zero-shot": ("Zero-shot ORM", "a judge that has never seen a painted picture ranks the final ones"),
     "orm": ("Best of N", "the judge ranks the final pictures"),
     "prm": ("PRM", "a judge rates every step, and the mean decides"),
     "parm": ("PARM", "the judge watches every step and stops hopeless paths"),

@@ -79,7 +79,7 @@ export class Focus {
       this.shown = shown;
       this.stale = false;
       this.drawPictures(path, step, state.started.grid, colours);
-      this.drawVerdicts(path, step, at === last);
+      this.drawVerdicts(step);
     }
     this.shown = shown;
     setText(this.note, shown.words);
@@ -112,9 +112,9 @@ export class Focus {
     drawGuess(this.guess.canvas, step.picture, null, grid, colours);
   }
 
-  drawVerdicts(path, step, isLast) {
+  drawVerdicts(step) {
     for (const { question, mark, bar, words, name, value } of this.verdicts) {
-      const verdict = question === "outcome" ? isLast && path.outcome : step?.verdicts[question];
+      const verdict = step?.verdicts[question];
       const glyphs = VERDICTS[question];
       setAttribute(name, "data-asked", verdict ? "true" : null);
       setAttribute(value, "data-verdict", verdict ? `${question}-${verdict.answer}` : null);

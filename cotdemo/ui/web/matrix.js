@@ -1,12 +1,16 @@
 // The matrix: one row per path, one column per step, a sticky first column with the path's state.
 
-import { QUESTIONS, isCutOff } from "./reducer.js";
+import { QUESTIONS, isCutOff, judgesEveryStep } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { VERDICTS, cellWords, pathNumber, pathWords, probability } from "./words.js";
 
 const CELL = 96; // canvas pixels per side of a cell, about
-const MARKED = QUESTIONS.slice(0, 2); // the outcome is the path's, not the step's
+
+// What is asked of every step; the outcome is mostly the path's.
+function marksOf(started) {
+  return judgesEveryStep(started) ? ["outcome"] : QUESTIONS.slice(0, 2);
+}
 
 export class Matrix {
   constructor(onSelect) {
@@ -40,6 +44,7 @@ export class Matrix {
     this.shape = shape;
     this.round = null;
     this.selected = null;
+    this.marked = marksOf(state.started);
     const head = make("tr", {}, make("th", { scope: "col", class: "cot-path-head" }, "Path"));
     this.heads = Array.from({ length: steps }, (_, step) => make("th", { scope: "col" }, String(step + 1)));
     head.append(...this.heads);
@@ -66,7 +71,7 @@ export class Matrix {
 
   buildCell(path, step, side) {
     const canvas = make("canvas", { width: side, height: side, "aria-hidden": "true" });
-    const marks = MARKED.map(() => make("span", { class: "cot-mark", "aria-hidden": "true" }, "\u00a0"));
+    const marks = this.marked.map(() => make("span", { class: "cot-mark", "aria-hidden": "true" }, "\u00a0"));
     const element = make("td", { role: "gridcell", tabindex: "-1", "data-path": path, "data-step": step, class: "cot-cell" }, canvas, ...marks);
     return { element, canvas, marks };
   }
@@ -92,7 +97,7 @@ export class Matrix {
     setAttribute(cell.element, "data-state", step.decoded ? "decoded" : cut ? "cut" : "open");
     setAttribute(cell.element, "data-ends", ends ? "true" : null);
     setAttribute(cell.element, "aria-label", cellWords(path, step.step));
-    MARKED.forEach((question, at) => drawMark(cell.marks[at], question, step.verdicts[question]));
+    this.marked.forEach((question, at) => drawMark(cell.marks[at], question, step.verdicts[question]));
     if (before === step) return;
     if (step.decoded) drawGuess(cell.canvas, step.picture, step.masked, state.started.grid, colours);
     else clear(cell.canvas);

@@ -106,7 +106,7 @@ const HANDLERS = {
     const verdict = { yes: event.p_yes, no: event.p_no, answer: event.answer };
     const judged = inStep(state, event, (step) => ({ ...step, verdicts: { ...step.verdicts, [event.question]: verdict } }));
     if (event.question !== "outcome") return judged;
-    return inPath(judged, event, (path) => ({ ...path, outcome: verdict }));
+    return inPath(judged, event, (path) => ({ ...path, outcome: judgesEveryStep(state.started) ? meanOutcome(path) : verdict }));
   },
   PathPruned: (state, event) => inPath(state, event, (path) => ({ ...path, pruned: { step: event.step, no: event.p_no } })),
   Winner: (state, event) => inRound(state, event.round, (round) => ({ ...round, winner: event })),
@@ -121,6 +121,17 @@ const HANDLERS = {
   Stopped: (state) => (state.phase === "finished" ? state : { ...state, phase: "stopped", message: "" }),
   Failed: (state, event) => ({ ...state, phase: "failed", message: event.message }),
 };
+
+// A process reward model is asked for the outcome at every step, and picks by the mean.
+export function judgesEveryStep(started) {
+  return started.method === "prm";
+}
+
+function meanOutcome(path) {
+  const answers = path.steps.map((step) => step.verdicts.outcome).filter(Boolean);
+  const yes = answers.reduce((sum, answer) => sum + answer.yes, 0) / answers.length;
+  return { ...answers.at(-1), yes, mean: true };
+}
 
 function newRound(started, index) {
   const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {} }));
@@ -240,7 +251,7 @@ export function answerOf(round) {
     path: path.path,
     picture: round.winner.picture ?? final?.picture ?? null,
     outcome: path.outcome,
-    yes: round.winner.p_yes,
+    yes: path.outcome?.yes ?? round.winner.p_yes,
     fallback: round.winner.fallback,
     checked: path.checked,
     model: round.model,

@@ -16,7 +16,7 @@ export const VERDICTS = {
 };
 
 export const METHODS = {
-  baseline: "Plain", "orm-zero-shot": "Best of N, zero-shot", orm: "Best of N", prm: "PRM", parm: "PARM", "parm++": "PARM++",
+  baseline: "Plain", "orm-zero-shot": "Zero-shot ORM", orm: "Best of N", prm: "PRM", parm: "PARM", "parm++": "PARM++",
 };
 
 export function plural(count, noun) {
@@ -94,7 +94,7 @@ export function pathWords(round, path) {
 
 // The number beside it: P(yes) to the outcome, or P(no) to potential that ended the path.
 export function pathNumber(path) {
-  if (path.outcome) return ["P(yes)", path.outcome.yes];
+  if (path.outcome) return [path.outcome.mean ? "mean P(yes)" : "P(yes)", path.outcome.yes];
   if (path.pruned) return ["P(no)", path.pruned.no];
   return null;
 }
