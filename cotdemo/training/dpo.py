@@ -97,9 +97,10 @@ def train(
         own = share(recipe.rollout_prompts)
         prompts = [different[one] for one in picked[own]]
         fresh = rollouts(pipeline, guide, prompts, recipe.rollouts, recipe.rollout_steps, seed + own.start)
-        masked = mask_codes(fresh.codes, rng)
-        codes, masked, advantage = (each.to(device) for each in (fresh.codes, masked, fresh.advantage))
-        likely = log_likelihood(model, sequences(fresh.prompts, codes, masked), codes, masked)
+        codes, masked, kept, advantage = (
+            each.to(device) for each in (fresh.codes, fresh.masked, fresh.kept, fresh.advantage)
+        )  # fmt: skip
+        likely = log_likelihood(model, sequences(fresh.prompts, codes, masked), codes, kept)
         return {"policy": -(advantage * likely).mean(), "p_yes": fresh.p_yes.mean()}
 
     def step(model: Showo, index: int) -> dict[str, torch.Tensor]:

@@ -1,6 +1,8 @@
 """One training loop for all stages: Muon and AdamW, warm-up and cosine decay, moving average, checkpoints, progress.
 
-Matrices of hidden layers are trained by Muon (Jordan et al. 2024; torch's own), everything else by AdamW.
+Matrices of hidden layers are trained by Muon (Jordan et al. 2024; torch's own), everything else by AdamW. Muon steps
+equally far in all directions of a matrix, however weak and noisy the gradient, which suits learning from nothing better
+than small corrections: alignment is by AdamW alone.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ class Schedule:
     cycles: int = 1
     average: float = 0.0  # decay of the weights' moving average, which is what is kept; 0 keeps the last weights
     half: bool = True  # compute in bfloat16 where that is safe (autocast); weights and their averages stay float32
+    muon: bool = True  # for the matrices of hidden layers; False: AdamW for all
 
     def rate(self, step: int) -> float:
         length = self.steps // self.cycles
@@ -74,8 +77,8 @@ class MovingAverage:
 def optimizers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
     """Muon over the matrices of transformer layers, AdamW over everything else, without decay on vectors."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    hidden = [p for name, p in named if p.ndim == 2 and "layers." in name]
-    others = [p for name, p in named if not (p.ndim == 2 and "layers." in name)]
+    hidden = [p for name, p in named if schedule.muon and p.ndim == 2 and "layers." in name]
+    others = [p for _, p in named if not any(p is one for one in hidden)]
     groups = [
         {"params": [p for p in others if p.ndim >= 2], "weight_decay": schedule.weight_decay},
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
