@@ -7,10 +7,13 @@ the same step as one process would make.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import reduce
+from accelerate.utils import broadcast_object_list, reduce
+
+Value = TypeVar("Value")
 
 
 def share(count: int) -> slice:
@@ -25,6 +28,16 @@ def share(count: int) -> slice:
 def first() -> bool:
     """Whether this is the process that writes logs and checkpoints."""
     return PartialState().is_main_process
+
+
+def device() -> str:
+    """This process's GPU where there is one, else the CPU."""
+    return str(PartialState().device) if torch.cuda.is_available() else "cpu"
+
+
+def agreed(value: Value) -> Value:
+    """What the first process says, in all of them."""
+    return broadcast_object_list([value])[0]
 
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:

@@ -27,7 +27,7 @@ from ..hardware import describe, in_words
 from ..judge.judge import Judge
 from ..settings import BACKENDS, CORRECTOR
 from ..world.words import prompt_tokenizer
-from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
+from . import dpo, generator, judge, judge_data, pairs, parallel, self_correct, tokenizer, trajectories
 from .arrays import Kind
 from .judge_data import Lessons
 from .pictures import random_prompts
@@ -182,10 +182,13 @@ class ReleasedStage(Stage):
 
 def _kept(file: Path, kind: type[Kind], make: Callable[[], Kind]) -> Kind:
     """What is made once for one set of weights, whose hash is in the file's name, and kept."""
-    if not file.exists():
-        print(f"making {file.name}", flush=True)
-        make().save(file)
-    return kind.load(file)
+    if parallel.agreed(file.exists()):
+        return kind.load(file)
+    print(f"making {file.name}", flush=True)
+    made = make()
+    if parallel.first():
+        made.save(file)
+    return made
 
 
 def _forget_origin(config: Path) -> None:
@@ -291,7 +294,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--work", type=Path, default=Path("runs"), help="checkpoints and logs (default: runs/)")
     parser.add_argument("--assets", type=Path, default=MINI, help="where weights are read and written")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where there is one, each process its own")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
     parser.add_argument(
@@ -310,7 +313,8 @@ def main(arguments: argparse.Namespace) -> None:
         "checkpoint_minutes": arguments.checkpoint_minutes,
         "stop_after_minutes": arguments.stop_after_minutes,
     }
-    of = (arguments.stage, arguments.work, arguments.assets, arguments.device, options, arguments.seed)
+    device = arguments.device or parallel.device()
+    of = (arguments.stage, arguments.work, arguments.assets, device, options, arguments.seed)
     if arguments.base == "mini":
         Stage(*of).run()
         return
