@@ -43,6 +43,11 @@ _REMADE_BY = {
 _JUDGES = {"parm": "judge", "orm": "judge-orm", "zero-shot": "judge-zero-shot", "prm": "judge-prm"}
 
 
+def _generator(model: str) -> str:
+    """The folder of one set of generator weights of the embedded model."""
+    return "showo" if model == "base" else model
+
+
 @dataclass(frozen=True)
 class Released:
     """Where the released weights of one backend are on the hub, and the settings they were published with."""
@@ -186,6 +191,12 @@ class MiniBackend(Backend):
         for mismatch in mismatches(root):
             log.warning("The embedded weights do not belong together: %s.", mismatch)
 
+    def weights_of(self, model: str | None = None, verifier: str | None = None) -> dict[str, str]:
+        """The hashes of what ``model`` paints with and ``verifier`` judges by, by folder. Raises UserError."""
+        folders = [_generator(model), "magvit"] if model else []
+        folders += [_JUDGES[verifier]] if verifier else []
+        return {folder: weights_hash(self.root / folder) for folder in folders}
+
     def _config(self, part: str) -> dict[str, Any]:
         file = self.root / part / "config.json"
         try:
@@ -210,8 +221,7 @@ class MiniBackend(Backend):
         return self._load("magvit", lambda folder: MagvitV2.from_pretrained(folder, torch_dtype=self.dtype))
 
     def _load_showo(self, model: str) -> Showo:
-        folder = "showo" if model == "base" else model
-        return self._load(folder, lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
+        return self._load(_generator(model), lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
 
     def _load_judge(self, verifier: str) -> Judge:
         return self._load(

@@ -16,9 +16,7 @@ from .errors import UserError
 
 METHODS = ("baseline", "orm-zero-shot", "orm", "prm", "parm", "parm++")
 VERIFIERS = ("parm", "orm", "zero-shot", "prm")  # judges; one answers all of a run's questions
-# Of the others it is PARM's judge. That of "orm" itself is trained, and takes over when the ladder is measured with it:
-# until then the published figures of best of N are PARM's judge's.
-_VERIFIER_OF = {"orm-zero-shot": "zero-shot", "prm": "prm"}
+_VERIFIER_OF = {"orm-zero-shot": "zero-shot", "orm": "orm", "prm": "prm"}  # of the other methods it is PARM's judge
 MODELS = ("base", "self-correct", "dpo", "dpo-iter", "dpo-iter-parm")
 VERDICTS = ("argmax", "sampled")
 CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first picture
@@ -187,7 +185,7 @@ class Settings:
     @property
     def verifier(self) -> str:
         """Which of ``VERIFIERS`` judges."""
-        return _VERIFIER_OF.get(self.method, "parm")
+        return verifier_of(self.method)
 
     def _check_combination(self, limits: BackendLimits) -> None:
         reason = next(o.reason for o in offers(self.backend) if (o.method, o.model) == (self.method, self.model))
@@ -200,6 +198,11 @@ class Settings:
                 f"{self.paths} paths x {self.steps} steps is {self.paths * self.steps}, and {self.backend} takes at "
                 f"most {limits.cap}. Choose fewer paths or fewer steps."
             )
+
+
+def verifier_of(method: str) -> str:
+    """Which of ``VERIFIERS`` judges the runs of a method."""
+    return _VERIFIER_OF.get(method, "parm")
 
 
 def whole(name: str, value: object, low: int, high: int) -> int:

@@ -30,7 +30,7 @@ from .events import (
     StepDecoded,
     Winner,
 )
-from .settings import plain_text
+from .settings import plain_text, verifier_of
 
 FORMAT = "cotdemo-trace"
 VERSION = 1
@@ -212,6 +212,7 @@ class _Seen:
         self.started = started
         self.tokens = started.grid[0] * started.grid[1]
         self.rounds = 0
+        self.judge = verifier_of(started.method)  # of the events to come
         self.once: set[tuple[object, ...]] = set()  # what may come once only
         self.painted: set[tuple[int, ...]] = set()  # (round, path) and (round, path, step)
         self.winners: set[tuple[int, int]] = set()
@@ -226,7 +227,7 @@ class _Seen:
             return "its round has not begun"
         if getattr(event, "path", 0) >= self.started.paths or getattr(event, "step", 0) >= self.started.steps:
             return "its path or step is out of range"
-        if _key(event) in self.once:
+        if self._key(event) in self.once:
             return "it comes twice"
         return self._misfit(event)
 
@@ -248,8 +249,10 @@ class _Seen:
         return None
 
     def add(self, event: Event) -> None:
-        if not isinstance(event, RunFinished):
-            self.once.add(_key(event))
+        if isinstance(event, RunFinished):
+            self.judge = verifier_of("parm++")  # what follows is a reflection
+        else:
+            self.once.add(self._key(event))
         if isinstance(event, RoundStarted):
             self.rounds += 1
         elif isinstance(event, StepDecoded):
@@ -257,8 +260,8 @@ class _Seen:
         elif isinstance(event, Winner):
             self.winners.add((event.round, event.path))
 
-
-def _key(event: Event) -> tuple[object, ...]:
-    """What tells an event from others of its type; a round has one winner and one critique."""
-    names = ("round",) if isinstance(event, (Winner, Critiqued)) else ("round", "path", "step", "question")
-    return type(event), *(getattr(event, name, None) for name in names)
+    def _key(self, event: Event) -> tuple[object, ...]:
+        """What tells an event from others of its type; a round has one winner and one critique, each judge one say."""
+        names = ("round",) if isinstance(event, (Winner, Critiqued)) else ("round", "path", "step", "question")
+        judge = self.judge if isinstance(event, Judged) else None
+        return type(event), judge, *(getattr(event, name, None) for name in names)

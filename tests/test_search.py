@@ -553,6 +553,16 @@ def test_reflect_judges_a_picture_that_nobody_has_judged():
     assert more[-1].generator_passes == events[-1].generator_passes + 2 * 4  # without guidance
 
 
+def test_reflect_does_not_take_over_what_another_judge_said():
+    studio = Studio(say=outcomes(0.9, 0.8))
+    events = run(studio, "orm")
+    asked = len(studio.questions("outcome"))
+    for number in range(2):
+        events += reflect(studio, events)
+        assert len(studio.questions("outcome")) == asked + 1, number  # its own word is asked for once
+    assert Trace.from_json(Trace.of(events).to_json()).winner == of(Winner, events)[0]
+
+
 def test_reflect_repaints_a_right_picture_only_if_told_to():
     studio = Studio(say=outcomes(0.9, 0.8))
     events = run(studio)

@@ -138,6 +138,13 @@ def test_what_each_backend_offers():
     assert offered("show-o") == offered("show-o-512") == {(m, "base") for m in ("baseline", "orm", "parm")}
 
 
+def test_every_reward_model_judges_by_its_own_weights():
+    judges = {method: Settings.checked(PROMPT, method).verifier for method in METHODS}
+    assert judges == {
+        "baseline": "parm", "orm-zero-shot": "zero-shot", "orm": "orm", "prm": "prm", "parm": "parm", "parm++": "parm",
+    }  # fmt: skip
+
+
 def test_settings_go_through_json_and_back():
     settings = Settings.checked(PROMPT, "parm++", seed=5, guidance=2, rounds=1, verdicts="sampled")
     assert Settings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings

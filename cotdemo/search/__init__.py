@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..events import Critiqued, Event, Judged, Progress, RoundStarted, RunFinished, RunStarted, Winner
-from ..settings import ROUNDS, Settings
+from ..settings import ROUNDS, Settings, verifier_of
 from ..trace import answer
 from .best_of_n import baseline, orm, prm
 from .parm import parm
@@ -146,13 +146,20 @@ def _reflectable(backend: Backend, events: Sequence[Event]) -> tuple[RunStarted,
         raise UserError(f"This picture was painted with other weights ({', '.join(sorted(other))}): paint it anew.")
     if not winner.codes:
         raise UserError("This run does not hold the codes of its picture: paint it anew.")
+    # what another judge than the reflecting one said is no word of its own
+    own = events if verifier_of(started.method) == verifier_of("parm++") else events[_first_end(events) :]
     outcomes = [
         event
-        for event in events
+        for event in own
         if isinstance(event, Judged)
         and (event.question, event.round, event.path) == ("outcome", winner.round, winner.path)
     ]
     return started, Chosen(winner, outcomes[-1] if outcomes else None)
+
+
+def _first_end(events: Sequence[Event]) -> int:
+    """The place at which the run before any reflection ends."""
+    return next((place for place, event in enumerate(events) if isinstance(event, RunFinished)), len(events))
 
 
 def _meter(spent: RunFinished | None) -> Meter:
