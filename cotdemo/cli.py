@@ -1,4 +1,4 @@
-"""``python -m cotdemo generate | eval | bench | judge | look | train | record``.
+"""``python -m cotdemo generate | eval | bench | pool | judge | look | train | record``.
 
 A command's parser and its function stand side by side; what they do lives in ``search``, ``evaluation`` and
 ``training``. Nothing heavy is imported before the arguments have been checked.
@@ -29,6 +29,7 @@ USER_ERROR, FAILED, STOPPED = 2, 1, 130
 # commands that bring ``add_arguments(parser)`` and ``main(options)``, and import torch for them
 _ELSEWHERE = {
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
+    "pool": ("cotdemo.evaluation.pooling", "paint and judge whole paths once, from which eval --table reads its rows"),
     "judge": ("cotdemo.evaluation.judging", "how well the judge tells right from wrong, beside a blind one"),
     "look": ("cotdemo.evaluation.look", "lay pictures out for a person's blind look, or compare it with the checkers"),
     "record": ("cotdemo.recording", "make the recorded runs anew that the page shows first"),
