@@ -185,12 +185,19 @@ def _eval_parser(commands: Any) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures and all records go")
     parser.add_argument("--resume", action="store_true", help="go on where FILE was left")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="B minus A; nothing is painted")
+    parser.add_argument("--table", action="store_true", help="all rows of the ladder, into assets/ladder.json")
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only")
+    parser.add_argument("--training-seed", action="append", metavar="LABEL=DIR", help="with --table: other weights too")
+    parser.add_argument("--dry-run", action="store_true", help="with --table: how long it takes, by a short sample")
     parser.set_defaults(run=_eval)
 
 
 def _eval(options: argparse.Namespace) -> None:
     if options.compare:
         _compare(options)
+        return
+    if options.table:
+        _climb(options)
         return
     if options.json is None:
         raise UserError("Name the file for the figures: --json FILE.")
@@ -234,6 +241,18 @@ def _eval(options: argparse.Namespace) -> None:
     _say(_heading(asked))
     _say(table(summary))
     _say(f"on {in_words(hardware)}; weights {', '.join(f'{name} {hash}' for name, hash in asked['weights'].items())}")
+
+
+def _climb(options: argparse.Namespace) -> None:
+    if options.backend != "mini":
+        raise UserError("The table is measured with the embedded model, as nothing else checks its own pictures.")
+    if options.limit is not None:
+        whole("limit", options.limit, 1, 100)
+    backend = _load(options)
+
+    from .evaluation import climb
+
+    climb.main(options, backend)
 
 
 def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:

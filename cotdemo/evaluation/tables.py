@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from .ladder import SHIPPED, read
 from .report import RULES
+from .rows import paper
 from .statistics import OVERALL
 
 
@@ -37,6 +40,37 @@ def comparison_table(result: Mapping[str, Any]) -> str:
     alone = f"; {left_out} pictures have no partner and are left out" if left_out else ""
     lines.append(f"{result['pairs']} pairs{alone}")
     return "\n".join(line.rstrip() for line in lines)
+
+
+def ladder_table(file: Path) -> str:
+    """The table of ``eval --table`` for a terminal: rows, then differences; the paper's figures in a column apart."""
+    content = read(file)
+    widths = max([len(row["label"]) for row in content["rows"]] + [len(one["label"]) for one in content["differences"]])
+    lines = [
+        f"{'overall (mean of kinds)':<{widths}}   N  {'GenEval':<23}  {'strict':<23}  {'GFLOP':>7}  {'s':>6}  paper"
+    ]
+    for row in content["rows"]:
+        name = f"{row['label']:<{widths}} {row['paths']:>3}  "
+        if row["missing"]:
+            lines.append(f"{name}missing: {row['missing']}")
+            continue
+        counted = row["cost"]["operations"]
+        operations = "-" if counted is None else f"{sum(counted.values()) / 1e9:.0f}"
+        figure = paper().get(row["paper"] or "", {}).get(OVERALL)
+        lines.append(
+            f"{name}{_both(row['accuracy'], OVERALL)}  {operations:>7}  {row['cost']['seconds']:>6.2f}  "
+            f"{'' if figure is None else f'{figure:.2f}':<5}  {_seed(row)}"
+        )
+    lines += ["", f"{'difference, paired':<{widths}}      {'GenEval':<25}{'strict':<23}  paper"]
+    for one in content["differences"]:
+        figure = "" if one["paper"] is None else f"{one['paper']:+.2f}"
+        lines.append(f"{one['label']:<{widths}}      {_both(one, OVERALL, '+')}  {figure:<5}  {_seed(one)}")
+    lines.append("paper: GenEval with the full-size models; another world, so not to be compared with these figures.")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _seed(of: Mapping[str, Any]) -> str:
+    return "" if of["training_seed"] == SHIPPED else f"training seed {of['training_seed']}"
 
 
 def _both(estimates: Mapping[str, Any], kind: str, sign: str = "") -> str:

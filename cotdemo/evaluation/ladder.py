@@ -1,0 +1,137 @@
+"""The file of the table: every rung of the ladder by name and training seed, and the differences between them.
+
+A row depends on the weights it names; as long as these are unchanged it is not measured again. Rows of other training
+seeds stand beside the shipped ones, under the label of the folder their weights came from. A row keeps for every prompt
+whether it was right, so that all differences follow from the file alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..settings import BACKENDS
+from .entries import fingerprint, of_split, select
+from .journal import write_json
+from .report import RULES
+from .rows import DIFFERENCES, ROWS, Difference, Row, paper_difference
+from .rungs import Measured
+from .statistics import means_of_kinds
+
+FORMAT, VERSION = "cotdemo-ladder", 1
+SHIPPED = "shipped"  # the training seed whose weights are in assets
+
+
+class Ladder:
+    """The file of the table: rows by name and training seed. Raises UserError for a file of another evaluation."""
+
+    def __init__(self, file: Path, split: str, seed: int, limit: int | None):
+        self.file = file
+        self.entries = select(of_split(split), limit)
+        limits = BACKENDS["mini"]
+        self.asked = {
+            "prompts": f"{split} {fingerprint(of_split(split))}",
+            "limit": limit,
+            "seed": seed,
+            "steps": limits.steps,
+            "guidance": limits.guidance,
+            "temperature": limits.temperature,
+        }
+        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+        if file.exists():
+            content = read(file)
+            if content["asked"] != self.asked:
+                raise UserError(f"{file} is of other prompts or settings: name another file.")
+            self.rows = {(row["name"], row["training_seed"]): row for row in content["rows"]}
+
+    def of(self, label: str) -> dict[str, dict[str, Any]]:
+        """The rows of one training seed by name."""
+        return {name: row for (name, seed), row in self.rows.items() if seed == label}
+
+    def put(
+        self, row: Row, label: str, weights: Mapping[str, str], measured: Measured | None, missing: str = ""
+    ) -> None:
+        """Keep a row, or why it is missing, and write the file."""
+        entry = {
+            "name": row.name,
+            "label": row.label,
+            "training_seed": label,
+            "method": row.method,
+            "model": row.model,
+            "paths": row.paths,
+            "paper": row.paper,
+            "weights": dict(weights),
+            "missing": missing,
+        }
+        if measured:
+            outcomes = [{"share": one.share, "paths": one.paths, **one.right} for one in measured.outcomes]
+            entry |= {"outcomes": outcomes, "cost": measured.cost, **measured.summary}
+            entry["accuracy"] = {rule: self._estimates(values(entry, rule)) for rule in RULES}
+        self.rows[row.name, label] = entry
+        self._save()
+
+    def differences(self) -> list[dict[str, Any]]:
+        """All differences whose rows are there, for the shipped weights and for every training seed."""
+        labels = dict.fromkeys(label for _, label in self.rows)
+        return [found for one in DIFFERENCES for label in labels if (found := self._difference(one, label)) is not None]
+
+    def _difference(self, one: Difference, label: str) -> dict[str, Any] | None:
+        own = [(name, label) in self.rows for name in (one.of, one.minus)]
+        # what does not depend on a training seed is the shipped row
+        ends = [self.rows.get((name, label)) or self.rows.get((name, SHIPPED)) for name in (one.of, one.minus)]
+        if not any(own) or any(row is None or row["missing"] for row in ends):
+            return None
+        a, b = ends
+        return {
+            "label": one.label,
+            "training_seed": label,
+            "of": one.of,
+            "minus": one.minus,
+            "paper": paper_difference(one),
+            **{rule: self._estimates([x - y for x, y in zip(values(a, rule), values(b, rule))]) for rule in RULES},
+        }
+
+    def _estimates(self, of_prompts: Sequence[float]) -> dict[str, dict[str, float]]:
+        kinds, prompts = [entry.kind for entry in self.entries], [entry.prompt for entry in self.entries]
+        return {kind: one.as_dict() for kind, one in means_of_kinds(of_prompts, kinds, prompts).items()}
+
+    def _save(self) -> None:
+        order = {row.name: place for place, row in enumerate(ROWS)}
+        rows = sorted(self.rows.values(), key=lambda row: (row["training_seed"] != SHIPPED, row["training_seed"],
+                                                           order.get(row["name"], len(order))))  # fmt: skip
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "asked": self.asked,
+            "kinds": list(dict.fromkeys(entry.kind for entry in self.entries)),
+            "differences": self.differences(),
+            "rows": rows,
+        }
+        write_json(self.file, content)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A table that this version wrote. Raises UserError for anything else."""
+    try:
+        content = json.loads(file.read_text(encoding="ascii"))
+        if (content["format"], content["version"]) != (FORMAT, VERSION):
+            raise ValueError("another format")
+        for row in content["rows"]:
+            _ = row["name"], row["training_seed"], row["weights"], row["missing"]
+            lengths = {len(one[rule]) for one in row.get("outcomes", ()) for rule in RULES}
+            if not row["missing"] and len(lengths) != 1:
+                raise ValueError("its rows do not have as many prompts")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{file} is no table that this version wrote ({error}).") from None
+    return content
+
+
+def values(row: Mapping[str, Any], rule: str) -> list[float]:
+    """How right a row was on each prompt, 0 to 1."""
+    parts = [[one["share"] * int(bit) for bit in one[rule]] for one in row["outcomes"]]
+    return [sum(shares) for shares in zip(*parts)]
