@@ -186,9 +186,10 @@ def _eval_parser(commands: Any) -> None:
     parser.add_argument("--resume", action="store_true", help="go on where FILE was left")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="B minus A; nothing is painted")
     parser.add_argument("--table", action="store_true", help="all rows of the ladder, into assets/ladder.json")
+    parser.add_argument("--curves", action="store_true", help="accuracy by paths and compute, into assets/curves.json")
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only")
     parser.add_argument("--training-seed", action="append", metavar="LABEL=DIR", help="with --table: other weights too")
-    parser.add_argument("--dry-run", action="store_true", help="with --table: how long it takes, by a short sample")
+    parser.add_argument("--dry-run", action="store_true", help="with --table, --curves: how long it takes, by a sample")
     parser.set_defaults(run=_eval)
 
 
@@ -196,8 +197,8 @@ def _eval(options: argparse.Namespace) -> None:
     if options.compare:
         _compare(options)
         return
-    if options.table:
-        _climb(options)
+    if options.table or options.curves:
+        _whole_ladder(options)
         return
     if options.json is None:
         raise UserError("Name the file for the figures: --json FILE.")
@@ -243,16 +244,16 @@ def _eval(options: argparse.Namespace) -> None:
     _say(f"on {in_words(hardware)}; weights {', '.join(f'{name} {hash}' for name, hash in asked['weights'].items())}")
 
 
-def _climb(options: argparse.Namespace) -> None:
+def _whole_ladder(options: argparse.Namespace) -> None:
     if options.backend != "mini":
-        raise UserError("The table is measured with the embedded model, as nothing else checks its own pictures.")
+        raise UserError("The ladder is measured with the embedded model: nothing here can check other pictures.")
     if options.limit is not None:
         whole("limit", options.limit, 1, 100)
     backend = _load(options)
 
-    from .evaluation import climb
+    from .evaluation import climb, curves
 
-    climb.main(options, backend)
+    (climb if options.table else curves).main(options, backend)
 
 
 def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:

@@ -68,6 +68,7 @@ class Ladder:
             "missing": missing,
         }
         if measured:
+            entry["paths"] = round(sum(one.share * one.paths for one in measured.outcomes), 2)
             outcomes = [{"share": one.share, "paths": one.paths, **one.right} for one in measured.outcomes]
             entry |= {"outcomes": outcomes, "cost": measured.cost, **measured.summary}
             entry["accuracy"] = {rule: self._estimates(values(entry, rule)) for rule in RULES}

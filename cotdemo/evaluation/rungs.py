@@ -37,11 +37,12 @@ class Outcome:
     """Whether the pictures of one choice for each prompt were right; a row is the mean of its outcomes by share."""
 
     share: float
-    paths: int
+    paths: float  # of the first round, a mean where prompts differ
     right: Mapping[str, str]  # rule -> one character for each prompt: 1 or 0
 
     @classmethod
-    def of(cls, records: Sequence[Record], paths: int, share: float = 1.0) -> Outcome:
+    def of(cls, records: Sequence[Record], share: float = 1.0) -> Outcome:
+        paths = mean(len(record.rounds[0].paths) for record in records)
         return cls(share, paths, {rule: bits(is_right(r.final) for r in records) for rule, is_right in RULES.items()})
 
 
@@ -175,7 +176,7 @@ def _plain(row: Row, pool: Pool, entries: Sequence[Entry]) -> Measured:
 def _searched(row: Row, pool: Pool, entries: Sequence[Entry], paths: Callable[[Entry], int]) -> Measured:
     runs = [replay(pool, entry, row.method, paths(entry)) for entry in entries]
     records = [record for record, _ in runs]
-    return Measured([Outcome.of(records, row.paths)], cost(runs), {"pruning": summarise(records)["pruning"]})
+    return Measured([Outcome.of(records)], cost(runs), {"pruning": summarise(records)["pruning"]})
 
 
 def _at_compute(row: Row, pool: Pool, entries: Sequence[Entry], operations: float) -> Measured:
@@ -204,7 +205,7 @@ def _at_compute(row: Row, pool: Pool, entries: Sequence[Entry], operations: floa
     both = [(low, 1 - share), (high, share)]
     costs = [cost(runs[paths]) for paths, _ in both]
     return Measured(
-        [Outcome.of([record for record, _ in runs[paths]], paths, part) for paths, part in both],
+        [Outcome.of([record for record, _ in runs[paths]], part) for paths, part in both],
         _mixed(costs, [part for _, part in both]),
     )
 
@@ -221,7 +222,7 @@ def _live(row: Row, bench: Bench) -> Measured:
     records = [journal.records[place] for place in places]
     summary = summarise(records)
     return Measured(
-        [Outcome.of(records, row.paths)],
+        [Outcome.of(records)],
         cost([(record, None) for record in records]),
         {name: summary[name] for name in ("pruning", "reflection", "critiques")},
     )

@@ -47,10 +47,10 @@ def ladder_table(file: Path) -> str:
     content = read(file)
     widths = max([len(row["label"]) for row in content["rows"]] + [len(one["label"]) for one in content["differences"]])
     lines = [
-        f"{'overall (mean of kinds)':<{widths}}   N  {'GenEval':<23}  {'strict':<23}  {'GFLOP':>7}  {'s':>6}  paper"
+        f"{'overall (mean of kinds)':<{widths}}     N  {'GenEval':<23}  {'strict':<23}  {'GFLOP':>7}  {'s':>6}  paper"
     ]
     for row in content["rows"]:
-        name = f"{row['label']:<{widths}} {row['paths']:>3}  "
+        name = f"{row['label']:<{widths}} {row['paths']:>5g}  "
         if row["missing"]:
             lines.append(f"{name}missing: {row['missing']}")
             continue
@@ -61,10 +61,10 @@ def ladder_table(file: Path) -> str:
             f"{name}{_both(row['accuracy'], OVERALL)}  {operations:>7}  {row['cost']['seconds']:>6.2f}  "
             f"{'' if figure is None else f'{figure:.2f}':<5}  {_seed(row)}"
         )
-    lines += ["", f"{'difference, paired':<{widths}}      {'GenEval':<25}{'strict':<23}  paper"]
+    lines += ["", f"{'difference, paired':<{widths}}        {'GenEval':<25}{'strict':<23}  paper"]
     for one in content["differences"]:
         figure = "" if one["paper"] is None else f"{one['paper']:+.2f}"
-        lines.append(f"{one['label']:<{widths}}      {_both(one, OVERALL, '+')}  {figure:<5}  {_seed(one)}")
+        lines.append(f"{one['label']:<{widths}}        {_both(one, OVERALL, '+')}  {figure:<5}  {_seed(one)}")
     lines.append("paper: GenEval with the full-size models; another world, so not to be compared with these figures.")
     return "\n".join(line.rstrip() for line in lines)
 

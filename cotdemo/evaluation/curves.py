@@ -1,0 +1,215 @@
+"""``python -m cotdemo eval --curves``: what more paths and more compute bring, from one pool of each generator.
+
+Accuracy of every method against N and against counted operations with the oracle beside it, how well the judges tell
+right from wrong at each step, and what stopping paths saves and loses. Kept as JSON, one entry for each generator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from ..backends import MiniBackend
+from ..errors import UserError
+from ..settings import PATHS, verifier_of, whole
+from .climb import say
+from .entries import Entry, select
+from .figures import draw
+from .journal import write_json
+from .pool import FOLDER, UNKNOWN, Pool
+from .pooling import Maker, budget, fill
+from .records import Path as PathRecord
+from .records import Record
+from .replay import Spent, replay
+from .report import RULES
+from .rungs import cost
+from .statistics import OVERALL, means_of_kinds, roc_auc_within
+
+FORMAT, VERSION = "cotdemo-curves", 1
+FILE = Path("assets/curves.json")
+FIGURES = Path("docs/figures")
+NUMBERS = (1, 2, 4, 8, 16, 20, 32)
+METHODS = ("orm-zero-shot", "orm", "prm", "parm")
+
+Runs = Sequence[tuple[Record, Spent]]
+
+
+def curves(
+    pool: Pool,
+    entries: Sequence[Entry],
+    numbers: Sequence[int] = NUMBERS,
+    methods: Sequence[str] = METHODS,
+    status: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """All curves of one generator, whose pool must hold the most paths of ``numbers``, judged for ``methods``."""
+    accuracy, pruning = [], []
+    for method in methods:
+        points = []
+        for paths in numbers:
+            status(f"{method}, {paths} paths")
+            runs = [replay(pool, entry, method, paths) for entry in entries]
+            points.append(_point(runs, entries, paths))
+            if method == "parm":
+                pruning.append(_pruning(runs, paths))
+        accuracy.append({"method": method, "points": points})
+    status("judges by step")
+    return {
+        "model": pool.settings.model,
+        "weights": {name: hash for method in methods for name, hash in pool.weights_with(verifier_of(method)).items()},
+        "methods": accuracy,
+        "oracle": [{"paths": paths, "accuracy": _oracle(pool, entries, paths)} for paths in numbers],
+        "pruning": pruning,
+        "outcome": {method: _final(pool, entries, verifier_of(method), max(numbers)) for method in methods},
+        "by_step": _by_step(pool, entries, methods, max(numbers)),
+    }
+
+
+def _overall(right: Sequence[float], entries: Sequence[Entry]) -> dict[str, float]:
+    """The mean of the kinds, with its interval."""
+    estimates = means_of_kinds(right, [entry.kind for entry in entries], [entry.prompt for entry in entries])
+    return estimates[OVERALL].as_dict()
+
+
+def _point(runs: Runs, entries: Sequence[Entry], paths: int) -> dict[str, Any]:
+    spent = cost(runs)
+    return {
+        "paths": paths,
+        "accuracy": {rule: _overall([of(record.final) for record, _ in runs], entries) for rule, of in RULES.items()},
+        "operations": spent["operations"],
+        "seconds": spent["seconds"],
+    }
+
+
+def _oracle(pool: Pool, entries: Sequence[Entry], paths: int) -> dict[str, Any]:
+    """How often any of the first ``paths`` paths is right."""
+    found = [pool.paintings(entry.index) for entry in entries]
+    return {
+        "geneval": _overall([part.correct[:paths].any() for part in found], entries),
+        "strict": _overall([part.strict[:paths].any() for part in found], entries),
+    }
+
+
+def _pruning(runs: Runs, paths: int) -> dict[str, Any]:
+    """What stopping paths saves, and what it stops wrongly; ``lost``: prompts whose right paths were all stopped."""
+    records = [record for record, _ in runs]
+    stopped = [path for record in records for path in record.rounds[0].paths if path.pruned is not None]
+    painted = sum(record.generator_passes for record in records)
+    saved = sum(record.passes_saved for record in records)
+
+    def lost(record: Record, right: Callable[[PathRecord], bool | None]) -> bool:
+        first = record.rounds[0]
+        left = [path for path in first.paths if path.pruned is None or path is first.chosen]
+        return any(map(right, first.paths)) and not any(map(right, left))
+
+    return {
+        "paths": paths,
+        "stopped": len(stopped) / (paths * len(records)),
+        "step": mean(path.pruned + 1 for path in stopped) if stopped else None,  # counted from 1
+        "wrongly": {rule: mean(map(bool, map(of, stopped))) if stopped else None for rule, of in RULES.items()},
+        "lost": {rule: mean(lost(record, of) for record in records) for rule, of in RULES.items()},
+        "none_left": mean(record.rounds[0].fallback for record in records),
+        "passes_saved": saved / (painted + saved),
+    }
+
+
+# -- judges
+
+
+def _areas(pool: Pool, entries: Sequence[Entry], verifier: str, paths: int, question: int, step: int) -> dict[str, Any]:
+    """Areas under ROC within prompt of P(yes) to a question at a step, against what the paths come to."""
+    scores, groups, truth = [], [], {rule: [] for rule in RULES}
+    for entry in entries:
+        part = pool.paintings(entry.index)
+        scores += pool.answers(verifier, entry.index).p[question, :paths, step, 0].tolist()
+        groups += [entry.index] * paths
+        truth["geneval"] += part.correct[:paths].tolist()
+        truth["strict"] += part.strict[:paths].tolist()
+    return {rule: _known(roc_auc_within(scores, labels, groups)) for rule, labels in truth.items()}
+
+
+def _final(pool: Pool, entries: Sequence[Entry], verifier: str, paths: int) -> dict[str, Any]:
+    return _areas(pool, entries, verifier, paths, -1, -1)  # outcome is the last question, of the last guess
+
+
+def _by_step(pool: Pool, entries: Sequence[Entry], methods: Sequence[str], paths: int) -> list[dict[str, Any]]:
+    rows = []
+    for step in range(pool.settings.steps):
+        row: dict[str, Any] = {"step": step + 1}
+        if "parm" in methods:
+            row["clarity"] = _clarity(pool, entries, step)
+            row["potential"] = _areas(pool, entries, "parm", paths, 1, step)
+        if "prm" in methods:
+            row["prm"] = _areas(pool, entries, "prm", paths, 0, step)
+        rows.append(row)
+    return rows
+
+
+def _clarity(pool: Pool, entries: Sequence[Entry], step: int) -> float | None:
+    """Area under ROC within prompt of P(yes) to clarity, against whether the guess shows what its path ends with."""
+    scores, groups, truth = [], [], []
+    for entry in entries:
+        answers = pool.answers("parm", entry.index)
+        known = np.flatnonzero(answers.clear[:, step] != UNKNOWN)
+        scores += answers.p[0, known, step, 0].tolist()
+        truth += (answers.clear[known, step] == 1).tolist()
+        groups += [entry.index] * len(known)
+    return _known(roc_auc_within(scores, truth, groups))
+
+
+def _known(area: float) -> float | None:
+    return None if np.isnan(area) else round(area, 4)
+
+
+# -- the file and the command
+
+
+def load(file: Path) -> dict[str, Any]:
+    """The curves in a file. Raises UserError unless this version wrote it."""
+    try:
+        content = json.loads(file.read_text(encoding="ascii"))
+        if (content["format"], content["version"]) != (FORMAT, VERSION):
+            raise ValueError("another format")
+        _ = [one["model"] for one in content["generators"]], content["asked"]["prompts"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{file} holds no curves that this version wrote ({error}).") from None
+    return content
+
+
+def main(options: argparse.Namespace, backend: MiniBackend) -> None:
+    """``eval --curves``: the curves of ``--model`` take their place in the file; the figures are drawn anew."""
+    most = whole("paths", options.paths or PATHS[1], *PATHS)
+    pool = Pool(backend, options.model, options.split, options.seed, folder=FOLDER)
+    entries = select([entry.metadata for entry in pool.entries], options.limit)
+    asked = {name: value for name, value in pool.identity.items() if name not in ("model", "weights")}
+    asked["limit"] = options.limit
+    file = options.json or FILE
+    before = load(file) if file.exists() else {"asked": asked, "generators": []}
+    if before["asked"] != asked:
+        raise UserError(f"{file} is of other prompts or settings: name another file.")
+    maker = Maker(pool, most, [verifier_of(method) for method in METHODS])
+    if options.dry_run:
+        print(f"pool of {options.model}: {budget(maker, entries)}")
+        return
+    fill(maker, entries, say)
+    found = curves(pool, entries, [number for number in NUMBERS if number <= most], status=say)
+    generators = {one["model"]: one for one in before["generators"]} | {found["model"]: found}
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "asked": asked,
+        "prompts": len(entries),
+        "generators": list(generators.values()),
+    }
+    write_json(file, content)
+    folder = options.out or FIGURES
+    for name in draw(content, folder):
+        print(f"Wrote {folder / name}")
+    print(f"Wrote {file}")
