@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 # Okabe and Ito's palette, with a marker each, so that no figure depends on colour
 STYLES = {
@@ -67,31 +67,33 @@ def _accuracy(generator: Mapping[str, Any], rule: str = "geneval") -> Figure:
             panel.fill_between(x, low, high, color=STYLES[one["method"]][1], alpha=0.10, linewidth=0)
     paths = [point["paths"] for point in generator["oracle"]]
     _line(by_paths, "oracle", paths, [point["accuracy"][rule]["value"] for point in generator["oracle"]])
-    for panel, name in ((by_paths, "paths N"), (by_compute, "GFLOP a prompt: generator, decoder and judge")):
-        panel.set_xscale("log", base=2)
-        panel.set_xlabel(name, fontsize=9)
-        panel.xaxis.set_major_formatter("{x:.0f}")
+    _path_axis(by_paths, paths)
+    by_compute.set_xscale("log", base=2)
+    by_compute.xaxis.set_major_formatter("{x:.0f}")
+    by_compute.set_xlabel("GFLOP a prompt: generator, decoder and judge", fontsize=9)
+    by_paths.set_ylabel("right by GenEval's rules", fontsize=9)
+    by_compute.set_ylim(by_paths.get_ylim())
+    for panel in (by_paths, by_compute):
         panel.yaxis.set_major_formatter(PercentFormatter(1, 0))
         _label_ends(panel)
-    by_paths.set_xticks(paths, [str(number) for number in paths])
-    by_paths.minorticks_off()
-    by_paths.set_ylabel("right by GenEval's rules", fontsize=9)
-    by_compute.sharey(by_paths)
     return figure
 
 
 def _judges(generator: Mapping[str, Any], rule: str = "strict") -> Figure:
-    figure, (panel,) = _panels("how well the guess of a step tells right paths from wrong ones of the same prompt")
-    for name in ("clarity", "potential", "prm"):
-        rows = [(row["step"], row[name]) for row in generator["by_step"] if name in row]
-        known = [(step, area[rule] if isinstance(area, Mapping) else area) for step, area in rows]
-        known = [(step, area) for step, area in known if area is not None]
-        if known:
-            _line(panel, name, *zip(*known))
-    panel.axhline(0.5, color="#555555", linewidth=1, linestyle=":")
-    panel.set_xlabel("step", fontsize=9)
-    panel.set_ylabel("area under ROC within prompt", fontsize=9)
-    _label_ends(panel)
+    figure, (right, clear) = _panels("will this guess come out right?", "does it show what it will end with?")
+    for panel, names in ((right, ("potential", "prm")), (clear, ("clarity",))):
+        for name in names:
+            rows = [(row["step"], row[name]) for row in generator["by_step"] if name in row]
+            areas = [(step, area[rule] if isinstance(area, Mapping) else area) for step, area in rows]
+            known = [(step, area) for step, area in areas if area is not None]
+            if known:
+                _line(panel, name, *zip(*known))
+        panel.axhline(0.5, color="#555555", linewidth=1, linestyle=":")  # what a blind judge has
+        panel.set_xlabel("step", fontsize=9)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.set_ylim(0.4, 1.02)
+        _label_ends(panel)
+    right.set_ylabel("area under ROC within prompt", fontsize=9)
     return figure
 
 
@@ -110,14 +112,18 @@ def _stopping(generator: Mapping[str, Any]) -> Figure:
         if known:
             panel.plot(*zip(*known), color=colour, marker=marker, markersize=4, linewidth=1.8, label=label)
     for panel in (saves, loses):
-        panel.set_xscale("log", base=2)
-        panel.set_xticks(paths, [str(number) for number in paths])
-        panel.minorticks_off()
-        panel.set_xlabel("paths N", fontsize=9)
+        _path_axis(panel, paths)
         panel.yaxis.set_major_formatter(PercentFormatter(1, 0))
         panel.set_ylim(bottom=0)
         _label_ends(panel)
     return figure
+
+
+def _path_axis(panel: Axes, paths: Sequence[int]) -> None:
+    panel.set_xscale("log", base=2)
+    panel.set_xticks(paths, ["" if number == 16 and 20 in paths else str(number) for number in paths])  # side by side
+    panel.minorticks_off()
+    panel.set_xlabel("paths N", fontsize=9)
 
 
 def _line(panel: Axes, name: str, x: Sequence[float], y: Sequence[float]) -> None:
@@ -127,16 +133,25 @@ def _line(panel: Axes, name: str, x: Sequence[float], y: Sequence[float]) -> Non
 
 
 def _label_ends(panel: Axes) -> None:
-    """Each line's name at its right end, moved apart where they would overlap."""
+    """Each line's name at its right end."""
     lines = [line for line in panel.get_lines() if not line.get_label().startswith("_")]
     low, high = panel.get_ylim()
-    apart = 0.065 * (high - low)
-    place = -float("inf")
-    for line in sorted(lines, key=lambda line: line.get_ydata()[-1]):
-        end = (line.get_xdata()[-1], line.get_ydata()[-1])
-        place = max(end[1], place + apart)
+    ends = [(line.get_ydata()[-1] - low) / (high - low) for line in lines]
+    for line, place in zip(lines, apart(ends)):
         panel.annotate(
-            line.get_label(), end, (1.02, (place - low) / (high - low)), textcoords="axes fraction", va="center",
+            line.get_label(), (1.02, place), xycoords="axes fraction", va="center",
             color=line.get_color(), fontsize=9, fontweight="bold", annotation_clip=False,
         )  # fmt: skip
-    panel.set_ylim(low, high)
+
+
+def apart(places: Sequence[float], gap: float = 0.07, top: float = 1.0) -> list[float]:
+    """``places`` moved so that none is nearer to the next than ``gap`` or above ``top``; their order stays."""
+    order = sorted(range(len(places)), key=lambda number: places[number])
+    moved = list(places)
+    for below, number in zip(order, order[1:]):
+        moved[number] = max(moved[number], moved[below] + gap)
+    limit = top
+    for number in reversed(order):
+        moved[number] = min(moved[number], limit)
+        limit = moved[number] - gap
+    return moved
