@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -12,11 +11,12 @@ import tiny_mini
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
-from cotdemo.evaluation.curves import METHODS, curves, load
+from cotdemo.evaluation.curves import METHODS, curves
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.figures import apart, draw
 from cotdemo.evaluation.pool import Paintings, Pool
 from cotdemo.evaluation.pooling import Maker, fill
+from cotdemo.evaluation.results import read_curves
 from cotdemo.settings import verifier_of
 
 ENTRIES = select(of_split("dev"), limit=2)
@@ -25,10 +25,7 @@ NUMBERS = (1, 2, 4)
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    root = tiny_mini.build(tmp_path_factory.mktemp("mini"))
-    for folder in ("judge-orm", "judge-zero-shot", "judge-prm"):
-        shutil.copytree(root / "judge", root / folder)
-    return root
+    return tiny_mini.build_all_judges(tmp_path_factory.mktemp("mini"))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +102,7 @@ def test_the_command_adds_generators_to_the_file_and_draws(root, tmp_path, monke
     assert "hours of one process" in capsys.readouterr().out and not file.exists()
     for model in ("base", "self-correct"):
         assert cli.main([*command, "--model", model]) == 0
-    assert [one["model"] for one in load(file)["generators"]] == ["base", "self-correct"]
+    assert [one["model"] for one in read_curves(file)["generators"]] == ["base", "self-correct"]
     assert len(list((tmp_path / "figures").iterdir())) == 6
     assert cli.main([*command, "--seed", "1"]) == 2  # another evaluation's file
     assert cli.main([*command[:3], "pretrain"]) == 2
@@ -115,4 +112,4 @@ def test_the_command_adds_generators_to_the_file_and_draws(root, tmp_path, monke
 def test_a_file_without_curves_is_refused(tmp_path, text):
     (tmp_path / "curves.json").write_text(text)
     with pytest.raises(UserError, match="no curves"):
-        load(tmp_path / "curves.json")
+        read_curves(tmp_path / "curves.json")

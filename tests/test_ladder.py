@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -15,7 +17,8 @@ from cotdemo.errors import UserError
 from cotdemo.evaluation import climb as climbing
 from cotdemo.evaluation import rungs
 from cotdemo.evaluation.climb import chosen, climb, plan, training_seeds
-from cotdemo.evaluation.ladder import SHIPPED, Ladder, read, values
+from cotdemo.evaluation.ladder import SHIPPED, Ladder, values
+from cotdemo.evaluation.results import read_ladder
 from cotdemo.evaluation.rows import DIFFERENCES, ROWS, Row, paper, paper_difference
 from cotdemo.evaluation.rungs import Bench, Measured, Outcome
 from cotdemo.evaluation.statistics import OVERALL
@@ -27,10 +30,7 @@ SMALL = {"plain": 1, "orm": 2, "parm": 2, "orm-at-parm's-compute": 2, "dpo": 1, 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    root = tiny_mini.build(tmp_path_factory.mktemp("mini"))
-    for folder in ("judge-orm", "judge-zero-shot", "judge-prm"):
-        shutil.copytree(root / "judge", root / folder)
-    return root
+    return tiny_mini.build_all_judges(tmp_path_factory.mktemp("mini"))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_differences_are_paired_and_come_from_the_file_alone(tmp_path):
     plain, parm = (next(row for row in ROWS if row.name == name) for name in ("plain", "parm"))
     ladder.put(plain, SHIPPED, {"showo": "a"}, measured("110000"))
     ladder.put(parm, SHIPPED, {"showo": "a"}, measured("111001"))
-    content = read(tmp_path / "ladder.json")
+    content = read_ladder(tmp_path / "ladder.json")
     (difference,) = [one for one in content["differences"] if (one["of"], one["minus"]) == ("parm", "plain")]
     assert difference["geneval"][OVERALL]["value"] == pytest.approx(2 / 6, abs=1e-6)
     assert Ladder(tmp_path / "ladder.json", "dev", 0, 1).differences() == content["differences"]
@@ -183,7 +183,7 @@ def test_a_table_of_other_prompts_or_of_none_is_refused(tmp_path):
     for text in ("", "[]", '{"format": "cotdemo-ladder", "version": 2}'):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(UserError, match="no table"):
-            read(tmp_path / "bad.json")
+            read_ladder(tmp_path / "bad.json")
 
 
 def test_rows_and_training_seeds_are_named_as_they_are_written(tmp_path):
@@ -208,6 +208,11 @@ def test_the_command_writes_the_table_and_tells_before_how_long_it_takes(root, f
     assert [row["name"] for row in json.loads(file.read_text())["rows"]] == ["plain", "dpo"]
     assert cli.main([*arguments[:3], "test", "--json", str(file)]) == 2
     assert cli.main(["eval", "--table", "--backend", "show-o"]) == 2
+
+
+def test_what_shows_the_figures_needs_no_torch():
+    code = "import sys; import cotdemo.evaluation.results, cotdemo.evaluation.rows; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_a_row_knows_what_it_needs():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tiny_mini
 
+from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
 from cotdemo.evaluation.entries import of_split, select
@@ -30,10 +31,7 @@ TOLERANCE = 2e-2
 
 @pytest.fixture(scope="module")
 def backend(tmp_path_factory):
-    root = tiny_mini.build(tmp_path_factory.mktemp("mini"))
-    for folder in ("judge-orm", "judge-zero-shot", "judge-prm"):
-        shutil.copytree(root / "judge", root / folder)
-    return MiniBackend(root=root)
+    return MiniBackend(root=tiny_mini.build_all_judges(tmp_path_factory.mktemp("mini")))
 
 
 def pool_in(folder, backend, **settings):
@@ -202,6 +200,20 @@ def test_the_budget_is_told_before_and_its_sample_is_kept(backend, tmp_path):
     assert pool.paths(ENTRIES[0].index) == 2
     fill(maker, ENTRIES[:2], lambda _: None)
     assert str(budget(maker, ENTRIES[:2])) == "nothing is missing"
+
+
+def test_the_command_fills_a_pool_by_shares(backend, tmp_path, capsys):
+    command = ["pool", "--split", "dev", "--limit", "1", "--paths", "2", "--judges", "orm"]
+    command += ["--assets", str(backend.root), "--pools", str(tmp_path)]
+    assert cli.main([*command, "--dry-run"]) == 0
+    assert "hours of one process" in capsys.readouterr().out
+    for share in ("1/2", "2/2"):
+        assert cli.main([*command, "--share", share]) == 0
+        assert "holds 2 paths of 3 prompts" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("base-dev-seed0-*/paintings/*.npz"))) == len(ENTRIES)
+    for wrong in (["--share", "3/2"], ["--share", "half"], ["--paths", "33"], ["--split", "pretrain"]):
+        assert cli.main([*command, *wrong]) == 2
+    assert cli.main([*command, "--model", "dpo"]) == 2
 
 
 # -- files that are not what they must be

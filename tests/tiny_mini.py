@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -44,6 +45,14 @@ def build(root: Path) -> Path:
             parameter.normal_(std=0.3)
         judge.model.lm_head.weight[[judge.conversation.yes, judge.conversation.no]] *= 8
     judge.save_pretrained(root / "judge")
+    return root
+
+
+def build_all_judges(root: Path) -> Path:
+    """``build``, with the same judge under the name of every other one too."""
+    build(root)
+    for folder in ("judge-orm", "judge-zero-shot", "judge-prm"):
+        shutil.copytree(root / "judge", root / folder)
     return root
 
 

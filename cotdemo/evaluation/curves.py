@@ -7,7 +7,6 @@ right from wrong at each step, and what stopping paths saves and loses. Kept as 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,10 +28,10 @@ from .records import Path as PathRecord
 from .records import Record
 from .replay import Spent, replay
 from .report import RULES
+from .results import CURVES, VERSION, read_curves
 from .rungs import cost
 from .statistics import OVERALL, means_of_kinds, roc_auc_within
 
-FORMAT, VERSION = "cotdemo-curves", 1
 FILE = Path("assets/curves.json")
 FIGURES = Path("docs/figures")
 NUMBERS = (1, 2, 4, 8, 16, 20, 32)
@@ -170,18 +169,6 @@ def _known(area: float) -> float | None:
 # -- the file and the command
 
 
-def load(file: Path) -> dict[str, Any]:
-    """The curves in a file. Raises UserError unless this version wrote it."""
-    try:
-        content = json.loads(file.read_text(encoding="ascii"))
-        if (content["format"], content["version"]) != (FORMAT, VERSION):
-            raise ValueError("another format")
-        _ = [one["model"] for one in content["generators"]], content["asked"]["prompts"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{file} holds no curves that this version wrote ({error}).") from None
-    return content
-
-
 def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     """``eval --curves``: the curves of ``--model`` take their place in the file; the figures are drawn anew."""
     most = whole("paths", options.paths or PATHS[1], *PATHS)
@@ -190,7 +177,7 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     asked = {name: value for name, value in pool.identity.items() if name not in ("model", "weights")}
     asked["limit"] = options.limit
     file = options.json or FILE
-    before = load(file) if file.exists() else {"asked": asked, "generators": []}
+    before = read_curves(file) if file.exists() else {"asked": asked, "generators": []}
     if before["asked"] != asked:
         raise UserError(f"{file} is of other prompts or settings: name another file.")
     maker = Maker(pool, most, [verifier_of(method) for method in METHODS])
@@ -201,7 +188,7 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     found = curves(pool, entries, [number for number in NUMBERS if number <= most], status=say)
     generators = {one["model"]: one for one in before["generators"]} | {found["model"]: found}
     content = {
-        "format": FORMAT,
+        "format": CURVES,
         "version": VERSION,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "asked": asked,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -133,14 +134,15 @@ def _line(panel: Axes, name: str, x: Sequence[float], y: Sequence[float]) -> Non
 
 
 def _label_ends(panel: Axes) -> None:
-    """Each line's name at its right end."""
+    """Each line's name at its right end, darker than the line, as thin strokes need more contrast."""
     lines = [line for line in panel.get_lines() if not line.get_label().startswith("_")]
     low, high = panel.get_ylim()
     ends = [(line.get_ydata()[-1] - low) / (high - low) for line in lines]
     for line, place in zip(lines, apart(ends)):
+        colour = [0.75 * part for part in to_rgb(line.get_color())]
         panel.annotate(
             line.get_label(), (1.02, place), xycoords="axes fraction", va="center",
-            color=line.get_color(), fontsize=9, fontweight="bold", annotation_clip=False,
+            color=colour, fontsize=9, fontweight="bold", annotation_clip=False,
         )  # fmt: skip
 
 

@@ -7,22 +7,23 @@ whether it was right, so that all differences follow from the file alone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..settings import BACKENDS
 from .entries import fingerprint, of_split, select
 from .journal import write_json
 from .report import RULES
+from .results import LADDER, VERSION, read_ladder
 from .rows import DIFFERENCES, ROWS, Difference, Row, paper_difference
-from .rungs import Measured
 from .statistics import means_of_kinds
 
-FORMAT, VERSION = "cotdemo-ladder", 1
+if TYPE_CHECKING:
+    from .rungs import Measured
+
 SHIPPED = "shipped"  # the training seed whose weights are in assets
 
 
@@ -43,7 +44,7 @@ class Ladder:
         }
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
         if file.exists():
-            content = read(file)
+            content = read_ladder(file)
             if content["asked"] != self.asked:
                 raise UserError(f"{file} is of other prompts or settings: name another file.")
             self.rows = {(row["name"], row["training_seed"]): row for row in content["rows"]}
@@ -105,7 +106,7 @@ class Ladder:
         rows = sorted(self.rows.values(), key=lambda row: (row["training_seed"] != SHIPPED, row["training_seed"],
                                                            order.get(row["name"], len(order))))  # fmt: skip
         content = {
-            "format": FORMAT,
+            "format": LADDER,
             "version": VERSION,
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "asked": self.asked,
@@ -114,22 +115,6 @@ class Ladder:
             "rows": rows,
         }
         write_json(self.file, content)
-
-
-def read(file: Path) -> dict[str, Any]:
-    """A table that this version wrote. Raises UserError for anything else."""
-    try:
-        content = json.loads(file.read_text(encoding="ascii"))
-        if (content["format"], content["version"]) != (FORMAT, VERSION):
-            raise ValueError("another format")
-        for row in content["rows"]:
-            _ = row["name"], row["training_seed"], row["weights"], row["missing"]
-            lengths = {len(one[rule]) for one in row.get("outcomes", ()) for rule in RULES}
-            if not row["missing"] and len(lengths) != 1:
-                raise ValueError("its rows do not have as many prompts")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{file} is no table that this version wrote ({error}).") from None
-    return content
 
 
 def values(row: Mapping[str, Any], rule: str) -> list[float]:

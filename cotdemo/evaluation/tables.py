@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .ladder import SHIPPED, read
+from .ladder import SHIPPED
 from .report import RULES
+from .results import read_ladder
 from .rows import paper
 from .statistics import OVERALL
 
@@ -44,7 +45,7 @@ def comparison_table(result: Mapping[str, Any]) -> str:
 
 def ladder_table(file: Path) -> str:
     """The table of ``eval --table`` for a terminal: rows, then differences; the paper's figures in a column apart."""
-    content = read(file)
+    content = read_ladder(file)
     widths = max([len(row["label"]) for row in content["rows"]] + [len(one["label"]) for one in content["differences"]])
     lines = [
         f"{'overall (mean of kinds)':<{widths}}     N  {'GenEval':<23}  {'strict':<23}  {'GFLOP':>7}  {'s':>6}  paper"
