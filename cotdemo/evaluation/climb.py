@@ -13,12 +13,13 @@ from ..backends import MiniBackend
 from ..errors import UserError
 from .ladder import SHIPPED, Ladder
 from .pool import FOLDER
-from .pooling import Budget, Maker, budget
+from .pooling import Maker, budget
 from .rows import ROWS, Row
-from .rungs import Bench, NotMeasured, measure
+from .rungs import NotMeasured, Workbench, measure
 
 FILE = Path("assets/ladder.json")
 LIVE = Path("runs/ladder")
+SAMPLE = 4  # prompts by which the hours of a live row are told
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,12 @@ class Task:
     """A row to be measured; ``refused`` says why it cannot be."""
 
     row: Row
-    bench: Bench
+    bench: Workbench
     weights: Mapping[str, str]
     refused: str = ""
 
 
-def tasks(ladder: Ladder, benches: Sequence[Bench], rows: Sequence[Row]) -> Iterator[Task]:
+def tasks(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row]) -> Iterator[Task]:
     """What is missing of ``rows``: of the shipped weights all, of other training seeds those with weights of their own.
 
     ``benches`` are those of every training seed, the shipped ones first.
@@ -51,7 +52,7 @@ def tasks(ladder: Ladder, benches: Sequence[Bench], rows: Sequence[Row]) -> Iter
                 yield Task(row, bench, weights)
 
 
-def climb(ladder: Ladder, benches: Sequence[Bench], rows: Sequence[Row] = ROWS) -> None:
+def climb(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row] = ROWS) -> None:
     """Measure what is missing of ``rows``, one after another, writing the table after each."""
     for task in tasks(ladder, benches, rows):
         row, bench, why, measured = task.row, task.bench, task.refused, None
@@ -67,7 +68,7 @@ def climb(ladder: Ladder, benches: Sequence[Bench], rows: Sequence[Row] = ROWS) 
 # -- how long it takes
 
 
-def plan(ladder: Ladder, benches: Sequence[Bench], rows: Sequence[Row]) -> Iterator[tuple[str, float | None]]:
+def plan(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row]) -> Iterator[tuple[str, float | None]]:
     """What is to be done and how many hours it takes, by a short sample of each kind of work, which is kept.
 
     None where it cannot be told, as the row that it refers to has not run yet.
@@ -78,26 +79,28 @@ def plan(ladder: Ladder, benches: Sequence[Bench], rows: Sequence[Row]) -> Itera
         if task.refused:
             yield f"{row.label}: {task.refused}", 0.0
         elif row.live:
-            yield f"{row.label} ({bench.label}), live", _live_hours(row, bench)
+            hours = _live_hours(row, bench)
+            told = "not known before the row that it refers to" if hours is None else f"{hours:.2f} hours"
+            yield f"{row.label} ({bench.label}), live: {told}", hours
         else:
             key, maker = (bench.label, row.model), bench.maker(row)
             before = makers.setdefault(key, maker)
             verifiers = list(dict.fromkeys([*before.verifiers, *maker.verifiers]))
             makers[key] = Maker(maker.pool, max(before.paths, maker.paths), verifiers)
     for (label, model), maker in makers.items():
-        told: Budget = budget(maker, ladder.entries)
-        yield f"pool of {model} ({label}): {told}", told.hours
+        missing = budget(maker, ladder.entries)
+        yield f"pool of {model} ({label}): {missing}", missing.hours
 
 
-def _live_hours(row: Row, bench: Bench) -> float | None:
-    """By the first two prompts that are not done."""
+def _live_hours(row: Row, bench: Workbench) -> float | None:
+    """By some prompts that are not done, from kind to kind, as one is repainted more often than another."""
     try:
         runner = bench.runner(row)
     except NotMeasured:
         return None
     with bench.open(row) as journal:
         left = [entry for entry in bench.entries if (entry.index, entry.sample) not in journal.records]
-        sample, begun = left[:2], time.perf_counter()
+        sample, begun = left[:: max(len(left) // SAMPLE, 1)][:SAMPLE], time.perf_counter()
         for _ in runner.run(sample, journal):
             pass
     each = (time.perf_counter() - begun) / max(len(sample), 1)
@@ -115,13 +118,13 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     rows = chosen(options.rows)
     backends = {SHIPPED: backend} | training_seeds(options.training_seed)
     benches = [
-        Bench(one, label, options.split, options.seed, ladder.entries, FOLDER, LIVE, say)
+        Workbench(one, label, options.split, options.seed, ladder.entries, FOLDER, LIVE, say)
         for label, one in backends.items()
     ]
     if options.dry_run:
         hours = []
         for what, one in plan(ladder, benches, rows):
-            print(what if one is not None else f"{what}: not known before the row it refers to", flush=True)
+            print(what, flush=True)
             hours.append(one or 0.0)
         print(f"about {sum(hours):.1f} hours in all")
         return

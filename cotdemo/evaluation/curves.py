@@ -17,6 +17,7 @@ import numpy as np
 
 from ..backends import MiniBackend
 from ..errors import UserError
+from ..hardware import describe, in_words
 from ..settings import PATHS, verifier_of, whole
 from .climb import say
 from .entries import Entry, select
@@ -193,6 +194,7 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "asked": asked,
         "prompts": len(entries),
+        "hardware": in_words(describe()),
         "generators": list(generators.values()),
     }
     write_json(file, content)

@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import UserError
+from ..hardware import describe, in_words
 from ..settings import BACKENDS
 from .entries import fingerprint, of_split, select
 from .journal import write_json
 from .report import RULES
 from .results import LADDER, VERSION, read_ladder
 from .rows import DIFFERENCES, ROWS, Difference, Row, paper_difference
+from .rungs import Measured
 from .statistics import means_of_kinds
-
-if TYPE_CHECKING:
-    from .rungs import Measured
 
 SHIPPED = "shipped"  # the training seed whose weights are in assets
 
@@ -71,7 +70,7 @@ class Ladder:
         if measured:
             entry["paths"] = round(sum(one.share * one.paths for one in measured.outcomes), 2)
             outcomes = [{"share": one.share, "paths": one.paths, **one.right} for one in measured.outcomes]
-            entry |= {"outcomes": outcomes, "cost": measured.cost, **measured.summary}
+            entry |= {"outcomes": outcomes, "cost": measured.cost, "hardware": in_words(describe()), **measured.summary}
             entry["accuracy"] = {rule: self._estimates(values(entry, rule)) for rule in RULES}
         self.rows[row.name, label] = entry
         self._save()

@@ -175,14 +175,14 @@ class Budget:
 
 
 def budget(maker: Maker, entries: Sequence[Entry], sample: int = 4) -> Budget:
-    """How long the rest takes. Up to ``sample`` paths of the first unfinished prompt are made for it, and kept."""
+    """How long the rest takes. Up to ``sample`` paths of one unfinished prompt are made for it, and kept."""
     unfinished = [entry for entry in entries if maker.missing(entry)]
     if not unfinished:
         return Budget({}, {})
-    first = unfinished[0]
-    Maker(maker.pool, min(sample, maker.paths), maker.verifiers).make(first)
-    parts = {"paintings": maker.pool.paintings(first.index)}
-    parts |= {verifier: maker.pool.answers(verifier, first.index) for verifier in maker.verifiers}
+    one = unfinished[len(unfinished) // 2]
+    Maker(maker.pool, min(sample, maker.paths), maker.verifiers).make(one)
+    parts = {"paintings": maker.pool.paintings(one.index)}
+    parts |= {verifier: maker.pool.answers(verifier, one.index) for verifier in maker.verifiers}
     missing: dict[str, int] = {}
     for entry in unfinished:
         for what, paths in maker.missing(entry).items():

@@ -60,7 +60,7 @@ def bits(right: Iterable[bool]) -> str:
 
 
 @dataclass
-class Bench:
+class Workbench:
     """What rows are measured with: one training seed's weights, and where pools and live evaluations are kept."""
 
     backend: MiniBackend
@@ -123,7 +123,7 @@ class Bench:
         return Journal(self.journal(row), asked, resume=True)
 
 
-def measure(row: Row, bench: Bench, done: Done) -> Measured:
+def measure(row: Row, bench: Workbench, done: Done) -> Measured:
     """Measure one row; ``done`` are the rows of the same training seed before it.
 
     Raises NotMeasured where the row it refers to is not there, or has no equal.
@@ -150,7 +150,7 @@ def _operations(name: str, done: Done) -> float:
     return sum(done[name]["cost"]["operations"].values())
 
 
-def _paths_beside(row: Row, bench: Bench) -> dict[int, int]:
+def _paths_beside(row: Row, bench: Workbench) -> dict[int, int]:
     """Prompt -> paths that the row it stands beside painted in all rounds together."""
     _, records = load(bench.records(row.beside))
     return {record.index: sum(len(one.paths) for one in record.rounds) for record in records}
@@ -210,7 +210,7 @@ def _at_compute(row: Row, pool: Pool, entries: Sequence[Entry], operations: floa
     )
 
 
-def _live(row: Row, bench: Bench) -> Measured:
+def _live(row: Row, bench: Workbench) -> Measured:
     runner = bench.runner(row)
     with bench.open(row) as journal:
         missing = sum((entry.index, entry.sample) not in journal.records for entry in bench.entries)
