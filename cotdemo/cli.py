@@ -184,7 +184,7 @@ def _eval_parser(commands: Any) -> None:
     parser.add_argument("--beside", type=Path, metavar="FILE", help="with as many paths as that parm++ evaluation")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures and all records go")
     parser.add_argument("--resume", action="store_true", help="go on where FILE was left")
-    parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="B minus A; nothing is painted")
+    parser.add_argument("--compare", type=Path, nargs="+", metavar=("A B", "A B"), help="B minus A, over all such pairs of files; nothing is painted")
     parser.add_argument("--table", action="store_true", help="all rows of the ladder, into assets/ladder.json")
     parser.add_argument("--curves", action="store_true", help="accuracy by paths and compute, into assets/curves.json")
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only")
@@ -291,11 +291,16 @@ def _compare(options: argparse.Namespace) -> None:
     from .evaluation.report import compare
     from .evaluation.tables import comparison_table
 
-    (asked_a, a), (asked_b, b) = map(load, options.compare)
+    if len(options.compare) % 2:
+        raise UserError("Name two files to compare, A and B, or several times two.")
+    loaded = list(map(load, options.compare))
+    a, b = ([record for _, records in loaded[side::2] for record in records] for side in (0, 1))
+    asked_a, asked_b = loaded[0][0], loaded[1][0]
     if options.json is not None and options.json.exists():
         raise UserError(f"{options.json} exists: delete it, or name another file.")
     result = {"a": asked_a, "b": asked_b, **compare(a, b)}
-    _say(f"A: {_heading(asked_a)}\nB: {_heading(asked_b)}")
+    for number, (asked, _) in enumerate(loaded):
+        _say(f"{'AB'[number % 2]}: {_heading(asked)}")
     _say(comparison_table(result))
     if options.json is not None:
         write_json(options.json, result)

@@ -331,6 +331,12 @@ def test_eval_compares_two_evaluations(monkeypatch, tmp_path, capsys):
     assert "B - A" in capsys.readouterr().out
     assert json.loads((tmp_path / "difference.json").read_text())["pairs"] == 12
     assert cli.main(["eval", "--compare", files[0], str(tmp_path / "none.json")]) == 2
+    assert cli.main(["eval", "--compare", files[0]]) == 2
+    other = [str(tmp_path / f"{method}-1.json") for method in ("baseline", "orm")]
+    for method, file in zip(("baseline", "orm"), other):
+        assert cli.main([*EVAL, file, "--method", method, "--seed", "1"]) == 0
+    assert cli.main(["eval", "--compare", *files, *other]) == 0
+    assert "24 pairs" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -396,6 +397,13 @@ def test_a_comparison_is_paired_by_prompt_and_seed(tmp_path):
     assert (result["geneval"]["wrong_to_right"], result["geneval"]["right_to_wrong"]) == (3, 0)
     assert "+1.000 [+1.000, +1.000]" in comparison_table(result)
     assert "1 pictures have no partner" in comparison_table(result)
+
+
+def test_evaluations_of_several_seeds_are_compared_together():
+    a, b = ([record(index, (right, "yes", 0.5, None)) for index in range(4)] for right in (False, True))
+    again = [replace(one, seed=one.seed + 100) for one in a], [replace(one, seed=one.seed + 100) for one in b]
+    result = compare(a + again[0], b[:3] + again[1])
+    assert (result["pairs"], result["only_a"], result["only_b"]) == (7, 1, 0)
 
 
 def test_pairing_narrows_the_interval():

@@ -48,10 +48,13 @@ def accuracy(records: Sequence[Record], right: Callable[[Record], bool | float |
 
 
 def compare(a: Sequence[Record], b: Sequence[Record]) -> dict[str, Any]:
-    """B minus A, paired by prompt and seed, over the entries that both have. Raises UserError where none is shared."""
-    first = {record.place: record for record in a}
-    pairs = [(first[record.place], record) for record in b if record.place in first]
-    if not pairs or any((x.prompt, x.seed) != (y.prompt, y.seed) for x, y in pairs):
+    """B minus A, paired by prompt and seed, over the entries that both have; each may be of several evaluations.
+
+    Raises UserError where none is shared.
+    """
+    first = {_picture(record): record for record in a}
+    pairs = [(first[_picture(record)], record) for record in b if _picture(record) in first]
+    if not pairs:
         raise UserError("These evaluations are not of the same prompts and seeds, so they cannot be paired.")
     result: dict[str, Any] = {"pairs": len(pairs), "only_a": len(a) - len(pairs), "only_b": len(b) - len(pairs)}
     for rule, of in RULES.items():
@@ -67,6 +70,11 @@ def compare(a: Sequence[Record], b: Sequence[Record]) -> dict[str, Any]:
             "wrong_to_right": sum(y and not x for x, y in known),
         }
     return result
+
+
+def _picture(record: Record) -> tuple[int, int, str, int]:
+    """What two evaluations have to share for a fair comparison."""
+    return (*record.place, record.prompt, record.seed)
 
 
 def _kinds(records: Sequence[Record], embedded: bool) -> dict[str, Any]:
