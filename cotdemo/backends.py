@@ -38,6 +38,7 @@ RECIPE = "recipe.json"  # beside each shipped weight: what made it, and the hash
 _REMADE_BY = {
     "magvit": "tokenizer", "showo": "generator", "self-correct": "self-correct", "judge-zero-shot": "judge-zero-shot",
     "judge-orm": "judge-orm", "judge-prm": "judge-prm", "judge": "judge", "judge-guide": "judge-guide",
+    "dpo": "dpo", "dpo-iter": "dpo-iter", "dpo-iter-parm": "dpo-iter-parm",
 }  # fmt: skip
 # verifier -> folder of the embedded model
 _JUDGES = {"parm": "judge", "orm": "judge-orm", "zero-shot": "judge-zero-shot", "prm": "judge-prm"}

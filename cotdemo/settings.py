@@ -54,7 +54,7 @@ _NOT_REFLECTING = "no reflecting judge and no self-correcting Show-o have been r
 
 # Why a model is not offered on a backend (absent: it is), and why a method is not.
 _MODELS_REFUSED: Mapping[str, Mapping[str, str]] = {
-    "mini": {"dpo": _NOT_TRAINED, "dpo-iter": _NOT_TRAINED, "dpo-iter-parm": _NOT_TRAINED},
+    "mini": {"dpo-iter": _NOT_TRAINED, "dpo-iter-parm": _NOT_TRAINED},
     "show-o": {
         "self-correct": _NOT_CORRECTING,
         **dict.fromkeys(("dpo", "dpo-iter", "dpo-iter-parm"), "the released DPO weights are not offered yet"),

@@ -24,7 +24,7 @@ from cotdemo.evaluation.rungs import Measured, Outcome, Workbench
 from cotdemo.evaluation.statistics import OVERALL
 from cotdemo.evaluation.tables import ladder_table
 
-SMALL = {"plain": 1, "orm": 2, "parm": 2, "orm-at-parm's-compute": 2, "dpo": 1, "self-correct": 1, "parm++8": 2,
+SMALL = {"plain": 1, "orm": 2, "parm": 2, "orm-at-parm's-compute": 2, "dpo-iter": 1, "self-correct": 1, "parm++8": 2,
          "parm++8-shuffled": 2, "parm++8-empty": 2, "parm-as-many": 2}  # fmt: skip
 
 
@@ -114,11 +114,11 @@ def test_rows_are_measured_once_while_their_weights_are_the_same(root, few, kept
         climb(ladder, [bench(root, ladder, tmp_path, kept)], [row for row in few if row.name in names])
         return ladder
 
-    names = ["plain", "orm", "parm", "orm-at-parm's-compute", "dpo"]
+    names = ["plain", "orm", "parm", "orm-at-parm's-compute", "dpo-iter"]
     ladder = climbed(root, names)
     rows = ladder.of(SHIPPED)
     assert list(rows) == names
-    assert "not offered" in rows["dpo"]["missing"] and "accuracy" not in rows["dpo"]
+    assert "not offered" in rows["dpo-iter"]["missing"] and "accuracy" not in rows["dpo-iter"]
     assert rows["plain"]["weights"].keys() == {"showo", "magvit"}
     assert rows["parm"]["weights"].keys() == {"showo", "magvit", "judge"}
     assert len(rows["plain"]["outcomes"]) == 2 and rows["parm"]["cost"]["operations"]["judge"] > 0
@@ -198,14 +198,14 @@ def test_rows_and_training_seeds_are_named_as_they_are_written(tmp_path):
 
 def test_the_command_writes_the_table_and_tells_before_how_long_it_takes(root, few, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    arguments = ["eval", "--table", "--split", "dev", "--limit", "1", "--assets", str(root), "--rows", "plain", "dpo"]
+    arguments = ["eval", "--table", "--split", "dev", "--limit", "1", "--assets", str(root), "--rows", "plain", "dpo-iter"]
     file = tmp_path / "ladder.json"
     assert cli.main([*arguments, "--json", str(file), "--dry-run"]) == 0
     assert "pool of base (shipped)" in capsys.readouterr().out and not file.exists()
     assert cli.main([*arguments, "--json", str(file)]) == 0
     printed = capsys.readouterr().out
     assert "plain generator" in printed and "missing: " in printed
-    assert [row["name"] for row in json.loads(file.read_text())["rows"]] == ["plain", "dpo"]
+    assert [row["name"] for row in json.loads(file.read_text())["rows"]] == ["plain", "dpo-iter"]
     assert cli.main([*arguments[:3], "test", "--json", str(file)]) == 2
     assert cli.main(["eval", "--table", "--backend", "show-o"]) == 2
 

@@ -215,7 +215,7 @@ def test_an_example_fills_the_prompt_and_asks_the_server_nothing(visit):
 
 def test_what_is_not_offered_is_disabled_and_says_why(visit):
     with visit() as page:
-        assert page.locator('#choice option[value="dpo"]').is_disabled()
+        assert page.locator('#choice option[value="dpo-iter"]').is_disabled()
         assert page.locator('#choice option[value="self-correct"]').is_enabled()
         assert "not trained yet" in page.locator("#choice").inner_text()
 

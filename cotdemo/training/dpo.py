@@ -31,17 +31,19 @@ class Recipe:
     painted: int = 5  # seed of the pictures, which the trainings of several seeds share
     prompts: int = 1200  # of ``align``
     paths: int = 8  # paintings of each
-    most: int = 2  # pairs of one prompt
+    most: int = 8  # pairs of one prompt
     beta: float = 0.1
     sft: float = 0.05  # weight of the chosen pictures' log-likelihood, without which both sides fall
-    masks: int = 4  # of one pair in one step
-    batch: int = 12  # pairs
+    masks: int = 3  # of one pair in one step
+    batch: int = 16  # pairs
     guidance: float = 0.0  # weight of the reward model's term
     rollout_prompts: int = 8  # of one step
     rollouts: int = 6  # of each
     rollout_steps: int = 8
     original: bool = False  # the released code's sums and masks in place of the right ones
-    schedule: Schedule = Schedule(steps=400, lr=1e-4, warmup=40, average=0.0)
+    schedule: Schedule = Schedule(
+        steps=300, lr=5e-5, warmup=10, lr_end=1e-5, weight_decay=0.0, average=0.95, muon=False
+    )  # fmt: skip
 
 
 ONCE = Recipe()

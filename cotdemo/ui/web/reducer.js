@@ -104,6 +104,8 @@ const HANDLERS = {
     })),
   Judged: (state, event) => {
     const verdict = { yes: event.p_yes, no: event.p_no, answer: event.answer };
+    // after such a run, a word on the outcome is that of the judge that reflects
+    if (state.cost && judgesEveryStep(state.started)) return inPath(state, event, (path) => ({ ...path, outcome: verdict }));
     const judged = inStep(state, event, (step) => ({ ...step, verdicts: { ...step.verdicts, [event.question]: verdict } }));
     if (event.question !== "outcome") return judged;
     return inPath(judged, event, (path) => ({ ...path, outcome: judgesEveryStep(state.started) ? meanOutcome(path) : verdict }));

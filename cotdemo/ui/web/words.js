@@ -65,7 +65,7 @@ function answerWords(state) {
   const parts = [count === 1 ? "One path painted" : `Path ${answer.path + 1} of ${count} is chosen`];
   if (round.round > 0) parts[0] = `Repainted in round ${round.round}: path ${answer.path + 1} of ${count} is chosen`;
   else if (state.rounds.length > 1) parts[0] = `Path ${answer.path + 1} of the first painting stays: what was repainted is not better, says the judge`;
-  if (answer.yes !== null) parts.push(`P(yes) ${probability(answer.yes)}`);
+  if (answer.yes !== null) parts.push(`${answer.outcome?.mean ? "mean " : ""}P(yes) ${probability(answer.yes)}`);
   if (answer.fallback) parts.push("no path passed the judge, so the least doubtful was finished");
   const stopped = count - alive(round);
   if (stopped && !answer.fallback) parts.push(`${plural(stopped, "path")} stopped early`);
