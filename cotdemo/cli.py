@@ -184,7 +184,9 @@ def _eval_parser(commands: Any) -> None:
     parser.add_argument("--beside", type=Path, metavar="FILE", help="with as many paths as that parm++ evaluation")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures and all records go")
     parser.add_argument("--resume", action="store_true", help="go on where FILE was left")
-    parser.add_argument("--compare", type=Path, nargs="+", metavar=("A B", "A B"), help="B minus A, over all such pairs of files; nothing is painted")
+    parser.add_argument(
+        "--compare", type=Path, nargs="+", metavar=("A B", "A B"), help="B minus A, over all such pairs; paints nothing"
+    )
     parser.add_argument("--table", action="store_true", help="all rows of the ladder, into assets/ladder.json")
     parser.add_argument("--curves", action="store_true", help="accuracy by paths and compute, into assets/curves.json")
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only")

@@ -198,7 +198,8 @@ def test_rows_and_training_seeds_are_named_as_they_are_written(tmp_path):
 
 def test_the_command_writes_the_table_and_tells_before_how_long_it_takes(root, few, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    arguments = ["eval", "--table", "--split", "dev", "--limit", "1", "--assets", str(root), "--rows", "plain", "dpo-iter"]
+    arguments = ["eval", "--table", "--split", "dev", "--limit", "1"]
+    arguments += ["--assets", str(root), "--rows", "plain", "dpo-iter"]
     file = tmp_path / "ladder.json"
     assert cli.main([*arguments, "--json", str(file), "--dry-run"]) == 0
     assert "pool of base (shipped)" in capsys.readouterr().out and not file.exists()

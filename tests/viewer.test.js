@@ -124,6 +124,18 @@ test("paths of a run judged at every step are ranked by the mean", async () => {
   assert.equal(state.rounds[0].paths[0].steps[1].verdicts.outcome.yes, 0.4);
 });
 
+test("a repainting of such a run is judged as PARM judges, and Reflect's word on the winner is no step's", async () => {
+  const { reduce, emptyState } = await reducer;
+  const run = [started({ method: "prm" }), judged(0, 2, "outcome", 0.8), judged(0, 3, "outcome", 0.4), winner(0), finished({ path: 0 })];
+  const events = [...run, judged(0, 3, "outcome", 0.1), judged(1, 3, "clarity", 0.9, { round: 1 }), judged(1, 3, "outcome", 0.7, { round: 1 })];
+  const [first, second] = events.reduce(reduce, emptyState()).rounds;
+  assert.equal(first.paths[0].outcome.yes, 0.1);
+  assert.equal(first.paths[0].steps[3].verdicts.outcome.yes, 0.4);
+  assert.equal(second.paths[1].outcome.yes, 0.7);
+  assert.equal(second.paths[1].steps[3].verdicts.clarity.yes, 0.9);
+  assert.equal(second.paths[1].outcome.mean, undefined);
+});
+
 test("events of paths, steps or types that there are not change nothing", async () => {
   const { reduce } = await reducer;
   const state = await after();

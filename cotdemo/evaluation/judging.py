@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 from ..backends import MiniBackend, load_backend
 from ..hardware import describe
 from ..settings import MODELS, VERIFIERS, whole
+from ..training.judge_data import inventory
 from ..world import checker_b
 from ..world.geneval import judge_reading
 from ..world.scenes import GROUND
@@ -89,7 +89,7 @@ def judge_figures(
             pictures = list(painting.decode(trail[step]))
             look = judge.look(pictures)
             if verifier == "parm" and step < last:  # the last guess is the final picture, which is clear by definition
-                clear = [_inventory(checker_b.read(now)) == _inventory(end) for now, end in zip(pictures, final)]
+                clear = [inventory(checker_b.read(now)) == inventory(end) for now, end in zip(pictures, final)]
                 clarity.add(look.ask("clarity", entry.prompt).p_yes, unseen["clarity"], clear, number, step)
             if step in asked_at and ahead:
                 p_yes = look.ask(ahead, entry.prompt).p_yes
@@ -123,10 +123,6 @@ def judge_figures(
             "step_only": roc_auc(clarity.steps, clarity.truth),
         }
     return figures
-
-
-def _inventory(found) -> Counter:
-    return Counter((item.kind, item.colour) for item in found)
 
 
 def _within(scores: _Scores) -> dict[str, float | int]:

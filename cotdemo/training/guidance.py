@@ -5,8 +5,8 @@ sampled without gradients, so the term changes nothing. Here it is a policy grad
 baseline of a group of one prompt is that of arXiv 2402.03300): what the model being trained paints just now becomes
 likelier or less likely as the judge finds it better or worse than the other paintings of the same prompt.
 
-The likelihood of a painting is that of its decisions: of the tokens kept at each step, given those kept before. A random
-step of each painting stands for them all.
+The likelihood of a painting is that of its decisions: of the tokens kept at each step, given those kept before. A
+random step of each painting stands for them all.
 """
 
 from __future__ import annotations

@@ -77,8 +77,9 @@ class MovingAverage:
 def optimizers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
     """Muon over the matrices of transformer layers, AdamW over everything else, without decay on vectors."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    hidden = [p for name, p in named if schedule.muon and p.ndim == 2 and "layers." in name]
-    others = [p for _, p in named if not any(p is one for one in hidden)]
+    by_muon = {name for name, p in named if schedule.muon and p.ndim == 2 and "layers." in name}
+    hidden = [p for name, p in named if name in by_muon]
+    others = [p for name, p in named if name not in by_muon]
     groups = [
         {"params": [p for p in others if p.ndim >= 2], "weight_decay": schedule.weight_decay},
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},

@@ -8,8 +8,8 @@ import { VERDICTS, cellWords, pathNumber, pathWords, probability } from "./words
 const CELL = 96; // canvas pixels per side of a cell, about
 
 // What is asked of every step; the outcome is mostly the path's.
-function marksOf(started) {
-  return judgesEveryStep(started) ? ["outcome"] : QUESTIONS.slice(0, 2);
+function marksOf(started, round) {
+  return judgesEveryStep(started, round) ? ["outcome"] : QUESTIONS.slice(0, 2);
 }
 
 export class Matrix {
@@ -44,7 +44,7 @@ export class Matrix {
     this.shape = shape;
     this.round = null;
     this.selected = null;
-    this.marked = marksOf(state.started);
+    this.marked = marksOf(state.started, round.round);
     const head = make("tr", {}, make("th", { scope: "col", class: "cot-path-head" }, "Path"));
     this.heads = Array.from({ length: steps }, (_, step) => make("th", { scope: "col" }, String(step + 1)));
     head.append(...this.heads);

@@ -104,11 +104,12 @@ const HANDLERS = {
     })),
   Judged: (state, event) => {
     const verdict = { yes: event.p_yes, no: event.p_no, answer: event.answer };
+    const everyStep = judgesEveryStep(state.started, event.round);
     // after such a run, a word on the outcome is that of the judge that reflects
-    if (state.cost && judgesEveryStep(state.started)) return inPath(state, event, (path) => ({ ...path, outcome: verdict }));
+    if (state.cost && everyStep) return inPath(state, event, (path) => ({ ...path, outcome: verdict }));
     const judged = inStep(state, event, (step) => ({ ...step, verdicts: { ...step.verdicts, [event.question]: verdict } }));
     if (event.question !== "outcome") return judged;
-    return inPath(judged, event, (path) => ({ ...path, outcome: judgesEveryStep(state.started) ? meanOutcome(path) : verdict }));
+    return inPath(judged, event, (path) => ({ ...path, outcome: everyStep ? meanOutcome(path) : verdict }));
   },
   PathPruned: (state, event) => inPath(state, event, (path) => ({ ...path, pruned: { step: event.step, no: event.p_no } })),
   Winner: (state, event) => inRound(state, event.round, (round) => ({ ...round, winner: event })),
@@ -124,9 +125,9 @@ const HANDLERS = {
   Failed: (state, event) => ({ ...state, phase: "failed", message: event.message }),
 };
 
-// A process reward model is asked for the outcome at every step, and picks by the mean.
-export function judgesEveryStep(started) {
-  return started.method === "prm";
+// A process reward model is asked for the outcome at every step, and picks by the mean; repaintings are PARM's to judge.
+export function judgesEveryStep(started, round) {
+  return started?.method === "prm" && round === 0;
 }
 
 function meanOutcome(path) {
