@@ -271,6 +271,7 @@ _SCHEMA: Mapping[type, Mapping[str, _Codec]] = {
         "weights": _Codec(lambda weights, _: dict(weights), _decode_weights),
         "verdicts": _choice(VERDICTS),
         "original": _FLAG,
+        "judge_from": _whole(*STEPS),
     },
     RoundStarted: {
         "round": _ROUND,

@@ -43,6 +43,7 @@ class RunStarted:
     weights: dict[str, str] = field(default_factory=dict)  # component -> short hash of its weights
     verdicts: str = "argmax"  # "argmax": the likeliest token decides; "sampled": drawn, as the released code does
     original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.verdicts``)
+    judge_from: int = 1  # the step, counted from 1, whose guesses PARM's judge looks at first
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ class Settings:
     rounds: int  # repainting rounds at most; 0 unless the method is parm++
     verdicts: str = "argmax"  # "sampled": yes and no drawn from their probabilities, as the released code does
     original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.verdicts``)
+    judge_from: int = 1  # the step, counted from 1, whose guesses PARM's judge looks at first
 
     @classmethod
     def checked(
@@ -133,6 +134,7 @@ class Settings:
         rounds: object = None,
         verdicts: object = "argmax",
         original: object = False,
+        judge_from: object = 1,
     ) -> Settings:
         """Settings from whatever a client sent. None asks for the default; for the seed, for one drawn at random.
 
@@ -162,6 +164,7 @@ class Settings:
             rounds=rounds if method == "parm++" else 0,
             verdicts=_among("verdicts", verdicts, VERDICTS),
             original=flag("original", original),
+            judge_from=whole("judge_from", judge_from, *STEPS),
         )
         settings._check_combination(limits)
         return settings
@@ -193,6 +196,8 @@ class Settings:
             raise UserError(f"{self.method} with the model {self.model} is not offered on {self.backend}: {reason}.")
         if self.original and self.method == "parm++":
             raise UserError("PARM++ has no original behaviour: no code of it has been released. Choose parm.")
+        if self.judge_from > self.steps:
+            raise UserError(f"The judge cannot look first at step {self.judge_from} of {self.steps}.")
         if self.paths * self.steps > limits.cap:
             raise UserError(
                 f"{self.paths} paths x {self.steps} steps is {self.paths * self.steps}, and {self.backend} takes at "

@@ -1,4 +1,4 @@
-"""Guidance by a reward model: what it finds better becomes likelier."""
+"""Guidance by a reward model: what it calls right becomes likelier."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import tiny_mini
 import torch
 
 from cotdemo.training import dpo
-from cotdemo.training.guidance import WORST, rollouts
 from cotdemo.training.loop import Schedule
+from cotdemo.training.pairs import called_right, paint_pool
 
 PROMPTS = ["a photo of a red star", "a photo of two blue circles", "a photo of a red star and a blue circle"]
 
@@ -26,49 +26,62 @@ def tiny(tmp_path):
 class Bright:
     """A judge to whom bright pictures are right; those of random weights hardly differ."""
 
+    model = SimpleNamespace(device=torch.device("cpu"))
+
+    def __init__(self, than: float):
+        self.than = than
+
     def look(self, pictures):
-        p_yes = 1 / (1 + np.exp(100 - 100 * np.stack(pictures).mean((1, 2, 3)) / 127.5, dtype=np.float32))
-        return SimpleNamespace(ask=lambda question, prompts: SimpleNamespace(p_yes=p_yes))
+        yes = np.stack(pictures).mean((1, 2, 3)) > self.than
+        return SimpleNamespace(ask=lambda question, prompts: SimpleNamespace(yes=yes))
 
 
-def test_rollouts_are_compared_within_their_prompt(tiny):
-    judge = tiny.verifier("parm")
-    fresh = rollouts(tiny.painter("base"), judge, PROMPTS, each=4, steps=3, seed=5)
-    assert fresh.prompts == [prompt for prompt in PROMPTS for _ in range(4)]
-    pictures = list(tiny.decode(fresh.codes.numpy()))
-    assert np.allclose(fresh.p_yes, judge.look(pictures).ask("outcome", fresh.prompts).p_yes, atol=1e-6)
-    advantage = fresh.advantage.view(3, 4)
-    assert advantage.sum(1).abs().max() < 1e-4
-    better = fresh.p_yes.clamp(WORST).view(3, 4)
-    for row in range(3):
-        assert torch.equal(advantage[row].argsort(), better[row].argsort())
+def brightness(pipeline) -> np.ndarray:
+    pool = paint_pool(pipeline, PROMPTS, 8, 5, lambda prompts, pictures: [True] * len(prompts))
+    return pipeline.decode(torch.from_numpy(pool.codes.reshape(24, -1).astype(np.int64))).mean((1, 2, 3))
 
 
-def test_rollouts_are_painted_by_the_model_as_it_is_now(tiny):
-    pipeline = tiny.painter("base")
-    before = rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes
-    assert torch.equal(before, rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes)
-    with torch.no_grad():
-        pipeline.showo.showo.lm_head.bias.normal_(std=3.0)
-    assert not torch.equal(before, rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes)
-
-
-def test_rollouts_are_the_same_with_the_attention_that_training_wants(tiny):
-    pipeline = tiny.painter("base")
-    fused = rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes
-    pipeline.showo.showo.set_attn_implementation("eager")
-    assert torch.equal(fused, rollouts(pipeline, Bright(), PROMPTS, each=2, steps=3, seed=5).codes)
+def test_the_guide_labels_each_picture_for_its_own_prompt(tiny):
+    pipeline, judge = tiny.painter("base"), tiny.verifier("parm")
+    pool = paint_pool(pipeline, PROMPTS, 4, 5, called_right(judge), steps=3)
+    pictures = list(tiny.decode(pool.codes.reshape(12, -1).astype(np.int64)))
+    texts = [prompt for prompt in PROMPTS for _ in range(4)]
+    assert pool.right.flatten().tolist() == judge.look(pictures).ask("outcome", texts).yes.tolist()
+    assert not np.array_equal(pool.codes, paint_pool(pipeline, PROMPTS, 4, 5, called_right(judge), steps=4).codes)
 
 
 def test_guided_alignment_paints_what_the_guide_likes(tiny, tmp_path):
     torch.manual_seed(0)
+    pipeline = tiny.painter("base")
+    before = brightness(pipeline)
     codes = torch.randint(tiny.codebook, (6, 64))
     pairs = dpo.Pairs(PROMPTS * 2, codes, codes)  # nothing to prefer: the guide alone decides
     recipe = replace(
-        dpo.Recipe(), batch=1, masks=1, sft=0.0, guidance=1.0, rollout_prompts=3, rollouts=8, rollout_steps=2,
-        schedule=Schedule(steps=60, lr=3e-3, warmup=2, half=False),
+        dpo.Recipe(), batch=8, masks=1, sft=0.0, guidance=1.0, rollouts=(3, 8), rollout_steps=None,
+        schedule=Schedule(steps=30, lr=1e-2, warmup=2, half=False),
     )  # fmt: skip
     work = tmp_path / "work"
-    dpo.train(recipe, tiny.painter("base"), pairs, work, Bright(), every=10)
-    liked = [line["p_yes"] for line in map(json.loads, (work / "log.jsonl").open()) if "p_yes" in line]
-    assert liked[-1] > liked[0] + 0.02
+    dpo.train(recipe, pipeline, pairs, work, Bright(float(np.median(before))), every=10)
+    assert (brightness(pipeline) > np.median(before)).mean() > 0.6
+    logged = [line["called_right"] for line in map(json.loads, (work / "log.jsonl").open()) if "called_right" in line]
+    assert logged[-1] > logged[0]
+
+
+def test_a_guide_that_likes_everything_changes_nothing(tiny, tmp_path):
+    torch.manual_seed(0)
+    codes = torch.randint(tiny.codebook, (6, 64))
+    recipe = replace(
+        dpo.Recipe(),
+        batch=4,
+        masks=1,
+        rollouts=(3, 2),
+        rollout_steps=2,
+        schedule=Schedule(steps=3, lr=1e-3, half=False),
+    )
+    pairs = dpo.Pairs(PROMPTS * 2, codes, codes.flip(0))
+    alone = dpo.train(recipe, tiny.painter("base"), pairs, tmp_path / "alone").state_dict()
+    guided = replace(recipe, guidance=1.0)
+    pipeline = tiny_mini.backend(tmp_path / "again").painter("base")
+    pipeline.showo.load_state_dict(tiny_mini.backend(tmp_path).painter("base").showo.state_dict())
+    with_guide = dpo.train(guided, pipeline, pairs, tmp_path / "guided", Bright(-1.0)).state_dict()
+    assert all(torch.equal(alone[name], with_guide[name]) for name in alone)

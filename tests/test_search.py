@@ -394,6 +394,16 @@ def test_an_unanswered_clarity_counts_as_clear_by_the_original_rules_only():
     assert right.questions("potential") == []
 
 
+@pytest.mark.parametrize("first", [1, 2, 4])
+def test_steps_before_judge_from_are_painted_and_not_judged(first):
+    studio = Studio(say=at({("potential", 1, None): "no"}))
+    events = run(studio, judge_from=first, show="judged")
+    assert studio.questions("clarity") == [(0, path, first - 1) for path in range(3)]
+    assert [(event.path, event.step) for event in of(PathPruned, events)] == [(1, first - 1)]
+    assert [event.step for event in of(StepDecoded, events) if event.picture is not None][0] == first - 1
+    assert len(steps_taken(studio)) == 4
+
+
 # -- sampled verdicts
 
 

@@ -115,6 +115,15 @@ def test_method_backend_model_and_verdicts_come_from_fixed_lists():
         Settings.checked(PROMPT, original=1)
 
 
+def test_a_judge_looks_first_at_one_of_the_steps():
+    assert Settings.checked(PROMPT).judge_from == 1
+    for step in (0, 1.5, "3", None, 51):
+        with pytest.raises(UserError, match="judge_from"):
+            Settings.checked(PROMPT, judge_from=step)
+    with pytest.raises(UserError, match="step 9 of 8"):
+        Settings.checked(PROMPT, steps=8, judge_from=9)
+
+
 def test_the_table_of_offers_is_what_settings_accept():
     for backend in BACKENDS:
         table = offers(backend)

@@ -21,6 +21,8 @@ def parm(
 ) -> Generator[Event, None, Chosen]:
     """Clarity of each guess until it is clear, then potential; "no" stops the path; best of the survivors.
 
+    Guesses of steps before ``judge_from``, which hardly ever are clear, may be left unasked (by default none).
+
     A path is asked for its potential at once when it becomes clear. "yes" settles it: it is asked nothing more until
     the end. "no" stops it (by the original rules it is painted on, but cannot win). After an answer that is neither, it
     is asked for its potential again at the next step (by the original rules not). Paths that never became clear are no
@@ -37,9 +39,9 @@ def parm(
     promising: set[int] = set()
     doubts: dict[int, float] = {}
     while not painting.done:
+        asked = _unsettled(painting.live, settled) if round.judging else []
         # final pictures are judged once more, so all of them are needed
-        yield from round.step(painting.live if round.ending else _unsettled(painting.live, settled))
-        asked = _unsettled(painting.live, settled)
+        yield from round.step(painting.live if round.ending else asked)
         if not asked:
             continue
         yield round.progress("looking", round.guesses[asked[0]].step)

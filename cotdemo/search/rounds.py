@@ -132,6 +132,11 @@ class Round:
         return self._next_step == self.last_step
 
     @property
+    def judging(self) -> bool:
+        """The step to come is one whose guesses are judged."""
+        return self._next_step + 1 >= self.settings.judge_from
+
+    @property
     def _next_step(self) -> int:
         path = self.painting.live[0]  # live paths are all at the same step
         return self.guesses[path].step + 1 if path in self.guesses else 0

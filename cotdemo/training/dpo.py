@@ -3,6 +3,11 @@
 Both pictures of a pair are seen through the same masks, several of them, whose sums are averaged; the reference is
 computed in the same precision. Chosen and rejected log-likelihoods are logged apart, as both may fall, and so is that
 of the unconditional branch, which the preferences move without training it.
+
+The paper guides the second round by adding a reward model's -log P(yes) about a rollout to the loss. In the released
+code the rollout is sampled without gradients, so the term changes nothing. Here the reward model prefers: at each step
+the model paints some prompts as it would just now, and pairs of what the guide calls right and wrong among these
+pictures are learnt from like those of the pool (online preferences, arXiv 2402.04792).
 """
 
 from __future__ import annotations
@@ -18,9 +23,8 @@ from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..judge.judge import Judge
 from .generator import mask_codes
-from .guidance import rollouts
 from .loop import Schedule, fit, plain_attention
-from .pairs import Pairs
+from .pairs import Pairs, called_right, paint_pool, pairs_of
 from .parallel import share
 from .preference import dpo_loss, log_likelihood
 
@@ -36,10 +40,9 @@ class Recipe:
     sft: float = 0.05  # weight of the chosen pictures' log-likelihood, without which both sides fall
     masks: int = 3  # of one pair in one step
     batch: int = 16  # pairs
-    guidance: float = 0.0  # weight of the reward model's term
-    rollout_prompts: int = 8  # of one step
-    rollouts: int = 6  # of each
-    rollout_steps: int = 8
+    guidance: float = 0.0  # weight of the pairs that a reward model finds
+    rollouts: tuple[int, int] = (8, 6)  # at each step: prompts, and paintings of each
+    rollout_steps: int | None = 8  # of one painting; None: as many as the generator takes
     original: bool = False  # the released code's sums and masks in place of the right ones
     schedule: Schedule = Schedule(
         steps=300, lr=5e-5, warmup=10, lr_end=1e-5, weight_decay=0.0, average=0.95, muon=False
@@ -48,7 +51,7 @@ class Recipe:
 
 ONCE = Recipe()
 AGAIN = Recipe(painted=6)
-GUIDED = Recipe(painted=6, guidance=0.05)
+GUIDED = Recipe(painted=6, guidance=1.0)
 
 
 def train(
@@ -67,7 +70,7 @@ def train(
     def sequences(prompts: Sequence[str], codes: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
         return vocabulary.sequences([prefixes[prompt] for prompt in prompts], codes.masked_fill(masked, -1))
 
-    def preferences(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
+    def preferences(model: Showo, pairs: Pairs, rng: torch.Generator) -> dict[str, torch.Tensor]:
         rows = torch.randint(len(pairs), (recipe.batch,), generator=rng).repeat_interleave(recipe.masks)
         masked = mask_codes(pairs.chosen[rows], rng)
         other = mask_codes(pairs.rejected[rows], rng) if recipe.original else masked
@@ -92,26 +95,23 @@ def train(
             "rejected": (rejected - before[1]).mean(),
         }
 
-    def policy(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
-        """The policy gradient of fresh pictures: those that the guide finds better become likelier."""
-        picked = torch.randperm(len(different), generator=rng)[: recipe.rollout_prompts].tolist()
+    def guided(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
+        """Preferences of the guide among pictures that ``model`` paints now."""
+        count, each = recipe.rollouts
+        prompts = [different[one] for one in torch.randperm(len(different), generator=rng)[:count].tolist()]
         seed = int(torch.randint(2**31, (), generator=rng))
-        own = share(recipe.rollout_prompts)
-        prompts = [different[one] for one in picked[own]]
-        fresh = rollouts(pipeline, guide, prompts, recipe.rollouts, recipe.rollout_steps, seed + own.start)
-        codes, masked, kept, advantage = (
-            each.to(device) for each in (fresh.codes, fresh.masked, fresh.kept, fresh.advantage)
-        )  # fmt: skip
-        likely = log_likelihood(model, sequences(fresh.prompts, codes, masked), codes, kept)
-        return {"policy": -(advantage * likely).mean(), "p_yes": fresh.p_yes.mean()}
+        pool = paint_pool(pipeline, prompts, each, seed, called_right(guide), recipe.rollout_steps)
+        found = pairs_of(pool, recipe.most, seed)
+        right = {"right": torch.tensor(pool.right.mean(), device=device)}
+        return (preferences(model, found, rng) if len(found) else {"loss": torch.zeros((), device=device)}) | right
 
     def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
         rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index)
-        values = preferences(model, rng)
+        values = preferences(model, pairs, rng)
         if guide is None:
             return values
-        values |= policy(model, rng)
-        return values | {"loss": values["loss"] + recipe.guidance * values["policy"]}
+        told = guided(model, rng)
+        return values | {"loss": values["loss"] + recipe.guidance * told["loss"], "called_right": told["right"]}
 
     @torch.no_grad()
     def drift(model: Showo, done: int) -> dict[str, float]:

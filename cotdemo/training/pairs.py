@@ -37,12 +37,19 @@ def strictly_right(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:
 
 def called_right(judge: Judge) -> Label:
     """What a judge says, where no checker knows the truth."""
-    return lambda prompts, pictures: judge.look(list(pictures)).ask("outcome", prompts).yes.tolist()
+
+    def label(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:
+        with torch.autocast(judge.model.device.type, enabled=False):  # a judge judges in its own precision
+            return judge.look(list(pictures)).ask("outcome", prompts).yes.tolist()
+
+    return label
 
 
 @torch.no_grad()
-def paint_pool(pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label) -> Pool:
-    """``paths`` paintings of each of ``prompts``; several processes share them out."""
+def paint_pool(
+    pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label, steps: int | None = None
+) -> Pool:
+    """``paths`` paintings of each of ``prompts``, of ``steps`` steps; several processes share them out."""
     own = list(range(len(prompts)))[PartialState().process_index :: PartialState().num_processes]
     rows = [(prompt, path) for prompt in own for path in range(paths)]
     codes, right = [], []
@@ -50,7 +57,7 @@ def paint_pool(pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed
         part = rows[first : first + _TOGETHER]
         texts, numbers = [prompts[prompt] for prompt, _ in part], [prompt * paths + path for prompt, path in part]
         with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
-            painting = pipeline.start(texts, numbers, seed=seed)
+            painting = pipeline.start(texts, numbers, steps, seed=seed)
             while not painting.done:
                 step = painting.step()
         codes.append(step.codes.numpy().astype(np.uint16))
@@ -77,13 +84,12 @@ class Pairs:
 def pairs_of(pool: Pool, most: int, seed: int) -> Pairs:
     """Up to ``most`` pairs of each prompt, no picture in two of them; prompts whose pictures agree give none."""
     rng = np.random.default_rng([seed, 23])
-    prompts, chosen, rejected = [], [], []
+    none = np.zeros((0, pool.codes.shape[-1]), np.uint16)
+    prompts, chosen, rejected = [], [none], [none]
     for prompt, codes, right in zip(pool.prompts, pool.codes, pool.right):
         better, worse = (rng.permutation(np.flatnonzero(right == wanted)) for wanted in (True, False))
         for one, other in list(zip(better, worse))[:most]:
             prompts.append(str(prompt))
-            chosen.append(codes[one])
-            rejected.append(codes[other])
-    if not prompts:
-        raise ValueError("no prompt has both a right and a wrong picture: there is nothing to prefer")
-    return Pairs(prompts, *(torch.from_numpy(np.stack(codes).astype(np.int64)) for codes in (chosen, rejected)))
+            chosen.append(codes[[one]])
+            rejected.append(codes[[other]])
+    return Pairs(prompts, *(torch.from_numpy(np.concatenate(codes).astype(np.int64)) for codes in (chosen, rejected)))

@@ -265,6 +265,8 @@ def _aligned(source: str, recipe: dpo.Recipe) -> Callable[[Stage], None]:
         found = pairs.pairs_of(pool, recipe.most, recipe.painted)
         mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
         print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
+        if not len(found):
+            raise UserError("No prompt has both a right and a wrong picture: there is nothing to prefer.")
         guide = stage.judge("judge-guide") if recipe.guidance else None
         model = dpo.train(seeded, stage.pipeline(source), found, stage.work, guide, **stage.options)
         reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
