@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,12 @@ import tiny_mini
 import torch
 from torch import nn
 
-from cotdemo.backends import RECIPE, MiniBackend, mismatches
+from cotdemo.backends import RECIPE, MiniBackend, mismatches, weights_hash
 from cotdemo.errors import UserError
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.judge.pictures import to_pixels as judge_pixels
 from cotdemo.settings import VERIFIERS
-from cotdemo.training import generator, judge, judge_data, self_correct, stages, tokenizer, trajectories
+from cotdemo.training import dpo, generator, judge, judge_data, self_correct, stages, tokenizer, trajectories
 from cotdemo.training.loop import Schedule, fit
 from cotdemo.training.pictures import to_pixels
 from cotdemo.training.repair import follow
@@ -441,6 +442,44 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         "self-correct",
         "showo",
     }
+
+
+def test_each_round_of_alignment_learns_from_what_the_one_before_paints(tmp_path, monkeypatch):
+    root = tiny_mini.build(tmp_path / "mini")
+    monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, pictures: [row % 2 == 0 for row in range(4)])
+    first = replace(dpo.Recipe(), prompts=2, paths=2, batch=2, masks=1, schedule=_BRIEF)
+    rounds = (first, replace(first, painted=6), replace(first, painted=7))
+    for name, source, recipes in (("dpo", "showo", rounds[:1]), ("dpo-iter", "dpo", rounds[1:])):
+        monkeypatch.setitem(stages.STAGES, name, (name, ("magvit", source), stages._aligned(source, *recipes)))
+
+    def run(name: str, seed: int | None = None, assets: str = "mini") -> dict:
+        stages.Stage(name, tmp_path / "work", tmp_path / assets, "cpu", {}, seed).run()
+        return json.loads((tmp_path / assets / name / RECIPE).read_text())
+
+    dpo_record, record = run("dpo"), run("dpo-iter")
+    (between,) = (tmp_path / "work").glob("aligned-*")
+    painters = [weights_hash(root / "showo"), weights_hash(root / "dpo"), weights_hash(between)]
+    pools = {file.name for file in (tmp_path / "work").glob("pool-*")}
+    assert pools == {f"pool-2x2-{seed}-{painter}.npz" for seed, painter in zip((5, 6, 7), painters)}
+    assert len({*painters, weights_hash(root / "dpo-iter")}) == 4
+    assert "earlier_rounds" not in dpo_record["reached"]
+    assert [one["recipe"]["painted"] for one in record["reached"]["earlier_rounds"]] == [6]
+    # another seed of the last round shares the earlier ones
+    shutil.copytree(root, tmp_path / "again")
+    shutil.rmtree(tmp_path / "work" / "dpo-iter")
+    other = run("dpo-iter", seed=9, assets="again")
+    assert other["weights"] != record["weights"] and other["command"].endswith("train dpo-iter --seed 9")
+    assert len(list((tmp_path / "work").glob("aligned-*"))) == 1
+    assert len(list((tmp_path / "work").glob("pool-*"))) == 3
+
+
+def test_alignment_needs_a_right_and_a_wrong_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, pictures: [False] * len(prompts))
+    align = stages._aligned("showo", replace(dpo.Recipe(), prompts=2, paths=2))
+    monkeypatch.setitem(stages.STAGES, "dpo", ("dpo", ("magvit", "showo"), align))
+    stage = stages.Stage("dpo", tmp_path / "work", tiny_mini.build(tmp_path / "mini"), "cpu", {})
+    with pytest.raises(UserError, match="nothing to prefer"):
+        stage.run()
 
 
 def test_a_judge_without_its_beginning_names_the_stage_that_makes_it(tmp_path):

@@ -4,7 +4,7 @@ Both pictures of a pair are seen through the same masks, several of them, whose 
 computed in the same precision. Chosen and rejected log-likelihoods are logged apart, as both may fall, and so is that
 of the unconditional branch, which the preferences move without training it.
 
-The paper guides the second round by adding a reward model's -log P(yes) about a rollout to the loss. In the released
+The paper guides the last round by adding a reward model's -log P(yes) about a rollout to the loss. In the released
 code the rollout is sampled without gradients, so the term changes nothing. Here the reward model prefers: at each step
 the model paints some prompts as it would just now, and pairs of what the guide calls right and wrong among these
 pictures are learnt from like those of the pool (online preferences, arXiv 2402.04792).
@@ -41,17 +41,15 @@ class Recipe:
     masks: int = 3  # of one pair in one step
     batch: int = 16  # pairs
     guidance: float = 0.0  # weight of the pairs that a reward model finds
-    rollouts: tuple[int, int] = (8, 6)  # at each step: prompts, and paintings of each
-    rollout_steps: int | None = 8  # of one painting; None: as many as the generator takes
+    rollouts: tuple[int, int] = (4, 6)  # at each step: prompts, and paintings of each
     original: bool = False  # the released code's sums and masks in place of the right ones
     schedule: Schedule = Schedule(
         steps=300, lr=5e-5, warmup=10, lr_end=1e-5, weight_decay=0.0, average=0.95, muon=False
     )  # fmt: skip
 
 
-ONCE = Recipe()
-AGAIN = Recipe(painted=6)
-GUIDED = Recipe(painted=6, guidance=1.0)
+FIRST, SECOND, THIRD = Recipe(), Recipe(painted=6), Recipe(painted=7)  # rounds, each on pictures of the one before
+GUIDED = Recipe(painted=7, guidance=1.0)
 
 
 def train(
@@ -100,7 +98,7 @@ def train(
         count, each = recipe.rollouts
         prompts = [different[one] for one in torch.randperm(len(different), generator=rng)[:count].tolist()]
         seed = int(torch.randint(2**31, (), generator=rng))
-        pool = paint_pool(pipeline, prompts, each, seed, called_right(guide), recipe.rollout_steps)
+        pool = paint_pool(pipeline, prompts, each, seed, called_right(guide))
         found = pairs_of(pool, recipe.most, seed)
         right = {"right": torch.tensor(pool.right.mean(), device=device)}
         return (preferences(model, found, rng) if len(found) else {"loss": torch.zeros((), device=device)}) | right

@@ -46,10 +46,8 @@ def called_right(judge: Judge) -> Label:
 
 
 @torch.no_grad()
-def paint_pool(
-    pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label, steps: int | None = None
-) -> Pool:
-    """``paths`` paintings of each of ``prompts``, of ``steps`` steps; several processes share them out."""
+def paint_pool(pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label) -> Pool:
+    """``paths`` paintings of each of ``prompts``; several processes share them out."""
     own = list(range(len(prompts)))[PartialState().process_index :: PartialState().num_processes]
     rows = [(prompt, path) for prompt in own for path in range(paths)]
     codes, right = [], []
@@ -57,7 +55,7 @@ def paint_pool(
         part = rows[first : first + _TOGETHER]
         texts, numbers = [prompts[prompt] for prompt, _ in part], [prompt * paths + path for prompt, path in part]
         with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
-            painting = pipeline.start(texts, numbers, steps, seed=seed)
+            painting = pipeline.start(texts, numbers, seed=seed)
             while not painting.done:
                 step = painting.step()
         codes.append(step.codes.numpy().astype(np.uint16))

@@ -44,7 +44,7 @@ class Stage:
     ):
         self.name, self.work, self.root, self.device, self.seed = name, work / name, root, device, seed
         self.folder, sources, self._train = STAGES[name]
-        self.made_from = {source: self._version(source) for source in sources}
+        self.made_from = {source: self.version(source) for source in sources}
         self.options = {**options, "made_from": self.made_from}
 
     def run(self) -> None:
@@ -57,7 +57,7 @@ class Stage:
     def magvit(self) -> MagvitV2:
         return MagvitV2.from_pretrained(self.root / "magvit", torch_dtype=torch.float32).to(self.device)
 
-    def showo(self, folder: str = "showo") -> Showo:
+    def showo(self, folder: str | Path = "showo") -> Showo:
         return Showo.from_pretrained(self.root / folder, torch_dtype=torch.float32).to(self.device)
 
     def words(self) -> PreTrainedTokenizerBase:
@@ -66,7 +66,7 @@ class Stage:
     def judge(self, folder: str) -> Judge:
         return Judge.from_pretrained(self.root / folder, device=self.device)
 
-    def pipeline(self, folder: str = "showo") -> ShowoPipeline:
+    def pipeline(self, folder: str | Path = "showo") -> ShowoPipeline:
         defaults = BACKENDS[self.base]
         return ShowoPipeline(
             self.words(), self.showo(folder), self.magvit(), steps=defaults.steps, guidance=defaults.guidance,
@@ -99,24 +99,24 @@ class Stage:
 
     def _lessons(self, name: str, folder: str, make: Callable[[], Lessons]) -> Lessons:
         """Lessons made with the weights in ``folder``; several stages learn from the same ones."""
-        return _kept(self.work.parent / f"{name}-{self._version(folder)}.npz", Lessons, make)
+        return _kept(self.work.parent / f"{name}-{self.version(folder)}.npz", Lessons, make)
 
     def trained(self, folders: Iterable[str]) -> list[str]:
         """Those of the folders that are there, which ``made_from`` then names too."""
         found = [folder for folder in folders if (self.root / folder).is_dir()]
-        self.made_from.update({folder: self._version(folder) for folder in found})
+        self.made_from.update({folder: self.version(folder) for folder in found})
         return found
 
-    def pool(self, folder: str, count: int, paths: int, seed: int) -> pairs.Pool:
+    def pool(self, folder: str | Path, count: int, paths: int, seed: int) -> pairs.Pool:
         """Paintings by the generator in ``folder``, and which of them are right."""
-        file = self.work.parent / f"pool-{count}x{paths}-{seed}-{self._version(folder)}.npz"
+        file = self.work.parent / f"pool-{count}x{paths}-{seed}-{self.version(folder)}.npz"
 
         def paint() -> pairs.Pool:
             return pairs.paint_pool(self.pipeline(folder), self._prompts(count, seed), paths, seed, self._label())
 
         return _kept(file, pairs.Pool, paint)
 
-    def _version(self, folder: str) -> str:
+    def version(self, folder: str | Path) -> str:
         return weights_hash(self.root / folder)
 
     def _prompts(self, count: int, seed: int) -> list[str]:
@@ -160,7 +160,7 @@ class ReleasedStage(Stage):
     def words(self) -> PreTrainedTokenizerBase:
         return self._backend.tokenizer
 
-    def showo(self, folder: str = "showo") -> Showo:
+    def showo(self, folder: str | Path = "showo") -> Showo:
         if folder != "showo":
             return super().showo(folder)
         repository, inside = RELEASED[self.base].generators["base"]
@@ -169,9 +169,9 @@ class ReleasedStage(Stage):
     def judge(self, folder: str) -> Judge:
         return self._backend.verifier("parm")
 
-    def _version(self, folder: str) -> str:
+    def version(self, folder: str | Path) -> str:
         here = (self.root / folder).is_dir()
-        return super()._version(folder) if here else f"{self.base}-{folder}"
+        return super().version(folder) if here else f"{self.base}-{folder}"
 
     def _prompts(self, count: int, seed: int) -> list[str]:
         return list(self._texts[:count])
@@ -256,24 +256,49 @@ def _train_self_correct(stage: Stage) -> None:
     stage.save(model.half(), recipe, {})
 
 
-def _aligned(source: str, recipe: dpo.Recipe) -> Callable[[Stage], None]:
-    """Alignment of the generator in the folder ``source``, by pairs of its own pictures."""
+def _aligned(source: str, *rounds: dpo.Recipe) -> Callable[[Stage], None]:
+    """Alignment of the generator in the folder ``source``, each round by pairs of the pictures it paints by then.
+
+    A stage's seed is that of its last round; the earlier ones are the same for all.
+    """
 
     def train(stage: Stage) -> None:
-        seeded = stage.seeded(recipe)
-        pool = stage.pool(source, recipe.prompts, recipe.paths, recipe.painted)
-        found = pairs.pairs_of(pool, recipe.most, recipe.painted)
-        mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
-        print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
-        if not len(found):
-            raise UserError("No prompt has both a right and a wrong picture: there is nothing to prefer.")
-        guide = stage.judge("judge-guide") if recipe.guidance else None
-        model = dpo.train(seeded, stage.pipeline(source), found, stage.work, guide, **stage.options)
-        reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
-                   "right_before": round(float(pool.right.mean()), 4)}  # fmt: skip
-        stage.save(model.half(), seeded, reached)
+        *earlier, last = rounds
+        recipe, folder, reached = stage.seeded(last), source, []
+        for one in earlier:
+            folder = _between(stage, folder, one)
+            reached.append(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
+        model, now = _align(stage, folder, recipe, stage.work)
+        stage.save(model.half(), recipe, {**now, "earlier_rounds": reached} if earlier else now)
 
     return train
+
+
+def _between(stage: Stage, folder: str | Path, recipe: dpo.Recipe) -> Path:
+    """The generator after an earlier round, which stages and seeds share; it is kept among the work."""
+    kept = (stage.work.parent / f"aligned-{recipe.painted}-{stage.version(folder)}").resolve()
+    if not parallel.agreed((kept / RECIPE).exists()):
+        model, reached = _align(stage, folder, recipe, kept / "training")
+        if parallel.first():
+            model.half().save_pretrained(kept)
+            record = {"recipe": asdict(recipe), "reached": reached}
+            (kept / RECIPE).write_text(json.dumps(record) + "\n", encoding="utf-8")
+    return kept
+
+
+def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> tuple[Showo, dict[str, Any]]:
+    """One round: the aligned generator, and what it was aligned with. Raises UserError without any pair."""
+    pool = stage.pool(folder, recipe.prompts, recipe.paths, recipe.painted)
+    found = pairs.pairs_of(pool, recipe.most, recipe.painted)
+    mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
+    print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
+    if not len(found):
+        raise UserError("No prompt has both a right and a wrong picture: there is nothing to prefer.")
+    guide = stage.judge("judge-guide") if recipe.guidance else None
+    model = dpo.train(recipe, stage.pipeline(folder), found, work, guide, **stage.options)
+    reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
+               "right_before": round(float(pool.right.mean()), 4)}  # fmt: skip
+    return model, reached
 
 
 # stage -> folder below assets/mini, those of the weights that it starts from, what to do
@@ -286,9 +311,9 @@ STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
     "judge": ("judge", ("magvit", "showo", "judge-zero-shot"), _train_judge),
     "judge-guide": ("judge-guide", ("magvit", "showo"), _train_judge),
     "self-correct": ("self-correct", ("magvit", "showo"), _train_self_correct),
-    "dpo": ("dpo", ("magvit", "showo"), _aligned("showo", dpo.ONCE)),
-    "dpo-iter": ("dpo-iter", ("magvit", "dpo"), _aligned("dpo", dpo.AGAIN)),
-    "dpo-iter-parm": ("dpo-iter-parm", ("magvit", "dpo", "judge-guide"), _aligned("dpo", dpo.GUIDED)),
+    "dpo": ("dpo", ("magvit", "showo"), _aligned("showo", dpo.FIRST)),
+    "dpo-iter": ("dpo-iter", ("magvit", "dpo"), _aligned("dpo", dpo.SECOND, dpo.THIRD)),
+    "dpo-iter-parm": ("dpo-iter-parm", ("magvit", "dpo", "judge-guide"), _aligned("dpo", dpo.SECOND, dpo.GUIDED)),
 }
 
 
