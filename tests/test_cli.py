@@ -100,6 +100,13 @@ def test_generate_writes_picture_and_trace_and_tells_every_path(tiny, monkeypatc
     assert Trace.load(out / "trace.json").events == before
 
 
+def test_generate_writes_a_table_where_one_is_asked_for(monkeypatch, tmp_path):
+    use(monkeypatch, Studio())
+    assert cli.main(["generate", PROMPT, "--paths", "2", "--steps", "3", "--csv", "--out", str(tmp_path)]) == 0
+    table = (tmp_path / "trace.csv").read_bytes().decode()
+    assert table == Trace.load(tmp_path / "trace.json").to_csv() and table.count("\r\n") == 1 + 2 * 3
+
+
 def test_generate_without_a_seed_draws_one_and_keeps_it(monkeypatch, tmp_path):
     use(monkeypatch, Studio())
     for name in ("a", "b"):
