@@ -7,14 +7,14 @@ from .settings import verifier_of
 from .trace import Trace
 
 PLAIN = "one path, unjudged"
-RANKED = "best of N"
+RANKED = "all painted to the end"
 NONE_STOPPED = "no path stopped"
 SOME_STOPPED = "some paths stopped"
-ONE_LEFT = "stopped down to one path"
+ONE_LEFT = "one path left"
 ALL_STOPPED = "every path stopped"
 APPROVED = "no word against it"
-MENDED = "a critique that helped"
-NOT_MENDED = "critiques that did not help"
+MENDED = "the critique helped"
+NOT_MENDED = "the critique did not help"
 UNFINISHED = "not finished"
 
 

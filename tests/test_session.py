@@ -273,8 +273,11 @@ def test_stop_ends_the_run_within_a_step_and_keeps_what_was_painted(handlers):
     assert not any(event["type"] == "RunFinished" for event in stopped["events"])
 
 
-def test_stop_without_a_run_does_nothing(handlers):
-    assert "viewer" not in handlers.stop(None) and "viewer" not in handlers.stop("nobody's")
+def test_stop_before_a_run_has_begun_says_no_more_than_that(handlers):
+    for run in (None, "nobody's"):
+        update = handlers.stop(run)
+        assert json.loads(update["viewer"])["notice"] == {"type": "Stopped", "message": ""}
+        assert update["run"]["interactive"] is True
 
 
 # -- reflection

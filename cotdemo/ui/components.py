@@ -150,16 +150,27 @@ class Heading(gr.HTML):
 
 
 class Estimate(gr.HTML):
-    """How long the form's settings will take, or the limit that they break. Its value is the form."""
+    """How long the form's settings will take, or the limit that they break. Its value is the form.
 
-    def __init__(self, value: dict[str, Any] | None = None, *, backend: str, **options: Any):
+    ``rates`` are those of ``cotdemo.ui.pace.Pace``.
+    """
+
+    def __init__(
+        self,
+        value: dict[str, Any] | None = None,
+        *,
+        backend: str,
+        rates: dict[str, float] | None = None,
+        **options: Any,
+    ):
+        self.rates = rates or {}  # Gradio takes an update's values from attributes
         super().__init__(
             value=value,
             html_template="",
             js_on_load=joined("estimate.js", "mountEstimate(element, props, watch);"),
             head=_style("keep.css"),
             apply_default_css=False,
-            rates={},
+            rates=self.rates,
             limits={"backend": backend, "cap": BACKENDS[backend].cap, "prompt": MAX_PROMPT, "seed": SEED[1]},
             **options,
         )
@@ -176,10 +187,14 @@ class Share(gr.HTML):
 
 
 class Gallery(gr.HTML):
-    """Recorded runs, as ``cotdemo.ui.keep.Keep.cards`` gives them. Its value is the name of the one chosen last."""
+    """Recorded runs, as ``cotdemo.ui.keep.Keep.cards`` gives them. Its value is the name of the one on show, or ""."""
 
     def __init__(self, value: str = "", *, runs: list[dict[str, Any]], **options: Any):
         super().__init__(
-            value=value, html_template="", js_on_load=joined("gallery.js", "mountGallery(element, props, trigger);"),
-            apply_default_css=False, runs=runs, **options,
-        )  # fmt: skip
+            value=value,
+            html_template="",
+            js_on_load=joined("gallery.js", "mountGallery(element, props, trigger, watch);"),
+            apply_default_css=False,
+            runs=runs,
+            **options,
+        )

@@ -60,7 +60,7 @@ class Handlers:
                 events = searches.perform(settings, backend)
                 run = Run()
                 self.runs.add(run)
-                yield {"run_id": run.id, "seed": settings.seed, "picture": None}
+                yield {"run_id": run.id, "seed": settings.seed, "picture": None, "gallery": ""}
                 yield from self._stream(run, events)
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}

@@ -50,7 +50,7 @@ class Keep:
         try:
             if _begins_as_png(file):
                 return self._open_picture(file)
-            return self._open(Trace.load(file), "An opened trace")
+            return {**self._open(Trace.load(file), "An opened trace"), "gallery": ""}
         except UserError as error:
             return {"viewer": notice("Failed", str(error))}
 
@@ -58,7 +58,7 @@ class Keep:
         """Show one of the recorded runs."""
         trace = self.recorded.get(name) if isinstance(name, str) else None
         if trace is None or self._under_way(run_id):
-            return {}
+            return {"gallery": ""}
         return self._open(trace, "A recorded run")
 
     def _open(self, trace: Trace, title: str) -> Update:

@@ -119,7 +119,7 @@ def build_demo(
                 with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
                     about = gr.Markdown(f"{ABOUT[backend_name]}\n\n{NOT_LOADED}")
             with gr.Column(elem_id="cot-main"):
-                gallery = Gallery(runs=keep.cards(), elem_id="gallery")
+                gallery = Gallery(next(iter(runs), ""), runs=keep.cards(), elem_id="gallery")
                 viewer = Viewer(
                     keep.first_message, resend=handlers.resend, trace=keep.trace, table=keep.table, elem_id="viewer"
                 )
@@ -142,6 +142,7 @@ def build_demo(
             "run_id": run_id, "prompt": prompt, "choice": choice, "paths": paths, "steps": steps, "guidance": guidance,
             "temperature": temperature, "seed": seed, "fresh": fresh, "viewer": viewer, "picture": picture, "run": run,
             "stop": stop, "reflect": reflect, "anyway": anyway, "estimate": estimate,
+            "gallery": gallery,
         }  # fmt: skip
         settings = [prompt, choice, paths, steps, guidance, temperature, seed]
 
@@ -151,7 +152,7 @@ def build_demo(
         controls = ("viewer", "run", "stop", "reflect", "anyway")
         painting = gr.on(
             [run.click, prompt.submit], _named(handlers.paint, names), [*settings, fresh],
-            to(*controls, "run_id", "seed", "picture", "estimate"), show_progress="hidden", **COMPUTES,
+            to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
         )  # fmt: skip
         reflections = [
             button.click(
@@ -164,7 +165,7 @@ def build_demo(
             for button, handler in ((reflect, handlers.reflect), (anyway, handlers.reflect_anyway))
         ]
         stop.click(_named(handlers.stop, names), run_id, to(*controls), cancels=[painting, *reflections], **QUICK)
-        opens = to(*controls, "run_id", "picture", *FIELDS)
+        opens = to(*controls, "run_id", "picture", "gallery", *FIELDS)
         opened.upload(_named(keep.open_file, names), [opened, run_id], opens, **QUICK)
         gallery.select(_named(keep.open_recorded, names), [gallery, run_id], opens, **QUICK)
         changes = [part.change for part in settings]
