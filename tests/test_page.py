@@ -207,7 +207,7 @@ def test_an_example_fills_the_prompt_and_asks_the_server_nothing(visit):
         quiet(page)
         asked = []
         page.on("request", lambda request: asked.append(request.url))
-        page.get_by_role("button", name="a tree left of a star").click()
+        page.get_by_role("button", name="a tree left of a star", exact=True).click()
         page.wait_for_function(
             "document.querySelector('#prompt textarea').value === 'a photo of a tree left of a star'"
         )
@@ -616,6 +616,23 @@ def test_who_waits_for_another_sees_the_place_in_the_line_and_can_leave(visit, s
         settled(other)
         settled(one)
         assert (cells(one, "decoded"), cells(other, "decoded")) == (120, 8)
+
+
+def test_who_closes_the_page_while_waiting_is_before_nobody(visit, site):
+    site.backend.pace = 0.25
+    with visit(small("orm", 4, 50)) as one:
+        open_settings(one)
+        filled(one, 3)
+        run(one, "running")
+        with visit() as gone:
+            run(gone, "waiting")
+        with visit() as third:
+            run(third, "waiting")
+            third.wait_for_selector(".cot-status:has-text('One run is before yours')")
+            third.click("#stop")
+            settled(third, "stopped")
+        one.click("#stop")
+        settled(one, "stopped")
 
 
 # -- everywhere

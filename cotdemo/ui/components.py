@@ -182,7 +182,7 @@ class Share(gr.HTML):
     def __init__(self, value: dict[str, Any] | None = None, *, backend: str, **options: Any):
         super().__init__(
             value=value, html_template="", js_on_load=joined("share.js", "mountShare(element, props, watch);"),
-            apply_default_css=False, backend=backend, **options,
+            apply_default_css=False, backend=backend, most=MAX_BYTES, **options,
         )  # fmt: skip
 
 

@@ -206,7 +206,8 @@ class Handlers:
 
     def _result(self, begin: Callable[[Any], Iterator[Event]], before: tuple[Event, ...] = ()) -> dict[str, Any]:
         with spoken_errors(), self.line.place() as place:
-            place.wait(PATIENCE)
+            if not place.wait(PATIENCE):
+                raise UserError("Other runs took too long. Try again later.")
             self.loader.start()
             self.loader.wait(PATIENCE)
             new = list(begin(self.loader.result()))

@@ -14,7 +14,8 @@ const USES = {
   MCP: "For the settings of an agent: it gets the tools generate and reflect.",
 };
 
-// `props.value` is the form, as {prompt, method, model, paths, ...}; `props.backend` what runs.
+// `props.value` is the form, as {prompt, method, model, paths, ...}; `props.backend` what runs; `props.most` the most bytes
+// of a file that is opened.
 export function mountShare(element, props, watch) {
   const share = new Share(element, props);
   watch("value", () => share.draw());
@@ -29,11 +30,14 @@ class Share {
     this.use = make("p", { class: "cot-choice-note" });
     this.copy = make("button", { type: "button", class: "cot-copy", onclick: () => this.take() }, "Copy");
     this.told = make("span", { class: "cot-told", role: "status" });
-    element.replaceChildren(make(
-      "details", { class: "cot-share" },
-      make("summary", {}, "Share these settings"),
-      make("div", { class: "cot-share-body" }, this.tabs, this.code, make("div", { class: "cot-copying" }, this.copy, this.told), this.use),
-    ));
+    element.replaceChildren(
+      make("p", { class: "cot-choice-note" }, `Or drop one anywhere on the page: a trace.json, or a picture that was saved here, up to ${props.most / 1e6} MB.`),
+      make(
+        "details", { class: "cot-share" },
+        make("summary", {}, "Share these settings"),
+        make("div", { class: "cot-share-body" }, this.tabs, this.code, make("div", { class: "cot-copying" }, this.copy, this.told), this.use),
+      ),
+    );
     this.draw();
   }
 
