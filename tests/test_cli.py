@@ -430,13 +430,24 @@ def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_pa
     assert cli.main(["look", str(tmp_path / "plain"), "--count", "9", "--sheets", str(sheets)]) == 2
 
 
-def test_record_writes_the_recorded_runs(monkeypatch, tmp_path):
-    import cotdemo.recording
+def test_record_writes_the_first_run_that_tells_each_story(monkeypatch, tmp_path, capsys):
+    from cotdemo import recording
+    from cotdemo.story import ALL_STOPPED, PLAIN
 
-    monkeypatch.setattr(cotdemo.recording, "load_backend", lambda name: Studio())
+    wanted = (
+        recording.Recording("plain", PROMPT, "baseline", PLAIN, right=False, seed=3, paths=1),
+        recording.Recording("stopped", PROMPT, "parm", ALL_STOPPED, right=False, paths=2),
+    )
+    monkeypatch.setattr(recording, "RECORDINGS", wanted)
+    monkeypatch.setattr(recording, "load_backend", lambda name: Studio(say=lambda question, *place: answers[question]))
+    answers = {"clarity": "yes", "potential": "no", "outcome": "no"}
     assert cli.main(["record", "--out", str(tmp_path)]) == 0
-    names = {recording.name for recording in cotdemo.recording.RECORDINGS}
-    assert {file.stem for file in tmp_path.iterdir()} == names
+    assert {file.stem: Trace.load(file).started.seed for file in tmp_path.iterdir()} == {"plain": 3, "stopped": 0}
+
+    answers["potential"] = "yes"
+    monkeypatch.setattr(recording, "SEEDS", 2)
+    assert cli.main(["record", "--out", str(tmp_path)]) == 2
+    assert "none of 2 seeds tells “every path stopped”" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["generate", "eval", "bench", "judge", "look", "train", "record"])
