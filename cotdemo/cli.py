@@ -146,6 +146,7 @@ def _generate_parser(commands: Any) -> None:
     _settings_options(parser)
     parser.add_argument("--seed", type=int, help="by default one drawn at random, and shown")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for winner.png and trace.json")
+    parser.add_argument("--csv", action="store_true", help="also write trace.csv, one row per path and step")
     parser.set_defaults(run=_generate)
 
 
@@ -166,6 +167,10 @@ def _generate(options: argparse.Namespace) -> None:
     write_png(options.out / "winner.png", trace.winner.picture, settings)
     trace.save(options.out / "trace.json")
     _say(f"Wrote {options.out / 'winner.png'} and {options.out / 'trace.json'}.")
+    if options.csv:
+        with open(options.out / "trace.csv", "w", encoding="utf-8", newline="") as file:
+            file.write(trace.to_csv())
+        _say(f"Wrote {options.out / 'trace.csv'}.")
 
 
 # -- eval

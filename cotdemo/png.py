@@ -25,7 +25,7 @@ MAX_SIDE = 4096  # pixels
 MAX_TEXT = 16_000  # bytes of one text chunk
 MAX_CHUNKS = 20_000
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
@@ -66,9 +66,9 @@ def _read(source: str | os.PathLike[str] | BinaryIO) -> bytes:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Type and content of each chunk in turn. Raises UserError at the first that is damaged or out of bounds."""
-    if not data.startswith(_SIGNATURE):
+    if not data.startswith(SIGNATURE):
         raise UserError("This is not a PNG file.")
-    place = len(_SIGNATURE)
+    place = len(SIGNATURE)
     for count in range(MAX_CHUNKS):
         if place + 12 > len(data):
             raise UserError("This PNG is truncated.")

@@ -1,4 +1,4 @@
-"""A run as a file: its events, in JSON (docs/trace.md), and as rows for a table.
+"""A run as a file: its events, in JSON (docs/trace.md), or as a table.
 
 A trace is opened from files that strangers made, so loading bounds the size before it parses, checks every field
 (``cotdemo.codec``), then that the events fit together, and raises nothing but UserError.
@@ -31,6 +31,7 @@ from .events import (
     Winner,
 )
 from .settings import plain_text, verifier_of
+from .table import csv_of, rows_of
 
 FORMAT = "cotdemo-trace"
 VERSION = 1
@@ -109,40 +110,12 @@ class Trace:
             raise UserError(f"The trace cannot be read: {error.strerror}.") from None
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """One row per path and step, in the order they came; None stands for what did not happen.
+        """One row per path and step, its columns by name (``cotdemo.table``, docs/trace.md)."""
+        return rows_of(self.events)
 
-        Columns: ``round``, ``path``, ``step``, ``masked`` (tokens masked again), ``confidence`` (mean over tokens),
-        ``<question>`` (the answer) and ``<question>_p_yes``, ``<question>_p_no`` for clarity, potential and outcome,
-        ``pruned`` (the path stopped after this step), ``winner`` (the round chose this picture), ``correct`` and
-        ``strict`` (the checker's word on a final picture).
-        """
-        rows: dict[tuple[int, int, int], dict[str, Any]] = {}
-        last: dict[tuple[int, int], dict[str, Any]] = {}  # the latest row of each path
-        for event in self.events:
-            if isinstance(event, StepDecoded):
-                row = dict.fromkeys(_COLUMNS)
-                row.update(round=event.round, path=event.path, step=event.step, masked=len(event.masked))
-                row.update(confidence=sum(event.confidence) / len(event.confidence), pruned=False, winner=False)
-                rows[event.round, event.path, event.step] = last[event.round, event.path] = row
-            elif isinstance(event, Judged):
-                name = event.question
-                verdict = {name: event.answer, f"{name}_p_yes": event.p_yes, f"{name}_p_no": event.p_no}
-                rows[event.round, event.path, event.step].update(verdict)
-            elif isinstance(event, PathPruned):
-                rows[event.round, event.path, event.step]["pruned"] = True
-            elif isinstance(event, Winner):
-                last[event.round, event.path]["winner"] = True
-            elif isinstance(event, Checked):
-                last[event.round, event.path].update(correct=event.correct, strict=event.strict)
-        return list(rows.values())
-
-
-_QUESTIONS = ("clarity", "potential", "outcome")
-_COLUMNS = (
-    *("round", "path", "step", "masked", "confidence"),
-    *(name for question in _QUESTIONS for name in (question, f"{question}_p_yes", f"{question}_p_no")),
-    *("pruned", "winner", "correct", "strict"),
-)
+    def to_csv(self) -> str:
+        """The rows as the text of a CSV file, with the run's prompt, method, backend and seed in front."""
+        return csv_of(self.events)
 
 
 def answer(events: Sequence[Event]) -> Winner | None:

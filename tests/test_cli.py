@@ -100,6 +100,13 @@ def test_generate_writes_picture_and_trace_and_tells_every_path(tiny, monkeypatc
     assert Trace.load(out / "trace.json").events == before
 
 
+def test_generate_writes_a_table_where_one_is_asked_for(monkeypatch, tmp_path):
+    use(monkeypatch, Studio())
+    assert cli.main(["generate", PROMPT, "--paths", "2", "--steps", "3", "--csv", "--out", str(tmp_path)]) == 0
+    table = (tmp_path / "trace.csv").read_bytes().decode()
+    assert table == Trace.load(tmp_path / "trace.json").to_csv() and table.count("\r\n") == 1 + 2 * 3
+
+
 def test_generate_without_a_seed_draws_one_and_keeps_it(monkeypatch, tmp_path):
     use(monkeypatch, Studio())
     for name in ("a", "b"):
@@ -423,13 +430,24 @@ def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_pa
     assert cli.main(["look", str(tmp_path / "plain"), "--count", "9", "--sheets", str(sheets)]) == 2
 
 
-def test_record_writes_the_recorded_runs(monkeypatch, tmp_path):
-    import cotdemo.recording
+def test_record_writes_the_first_run_that_tells_each_story(monkeypatch, tmp_path, capsys):
+    from cotdemo import recording
+    from cotdemo.story import ALL_STOPPED, PLAIN
 
-    monkeypatch.setattr(cotdemo.recording, "load_backend", lambda name: Studio())
+    wanted = (
+        recording.Recording("plain", PROMPT, "baseline", PLAIN, right=False, seed=3, paths=1),
+        recording.Recording("stopped", PROMPT, "parm", ALL_STOPPED, right=False, paths=2),
+    )
+    monkeypatch.setattr(recording, "RECORDINGS", wanted)
+    monkeypatch.setattr(recording, "load_backend", lambda name: Studio(say=lambda question, *place: answers[question]))
+    answers = {"clarity": "yes", "potential": "no", "outcome": "no"}
     assert cli.main(["record", "--out", str(tmp_path)]) == 0
-    names = {recording.name for recording in cotdemo.recording.RECORDINGS}
-    assert {file.stem for file in tmp_path.iterdir()} == names
+    assert {file.stem: Trace.load(file).started.seed for file in tmp_path.iterdir()} == {"plain": 3, "stopped": 0}
+
+    answers["potential"] = "yes"
+    monkeypatch.setattr(recording, "SEEDS", 2)
+    assert cli.main(["record", "--out", str(tmp_path)]) == 2
+    assert "none of 2 seeds tells “every path stopped”" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["generate", "eval", "bench", "judge", "look", "train", "record"])

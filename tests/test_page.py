@@ -114,7 +114,8 @@ def run(page, phase: str = "finished") -> None:
     """Presses Run and waits until the page shows that run, not the one it replaces."""
     page.locator(".cot").evaluate("viewer => { viewer.dataset.phase = 'pressed'; }")
     page.click("#run")
-    settled(page, phase) if phase != "running" else page.wait_for_selector('.cot[data-phase="running"]')
+    under_way = phase in ("running", "waiting")
+    page.wait_for_selector(f'.cot[data-phase="{phase}"]') if under_way else settled(page, phase)
 
 
 def settled(page, phase: str = "finished") -> None:
@@ -206,7 +207,7 @@ def test_an_example_fills_the_prompt_and_asks_the_server_nothing(visit):
         quiet(page)
         asked = []
         page.on("request", lambda request: asked.append(request.url))
-        page.get_by_role("button", name="a tree left of a star").click()
+        page.get_by_role("button", name="a tree left of a star", exact=True).click()
         page.wait_for_function(
             "document.querySelector('#prompt textarea').value === 'a photo of a tree left of a star'"
         )
@@ -474,13 +475,164 @@ def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
         run(page)
         page.wait_for_selector("#run:not([disabled])")
         with page.expect_download() as download:
-            page.get_by_role("button", name="Save this run").click()
+            page.get_by_role("button", name="trace.json").click()
         download.value.save_as(tmp_path / "trace.json")
         assert Trace.load(tmp_path / "trace.json").started.seed == 5
         page.wait_for_selector("#picture img")
         source = page.locator("#picture img").get_attribute("src")
         (tmp_path / "winner.png").write_bytes(page.request.get(source).body())
         assert read_png_settings(tmp_path / "winner.png").seed == 5
+        with page.expect_download() as download:
+            page.get_by_role("button", name="trace.csv").click()
+        download.value.save_as(tmp_path / "trace.csv")
+        lines = (tmp_path / "trace.csv").read_bytes().decode().split("\r\n")
+        assert lines[0].startswith("prompt,method,backend,seed,round") and len(lines) == 1 + 2 * 4 + 1
+
+
+def test_a_recorded_run_is_opened_and_brings_its_settings(visit, site):
+    steps = site.backend.steps_painted
+    with visit() as page:
+        cards = page.locator(".cot-gallery button")
+        assert cards.count() == 10 and cards.first.get_attribute("aria-current") == "true"
+        card = page.locator('.cot-gallery button[data-name="3-critique-helped"]')
+        assert "the critique helped" in card.inner_text()
+        card.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        assert "A recorded run of 20" in page.locator(".cot-recorded").inner_text()
+        page.wait_for_selector(".cot-critique blockquote")
+        page.wait_for_function("document.querySelector('#prompt textarea').value === 'a photo of two red stars'")
+        assert page.locator('#choice input[value="parm++"]').is_checked()
+        assert card.get_attribute("aria-current") == "true" and cards.first.get_attribute("aria-current") is None
+        assert site.backend.steps_painted == steps
+
+
+def drop(page, *files: tuple[str, bytes]) -> None:
+    """Drops files in the middle of the viewer, as a browser tells it."""
+    script = """([target, files]) => {
+        const data = new DataTransfer();
+        for (const [name, bytes] of files) data.items.add(new File([new Uint8Array(bytes)], name));
+        for (const type of ["dragenter", "dragover"]) {
+            target.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }));
+        }
+        window.overlay = !document.querySelector(".cot-drop").hidden;
+        target.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    }"""
+    target = page.locator(".cot-matrix").element_handle()
+    page.evaluate(script, [target, [[name, list(data)] for name, data in files]])
+
+
+def test_a_trace_or_a_picture_is_dropped_on_the_viewer(visit, site, tmp_path):
+    from cotdemo.png import write_png
+    from cotdemo.settings import Settings
+
+    settings = Settings.checked(HOSTILE, "orm", paths=3, steps=7, guidance=1.33, temperature=0.77, seed=123)
+    write_png(tmp_path / "winner.png", site.trace.winner.picture, settings)
+    data = (tmp_path / "winner.png").read_bytes()
+    with visit() as page:
+        page.click('.cot-gallery button[data-name="9-plain"]')
+        page.wait_for_selector(".cot-prompt:has-text('a photo of a star')")
+        drop(page, ("trace.json", site.trace.to_json().encode()))
+        page.wait_for_selector(".cot-recorded:has-text('opened trace')")
+        assert page.evaluate("window.overlay") and page.locator(".cot-drop").is_hidden()
+        assert page.locator(".cot-prompt").inner_text() == PROMPT
+
+        open_settings(page)
+        drop(page, ("winner.png", data))
+        filled(page, 123, HOSTILE)
+        assert "Press Run to paint it again" in status(page)
+        assert page.locator(".cot-prompt").inner_text() == PROMPT and cells(page, "decoded") > 0
+        share(page, "Python")
+        code = page.locator(".cot-code").inner_text()
+        assert "paths=3, steps=7, guidance=1.33, temperature=0.77, seed=123" in code and json.dumps(HOSTILE) in code
+
+        for files, words in (
+            ([("winner.png", data[:60])], "truncated"),
+            ([("a.json", b"{}")], "not a trace"),
+            ([("a.exe", b"MZ")], "Only a trace"),
+            ([("a.json", b"{}"), ("b.json", b"{}")], "one file"),
+        ):
+            drop(page, *files)
+            page.wait_for_selector(f".cot-status:has-text('{words}')")
+            assert page.locator(".cot-prompt").inner_text() == PROMPT and cells(page, "decoded") > 0
+
+
+def share(page, kind: str) -> None:
+    if page.locator(".cot-share").get_attribute("open") is None:
+        page.locator(".cot-share summary").click()
+    page.get_by_role("button", name=kind, exact=True).click()
+
+
+def test_the_link_is_copied_and_says_so_and_opens_the_same_form(visit):
+    with visit(permissions=["clipboard-read", "clipboard-write"]) as page:
+        page.fill("#prompt textarea", HOSTILE)
+        share(page, "Link")
+        page.get_by_role("button", name="Copy", exact=True).click()
+        page.wait_for_selector(".cot-told:has-text('Copied')")
+        link = page.evaluate("navigator.clipboard.readText()")
+        assert link == page.locator(".cot-code").inner_text()
+        page.goto(link)
+        page.wait_for_function("text => document.querySelector('#prompt textarea')?.value === text", arg=HOSTILE)
+        assert page.locator('.cot[data-phase="finished"] .cot-recorded').is_visible()
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
+        share(page, "Shell")
+        page.get_by_role("button", name="Copy", exact=True).click()
+        page.wait_for_selector(".cot-told:has-text('Marked')")
+        assert page.evaluate("getSelection().toString()").startswith("python -m cotdemo generate")
+
+
+# -- manners
+
+
+def test_the_time_is_told_once_it_is_known_and_a_limit_where_it_is_broken(visit):
+    with visit(small("baseline", 1, 4)) as page:
+        open_settings(page)
+        filled(page, 3)
+        run(page)
+        page.wait_for_selector(".cot-estimate:has-text('Under a second for 1 path × 4 steps')")
+        page.locator("#paths input[type=number]").fill("32")
+        page.get_by_label("number input for Steps").fill("50")
+        page.wait_for_selector(".cot-limit:has-text('at most 800')")
+        height = page.locator(".cot-estimate").evaluate("line => line.offsetHeight")
+        page.locator("#paths input[type=number]").fill("2")
+        page.wait_for_function("!document.querySelector('.cot-limit').textContent")
+        assert page.locator(".cot-estimate").evaluate("line => line.offsetHeight") <= height
+
+
+def test_who_waits_for_another_sees_the_place_in_the_line_and_can_leave(visit, site):
+    site.backend.pace = 0.25
+    with visit(small("orm", 4, 30)) as one, visit(small("orm", 2, 4)) as other:
+        for page in (one, other):
+            open_settings(page)
+            filled(page, 3)
+        run(one, "running")
+        run(other, "waiting")
+        assert status(other).startswith("One run is before yours")
+        assert other.locator("#stop").is_enabled() and cells(other, "decoded") > 8
+        other.click("#stop")
+        settled(other, "stopped")
+        run(other, "waiting")
+        site.backend.pace = 0.01
+        settled(other)
+        settled(one)
+        assert (cells(one, "decoded"), cells(other, "decoded")) == (120, 8)
+
+
+def test_who_closes_the_page_while_waiting_is_before_nobody(visit, site):
+    site.backend.pace = 0.25
+    with visit(small("orm", 4, 50)) as one:
+        open_settings(one)
+        filled(one, 3)
+        run(one, "running")
+        with visit() as gone:
+            run(gone, "waiting")
+        with visit() as third:
+            run(third, "waiting")
+            third.wait_for_selector(".cot-status:has-text('One run is before yours')")
+            third.click("#stop")
+            settled(third, "stopped")
+        one.click("#stop")
+        settled(one, "stopped")
 
 
 # -- everywhere
@@ -501,7 +653,8 @@ def test_nothing_is_wider_than_the_screen_and_the_matrix_scrolls_inside(visit, v
 def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with visit(f"?__theme={theme}") as page:
-        for part in ("#viewer", "#choice"):
+        page.locator(".cot-share summary").click()
+        for part in ("#viewer", "#choice", "#gallery", "#estimate", "#share"):
             found = axe.run(page, context=part).response["violations"]
             serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
             assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in serious] == []
@@ -526,3 +679,4 @@ def test_the_named_endpoints_answer_a_client(site):
     assert again["critique"] and again["before"] == made["verdict"]
     with pytest.raises(Exception, match="paths must be"):
         client.predict(prompt=PROMPT, paths=1000, api_name="/generate")
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/generate", "/reflect"}

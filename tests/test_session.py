@@ -273,8 +273,11 @@ def test_stop_ends_the_run_within_a_step_and_keeps_what_was_painted(handlers):
     assert not any(event["type"] == "RunFinished" for event in stopped["events"])
 
 
-def test_stop_without_a_run_does_nothing(handlers):
-    assert "viewer" not in handlers.stop(None) and "viewer" not in handlers.stop("nobody's")
+def test_stop_before_a_run_has_begun_says_no_more_than_that(handlers):
+    for run in (None, "nobody's"):
+        update = handlers.stop(run)
+        assert json.loads(update["viewer"])["notice"] == {"type": "Stopped", "message": ""}
+        assert update["run"]["interactive"] is True
 
 
 # -- reflection
@@ -317,9 +320,9 @@ def test_a_picture_the_judge_calls_right_is_left_alone_unless_asked(handlers):
 
 
 def test_a_saved_trace_opens_again_and_can_be_reflected_on(handlers, tmp_path):
-    text = handlers.trace(painted(handlers, right=False))
+    text = handlers.keep.trace(painted(handlers, right=False))
     (tmp_path / "trace.json").write_text(text)
-    opened = handlers.open_trace(str(tmp_path / "trace.json"))
+    opened = handlers.keep.open_file(str(tmp_path / "trace.json"), None)
     message = json.loads(opened["viewer"])
     assert message["recorded"]["title"] == "An opened trace" and message["seq"] == 0
     assert any(event["type"] == "StepDecoded" and event["picture"] for event in message["events"])
@@ -329,7 +332,7 @@ def test_a_saved_trace_opens_again_and_can_be_reflected_on(handlers, tmp_path):
 
 def test_a_trace_that_is_none_is_refused_in_words(handlers, tmp_path):
     (tmp_path / "bad.json").write_text('{"format": "<script>alert(1)</script>"}')
-    update = handlers.open_trace(str(tmp_path / "bad.json"))
+    update = handlers.keep.open_file(str(tmp_path / "bad.json"), None)
     assert json.loads(update["viewer"])["notice"]["type"] == "Failed" and "run_id" not in update
 
 
@@ -337,7 +340,7 @@ def test_a_stopped_run_can_be_saved_and_is_shown_as_stopped(handlers, tmp_path):
     events = list(search("parm", Double(pace=0), PROMPT, paths=2, steps=4, seed=1))
     cut = next(place for place, event in enumerate(events) if isinstance(event, StepDecoded)) + 1
     Trace.of(events[:cut]).save(tmp_path / "cut.json")
-    message = json.loads(handlers.open_trace(str(tmp_path / "cut.json"))["viewer"])
+    message = json.loads(handlers.keep.open_file(str(tmp_path / "cut.json"), None)["viewer"])
     assert message["events"][-1]["type"] == "Stopped"
 
 
@@ -348,7 +351,7 @@ def test_a_forged_request_for_messages_gets_nothing(handlers, request_):
 
 @pytest.mark.parametrize("run", [None, 5, {"a": 1}, "nobody's", "recorded"])
 def test_a_forged_request_for_a_trace_gets_nothing(handlers, run):
-    assert handlers.trace(run) == ""
+    assert handlers.keep.trace(run) == ""
 
 
 class Address:

@@ -274,6 +274,16 @@ test("a screen reader hears milestones, not every step", async () => {
   assert.equal(milestone(before, reduce(before, { type: "Failed", message: "out of memory" })), "out of memory");
 });
 
+test("a screen reader hears each new place in the line, once", async () => {
+  const { reduce } = await reducer;
+  const { milestone } = await words;
+  const waiting = (state, message) => reduce(state, { type: "Waiting", message });
+  const second = waiting(await after(decoded(0, 0)), "2 runs are before yours.");
+  const first = waiting(second, "One run is before yours.");
+  assert.equal(milestone(second, first), "One run is before yours.");
+  assert.equal(milestone(first, waiting(first, "One run is before yours.")), "");
+});
+
 test("a word-level model's commas are set as a person sets them", async () => {
   const { prose, truthWords } = await words;
   assert.equal(prose("three stars , not two"), "three stars, not two");

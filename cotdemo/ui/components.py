@@ -22,7 +22,8 @@ from typing import Any
 
 import gradio as gr
 
-from ..settings import offers
+from ..settings import BACKENDS, MAX_PROMPT, SEED, offers
+from ..trace import MAX_BYTES
 
 WEB = Path(__file__).with_name("web")
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
@@ -90,19 +91,22 @@ def _style(name: str) -> str:
 class Viewer(gr.HTML):
     """A run, as it is painted. Its value is the latest message of the stream (``cotdemo.ui.session.Run``), a text.
 
-    ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)`` the trace file's text.
+    ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)`` and ``table(run)`` the text of
+    the trace file and of its table.
     """
 
     def __init__(
-        self, value: str = "", *, resend: Callable[[Any], list[str]], trace: Callable[[Any], str], **options: Any
-    ):
+        self, value: str = "", *, resend: Callable[[Any], list[str]], trace: Callable[[Any], str],
+        table: Callable[[Any], str], **options: Any,
+    ):  # fmt: skip
         super().__init__(
             value=value,
             html_template="",
             js_on_load=joined("viewer.js", "mount(element, props, watch, server);"),
             head=_style("viewer.css"),
-            server_functions=[_function(resend), _function(trace)],
+            server_functions=[_function(resend), _function(trace), _function(table)],
             apply_default_css=False,
+            most_bytes=MAX_BYTES,
             **options,
         )
 
@@ -143,3 +147,54 @@ class Heading(gr.HTML):
             value=value, html_template=HEADING.format(backend=backend), js_on_load="", head=_style("page.css"),
             apply_default_css=False, **options,
         )  # fmt: skip
+
+
+class Estimate(gr.HTML):
+    """How long the form's settings will take, or the limit that they break. Its value is the form.
+
+    ``rates`` are those of ``cotdemo.ui.pace.Pace``.
+    """
+
+    def __init__(
+        self,
+        value: dict[str, Any] | None = None,
+        *,
+        backend: str,
+        rates: dict[str, float] | None = None,
+        **options: Any,
+    ):
+        self.rates = rates or {}  # Gradio takes an update's values from attributes
+        super().__init__(
+            value=value,
+            html_template="",
+            js_on_load=joined("estimate.js", "mountEstimate(element, props, watch);"),
+            head=_style("keep.css"),
+            apply_default_css=False,
+            rates=self.rates,
+            limits={"backend": backend, "cap": BACKENDS[backend].cap, "prompt": MAX_PROMPT, "seed": SEED[1]},
+            **options,
+        )
+
+
+class Share(gr.HTML):
+    """The form's settings as a link and as code, to copy. Its value is the form."""
+
+    def __init__(self, value: dict[str, Any] | None = None, *, backend: str, **options: Any):
+        super().__init__(
+            value=value, html_template="", js_on_load=joined("share.js", "mountShare(element, props, watch);"),
+            apply_default_css=False, backend=backend, most=MAX_BYTES, **options,
+        )  # fmt: skip
+
+
+class Gallery(gr.HTML):
+    """Recorded runs, as ``cotdemo.ui.keep.Keep.cards`` gives them. Its value is the name of the one on show, or ""."""
+
+    def __init__(self, value: str = "", *, runs: list[dict[str, Any]], **options: Any):
+        super().__init__(
+            value=value,
+            html_template="",
+            js_on_load=joined("gallery.js", "mountGallery(element, props, trigger, watch);"),
+            apply_default_css=False,
+            runs=runs,
+            **options,
+        )

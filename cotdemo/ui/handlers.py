@@ -3,54 +3,43 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import fields
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from .. import search as searches
 from ..errors import UserError
-from ..events import Checked, Critiqued, Event, Judged, RoundStarted, RunFinished, RunStarted
-from ..png import write_png
+from ..events import Checked, Critiqued, Event, Judged, RoundStarted, RunFinished
 from ..settings import Settings
 from ..trace import Trace, answer
+from .form import Update, buttons, chosen, from_address
+from .keep import Keep, png_bytes, portrait, settings_of
+from .line import Line, Place
+from .pace import Pace
 from .session import Loader, Run, Runs, notice
 
 log = logging.getLogger(__name__)
 
-Update = dict[str, Any]
-
+PATIENCE = 3600.0  # seconds that a client of an endpoint waits for its turn, and for the model
 STOP_PATIENCE = 60.0  # seconds to wait for the step under way when Stop is pressed
 UNEXPECTED = "Something went wrong inside, and it has been logged. Your settings are kept: press Run to try again."
 OUT_OF_MEMORY = "The device ran out of memory. Choose fewer paths or fewer steps, and press Run again."
 NOT_YET = "There is no picture to reflect on yet: press Run first, or open a trace."
 
 
-def buttons(busy: bool, anyway: bool = False) -> Update:
-    return {
-        "run": gr.update(interactive=not busy),
-        "stop": gr.update(interactive=busy),
-        "reflect": gr.update(interactive=not busy),
-        "anyway": gr.update(visible=anyway, interactive=not busy),
-    }
-
-
 class Handlers:
-    """``load`` gives the backend (``cotdemo.search.Backend``); ``recorded`` is the run shown at first."""
+    """``load`` gives the backend (``cotdemo.search.Backend``); ``recorded`` are runs to be opened, by name."""
 
-    def __init__(self, backend: str, load: Callable[[], Any], recorded: Trace | None = None):
+    def __init__(self, backend: str, load: Callable[[], Any], recorded: Mapping[str, Trace] | None = None):
         self.backend = backend
         self.loader = Loader(load)
+        self.line = Line()
+        self.pace = Pace()
         self.runs = Runs()
-        self.recorded = Run("recorded")
-        self.first_message = ""
-        if recorded is not None:
-            self.first_message = shown(self.recorded, recorded, "A recorded run")
+        self.keep = Keep(backend, self.runs, recorded or {})
 
     # -- painting
 
@@ -65,27 +54,28 @@ class Handlers:
                 temperature=temperature, seed=None if fresh else seed,
             )  # fmt: skip
             yield buttons(busy=True)
-            backend = yield from self._loaded()
-            events = searches.perform(settings, backend)
+            with self.line.place() as place:
+                yield from self._turn(place)
+                backend = yield from self._loaded()
+                events = searches.perform(settings, backend)
+                run = Run()
+                self.runs.add(run)
+                yield {"run_id": run.id, "seed": settings.seed, "picture": None, "gallery": ""}
+                yield from self._stream(run, events)
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}
-            return
-        run = Run()
-        self.runs.add(run)
-        yield {"run_id": run.id, "seed": settings.seed, "picture": None}
-        yield from self._stream(run, events)
 
     def reflect(self, run_id: str | None, anyway: bool = False) -> Iterator[Update]:
         """One round of reflection on what is on show."""
         try:
             run = self._run(run_id)
             yield buttons(busy=True)
-            backend = yield from self._loaded()
-            events = searches.reflect(backend, run.events, anyway=anyway)
+            with self.line.place() as place:
+                yield from self._turn(place)
+                backend = yield from self._loaded()
+                yield from self._stream(run, searches.reflect(backend, run.events, anyway=anyway))
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}
-            return
-        yield from self._stream(run, events)
 
     def reflect_anyway(self, run_id: str | None) -> Iterator[Update]:
         yield from self.reflect(run_id, anyway=True)
@@ -105,10 +95,26 @@ class Handlers:
     def _ended(self, run: Run, before: int) -> Update:
         if not isinstance(run.events[-1] if run.events else None, RunFinished):
             return {"viewer": run.snapshot({"type": "Stopped"}), **buttons(busy=False)}
+        self.pace.learn(run.events[before:])
         approved = approval(run.events, before)
         notices = [{"type": "Approved", "round": approved.round, "p_yes": approved.p_yes}] if approved else []
         update = {"viewer": run.snapshot(*notices), "picture": portrait(run.events)}
-        return {**update, **buttons(busy=False, anyway=approved is not None)}
+        return {**update, **self.rates(), **buttons(busy=False, anyway=approved is not None)}
+
+    def rates(self) -> Update:
+        """What is known of how long runs take."""
+        return {"estimate": gr.update(rates=self.pace.table())}
+
+    def _turn(self, place: Place) -> Iterator[Update]:
+        told = 0
+        while not place.wait(0.05 if not told else 0.5):
+            before = place.before
+            if before not in (0, told):
+                runs = "One run is" if before == 1 else f"{before} runs are"
+                yield {"viewer": notice("Waiting", f"{runs} before yours. It starts by itself; Stop leaves the line.")}
+            else:
+                yield {}  # a moment for Gradio to notice that the visitor has left
+            told = before
 
     def _loaded(self) -> Generator[Update, None, Any]:
         self.loader.start()
@@ -132,31 +138,11 @@ class Handlers:
     def stop(self, run_id: str | None) -> Update:
         """End the run within one step; what was painted stays on show."""
         run = self.runs.get(run_id)
-        if run is None or run.idle.is_set():
-            return buttons(busy=False)
+        if run is None or run.idle.is_set():  # it was loading, or waiting in line
+            return {"viewer": notice("Stopped"), **buttons(busy=False)}
         run.stop.set()
         run.idle.wait(STOP_PATIENCE)
         return {"viewer": run.snapshot({"type": "Stopped"}), **buttons(busy=False)}
-
-    # -- keeping and opening
-
-    def open_trace(self, file: str | None) -> Update:
-        """Show a trace file; it can be reflected on if these weights painted it."""
-        if file is None:
-            return {}
-        try:
-            trace = Trace.load(file)
-        except UserError as error:
-            return {"viewer": notice("Failed", str(error))}
-        run = Run()
-        message = shown(run, trace, "An opened trace")
-        self.runs.add(run)
-        return {"viewer": message, "run_id": run.id, "picture": portrait(run.events), **buttons(busy=False)}
-
-    def trace(self, run_id: object) -> str:
-        """The trace file of a run on show, as text; "" where it is no longer kept."""
-        run = self.recorded if run_id == self.recorded.id else self._known(run_id)
-        return Trace.of(list(run.events)).to_json() if run and run.events else ""
 
     def resend(self, request: object) -> list[str]:
         """Messages that the page has missed: ``{"run": id, "missing": [numbers]}``."""
@@ -168,23 +154,10 @@ class Handlers:
 
     def prefill(self, request: gr.Request) -> Update:
         """Settings from the page's address; they fill the form and never run by themselves."""
-        query = dict(request.query_params)
-        given = {name: query[name] for name in ("prompt", "method", "model") if name in query}
         try:
-            numbers = {name: parsed(name, query[name]) for name in NUMBERS if name in query}
-            if not given and not numbers:
-                return {}
-            settings = Settings.checked(**{"prompt": "a", **given, "backend": self.backend, **numbers})
+            return from_address(dict(request.query_params), self.backend)
         except UserError as error:
             return {"viewer": notice("Failed", f"The settings in this page's address cannot be used: {error}")}
-        update: Update = {name: getattr(settings, name) for name in numbers}
-        if "prompt" in given:
-            update["prompt"] = settings.prompt
-        if "seed" in numbers:
-            update["fresh"] = False
-        if given.keys() & {"method", "model"}:
-            update["choice"] = {"method": settings.method, "model": settings.model}
-        return update
 
     # -- named endpoints, for gradio_client and MCP
 
@@ -232,11 +205,14 @@ class Handlers:
         return {**result, "before": before}
 
     def _result(self, begin: Callable[[Any], Iterator[Event]], before: tuple[Event, ...] = ()) -> dict[str, Any]:
-        with spoken_errors():
+        with spoken_errors(), self.line.place() as place:
+            if not place.wait(PATIENCE):
+                raise UserError("Other runs took too long. Try again later.")
             self.loader.start()
-            self.loader.wait(3600)
-            events = [*before, *begin(self.loader.result())]
-        new = events[len(before) :]
+            self.loader.wait(PATIENCE)
+            new = list(begin(self.loader.result()))
+        self.pace.learn(new)
+        events = [*before, *new]
         critiques = [event.text for event in new if isinstance(event, Critiqued) and event.done]
         trace = Trace.of(events)
         return {
@@ -259,23 +235,6 @@ class spoken_errors:
             raise gr.Error(words_for(error), print_exception=False) from None
 
 
-NUMBERS = ("paths", "steps", "guidance", "temperature", "seed")
-
-
-def parsed(name: str, text: str) -> float:
-    """A number from an address. Raises UserError; limits are checked by ``Settings``."""
-    try:
-        return float(text[:40])
-    except ValueError:
-        raise UserError(f"{name} must be a number.") from None
-
-
-def chosen(choice: object, backend: str) -> tuple[object, str, object]:
-    """Method, backend, model as ``Settings.checked`` takes them, from the value of ``Choices``."""
-    choice = choice if isinstance(choice, Mapping) else {}
-    return choice.get("method"), backend, choice.get("model")
-
-
 def words_for(error: Exception) -> str:
     """What the visitor is told. What was not foreseen is logged."""
     if isinstance(error, UserError):
@@ -283,17 +242,6 @@ def words_for(error: Exception) -> str:
     log.error("a run failed", exc_info=error)
     # torch's class is known by its name: the page does not import torch
     return OUT_OF_MEMORY if type(error).__name__ == "OutOfMemoryError" else UNEXPECTED
-
-
-def shown(run: Run, trace: Trace, title: str) -> str:
-    """The one message that puts a recorded or opened trace on show."""
-    message = run.message(list(trace.events), recorded={"title": title, "created": trace.created})
-    if trace.finished is None:
-        content = json.loads(message)
-        content["events"].append({"type": "Stopped"})
-        message = json.dumps(content, separators=(",", ":"))
-    run.messages[-1] = message
-    return message
 
 
 def approval(events: list[Event], start: int) -> Judged | None:
@@ -324,22 +272,3 @@ def verdict(events: list[Event] | tuple[Event, ...]) -> dict[str, Any]:
         "answer": outcome.answer if outcome else None,
         "truth": {name: getattr(truth[-1], name) for name in ("correct", "strict", "reason")} if truth else None,
     }
-
-
-def settings_of(started: RunStarted) -> Settings:
-    return Settings(**{field.name: getattr(started, field.name) for field in fields(Settings)})
-
-
-def png_bytes(events: list[Event] | tuple[Event, ...]) -> bytes:
-    """The answer of a run as a PNG file with its settings inside; b"" where there is no picture."""
-    winner = answer(events)
-    if winner is None or winner.picture is None:
-        return b""
-    buffer = io.BytesIO()
-    write_png(buffer, winner.picture, settings_of(events[0]))
-    return buffer.getvalue()
-
-
-def portrait(events: list[Event] | tuple[Event, ...]) -> Image.Image | None:
-    data = png_bytes(events)
-    return Image.open(io.BytesIO(data)) if data else None

@@ -15,13 +15,14 @@ import gradio as gr
 
 from ..errors import UserError
 from ..settings import BACKENDS, GUIDANCE, MAX_PROMPT, PATHS, SEED, STEPS, TEMPERATURE
-from ..trace import MAX_BYTES, Trace
-from .components import Choices, Heading, Viewer
-from .handlers import Handlers, Update, portrait, words_for
+from ..trace import MAX_BYTES
+from .components import Choices, Estimate, Gallery, Heading, Share, Viewer
+from .form import FIELDS, NUMBERS, Update
+from .handlers import Handlers, words_for
+from .keep import portrait, recorded_runs
 from .theme import theme
 
-RUNS = Path(__file__).parents[2] / "assets" / "runs"
-COMPUTES = {"concurrency_id": "gpu", "concurrency_limit": 1, "api_visibility": "private"}  # one at a time
+COMPUTES = {"concurrency_limit": None, "api_visibility": "private"}  # one at a time, but by ``cotdemo.ui.line``
 QUICK = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 
 # One prompt of each of GenEval's six kinds; the third is in the form at first.
@@ -53,13 +54,11 @@ ABOUT = {
 }
 NOT_LOADED = "The model loads when the page is first opened; you can press Run at once."
 
-COPY_LINK = """
-(prompt, choice, paths, steps, guidance, temperature, seed) => {
-  const link = new URL(window.location.href);
-  link.search = new URLSearchParams({ prompt, ...choice, paths, steps, guidance, temperature, seed });
-  navigator.clipboard.writeText(link.href);
-}
-"""
+FORM = f"""(prompt, choice, ...numbers) => {{
+  const form = {{ prompt, ...choice }};
+  {json.dumps(NUMBERS)}.forEach((name, place) => {{ form[name] = numbers[place]; }});
+  return [form, form];
+}}"""
 
 
 def build_demo(
@@ -77,8 +76,14 @@ def build_demo(
     """
     if backend_name not in BACKENDS:
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
-    handlers = Handlers(backend_name, load or _loading(backend_name, device), _recorded(backend_name, recorded))
+    runs = recorded_runs(backend_name, recorded)
+    handlers = Handlers(backend_name, load or _loading(backend_name, device), runs)
+    keep = handlers.keep
     limits, examples = BACKENDS[backend_name], EXAMPLES.get(backend_name, EXAMPLES["show-o"])
+    start = {
+        "prompt": examples[2], "method": "parm", "model": "base", "paths": 8, "steps": limits.steps,
+        "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0,
+    }  # fmt: skip
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
         run_id = gr.State(None)
@@ -93,6 +98,7 @@ def build_demo(
                     run = gr.Button("Run", variant="primary", min_width=90, scale=2, elem_id="run")
                     stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="stop")
                     reflect = gr.Button("Reflect", min_width=70, elem_id="reflect")
+                estimate = Estimate(start, backend=backend_name, elem_id="estimate")
                 anyway = gr.Button("Repaint anyway", visible=False, elem_id="anyway")
                 with gr.Row(elem_id="cot-chips"):
                     for example in examples:
@@ -110,27 +116,33 @@ def build_demo(
                     )
                     seed = gr.Number(0, label="Seed", precision=0, minimum=SEED[0], maximum=SEED[1], elem_id="seed")
                     fresh = gr.Checkbox(True, label="A new seed for every run", elem_id="fresh")
-                    link = gr.Button("Copy a link to these settings", size="sm")
                 with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
                     about = gr.Markdown(f"{ABOUT[backend_name]}\n\n{NOT_LOADED}")
             with gr.Column(elem_id="cot-main"):
-                viewer = Viewer(handlers.first_message, resend=handlers.resend, trace=handlers.trace, elem_id="viewer")
+                gallery = Gallery(next(iter(runs), ""), runs=keep.cards(), elem_id="gallery")
+                viewer = Viewer(
+                    keep.first_message, resend=handlers.resend, trace=keep.trace, table=keep.table, elem_id="viewer"
+                )
             with gr.Column(elem_id="cot-keep"):
                 picture = gr.Image(
-                    portrait(handlers.recorded.events), label="Chosen picture", format="png", interactive=False,
+                    portrait(keep.first.events), label="Chosen picture", format="png", interactive=False,
                     height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"],
                     elem_id="picture",
                 )  # fmt: skip
-                opened = gr.UploadButton("Open a trace", file_types=[".json"], size="sm", elem_id="open")
+                opened = gr.UploadButton(
+                    "Open a trace or a picture", file_types=[".json", ".png"], size="sm", elem_id="open"
+                )
+                share = Share(start, backend=backend_name, elem_id="share")
 
         # before the buttons' events, which would take these names, private as they are
-        gr.api(handlers.api_generate, api_name="generate", concurrency_id="gpu", concurrency_limit=1)
-        gr.api(handlers.api_reflect, api_name="reflect", concurrency_id="gpu", concurrency_limit=1)
+        gr.api(handlers.api_generate, api_name="generate", concurrency_limit=None)
+        gr.api(handlers.api_reflect, api_name="reflect", concurrency_limit=None)
 
         names = {
             "run_id": run_id, "prompt": prompt, "choice": choice, "paths": paths, "steps": steps, "guidance": guidance,
             "temperature": temperature, "seed": seed, "fresh": fresh, "viewer": viewer, "picture": picture, "run": run,
-            "stop": stop, "reflect": reflect, "anyway": anyway,
+            "stop": stop, "reflect": reflect, "anyway": anyway, "estimate": estimate,
+            "gallery": gallery,
         }  # fmt: skip
         settings = [prompt, choice, paths, steps, guidance, temperature, seed]
 
@@ -140,26 +152,26 @@ def build_demo(
         controls = ("viewer", "run", "stop", "reflect", "anyway")
         painting = gr.on(
             [run.click, prompt.submit], _named(handlers.paint, names), [*settings, fresh],
-            to(*controls, "run_id", "seed", "picture"), show_progress="minimal", show_progress_on=[about], **COMPUTES,
+            to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
         )  # fmt: skip
         reflections = [
             button.click(
                 _named(handler, names),
                 run_id,
-                to(*controls, "picture"),
-                show_progress="minimal",
-                show_progress_on=[about],
+                to(*controls, "picture", "estimate"),
+                show_progress="hidden",
                 **COMPUTES,
             )  # fmt: skip
             for button, handler in ((reflect, handlers.reflect), (anyway, handlers.reflect_anyway))
         ]
         stop.click(_named(handlers.stop, names), run_id, to(*controls), cancels=[painting, *reflections], **QUICK)
-        opened.upload(_named(handlers.open_trace, names), opened, to(*controls, "run_id", "picture"), **QUICK)
-        link.click(None, settings, None, js=COPY_LINK, api_visibility="private")
-        demo.load(
-            _named(handlers.prefill, names), None,
-            to("prompt", "choice", "paths", "steps", "guidance", "temperature", "seed", "fresh", "viewer"), **QUICK,
-        )  # fmt: skip
+        opens = to(*controls, "run_id", "picture", "gallery", *FIELDS)
+        opened.upload(_named(keep.open_file, names), [opened, run_id], opens, **QUICK)
+        gallery.select(_named(keep.open_recorded, names), [gallery, run_id], opens, **QUICK)
+        changes = [part.change for part in settings]
+        gr.on(changes, None, settings, [estimate, share], js=FORM, api_visibility="private")
+        demo.load(_named(handlers.prefill, names), None, to(*FIELDS, "viewer"), **QUICK)
+        demo.load(_named(handlers.rates, names), None, estimate, **QUICK)
         demo.load(_tell_of(handlers, backend_name), None, about, **QUICK)
     return demo.queue(max_size=20)
 
@@ -178,14 +190,6 @@ def _loading(backend_name: str, device: str | None) -> Callable[[], Any]:
         return backend
 
     return load
-
-
-def _recorded(backend_name: str, file: Path | None) -> Trace | None:
-    for path in [file] if file else sorted(RUNS.glob("*.json")):
-        trace = Trace.load(path)
-        if trace.started.backend == backend_name:
-            return trace
-    return None
 
 
 def _named(handler: Callable[..., Update | Iterator[Update]], names: dict[str, Any]) -> Callable[..., Any]:

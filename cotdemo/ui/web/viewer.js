@@ -7,11 +7,12 @@ import { forgetImages, readColours } from "./canvas.js";
 import { Matrix } from "./matrix.js";
 import { Focus } from "./focus.js";
 import { Reflection } from "./reflection.js";
+import { Drop } from "./drop.js";
 import { costWords, milestone, settingsWords, statusWords, truthWords, weightsWords } from "./words.js";
 
 // `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again.
 export function mount(element, props, watch, server) {
-  const viewer = new Viewer(element, server);
+  const viewer = new Viewer(element, server, props.most_bytes);
   const take = () => props.value && viewer.take(JSON.parse(props.value));
   watch("value", take);
   take();
@@ -19,8 +20,9 @@ export function mount(element, props, watch, server) {
 }
 
 class Viewer {
-  constructor(element, server) {
+  constructor(element, server, mostBytes) {
     this.server = server;
+    this.drop = new Drop(element, mostBytes, (message) => this.take({ notice: { type: "Failed", message } }));
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
     this.asking = false;
@@ -44,7 +46,11 @@ class Viewer {
     this.focus = new Focus((place) => this.select(place));
     this.reflection = new Reflection();
     this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.matrix.element), this.focus.element);
-    this.save = make("button", { type: "button", class: "cot-save", onclick: () => this.saveTrace() }, "Save this run (trace.json)");
+    const saving = (what, name, type) => make("button", { type: "button", class: "cot-save", onclick: () => this.saveAs(what, name, type) }, name);
+    this.save = make(
+      "div", { class: "cot-saving", role: "group", "aria-label": "Save this run" }, make("span", {}, "Save this run"),
+      saving("trace", "trace.json", "application/json"), saving("table", "trace.csv", "text/csv"),
+    );
     this.blank = make(
       "div", { class: "cot-empty" },
       make("p", {}, "Write a prompt and press Run: every path appears here as a row, every step as a column."),
@@ -98,10 +104,11 @@ class Viewer {
     }
   }
 
-  async saveTrace() {
-    const text = await this.server.trace(this.state.run);
-    if (!text) return setText(this.announcer, "This run is no longer kept on the server.");
-    const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "trace.json" });
+  // `what` is "trace" or "table", as the server gives it.
+  async saveAs(what, name, type) {
+    const text = await this.server[what](this.state.run);
+    if (!text) return this.take({ notice: { type: "Failed", message: "This run is no longer kept here: run it again to save it." } });
+    const link = make("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
     link.click();
     URL.revokeObjectURL(link.href);
   }

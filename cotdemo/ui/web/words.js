@@ -133,6 +133,7 @@ export function prose(text) {
 // What a screen reader is told while a run goes on: milestones only.
 export function milestone(before, after) {
   if (after.phase !== before.phase) return statusWords(after);
+  if (after.phase === "waiting" || after.phase === "failed") return after.message === before.message ? "" : after.message;
   const old = before.rounds.at(-1);
   const now = after.rounds.at(-1);
   if (!now || after.phase !== "running") return "";

@@ -1,0 +1,172 @@
+"""What can be opened, recorded runs and files, and what can be saved: traces and tables.
+
+Whatever is opened brings its settings into the form, where this page can run them; nothing runs by itself.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from ..codec import THUMBNAIL, encode_picture
+from ..errors import UserError
+from ..events import Event, RunStarted
+from ..png import SIGNATURE, read_png_settings, write_png
+from ..settings import Settings
+from ..story import story_of
+from ..trace import Trace, answer
+from .form import Update, buttons, filled, left_out
+from .session import Run, Runs, notice
+
+RUNS = Path(__file__).parents[2] / "assets" / "runs"
+UNDER_WAY = "A run is under way: press Stop, or wait for it to end, and open it then."
+
+
+class Keep:
+    """``recorded`` are the runs that can be opened without a model, by name; the first is shown at first."""
+
+    def __init__(self, backend: str, runs: Runs, recorded: Mapping[str, Trace]):
+        self.backend = backend
+        self.runs = runs
+        self.recorded = recorded
+        self.first = Run("recorded")
+        self.first_message = ""
+        for trace in list(recorded.values())[:1]:
+            self.first_message = shown(self.first, trace, "A recorded run")
+
+    # -- opening
+
+    def open_file(self, file: str | None, run_id: str | None) -> Update:
+        """Show a trace, or fill the form from a picture; the file's content says which it is, not its name."""
+        if file is None or self._under_way(run_id):
+            return {}
+        try:
+            if _begins_as_png(file):
+                return self._open_picture(file)
+            return {**self._open(Trace.load(file), "An opened trace"), "gallery": ""}
+        except UserError as error:
+            return {"viewer": notice("Failed", str(error))}
+
+    def open_recorded(self, name: object, run_id: str | None) -> Update:
+        """Show one of the recorded runs."""
+        trace = self.recorded.get(name) if isinstance(name, str) else None
+        if trace is None or self._under_way(run_id):
+            return {"gallery": ""}
+        return self._open(trace, "A recorded run")
+
+    def _open(self, trace: Trace, title: str) -> Update:
+        run = Run()
+        message = shown(run, trace, title)
+        self.runs.add(run)
+        update = {"viewer": message, "run_id": run.id, "picture": portrait(run.events), **buttons(busy=False)}
+        try:
+            return {**update, **filled(self._usable(settings_of(trace.started)))}
+        except UserError:
+            return update  # it can be looked at all the same
+
+    def _open_picture(self, file: str) -> Update:
+        settings = self._usable(read_png_settings(file))
+        words = "The settings of this picture are in the form. Press Run to paint it again."
+        missing = left_out(settings)
+        if missing:
+            words += f" The form has no place for: {', '.join(missing)}. The command line has."
+        return {"viewer": notice("Waiting", words), **filled(settings)}
+
+    def _usable(self, settings: Settings) -> Settings:
+        """The settings, if this page can run them. Raises UserError."""
+        if settings.backend != self.backend:
+            raise UserError(
+                f"These settings are for the backend {settings.backend}, and this page runs {self.backend}. Open them "
+                f"in a page started with --backend {settings.backend}."
+            )
+        return Settings.from_dict(settings.as_dict())
+
+    def _under_way(self, run_id: str | None) -> bool:
+        run = self.runs.get(run_id)
+        if run is None or run.idle.is_set():
+            return False
+        gr.Warning(UNDER_WAY)
+        return True
+
+    # -- saving
+
+    def trace(self, run_id: object) -> str:
+        """The trace file of a run on show, as text; "" where it is no longer kept."""
+        trace = self._kept(run_id)
+        return trace.to_json() if trace else ""
+
+    def table(self, run_id: object) -> str:
+        """The same as a CSV file."""
+        trace = self._kept(run_id)
+        return trace.to_csv() if trace else ""
+
+    def _kept(self, run_id: object) -> Trace | None:
+        run = self.first if run_id == self.first.id else self.runs.get(run_id) if isinstance(run_id, str) else None
+        return Trace.of(list(run.events)) if run and run.events else None
+
+    # -- the gallery
+
+    def cards(self) -> list[dict[str, Any]]:
+        """The recorded runs as a page shows them: name, prompt, method, story, date, and a small picture."""
+        return [
+            {
+                "name": name,
+                "prompt": trace.started.prompt,
+                "method": trace.started.method,
+                "story": story_of(trace),
+                "date": trace.created[:10],
+                "picture": encode_picture(trace.winner.picture, THUMBNAIL, lossless=True) if trace.winner else "",
+            }
+            for name, trace in self.recorded.items()
+        ]
+
+
+def recorded_runs(backend: str, first: Path | None = None, folder: Path = RUNS) -> dict[str, Trace]:
+    """The runs of a folder that ``backend`` painted, by their files' names, ``first`` in front of them."""
+    traces = {path.stem: Trace.load(path) for path in ([first] if first else []) + sorted(folder.glob("*.json"))}
+    return {name: trace for name, trace in traces.items() if trace.started.backend == backend}
+
+
+def shown(run: Run, trace: Trace, title: str) -> str:
+    """The one message that puts a recorded or opened trace on show."""
+    message = run.message(list(trace.events), recorded={"title": title, "created": trace.created})
+    if trace.finished is None:
+        content = json.loads(message)
+        content["events"].append({"type": "Stopped"})
+        message = json.dumps(content, separators=(",", ":"))
+    run.messages[-1] = message
+    return message
+
+
+def settings_of(started: RunStarted) -> Settings:
+    return Settings(**{field.name: getattr(started, field.name) for field in fields(Settings)})
+
+
+def png_bytes(events: list[Event] | tuple[Event, ...]) -> bytes:
+    """The answer of a run as a PNG file with its settings inside; b"" where there is no picture."""
+    winner = answer(events)
+    if winner is None or winner.picture is None:
+        return b""
+    buffer = io.BytesIO()
+    write_png(buffer, winner.picture, settings_of(events[0]))
+    return buffer.getvalue()
+
+
+def portrait(events: list[Event] | tuple[Event, ...]) -> Image.Image | None:
+    data = png_bytes(events)
+    return Image.open(io.BytesIO(data)) if data else None
+
+
+def _begins_as_png(file: str) -> bool:
+    try:
+        with open(file, "rb") as opened:
+            return opened.read(len(SIGNATURE)) == SIGNATURE
+    except OSError as error:
+        raise UserError(f"The file cannot be read: {error.strerror}.") from None

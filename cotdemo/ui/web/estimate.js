@@ -1,0 +1,44 @@
+// The line below Run: how long these settings will take, or the limit that they break.
+
+import { make, setText } from "./dom.js";
+
+// `props.value` is the form; `props.rates` seconds for one step of one path, by kind of run; `props.limits` {backend, cap,
+// prompt, seed}: the most paths x steps, characters of a prompt, and the highest seed.
+export function mountEstimate(element, props, watch) {
+  const time = make("b", {});
+  const rest = make("span", {});
+  const limit = make("span", { class: "cot-limit", role: "status" });
+  element.replaceChildren(make("p", { class: "cot-estimate" }, time, rest, limit));
+  const draw = () => {
+    const broken = limitWords(props.value ?? {}, props.limits);
+    const [known, words] = broken ? ["", ""] : timeWords(props.value ?? {}, props.rates);
+    setText(time, known);
+    setText(rest, words);
+    setText(limit, broken);
+  };
+  watch(["value", "rates"], draw);
+  draw();
+}
+
+// What these settings take, as [time, "" where it is not known; the rest of the sentence].
+export function timeWords({ method, paths, steps, guidance }, rates) {
+  const work = `${paths} ${paths === 1 ? "path" : "paths"} × ${steps} ${steps === 1 ? "step" : "steps"}`;
+  const rate = rates[`${method}/${guidance > 0 ? "guided" : "unguided"}`];
+  if (!rate) return ["", `${work}. How long it takes is known after a first run.`];
+  return [duration(rate * paths * steps), ` for ${work}, going by the latest runs here.`];
+}
+
+// The limit that these settings break, in words, or "".
+export function limitWords({ prompt, paths, steps, seed }, limits) {
+  if (paths * steps > limits.cap) {
+    return `${paths} paths × ${steps} steps is ${paths * steps}, and ${limits.backend} takes at most ${limits.cap}: choose fewer.`;
+  }
+  if (!(Number.isInteger(seed) && seed >= 0 && seed <= limits.seed)) return `The seed is a whole number from 0 to ${limits.seed}.`;
+  if (prompt?.length >= limits.prompt) return `The prompt is full: ${limits.prompt} characters at most.`;
+  return "";
+}
+
+function duration(seconds) {
+  if (seconds < 0.75) return "Under a second";
+  return seconds < 100 ? `About ${Math.round(seconds)} s` : `About ${Math.round(seconds / 60)} minutes`;
+}

@@ -1,0 +1,70 @@
+"""The page as a server for agents (MCP): what they are offered, and what a call brings. Without the extra, no harm."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import sys
+
+import pytest
+from page_double import Double
+
+import app
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
+@pytest.fixture(scope="module")
+def url():
+    pytest.importorskip("mcp", reason="gradio's extra mcp is not installed")
+    from cotdemo.ui.page import build_demo, launch_options
+
+    demo = build_demo("mini", lambda: Double(pace=0, any_words=True))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, mcp_server=True, **launch_options())
+    yield url
+    demo.close()
+
+
+async def ask(url: str, call):
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async with (
+        streamablehttp_client(f"{url}gradio_api/mcp/") as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        return await call(session)
+
+
+def test_agents_are_offered_generate_and_reflect_in_words(url):
+    tools = asyncio.run(ask(url, lambda session: session.list_tools())).tools
+    described = {tool.name.rsplit("_", 1)[-1]: tool for tool in tools}
+    assert set(described) == {"generate", "reflect"} and len(tools) == 2
+    generate = described["generate"]
+    assert generate.description.startswith("Paint a prompt on several paths")
+    assert set(generate.inputSchema["properties"]) >= {"prompt", "method", "paths", "steps", "seed"}
+    assert "at most 300 characters" in generate.inputSchema["properties"]["prompt"]["description"]
+
+
+def test_an_agent_paints_a_picture(url):
+    async def paint(session):
+        (name,) = [tool.name for tool in (await session.list_tools()).tools if "generate" in tool.name]
+        wanted = {"prompt": "a photo of a star", "method": "orm", "paths": 2, "steps": 3, "seed": 9}
+        return await session.call_tool(name, wanted)
+
+    result = asyncio.run(ask(url, paint))
+    assert not result.isError
+    made = ast.literal_eval(result.content[0].text)
+    assert made["settings"]["seed"] == 9 and made["verdict"]["path"] in (0, 1)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_app_serves_agents_only_where_the_extra_is_installed(monkeypatch, there):
+    launched = {}
+    monkeypatch.setattr(sys, "argv", ["app.py"])
+    monkeypatch.setattr(app, "find_spec", lambda name: object() if there else None)
+    monkeypatch.setattr("gradio.Blocks.launch", lambda self, **options: launched.update(options))
+    app.main()
+    assert launched["mcp_server"] is there

@@ -1,0 +1,307 @@
+"""Opening, saving, waiting: recorded runs, traces and pictures; the line of those who wait; how long it will take."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+import time
+from dataclasses import replace
+
+import gradio as gr
+import numpy as np
+import pytest
+from page_double import Double
+
+from cotdemo.errors import UserError
+from cotdemo.events import RunFinished
+from cotdemo.png import write_png
+from cotdemo.recording import RECORDINGS
+from cotdemo.search import search
+from cotdemo.settings import Settings
+from cotdemo.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, is_right, story_of
+from cotdemo.trace import Trace
+from cotdemo.ui.form import FIELDS
+from cotdemo.ui.handlers import Handlers
+from cotdemo.ui.keep import recorded_runs
+from cotdemo.ui.line import Line
+from cotdemo.ui.pace import Pace
+from cotdemo.world.prompts import parse
+
+PROMPT = "a photo of a red star and a blue moon"
+FORM = (PROMPT, {"method": "orm", "model": "base"}, 2, 4, 0.5, 1.0, 7, False)
+SETTINGS = Settings.checked("ein Hase für Zoë 🍎", "parm++", paths=3, steps=7, guidance=1.33, temperature=0.7, seed=5)
+HOSTILE = "${7*7} {{value}} <img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def handlers():
+    return Handlers("mini", lambda: Double(pace=0), recorded_runs("mini"))
+
+
+@pytest.fixture
+def keep(handlers):
+    return handlers.keep
+
+
+def picture_of(settings: Settings, folder) -> str:
+    write_png(folder / "picture.png", np.zeros((8, 8, 3), np.uint8), settings)
+    return str(folder / "picture.png")
+
+
+def notice_of(update) -> dict[str, str]:
+    return json.loads(update["viewer"])["notice"]
+
+
+def form_in(update) -> dict[str, object]:
+    return {name: update[name] for name in FIELDS}
+
+
+def messages(updates) -> list[dict]:
+    return [json.loads(update["viewer"]) for update in updates if "viewer" in update]
+
+
+# -- pictures
+
+
+def test_a_picture_fills_the_form_and_runs_nothing(handlers, tmp_path):
+    update = handlers.keep.open_file(picture_of(SETTINGS, tmp_path), None)
+    assert form_in(update) == {
+        "prompt": SETTINGS.prompt, "choice": {"method": "parm++", "model": "base"}, "paths": 3, "steps": 7,
+        "guidance": 1.33, "temperature": 0.7, "seed": 5, "fresh": False,
+    }  # fmt: skip
+    assert notice_of(update)["type"] == "Waiting" and "Press Run" in notice_of(update)["message"]
+    assert "run_id" not in update and "picture" not in update and not handlers.loader.settled
+
+
+def test_a_picture_says_what_the_form_has_no_place_for(keep, tmp_path):
+    settings = replace(SETTINGS, method="parm", rounds=0, verdicts="sampled", judge_from=3)
+    message = notice_of(keep.open_file(picture_of(settings, tmp_path), None))["message"]
+    assert "verdicts sampled" in message and "judge_from 3" in message and "prompt" not in message
+
+
+def test_a_picture_of_another_backend_is_refused_in_words(keep, tmp_path):
+    settings = replace(SETTINGS, method="parm", rounds=0, backend="show-o")
+    update = keep.open_file(picture_of(settings, tmp_path), None)
+    assert list(update) == ["viewer"] and "--backend show-o" in notice_of(update)["message"]
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda data: data[:40], "truncated"),
+        (lambda data: data.replace(b"paths", b"pathz"), "checksum"),
+        (lambda data: data[:8] + b"\x7f\xff\xff\xff" + data[12:], "truncated"),
+        (lambda data: b"\x89PNG\r\n\x1a\n", "truncated"),
+        (lambda data: b"\x89PNG", "not valid JSON"),
+        (lambda data: b"", "not valid JSON"),
+        (lambda data: b"{}", "not a trace"),
+    ],
+)
+def test_a_hostile_picture_is_refused_in_words_and_what_is_on_show_stays(keep, tmp_path, change, words):
+    data = open(picture_of(SETTINGS, tmp_path), "rb").read()
+    (tmp_path / "hostile.png").write_bytes(change(data))
+    update = keep.open_file(str(tmp_path / "hostile.png"), None)
+    assert list(update) == ["viewer"]
+    assert notice_of(update)["type"] == "Failed" and words in notice_of(update)["message"]
+
+
+def test_settings_out_of_range_in_a_picture_are_refused_in_words(keep, tmp_path):
+    update = keep.open_file(picture_of(replace(SETTINGS, paths=3000), tmp_path), None)
+    assert "paths must be a whole number from 1 to 32" in notice_of(update)["message"]
+    update = keep.open_file(picture_of(replace(SETTINGS, paths=32, steps=50), tmp_path), None)
+    assert "at most 800" in notice_of(update)["message"]
+
+
+def test_a_file_that_is_gone_is_told_in_words(keep, tmp_path):
+    assert "cannot be read" in notice_of(keep.open_file(str(tmp_path / "gone.json"), None))["message"]
+
+
+# -- traces
+
+
+def test_a_trace_brings_its_settings_into_the_form(keep, tmp_path):
+    trace = Trace.of(search("orm", Double(pace=0), PROMPT, paths=2, steps=4, seed=9))
+    trace = Trace.of([replace(trace.events[0], prompt=HOSTILE), *trace.events[1:]])
+    trace.save(tmp_path / "trace.png")  # its content says what it is, not its name
+    update = keep.open_file(str(tmp_path / "trace.png"), None)
+    assert (update["prompt"], update["seed"], update["fresh"]) == (HOSTILE, 9, False)
+    assert json.loads(update["viewer"])["recorded"]["title"] == "An opened trace" and update["gallery"] == ""
+
+
+def test_a_trace_that_this_page_could_not_have_run_is_shown_all_the_same(keep, tmp_path):
+    trace = Trace.of(search("orm", Double(pace=0), PROMPT, paths=2, steps=4, seed=9))
+    Trace.of([replace(trace.events[0], backend="show-o-512"), *trace.events[1:]]).save(tmp_path / "trace.json")
+    update = keep.open_file(str(tmp_path / "trace.json"), None)
+    assert update["run_id"] and "prompt" not in update
+
+
+def test_nothing_is_opened_over_a_run_that_is_under_way(handlers, tmp_path):
+    updates = handlers.paint(*FORM)
+    run = next(update["run_id"] for update in updates if "run_id" in update)
+    next(update for update in updates if "viewer" in update)
+    with pytest.warns(UserWarning, match="under way"):
+        assert handlers.keep.open_file(picture_of(SETTINGS, tmp_path), run) == {}
+    with pytest.warns(UserWarning, match="under way"):
+        assert handlers.keep.open_recorded("9-plain", run) == {"gallery": ""}
+    list(updates)
+    assert handlers.keep.open_recorded("9-plain", run)["run_id"]
+
+
+def test_a_run_is_saved_as_a_table(handlers):
+    run = next(update["run_id"] for update in list(handlers.paint(*FORM)) if "run_id" in update)
+    rows = list(csv.DictReader(io.StringIO(handlers.keep.table(run), newline="")))
+    assert len(rows) == 2 * 4 and {row["seed"] for row in rows} == {"7"}
+    assert handlers.keep.table("recorded").count("\r\n") > 50
+
+
+@pytest.mark.parametrize("run", [None, 5, {"a": 1}, "nobody's"])
+def test_a_forged_request_for_a_table_gets_nothing(keep, run):
+    assert keep.table(run) == ""
+
+
+# -- recorded runs
+
+
+def test_recorded_runs_are_opened_without_a_model(handlers):
+    for card in handlers.keep.cards():
+        update = handlers.keep.open_recorded(card["name"], None)
+        message = json.loads(update["viewer"])
+        assert message["events"][0]["prompt"] == card["prompt"] == update["prompt"]
+        assert message["recorded"]["created"].startswith(card["date"]) and message["events"][0]["weights"]
+        assert update["picture"].size == (64, 64)
+    assert not handlers.loader.settled
+
+
+@pytest.mark.parametrize("name", [None, 5, ["1"], {}, "", "../../etc/passwd", "1-three-hearts.json", "__class__"])
+def test_a_recorded_run_that_there_is_not_opens_nothing(keep, name):
+    assert keep.open_recorded(name, None) == {"gallery": ""}
+
+
+def test_there_is_a_recorded_run_of_every_kind_and_each_tells_its_story():
+    runs = recorded_runs("mini")
+    assert list(runs) == [recording.name for recording in RECORDINGS]
+    for recording, trace in zip(RECORDINGS, runs.values()):
+        assert (story_of(trace), is_right(trace)) == (recording.story, recording.right), recording.name
+    kinds = {parse(trace.started.prompt)["tag"] for trace in runs.values()}
+    assert kinds == {"single_object", "two_object", "counting", "colors", "position", "color_attr"}
+    assert {ONE_LEFT, ALL_STOPPED, MENDED, NOT_MENDED} <= {recording.story for recording in RECORDINGS}
+    cards = Handlers("mini", Double, runs).keep.cards()
+    assert all(card["picture"].startswith("data:image/webp") and len(card["picture"]) < 20_000 for card in cards)
+
+
+def test_another_backend_has_none_of_them():
+    assert recorded_runs("show-o") == {}
+    assert Handlers("show-o", Double, {}).keep.first_message == ""
+
+
+# -- waiting
+
+
+def test_places_are_given_in_the_order_they_were_asked_for():
+    line = Line()
+    with line.place() as first:
+        with line.place() as second, line.place() as third:
+            assert [place.before for place in (first, second, third)] == [0, 1, 2]
+            assert first.wait(0) and not second.wait(0.01)
+        with line.place() as fourth:
+            assert fourth.before == 1  # those who leave are no longer before
+    with line.place() as last:
+        assert last.wait(0)
+
+
+def test_a_full_line_is_told_in_words():
+    line = Line(most=1)
+    with line.place():
+        with pytest.raises(UserError, match="no more fit"):
+            with line.place():
+                pass
+    with line.place() as place:
+        assert place.before == 0
+
+
+def test_who_waits_is_told_how_many_are_before_and_then_runs(handlers):
+    with handlers.line.place(), handlers.line.place():
+        updates = handlers.paint(*FORM)
+        told = next(update for update in updates if "viewer" in update)
+        assert notice_of(told)["message"].startswith("2 runs are before yours")
+        assert next(updates) == {}
+    rest = list(updates)
+    assert messages(rest)[-1]["events"][-1]["type"] == "RunFinished"
+    with handlers.line.place() as place:
+        assert place.before == 0
+
+
+def test_who_waits_can_leave(handlers):
+    with handlers.line.place():
+        updates = handlers.paint(*FORM)
+        next(update for update in updates if "viewer" in update)
+        updates.close()
+        with handlers.line.place() as next_one:
+            assert next_one.before == 1
+    assert handlers.loader.backend is None
+
+
+def test_two_runs_never_compute_at_once(handlers):
+    handlers.loader.start()
+    handlers.loader.wait(10)
+    backend, at_once, most = handlers.loader.result(), [0], [0]
+    start = backend.start
+
+    def watched(*arguments, **options):
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        time.sleep(0.05)
+        at_once[0] -= 1
+        return start(*arguments, **options)
+
+    backend.start = watched
+    forms = [(*FORM[:6], seed, False) for seed in range(3)]
+    threads = [threading.Thread(target=lambda form=form: list(handlers.paint(*form))) for form in forms]
+    threads.append(threading.Thread(target=lambda: handlers.api_generate(PROMPT, "orm", paths=2, steps=3)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert most == [1] and len(handlers.runs._runs) == 3
+
+
+def test_a_full_line_refuses_pages_and_clients_in_words(handlers):
+    handlers.line = Line(most=0)
+    assert "no more fit" in messages(handlers.paint(*FORM))[-1]["notice"]["message"]
+    with pytest.raises(gr.Error, match="no more fit"):
+        handlers.api_generate(PROMPT)
+
+
+# -- how long it takes
+
+
+def finished(seconds: float, **settings):
+    events = list(search("orm", Double(pace=0), PROMPT, **{"paths": 2, "steps": 5, "guidance": 1.0} | settings))
+    return [replace(event, seconds=seconds) if isinstance(event, RunFinished) else event for event in events]
+
+
+def test_the_pace_is_the_median_of_the_latest_runs_of_a_kind():
+    pace = Pace()
+    assert pace.table() == {}
+    for seconds in (100.0, 1.0, 1.0, 1.0, 3.0, 1.0):
+        pace.learn(finished(seconds))
+    pace.learn(finished(5.0, guidance=0.0))
+    assert pace.table() == {"orm/guided": pytest.approx(0.1), "orm/unguided": pytest.approx(0.5)}
+
+
+def test_what_was_stopped_and_a_reflection_teach_nothing():
+    pace = Pace()
+    events = finished(1.0)
+    pace.learn(events[:-1])
+    pace.learn(events[1:])
+    pace.learn([])
+    assert pace.table() == {}
+
+
+def test_a_run_tells_the_page_its_pace(handlers):
+    assert handlers.rates()["estimate"]["rates"] == {}
+    *_, last = handlers.paint(*FORM)
+    assert list(last["estimate"]["rates"]) == ["orm/guided"]
+    assert list(handlers.rates()["estimate"]["rates"]) == ["orm/guided"]

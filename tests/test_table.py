@@ -1,0 +1,78 @@
+"""A run as a table: its rows, and the CSV file that a spreadsheet opens without harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from scripted import Studio, Verdict
+
+from cotdemo.events import StepDecoded
+from cotdemo.search import search
+from cotdemo.table import COLUMNS, RUN_COLUMNS
+from cotdemo.trace import Trace
+
+PROMPT = "a photo of two red stars"
+
+
+def a_trace(prompt: str = PROMPT, **settings) -> Trace:
+    studio = Studio(check=lambda prompt, picture: Verdict(False, False, "three stars"))
+    events = list(search("parm++", studio, PROMPT, **{"paths": 2, "steps": 3, "seed": 1, "rounds": 1} | settings))
+    return Trace.of([replace(events[0], prompt=prompt), *events[1:]])
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_rows_add_up_to_the_passes_of_the_run():
+    for guidance in (0.0, 1.75):
+        trace = a_trace(guidance=guidance)
+        rows = trace.to_rows()
+        assert sum(row["passes"] for row in rows) == trace.finished.generator_passes
+        assert {row["passes"] for row in rows if row["round"] == 0} == {2 if guidance else 1}
+
+
+def test_the_mask_ratio_falls_to_nothing():
+    rows = [row for row in a_trace().to_rows() if (row["round"], row["path"]) == (0, 0)]
+    ratios = [row["mask_ratio"] for row in rows]
+    assert ratios == sorted(ratios, reverse=True) and 0 < ratios[0] < 1 and ratios[-1] == 0
+
+
+def test_a_csv_file_holds_the_rows_and_what_was_run():
+    trace = a_trace()
+    table = read(trace.to_csv())
+    assert len(table) == sum(isinstance(event, StepDecoded) for event in trace.events)
+    assert list(table[0]) == [*RUN_COLUMNS, *COLUMNS]
+    for line, row in zip(table, trace.to_rows()):
+        assert (line["prompt"], line["seed"], line["model"]) == (PROMPT, "1", row["model"])
+        assert int(line["step"]) == row["step"] and float(line["mask_ratio"]) == pytest.approx(row["mask_ratio"])
+        assert line["outcome"] == (row["outcome"] or "") and line["pruned"] == str(row["pruned"]).lower()
+
+
+@pytest.mark.parametrize("prompt", ['=HYPERLINK("http://x","y")', "+1", "-2+3", "@SUM(A1)", "\uff1d1+1"])
+def test_no_cell_of_a_csv_file_is_a_formula(prompt):
+    cells = [cell for row in csv.reader(io.StringIO(a_trace(prompt).to_csv(), newline="")) for cell in row]
+    assert f"'{prompt}" in cells
+    assert not any(cell.startswith(("=", "+", "-", "@", "\uff1d", "\t", "\r")) for cell in cells)
+
+
+@pytest.mark.parametrize("prompt", ['a "b", c;', "ein Hase für Zoë 🍎", "a,b'c", "</script>"])
+def test_other_texts_come_back_as_they_were(prompt):
+    assert {row["prompt"] for row in read(a_trace(prompt).to_csv())} == {prompt}
+
+
+def test_a_stopped_run_has_a_table_too():
+    trace = a_trace()
+    assert [len(read(Trace.of(trace.events[:length]).to_csv())) for length in (1, 2, 3)] == [0, 0, 1]
+
+
+def test_the_documentation_names_every_column():
+    page = (Path(__file__).parents[1] / "docs" / "trace.md").read_text(encoding="utf-8")
+    table = page.split("# The table")[1].split("\n# ")[0]
+    named = set(re.findall(r"`(\w+)`", table))
+    assert set(RUN_COLUMNS) | {name for name in COLUMNS if "_p_" not in name} <= named
