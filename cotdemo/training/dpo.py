@@ -2,29 +2,31 @@
 
 Both pictures of a pair are seen through the same masks, several of them, whose sums are averaged; the reference is
 computed in the same precision. Chosen and rejected log-likelihoods are logged apart, as both may fall, and so is that
-of the unconditional branch, which the preferences move without training it.
+of the unconditional branch, which the preferences move without training it. Early rounds also learn the chosen pictures
+themselves. In a later one that makes them ever likelier, and easy prompts get worse: it only keeps the chosen ones from
+becoming less likely (arXiv 2402.13228).
 
-The paper guides the last round by adding a reward model's -log P(yes) about a rollout to the loss. In the released
-code the rollout is sampled without gradients, so the term changes nothing. Here the reward model prefers: at each step
-the model paints some prompts as it would just now, and pairs of what the guide calls right and wrong among these
-pictures are learnt from like those of the pool (online preferences, arXiv 2402.04792).
+A guided round (arXiv 2501.13926 section 4.2) raises, besides, a reward model's P(yes) to pictures as the model
+completes them (``guidance``).
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from ..generator.decoding import guided as guided_logits
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..judge.judge import Judge
 from .generator import mask_codes
+from .guidance import completed, log_p_yes
 from .loop import Schedule, fit, plain_attention
-from .pairs import Pairs, called_right, paint_pool, pairs_of
+from .pairs import Pairs
 from .parallel import share
 from .preference import dpo_loss, log_likelihood
 
@@ -37,19 +39,21 @@ class Recipe:
     paths: int = 8  # paintings of each
     most: int = 8  # pairs of one prompt
     beta: float = 0.1
-    sft: float = 0.05  # weight of the chosen pictures' log-likelihood, without which both sides fall
+    # without one of these two both sides fall
+    sft: float = 0.05  # weight of the chosen pictures' log-likelihood
+    anchor: float = 0.0  # weight of what chosen pictures have lost in log-likelihood
     masks: int = 3  # of one pair in one step
     batch: int = 16  # pairs
-    guidance: float = 0.0  # weight of the pairs that a reward model finds
-    rollouts: tuple[int, int] = (4, 6)  # at each step: prompts, and paintings of each
+    guidance: float = 0.0  # weight of the reward model's P(yes)
     original: bool = False  # the released code's sums and masks in place of the right ones
     schedule: Schedule = Schedule(
         steps=300, lr=5e-5, warmup=10, lr_end=1e-5, weight_decay=0.0, average=0.95, muon=False
     )  # fmt: skip
 
 
-FIRST, SECOND, THIRD = Recipe(), Recipe(painted=6), Recipe(painted=7)  # rounds, each on pictures of the one before
-GUIDED = Recipe(painted=7, guidance=1.0)
+# rounds, each on pictures of the one before
+FIRST, SECOND, THIRD = Recipe(), Recipe(painted=6), Recipe(painted=7, sft=0.0, anchor=0.1)
+GUIDED = replace(THIRD, guidance=2.0)
 
 
 def train(
@@ -62,13 +66,15 @@ def train(
     reference = copy.deepcopy(base).eval().requires_grad_(False)
     for model in (base, reference):
         plain_attention(model.showo)
-    different = sorted(set(pairs.prompts))
-    prefixes = {prompt: vocabulary.prefix(words(prompt).input_ids) for prompt in different}
+    prefixes = {prompt: vocabulary.prefix(words(prompt).input_ids) for prompt in set(pairs.prompts)}
+    if guide is not None:
+        guide.model.requires_grad_(False)
+        pipeline.magvit.requires_grad_(False)
 
     def sequences(prompts: Sequence[str], codes: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
         return vocabulary.sequences([prefixes[prompt] for prompt in prompts], codes.masked_fill(masked, -1))
 
-    def preferences(model: Showo, pairs: Pairs, rng: torch.Generator) -> dict[str, torch.Tensor]:
+    def preferences(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
         rows = torch.randint(len(pairs), (recipe.batch,), generator=rng).repeat_interleave(recipe.masks)
         masked = mask_codes(pairs.chosen[rows], rng)
         other = mask_codes(pairs.rejected[rows], rng) if recipe.original else masked
@@ -87,29 +93,40 @@ def train(
             before = sums(reference)
         said = dpo_loss(chosen, rejected, *before, recipe.beta)
         return {
-            "loss": said.loss.mean() - recipe.sft * chosen.mean(),
+            "loss": said.loss.mean() - recipe.sft * chosen.mean() + recipe.anchor * (before[0] - chosen).relu().mean(),
             "preferred": (said.chosen_reward > said.rejected_reward).float().mean(),
             "chosen": (chosen - before[0]).mean(),
             "rejected": (rejected - before[1]).mean(),
         }
 
     def guided(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
-        """Preferences of the guide among pictures that ``model`` paints now."""
-        count, each = recipe.rollouts
-        prompts = [different[one] for one in torch.randperm(len(different), generator=rng)[:count].tolist()]
-        seed = int(torch.randint(2**31, (), generator=rng))
-        pool = paint_pool(pipeline, prompts, each, seed, called_right(guide))
-        found = pairs_of(pool, recipe.most, seed)
-        right = {"right": torch.tensor(pool.right.mean(), device=device)}
-        return (preferences(model, found, rng) if len(found) else {"loss": torch.zeros((), device=device)}) | right
+        """What the guide thinks of pictures of the pairs that ``model`` completes, drawn as when it paints."""
+        rows = torch.randint(len(pairs), (recipe.batch,), generator=rng)
+        side = torch.randint(2, (recipe.batch, 1), generator=rng).bool()
+        codes = torch.where(side, pairs.chosen[rows], pairs.rejected[rows])
+        masked = mask_codes(codes, rng)
+        own = share(recipe.batch)
+        prompts = [pairs.prompts[row] for row in rows[own]]
+        codes, masked = codes[own].to(device), masked[own].to(device)
+
+        def logits(ids: torch.Tensor) -> torch.Tensor:
+            hidden = model.hidden(ids, vocabulary.attention(ids))
+            return model.code_logits(hidden[:, -codes.shape[1] - 1 : -1][masked])
+
+        with torch.no_grad():
+            away = logits(vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1)))
+        drawn_from = guided_logits(logits(sequences(prompts, codes, masked)), away, pipeline.config.guidance)
+        with torch.autocast(device.type, enabled=False):  # a judge judges in its own precision
+            p_yes = log_p_yes(guide, completed(pipeline.magvit, codes, masked, drawn_from, rng), prompts).exp()
+        return {"p_yes": p_yes.mean()}
 
     def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
         rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index)
-        values = preferences(model, pairs, rng)
+        values = preferences(model, rng)
         if guide is None:
             return values
-        told = guided(model, rng)
-        return values | {"loss": values["loss"] + recipe.guidance * told["loss"], "called_right": told["right"]}
+        values |= guided(model, rng)
+        return values | {"loss": values["loss"] - recipe.guidance * values["p_yes"]}
 
     @torch.no_grad()
     def drift(model: Showo, done: int) -> dict[str, float]:

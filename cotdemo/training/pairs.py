@@ -37,12 +37,7 @@ def strictly_right(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:
 
 def called_right(judge: Judge) -> Label:
     """What a judge says, where no checker knows the truth."""
-
-    def label(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:
-        with torch.autocast(judge.model.device.type, enabled=False):  # a judge judges in its own precision
-            return judge.look(list(pictures)).ask("outcome", prompts).yes.tolist()
-
-    return label
+    return lambda prompts, pictures: judge.look(list(pictures)).ask("outcome", prompts).yes.tolist()
 
 
 @torch.no_grad()
