@@ -72,11 +72,12 @@ def _row(row: Mapping[str, Any], kinds: Sequence[str], papers: Mapping[str, Any]
     if row["missing"]:
         return shown
     shares = {one["share"] for one in row["outcomes"]}
+    spent = row["cost"]["operations"]  # None where the row ran live
     return shown | {
         "accuracy": {rule: _estimates(row["accuracy"][rule], kinds) for rule in RULES},
         # of each prompt; None where two numbers of paths are mixed, so that no whole number of pictures is right
         "pictures": len(row["outcomes"]) if len(shares) == 1 else None,
-        "operations": _parts(row["cost"]["operations"]),
+        "operations": None if spent is None else _parts(spent),
         "seconds": number("seconds", row["cost"]["seconds"], 0, MOST),
     }
 
@@ -170,9 +171,7 @@ def _share(share: object) -> float | None:
     return None if share is None else number("a share", share, 0, 1)
 
 
-def _parts(operations: Mapping[str, Any] | None) -> dict[str, float] | None:
-    if operations is None:
-        return None
+def _parts(operations: Mapping[str, Any]) -> dict[str, float]:
     return {_text(part): number("operations", count, 0, MOST) for part, count in operations.items()}
 
 

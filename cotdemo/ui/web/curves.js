@@ -1,60 +1,15 @@
 // The curves of one generator: accuracy against paths and against compute, the judges by step, what stopping paths does.
 
-import { make, setAttribute, toggle } from "./dom.js";
-import { count, interval, operations, percent, reported, seconds, share, tickWords, total, RULES } from "./figures.js";
+import { make, toggle } from "./dom.js";
+import { Charts } from "./charts.js";
+import { RULES, count, interval, operations, percent, reported, seconds, share, tickWords, total } from "./figures.js";
+import { accuracyTable, seriesTable } from "./numbers.js";
 import { around, doublings, linear, logarithmic, ticks } from "./scale.js";
-import { Plot } from "./plot.js";
 import { sample, seriesOf } from "./series.js";
 import { Axis, Strip } from "./strip.js";
 import { PAPER } from "./striptable.js";
 
 const BLIND = 0.5; // area under ROC of a judge that does not look
-
-// Charts that belong together: one legend that hides and shows lines in all, and a point marked in one is marked in all.
-class Charts {
-  // `charts` are [{title, about}]; `say(at, name, shown)` is what the card tells of the points at `at`.
-  constructor(charts, card, say) {
-    this.hidden = new Set();
-    this.legend = make("div", { class: "cot-legend-row", role: "group", "aria-label": "Lines shown" });
-    this.plots = charts.map(({ title, about }) => new Plot({ title, about, onPoint: (point, box) => this.point(point, box) }));
-    this.grid = make("div", { class: "cot-charts" }, ...this.plots.map((plot) => plot.element));
-    this.numbers = make("div", { class: "cot-numbers" });
-    this.element = make("div", {}, this.legend, this.grid, make("details", { class: "cot-numbers-fold" }, make("summary", {}, "The numbers as a table"), this.numbers));
-    this.card = card;
-    this.say = say;
-  }
-
-  // `drawn` has for each chart what Plot.draw takes; `table` is the same in numbers.
-  draw(drawn, table) {
-    this.drawn = drawn;
-    const names = [...new Set(drawn.flatMap(({ series }) => series.map(({ name }) => name)))];
-    this.legend.replaceChildren(...names.map((name) => this.entry(name)));
-    this.numbers.replaceChildren(table);
-    this.show();
-  }
-
-  entry(name) {
-    const style = seriesOf(name);
-    const button = make("button", { type: "button", class: "cot-entry", "aria-pressed": String(!this.hidden.has(name)) }, sample(style), style.label);
-    button.addEventListener("click", () => {
-      if (!this.hidden.delete(name)) this.hidden.add(name);
-      setAttribute(button, "aria-pressed", String(!this.hidden.has(name)));
-      this.show();
-    });
-    return button;
-  }
-
-  show() {
-    this.shown = this.drawn.map((one) => ({ ...one, series: one.series.filter(({ name }) => !this.hidden.has(name)) }));
-    this.plots.forEach((plot, index) => plot.draw(this.shown[index]));
-  }
-
-  point(point, box) {
-    for (const plot of this.plots) plot.mark(point);
-    if (point) this.card.show(this, box, false, ...this.say(point.at, point.name, this.shown));
-    else this.card.leave(this);
-  }
-}
 
 export class Curves {
   constructor(curves, card) {
@@ -213,32 +168,4 @@ function values(heading, chosen, shown, at, words) {
     "tr", { "data-chosen": point.name === chosen }, make("th", { scope: "row" }, sample(seriesOf(point.name)), seriesOf(point.name).label), make("td", {}, make("strong", {}, words(point.y))),
   ));
   return [make("h4", {}, heading), make("table", {}, make("tbody", {}, ...rows))];
-}
-
-// -- the same in numbers
-
-function seriesTable(caption, corner, series, words) {
-  const places = [...new Set(series.flatMap(({ points }) => points.map(({ at }) => at)))].sort((a, b) => a - b);
-  const rows = places.map((at) => [String(at), ...series.map(({ points }) => points.find((point) => point.at === at)).map((point) => (point ? words(point.y) : "–"))]);
-  return numbers(caption, [corner, ...series.map(({ name }) => seriesOf(name).label)], rows);
-}
-
-function accuracyTable({ methods, oracle }, rule) {
-  const words = (point) => (point ? `${share(point.accuracy[rule][0])} ${interval(point.accuracy[rule])}` : "–");
-  const at = (points, paths) => points.find((point) => point.paths === paths);
-  const rows = oracle.map(({ paths }) => [
-    String(paths), words(at(oracle, paths)),
-    ...methods.flatMap(({ points }) => [words(at(points, paths)), at(points, paths) ? operations(total(at(points, paths).operations)) : "–"]),
-  ]);
-  const columns = methods.flatMap(({ method }) => [seriesOf(method).label, "operations"]);
-  return numbers(`Overall accuracy, ${RULES.get(rule)}, with 95% intervals, and operations a prompt`, ["paths", "oracle", ...columns], rows);
-}
-
-function numbers(caption, heads, rows) {
-  return make(
-    "table", {},
-    make("caption", {}, caption),
-    make("thead", {}, make("tr", {}, ...heads.map((words) => make("th", { scope: "col" }, words)))),
-    make("tbody", {}, ...rows.map(([first, ...rest]) => make("tr", {}, make("th", { scope: "row" }, first), ...rest.map((words) => make("td", {}, words))))),
-  );
 }

@@ -6,7 +6,7 @@ import { families, rungs } from "./rungs.js";
 import { StripTable } from "./striptable.js";
 
 const DOMAIN = [0, 1];
-const METHOD = "plain"; // the rung that all others are held against
+const PLAIN = "plain"; // the rung that all others are held against
 
 export class LadderTable {
   constructor(ladder, card) {
@@ -27,7 +27,7 @@ export class LadderTable {
   draw(kind, rule) {
     this.chosen = { kind, rule };
     this.rungs = rungs(this.ladder, kind, rule);
-    const plain = this.rungs.find((one) => one.name === METHOD);
+    const plain = this.rungs.find((one) => one.name === PLAIN);
     const items = this.rungs.map((one) => ({
       ...one,
       words: one.here ? [make("strong", {}, share(one.here[0])), " ", make("span", { class: "cot-range" }, interval(one.here)), countOf(one.right)] : [],

@@ -25,7 +25,7 @@ class Results {
       make(
         "header", { class: "cot-intro" },
         make("h2", {}, "What was measured here, beside what the paper reports"),
-        make("p", {}, "The embedded model climbs the paper’s ladder in a world of its own: small pictures, its own prompts, an exact checker. The paper’s figures are GenEval’s, with the full-size models. Compare what rises and what falls, never the heights."),
+        make("p", {}, "The embedded model climbs the ladder of the paper (arXiv 2501.13926) in a world of its own: small pictures, its own prompts, an exact checker. The paper’s figures are GenEval’s, with the full-size models. Compare what rises and what falls, never the heights."),
       ),
       make(
         "div", { class: "cot-filters" },
@@ -54,7 +54,7 @@ class Results {
     const differences = new DifferenceTable(ladder, card);
     this.parts.push(table, differences);
     return [
-      section("The ladder", "Every rung with the same prompts and settings. The dashed line is the plain generator, in its own world.", table.element, origin(ladder)),
+      section("The ladder", "Every rung with the same prompts and settings. The dashed line is the plain generator of each column.", table.element, origin(ladder)),
       section("What each rung adds", "One rung minus another, on the same prompts and paths.", differences.element, origin(ladder)),
     ];
   }

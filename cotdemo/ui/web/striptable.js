@@ -1,6 +1,6 @@
 // A table whose rows are strips: what was measured here in one column, what the paper reports in another of its own.
 
-import { make, setAttribute, setText } from "./dom.js";
+import { make, setText } from "./dom.js";
 import { Axis, Strip } from "./strip.js";
 
 export const HERE = "here, embedded model";
@@ -45,7 +45,7 @@ export class StripTable {
       make("th", { scope: "row" }, button, detail ? make("span", { class: "cot-detail" }, detail) : null),
       cell, make("td", { "data-source": "paper" }, make("div", { class: "cot-value" }, paper.element, paperWords)), ...texts,
     );
-    this.rows.set(name, { button, cell, here, paper, hereWords, paperWords, texts, element });
+    this.rows.set(name, { button, cell, here, paper, hereWords, paperWords, texts });
     return element;
   }
 
@@ -61,7 +61,6 @@ export class StripTable {
       row.hereWords.replaceChildren(...said(item, figure));
       row.paperWords.replaceChildren(item.reported === null ? make("span", { class: "cot-none" }, "none given") : make("strong", {}, item.reportedWords));
       row.texts.forEach((cell, index) => setText(cell, item.extras[index]));
-      setAttribute(row.element, "data-missing", item.here === null ? "true" : null);
     }
   }
 
