@@ -26,6 +26,7 @@ ARGUMENTS = (
 PATIENCE = 90_000  # milliseconds; a busy machine is slow
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PROMPT = "a photo of a red star and a blue moon"
+DRAWN = ".cot-plot svg[width]"  # the Results tab, open, with its charts
 # what of the Results tab reaches over the edge, save what scrolls for itself
 TOO_WIDE = """
     all => all.filter((one) => !one.closest(".cot-numbers") && one.getBoundingClientRect().right > innerWidth)
@@ -96,6 +97,8 @@ def visit(browser, site):
         page = watched(context, errors)
         page.goto(site.url + query)
         page.wait_for_selector(".cot-matrix td", state="attached")
+        if query.endswith("#results"):
+            page.wait_for_selector(DRAWN)
         yield page
         context.close()
 
@@ -686,7 +689,7 @@ def test_nothing_is_wider_than_the_screen_and_the_matrix_scrolls_inside(visit, v
         if viewport is PHONE:
             assert page.locator(".cot-scroll").evaluate("box => box.scrollWidth > box.clientWidth")
         open_tab(page, "Results")
-        page.wait_for_selector(".cot-plot svg[width]")
+        page.wait_for_selector(DRAWN)
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         assert page.locator(".cot-results *").evaluate_all(TOO_WIDE) == []
 
@@ -698,7 +701,7 @@ def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
         for part in ("#viewer", "#choice", "#measured"):
             if part == "#measured":
                 open_tab(page, "Results")
-                page.wait_for_selector(".cot-plot svg[width]")
+                page.wait_for_selector(DRAWN)
             found = axe.run(page, context=part).response["violations"]
             serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
             assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in serious] == []
