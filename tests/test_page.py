@@ -508,6 +508,7 @@ def open_tab(page, name: str) -> None:
 
 def test_tabs_go_by_the_address_by_the_arrow_keys_and_back(visit):
     with visit() as page:
+        quiet(page)
         chosen = page.locator('[role="tab"][aria-selected="true"]')
         assert chosen.inner_text() == "Run" and page.locator(".cot-results").count() == 0
         page.get_by_role("tab", name="Run").press("ArrowRight")

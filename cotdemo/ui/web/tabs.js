@@ -31,5 +31,5 @@ export function followAddress(bar) {
     next.click();
   });
   addEventListener("popstate", open); // also of a hash typed into the address
-  open();
+  if (location.hash) open(); // without one, whatever has been clicked before this stays
 }
