@@ -18,6 +18,7 @@ from cotdemo.evaluation.pool import Paintings, Pool
 from cotdemo.evaluation.pooling import Maker, fill
 from cotdemo.evaluation.results import read_curves
 from cotdemo.settings import verifier_of
+from cotdemo.ui.measured import measured
 
 ENTRIES = select(of_split("dev"), limit=2)
 NUMBERS = (1, 2, 4)
@@ -103,6 +104,7 @@ def test_the_command_adds_generators_to_the_file_and_draws(root, tmp_path, monke
     for model in ("base", "self-correct"):
         assert cli.main([*command, "--model", model]) == 0
     assert [one["model"] for one in read_curves(file)["generators"]] == ["base", "self-correct"]
+    assert [one["model"] for one in measured(tmp_path)["curves"]["generators"]] == ["base", "self-correct"]
     assert len(list((tmp_path / "figures").iterdir())) == 6
     assert cli.main([*command, "--seed", "1"]) == 2  # another evaluation's file
     assert cli.main([*command[:3], "pretrain"]) == 2

@@ -27,9 +27,11 @@ from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.keep import recorded_runs
 from cotdemo.ui.line import Line
 from cotdemo.ui.pace import Pace
+from cotdemo.ui.page import ASSETS
 from cotdemo.world.prompts import parse
 
 PROMPT = "a photo of a red star and a blue moon"
+RUNS = ASSETS / "runs"
 FORM = (PROMPT, {"method": "orm", "model": "base"}, 2, 4, 0.5, 1.0, 7, False)
 SETTINGS = Settings.checked("ein Hase für Zoë 🍎", "parm++", paths=3, steps=7, guidance=1.33, temperature=0.7, seed=5)
 HOSTILE = "${7*7} {{value}} <img src=x onerror=alert(1)>"
@@ -37,7 +39,7 @@ HOSTILE = "${7*7} {{value}} <img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def handlers():
-    return Handlers("mini", lambda: Double(pace=0), recorded_runs("mini"))
+    return Handlers("mini", lambda: Double(pace=0), recorded_runs("mini", RUNS))
 
 
 @pytest.fixture
@@ -180,7 +182,7 @@ def test_a_recorded_run_that_there_is_not_opens_nothing(keep, name):
 
 
 def test_there_is_a_recorded_run_of_every_kind_and_each_tells_its_story():
-    runs = recorded_runs("mini")
+    runs = recorded_runs("mini", RUNS)
     assert list(runs) == [recording.name for recording in RECORDINGS]
     for recording, trace in zip(RECORDINGS, runs.values()):
         assert (story_of(trace), is_right(trace)) == (recording.story, recording.right), recording.name
@@ -192,7 +194,7 @@ def test_there_is_a_recorded_run_of_every_kind_and_each_tells_its_story():
 
 
 def test_another_backend_has_none_of_them():
-    assert recorded_runs("show-o") == {}
+    assert recorded_runs("show-o", RUNS) == {}
     assert Handlers("show-o", Double, {}).keep.first_message == ""
 
 

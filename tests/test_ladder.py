@@ -23,6 +23,7 @@ from cotdemo.evaluation.rows import DIFFERENCES, ROWS, Row, paper, paper_differe
 from cotdemo.evaluation.rungs import Measured, Outcome, Workbench
 from cotdemo.evaluation.statistics import OVERALL
 from cotdemo.evaluation.tables import ladder_table
+from cotdemo.ui.measured import measured as measured_by_page
 
 SMALL = {"plain": 1, "orm": 2, "parm": 2, "orm-at-parm's-compute": 2, "dpo-iter": 1, "self-correct": 1, "parm++8": 2,
          "parm++8-shuffled": 2, "parm++8-empty": 2, "parm-as-many": 2}  # fmt: skip
@@ -207,6 +208,7 @@ def test_the_command_writes_the_table_and_tells_before_how_long_it_takes(root, f
     printed = capsys.readouterr().out
     assert "plain generator" in printed and "missing: " in printed
     assert [row["name"] for row in json.loads(file.read_text())["rows"]] == ["plain", "dpo-iter"]
+    assert [row["name"] for row in measured_by_page(tmp_path)["ladder"]["rows"]] == ["plain", "dpo-iter"]
     assert cli.main([*arguments[:3], "test", "--json", str(file)]) == 2
     assert cli.main(["eval", "--table", "--backend", "show-o"]) == 2
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from page_double import Double
+from results_double import WHY_NOT, invent
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
@@ -25,6 +26,12 @@ ARGUMENTS = (
 PATIENCE = 90_000  # milliseconds; a busy machine is slow
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PROMPT = "a photo of a red star and a blue moon"
+DRAWN = ".cot-plot svg[width]"  # the Results tab, open, with its charts
+# what of the Results tab reaches over the edge, save what scrolls for itself
+TOO_WIDE = """
+    all => all.filter((one) => !one.closest(".cot-numbers") && one.getBoundingClientRect().right > innerWidth)
+        .map((one) => one.outerHTML.slice(0, 80))
+"""
 HOSTILE = "${7*7} {{value}} `${alert(1)}` <img src=x onerror=alert(1)> </script><script>alert(1)</script>"
 
 
@@ -34,14 +41,16 @@ class Site:
     def __init__(self, folder):
         from cotdemo.search import search
         from cotdemo.trace import Trace
-        from cotdemo.ui.page import build_demo, launch_options
+        from cotdemo.ui.page import ASSETS, build_demo, launch_options
 
         self.backend = Double(pace=0.01, any_words=True)
         self.loaded = threading.Event()
         self.may_load = threading.Event()
         self.trace = Trace.of(search("parm", Double(pace=0), PROMPT, seed=3), created="2026-01-02T03:04:05+00:00")
         self.trace.save(folder / "recorded.json")
-        self.demo = build_demo("mini", self.load, recorded=folder / "recorded.json")
+        invent(folder)
+        shutil.copytree(ASSETS / "runs", folder / "runs")
+        self.demo = build_demo("mini", self.load, recorded=folder / "recorded.json", assets=folder)
         _, self.url, _ = self.demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
 
     def load(self):
@@ -66,6 +75,16 @@ def browser():
         browser.close()
 
 
+def watched(context, errors: list[str]):
+    """A new page that adds to ``errors`` what goes wrong in it."""
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("dialog", lambda dialog: (errors.append("a dialog: " + dialog.message), dialog.dismiss()))
+    return page
+
+
 @pytest.fixture
 def visit(browser, site):
     """Opens the page in a context of its own; at the end, nothing may have been written to a console as an error."""
@@ -76,13 +95,11 @@ def visit(browser, site):
     @contextmanager
     def opened(query: str = "", viewport=DESKTOP, **options):
         context = browser.new_context(viewport=viewport, **options)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("dialog", lambda dialog: (errors.append("a dialog: " + dialog.message), dialog.dismiss()))
+        page = watched(context, errors)
         page.goto(site.url + query)
         page.wait_for_selector(".cot-matrix td", state="attached")
+        if query.endswith("#results"):
+            page.wait_for_selector(DRAWN)
         yield page
         context.close()
 
@@ -112,7 +129,7 @@ def open_settings(page) -> None:
 
 def run(page, phase: str = "finished") -> None:
     """Presses Run and waits until the page shows that run, not the one it replaces."""
-    page.locator(".cot").evaluate("viewer => { viewer.dataset.phase = 'pressed'; }")
+    page.locator("#viewer .cot").evaluate("viewer => { viewer.dataset.phase = 'pressed'; }")
     page.click("#run")
     under_way = phase in ("running", "waiting")
     page.wait_for_selector(f'.cot[data-phase="{phase}"]') if under_way else settled(page, phase)
@@ -320,7 +337,7 @@ def test_two_visitors_do_not_mix(visit):
             open_settings(page)
             filled(page, 3, prompt)
         for page in (one, other):
-            page.locator(".cot").evaluate("viewer => { viewer.dataset.phase = 'pressed'; }")
+            page.locator("#viewer .cot").evaluate("viewer => { viewer.dataset.phase = 'pressed'; }")
             page.click("#run")
         settled(one)
         settled(other)
@@ -635,6 +652,184 @@ def test_who_closes_the_page_while_waiting_is_before_nobody(visit, site):
         settled(one, "stopped")
 
 
+# -- tabs
+
+
+def open_tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def test_tabs_go_by_the_address_by_the_arrow_keys_and_back(visit):
+    with visit() as page:
+        quiet(page)
+        chosen = page.locator('[role="tab"][aria-selected="true"]')
+        assert chosen.inner_text() == "Run" and page.locator(".cot-results").count() == 0
+        page.get_by_role("tab", name="Run").press("ArrowRight")
+        page.wait_for_selector(".cot-results h2")
+        assert chosen.inner_text() == "Results" and page.url.endswith("#results")
+        page.go_back()
+        page.wait_for_selector(".cot-matrix td", state="visible")
+        assert chosen.inner_text() == "Run" and page.locator(".cot-results h2").is_hidden()
+    with visit(small("orm", 5, 9, 77) + "#results") as page:
+        page.wait_for_selector(".cot-results h2")
+        open_tab(page, "Run")
+        open_settings(page)
+        filled(page, 77)
+        assert "#" not in page.url
+
+
+def test_a_run_goes_on_while_another_tab_is_open(visit, site):
+    site.backend.pace = 0.05
+    with visit(small("orm", 4, 20)) as page:
+        open_settings(page)
+        filled(page, 3)
+        run(page, "running")
+        open_tab(page, "Results")
+        page.wait_for_selector(".cot-results h2")
+        page.wait_for_selector('#viewer .cot[data-phase="finished"]', state="attached")
+        open_tab(page, "Run")
+        assert cells(page, "decoded") == 80 and page.locator(".cot-matrix").is_visible()
+
+
+# -- results
+
+
+def row_of(page, name: str):
+    return page.locator(f'.cot-row[data-name="{name}"]')
+
+
+def choose(page, words: str) -> None:
+    page.locator(f'.cot-chip:has-text("{words}")').click()
+
+
+@pytest.fixture
+def serve(browser):
+    """A page over a folder of measured figures of its own."""
+    from cotdemo.ui.page import build_demo, launch_options
+
+    served = []
+
+    def page_of(assets):
+        demo = build_demo("mini", Double, assets=assets)
+        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        context = browser.new_context(viewport=DESKTOP)
+        served.append((demo, context))
+        page = watched(context, errors)
+        page.goto(url + "#results")
+        page.wait_for_selector(".cot-results h2")
+        return page
+
+    errors = []
+    yield page_of
+    for demo, context in served:
+        context.close()
+        demo.close()
+    assert errors == []
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_kind_and_rule_change_the_figures_here_and_leave_the_papers_apart(visit, viewport):
+    with visit("#results", viewport) as page:
+        here, paper = (row_of(page, "parm").locator(f'td[data-source="{source}"]') for source in ("here", "paper"))
+        assert here.inner_text().split()[0] == ".750" and "9 of 12 pictures" in here.inner_text()
+        assert paper.inner_text().strip() == ".67"
+        choose(page, "strict")
+        assert here.inner_text().split()[0] == ".667" and paper.inner_text().strip() == ".67"
+        choose(page, "counting")
+        assert here.inner_text().split()[0] == "1.000" and paper.inner_text().strip() == ".68"
+        heads = page.locator(".cot-source").all_inner_texts()
+        assert heads[:2] == ["here, embedded model", "paper, full-size model, GenEval"]
+        assert WHY_NOT in row_of(page, "dpo").inner_text()
+        assert "seed 2: " in row_of(page, "dpo-iter").inner_text()
+        if viewport is DESKTOP:
+            assert "python -m cotdemo eval --table --limit 2" in page.locator(".cot-origin").first.inner_text()
+
+
+def test_pointing_at_a_row_shows_counts_and_intervals_by_kind(visit):
+    with visit("#results") as page:
+        row_of(page, "orm").locator("th").hover()
+        card = page.locator(".cot-about")
+        assert "8 of 12" in card.inner_text() and "[" in card.inner_text() and "colour attribution" in card.inner_text()
+        page.mouse.move(5, 5)
+        assert card.is_hidden()
+        row_of(page, "plain").locator("button").focus()
+        page.keyboard.press("ArrowDown")  # the mouse was last: from here on it is the keyboard
+        assert page.locator(".cot-about h4").inner_text().startswith("fine-tuned ORM")
+        page.keyboard.press("Escape")
+        assert card.is_hidden()
+        row_of(page, "PARM - plain generator").locator("th").hover()
+        assert "+.500" in card.inner_text() and "+.14" in card.inner_text()
+
+
+def test_a_tap_shows_the_same_on_a_phone_within_the_screen(visit):
+    with visit("#results", PHONE, has_touch=True) as page:
+        row_of(page, "parm").locator("button").tap()
+        box = page.locator(".cot-about").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+        chart = page.locator(".cot-plot").first
+        chart.scroll_into_view_if_needed()
+        point = chart.locator('[data-series="parm"] .cot-point').nth(1).bounding_box()
+        page.touchscreen.tap(point["x"] + 4, point["y"] + 4)
+        assert page.locator(".cot-about h4").inner_text().startswith("2 paths")
+
+
+def test_a_point_is_marked_in_both_charts_and_its_interval_told(visit):
+    with visit("#results") as page:
+        chart = page.locator(".cot-plot").first
+        chart.scroll_into_view_if_needed()
+        point = chart.locator('[data-series="orm"] .cot-point').nth(2).bounding_box()
+        page.mouse.move(point["x"] + 4, point["y"] + 4)
+        chosen = page.locator(".cot-about tr[data-chosen]").inner_text()
+        assert "fine-tuned ORM" in chosen and ".750 [.700, .800]" in chosen and "9 of 12" in chosen
+        assert [page.locator(".cot-plot").nth(index).locator(".cot-ring").count() for index in (0, 1)] == [5, 4]
+        page.locator(".cot-about").press("Escape")
+        chart.focus()
+        for key, words in (("ArrowRight", "2 paths"), ("ArrowRight", "8 paths"), ("ArrowLeft", "2 paths")):
+            page.keyboard.press(key)
+            assert page.locator(".cot-about h4").inner_text().startswith(words)
+
+
+def test_lines_are_hidden_and_generators_chosen(visit):
+    with visit("#results") as page:
+        line = page.locator('.cot-plot [data-series="orm"]')
+        assert line.count() == 2
+        page.locator(".cot-entry:has-text('fine-tuned ORM')").click()
+        assert line.count() == 0
+        page.locator(".cot-chooser select").select_option("self-correct")
+        assert "--model self-correct" in page.locator(".cot-origin").last.inner_text()
+        page.locator(".cot-numbers-fold summary").first.click()
+        table = page.locator(".cot-numbers table").first.inner_text()
+        assert ".250 [.200, .300]" in table and "13 GFLOP" in table
+
+
+def test_without_figures_the_tab_says_what_makes_them(serve, tmp_path):
+    (tmp_path / "curves.json").write_text('{"format": "cotdemo-curves", "version": 99}')
+    page = serve(tmp_path)
+    words = page.locator(".cot-results").inner_text()
+    assert "Nothing is measured here yet." in words and "python -m cotdemo eval --table" in words
+    assert "curves.json is damaged" in words and "python -m cotdemo eval --curves" in words
+    assert str(tmp_path) not in page.content()
+
+
+def test_hostile_text_in_measured_figures_is_shown_as_text(serve, tmp_path):
+    invent(tmp_path)
+    content = json.loads((tmp_path / "ladder.json").read_text())
+    for row in content["rows"]:
+        row.update(label=HOSTILE, training_seed=row["training_seed"].replace("2", HOSTILE), hardware=HOSTILE)
+        row["missing"] = row["missing"] and HOSTILE
+    content["differences"][0]["label"] = HOSTILE
+    (tmp_path / "ladder.json").write_text(json.dumps(content))
+    content = json.loads((tmp_path / "curves.json").read_text())
+    content["generators"][0]["model"] = content["generators"][0]["methods"][0]["method"] = HOSTILE
+    (tmp_path / "curves.json").write_text(json.dumps(content))
+    page = serve(tmp_path)
+    assert row_of(page, "parm").locator("button").inner_text() == HOSTILE
+    row_of(page, "parm").locator("th").hover()
+    assert HOSTILE in page.locator(".cot-about").inner_text()
+    assert HOSTILE in page.locator(".cot-legend-row").first.inner_text()
+    assert page.locator(".cot-results :is(img, script)").count() == 0
+
+
 # -- everywhere
 
 
@@ -647,6 +842,10 @@ def test_nothing_is_wider_than_the_screen_and_the_matrix_scrolls_inside(visit, v
         assert page.evaluate("document.body.classList.contains('dark')") is (theme == "dark")
         if viewport is PHONE:
             assert page.locator(".cot-scroll").evaluate("box => box.scrollWidth > box.clientWidth")
+        open_tab(page, "Results")
+        page.wait_for_selector(DRAWN)
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert page.locator(".cot-results *").evaluate_all(TOO_WIDE) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -654,7 +853,10 @@ def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with visit(f"?__theme={theme}") as page:
         page.locator(".cot-share summary").click()
-        for part in ("#viewer", "#choice", "#gallery", "#estimate", "#share"):
+        for part in ("#viewer", "#choice", "#gallery", "#estimate", "#share", "#measured"):
+            if part == "#measured":
+                open_tab(page, "Results")
+                page.wait_for_selector(DRAWN)
             found = axe.run(page, context=part).response["violations"]
             serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
             assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in serious] == []

@@ -18,12 +18,10 @@ from ..settings import BACKENDS
 from .entries import fingerprint, of_split, select
 from .journal import write_json
 from .report import RULES
-from .results import LADDER, VERSION, read_ladder
+from .results import LADDER, SHIPPED, VERSION, read_ladder
 from .rows import DIFFERENCES, ROWS, Difference, Row, paper_difference
 from .rungs import Measured
 from .statistics import means_of_kinds
-
-SHIPPED = "shipped"  # the training seed whose weights are in assets
 
 
 class Ladder:

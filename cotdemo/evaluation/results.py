@@ -12,6 +12,7 @@ from .report import RULES
 
 LADDER, CURVES = "cotdemo-ladder", "cotdemo-curves"
 VERSION = 1
+SHIPPED = "shipped"  # the training seed whose weights are in assets
 
 
 def read_ladder(file: Path) -> dict[str, Any]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .ladder import SHIPPED
 from .report import RULES
-from .results import read_ladder
+from .results import SHIPPED, read_ladder
 from .rows import paper
 from .statistics import OVERALL
 

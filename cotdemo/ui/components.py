@@ -139,6 +139,22 @@ class Choices(gr.HTML):
         )
 
 
+class Results(gr.HTML):
+    """Measured figures (``cotdemo.ui.measured``), which do not change. Its colours and resets are the viewer's."""
+
+    def __init__(self, value: str = "", *, ladder: dict[str, Any], curves: dict[str, Any], **options: Any):
+        super().__init__(
+            value=value,
+            html_template="",
+            js_on_load=joined("results.js", "mountResults(element, props);"),
+            head=_style("results.css"),
+            apply_default_css=False,
+            ladder=ladder,
+            curves=curves,
+            **options,
+        )
+
+
 class Heading(gr.HTML):
     """The page's title, and its style sheet."""
 

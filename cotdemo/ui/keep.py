@@ -25,7 +25,6 @@ from ..trace import Trace, answer
 from .form import Update, buttons, filled, left_out
 from .session import Run, Runs, notice
 
-RUNS = Path(__file__).parents[2] / "assets" / "runs"
 UNDER_WAY = "A run is under way: press Stop, or wait for it to end, and open it then."
 
 
@@ -128,7 +127,7 @@ class Keep:
         ]
 
 
-def recorded_runs(backend: str, first: Path | None = None, folder: Path = RUNS) -> dict[str, Trace]:
+def recorded_runs(backend: str, folder: Path, first: Path | None = None) -> dict[str, Trace]:
     """The runs of a folder that ``backend`` painted, by their files' names, ``first`` in front of them."""
     traces = {path.stem: Trace.load(path) for path in ([first] if first else []) + sorted(folder.glob("*.json"))}
     return {name: trace for name, trace in traces.items() if trace.started.backend == backend}

@@ -1,64 +1,31 @@
-"""The page: Gradio Blocks over the event stream of a search. ``build_demo`` builds the interface and loads nothing."""
+"""The page: Gradio Blocks, a tab for each thing one can do here. ``build_demo`` builds it and loads no model."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
-from functools import wraps
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ..errors import UserError
-from ..settings import BACKENDS, GUIDANCE, MAX_PROMPT, PATHS, SEED, STEPS, TEMPERATURE
+from ..settings import BACKENDS
 from ..trace import MAX_BYTES
-from .components import Choices, Estimate, Gallery, Heading, Share, Viewer
-from .form import FIELDS, NUMBERS, Update
-from .handlers import Handlers, words_for
-from .keep import portrait, recorded_runs
+from . import results_tab, run_tab
+from .components import Heading, joined
+from .handlers import Handlers
+from .keep import recorded_runs
+from .tab import Page, Tab
 from .theme import theme
 
-COMPUTES = {"concurrency_limit": None, "api_visibility": "private"}  # one at a time, but by ``cotdemo.ui.line``
-QUICK = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+ASSETS = Path(__file__).parents[2] / "assets"
 
-# One prompt of each of GenEval's six kinds; the third is in the form at first.
-EXAMPLES = {
-    "mini": (
-        "a photo of a star",
-        "a photo of a heart and a moon",
-        "a photo of three hearts",
-        "a photo of a green house",
-        "a photo of a tree left of a star",
-        "a photo of a yellow star and a purple moon",
-        "a photo of two red stars",
-    ),
-    "show-o": (
-        "a photo of a bench",
-        "a photo of a cat and a bicycle",
-        "a photo of three clocks",
-        "a photo of a green umbrella",
-        "a photo of a dog left of a chair",
-        "a photo of a red apple and a blue cup",
-    ),
-}
-ABOUT = {
-    "mini": "**mini**, the embedded model: Show-o, its tokenizer and the judge in small, trained by this project on a "
-    "little world of coloured objects. It runs on any CPU and paints nothing but that world.",
-    "show-o": "**show-o**, the released Show-o at 256 x 256 pixels with the released PARM judge. It paints anything.",
-    "show-o-512": "**show-o-512**, the released Show-o at 512 x 512 pixels with the released PARM judge. It paints "
-    "anything.",
-}
-NOT_LOADED = "The model loads when the page is first opened; you can press Run at once."
-
-FORM = f"""(prompt, choice, ...numbers) => {{
-  const form = {{ prompt, ...choice }};
-  {json.dumps(NUMBERS)}.forEach((name, place) => {{ form[name] = numbers[place]; }});
-  return [form, form];
-}}"""
+# In the order of the tab bar; the address names all but the first: .../#results
+TABS = (
+    Tab("run", "Run", run_tab.build),
+    Tab("results", "Results", results_tab.build),
+)
+FOLLOW_ADDRESS = "() => {" + joined("tabs.js", 'followAddress(document.getElementById("cot-tabs"));') + "}"
 
 
 def build_demo(
@@ -67,112 +34,27 @@ def build_demo(
     *,
     device: str | None = None,
     recorded: Path | None = None,
+    assets: Path = ASSETS,
 ) -> gr.Blocks:
     """The page for one backend. Raises UserError for a backend that there is not.
 
     ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device``); it is called in the
     background once the page has been opened. ``recorded`` is a trace file to show first, by default the first of
-    ``assets/runs`` that this backend painted.
+    ``runs`` in ``assets`` that this backend painted. ``assets`` also holds what was measured: ladder.json, curves.json.
     """
     if backend_name not in BACKENDS:
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
-    runs = recorded_runs(backend_name, recorded)
+    runs = recorded_runs(backend_name, assets / "runs", recorded)
     handlers = Handlers(backend_name, load or _loading(backend_name, device), runs)
-    keep = handlers.keep
-    limits, examples = BACKENDS[backend_name], EXAMPLES.get(backend_name, EXAMPLES["show-o"])
-    start = {
-        "prompt": examples[2], "method": "parm", "model": "base", "paths": 8, "steps": limits.steps,
-        "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0,
-    }  # fmt: skip
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
-        run_id = gr.State(None)
+        page = Page(demo, handlers, assets)
         Heading(backend=backend_name)
-        with gr.Row(elem_id="cot-page", equal_height=False):
-            with gr.Column(elem_id="cot-side"):
-                prompt = gr.Textbox(
-                    value=examples[2], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2,
-                    max_lines=4, container=False, show_label=False, elem_id="prompt",
-                )  # fmt: skip
-                with gr.Row(elem_id="cot-buttons"):
-                    run = gr.Button("Run", variant="primary", min_width=90, scale=2, elem_id="run")
-                    stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="stop")
-                    reflect = gr.Button("Reflect", min_width=70, elem_id="reflect")
-                estimate = Estimate(start, backend=backend_name, elem_id="estimate")
-                anyway = gr.Button("Repaint anyway", visible=False, elem_id="anyway")
-                with gr.Row(elem_id="cot-chips"):
-                    for example in examples:
-                        chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
-                        chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
-                choice = Choices({"method": "parm", "model": "base"}, backend=backend_name, elem_id="choice")
-                with gr.Accordion("Paths, steps, guidance, seed", open=False, elem_id="cot-settings"):
-                    paths = gr.Slider(*PATHS, value=8, step=1, label="Paths", info="pictures tried", elem_id="paths")
-                    steps = gr.Slider(*STEPS, value=limits.steps, step=1, label="Steps", info="from noise to picture")
-                    guidance = gr.Slider(
-                        *GUIDANCE, value=limits.guidance, step=0.05, label="Guidance", info="pull towards the prompt"
-                    )
-                    temperature = gr.Slider(
-                        *TEMPERATURE, value=limits.temperature, step=0.1, label="Temperature", info="noise in keeping"
-                    )
-                    seed = gr.Number(0, label="Seed", precision=0, minimum=SEED[0], maximum=SEED[1], elem_id="seed")
-                    fresh = gr.Checkbox(True, label="A new seed for every run", elem_id="fresh")
-                with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
-                    about = gr.Markdown(f"{ABOUT[backend_name]}\n\n{NOT_LOADED}")
-            with gr.Column(elem_id="cot-main"):
-                gallery = Gallery(next(iter(runs), ""), runs=keep.cards(), elem_id="gallery")
-                viewer = Viewer(
-                    keep.first_message, resend=handlers.resend, trace=keep.trace, table=keep.table, elem_id="viewer"
-                )
-            with gr.Column(elem_id="cot-keep"):
-                picture = gr.Image(
-                    portrait(keep.first.events), label="Chosen picture", format="png", interactive=False,
-                    height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"],
-                    elem_id="picture",
-                )  # fmt: skip
-                opened = gr.UploadButton(
-                    "Open a trace or a picture", file_types=[".json", ".png"], size="sm", elem_id="open"
-                )
-                share = Share(start, backend=backend_name, elem_id="share")
-
-        # before the buttons' events, which would take these names, private as they are
-        gr.api(handlers.api_generate, api_name="generate", concurrency_limit=None)
-        gr.api(handlers.api_reflect, api_name="reflect", concurrency_limit=None)
-
-        names = {
-            "run_id": run_id, "prompt": prompt, "choice": choice, "paths": paths, "steps": steps, "guidance": guidance,
-            "temperature": temperature, "seed": seed, "fresh": fresh, "viewer": viewer, "picture": picture, "run": run,
-            "stop": stop, "reflect": reflect, "anyway": anyway, "estimate": estimate,
-            "gallery": gallery,
-        }  # fmt: skip
-        settings = [prompt, choice, paths, steps, guidance, temperature, seed]
-
-        def to(*wanted: str) -> list[Any]:
-            return [names[name] for name in wanted]
-
-        controls = ("viewer", "run", "stop", "reflect", "anyway")
-        painting = gr.on(
-            [run.click, prompt.submit], _named(handlers.paint, names), [*settings, fresh],
-            to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
-        )  # fmt: skip
-        reflections = [
-            button.click(
-                _named(handler, names),
-                run_id,
-                to(*controls, "picture", "estimate"),
-                show_progress="hidden",
-                **COMPUTES,
-            )  # fmt: skip
-            for button, handler in ((reflect, handlers.reflect), (anyway, handlers.reflect_anyway))
-        ]
-        stop.click(_named(handlers.stop, names), run_id, to(*controls), cancels=[painting, *reflections], **QUICK)
-        opens = to(*controls, "run_id", "picture", "gallery", *FIELDS)
-        opened.upload(_named(keep.open_file, names), [opened, run_id], opens, **QUICK)
-        gallery.select(_named(keep.open_recorded, names), [gallery, run_id], opens, **QUICK)
-        changes = [part.change for part in settings]
-        gr.on(changes, None, settings, [estimate, share], js=FORM, api_visibility="private")
-        demo.load(_named(handlers.prefill, names), None, to(*FIELDS, "viewer"), **QUICK)
-        demo.load(_named(handlers.rates, names), None, estimate, **QUICK)
-        demo.load(_tell_of(handlers, backend_name), None, about, **QUICK)
+        with gr.Tabs(elem_id="cot-tabs"):
+            for tab in TABS:
+                with gr.Tab(tab.label, id=tab.name, elem_id=f"{tab.name}-tab"):
+                    tab.build(page)
+        demo.load(None, js=FOLLOW_ADDRESS, api_visibility="private")
     return demo.queue(max_size=20)
 
 
@@ -190,47 +72,3 @@ def _loading(backend_name: str, device: str | None) -> Callable[[], Any]:
         return backend
 
     return load
-
-
-def _named(handler: Callable[..., Update | Iterator[Update]], names: dict[str, Any]) -> Callable[..., Any]:
-    """A handler whose updates are by name, as Gradio wants it: by component. What is not named stays as it is."""
-
-    def placed(update: Update) -> dict[Any, Any]:
-        return {names[name]: value for name, value in update.items()} or gr.skip()
-
-    if inspect.isgeneratorfunction(handler):
-
-        @wraps(handler)  # Gradio reads the handler's own signature: one that names the request is given it
-        def stream(*values: Any) -> Iterator[dict[Any, Any]]:
-            with closing(handler(*values)) as updates:
-                for update in updates:
-                    yield placed(update)
-
-        named = stream
-    else:
-
-        @wraps(handler)
-        def once(*values: Any) -> dict[Any, Any]:
-            return placed(handler(*values))
-
-        named = once
-    return named
-
-
-def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:
-    """Begins to load, and says when it is done. No thread waits meanwhile."""
-
-    async def tell() -> AsyncIterator[str]:
-        loader = handlers.loader
-        loader.start()
-        while not loader.settled:
-            await asyncio.sleep(0.25)
-        if not loader.ready:
-            yield f"{ABOUT[backend_name]}\n\nIt could not be loaded: {words_for(loader.error)}"
-            return
-        backend = loader.backend
-        words = f" It knows {len(backend.words)} words: {', '.join(backend.words)}." if backend.words else ""
-        hashes = ", ".join(f"{part} `{value}`" for part, value in backend.weights.items())
-        yield f"{ABOUT[backend_name]}{words}\n\nLoaded in {loader.seconds:.1f} s. Weights: {hashes}."
-
-    return tell

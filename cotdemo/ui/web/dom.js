@@ -2,7 +2,15 @@
 
 // `make("td", {class: "cell", onclick: f}, "text", child, ...)`
 export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
+  return furnish(document.createElement(tag), attributes, children);
+}
+
+// The same for SVG.
+export function shape(tag, attributes = {}, ...children) {
+  return furnish(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function furnish(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
@@ -27,15 +35,7 @@ export function toggle(element, shown) {
 
 // A small picture made of one path, drawn in the colour of the text around it.
 export function icon(path) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("class", "cot-icon");
-  const shape = document.createElementNS(space, "path");
-  shape.setAttribute("d", path);
-  svg.append(shape);
-  return svg;
+  return shape("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: "cot-icon" }, shape("path", { d: path }));
 }
 
 export const ICONS = {

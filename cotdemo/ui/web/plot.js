@@ -1,0 +1,133 @@
+// A chart of lines with interval bands. It draws what it is told, says which point is pointed at or reached by the
+// arrow keys, and marks the points it is told to mark; what is said of them is not its business.
+
+import { make, setAttribute, shape, toggle } from "./dom.js";
+import { markOf, seriesOf } from "./series.js";
+
+const HEIGHT = 280;
+const MARGIN = { top: 10, right: 14, bottom: 42, left: 46 };
+const REACH = 40; // pixels from a point at which the pointer means it
+
+let plots = 0;
+
+export class Plot {
+  // `onPoint({name, at}, box)` is called with the place of the point in the viewport; `onPoint(null)` when there is none.
+  constructor({ title, about, onPoint }) {
+    this.onPoint = onPoint;
+    this.name = title;
+    const id = `cot-plot-${(plots += 1)}`;
+    this.svg = shape("svg", { role: "img", "aria-labelledby": `${id}-title ${id}-desc`, height: HEIGHT });
+    this.text = [shape("title", { id: `${id}-title` }, title), shape("desc", { id: `${id}-desc` }, about)];
+    this.area = make(
+      "div",
+      { class: "cot-plot", tabindex: 0, role: "application", "aria-roledescription": "chart", "aria-label": `${title}. Arrow keys go from point to point.` },
+      this.svg,
+    );
+    this.element = make("figure", { class: "cot-chart" }, make("figcaption", {}, title), this.area);
+    this.marked = null;
+    this.listen();
+    new ResizeObserver(() => this.shown && this.draw(this.shown)).observe(this.area);
+  }
+
+  // {x, y: {scale, domain, ticks, words, label}, series: [{name, points: [{at, x, y, low, high}]}], level: {y, label}}
+  draw(shown) {
+    this.shown = shown;
+    const width = this.area.clientWidth;
+    if (!width) return; // in a tab that is not open
+    setAttribute(this.svg, "width", width);
+    const { x, y, level } = shown;
+    this.x = x.scale(x.domain, [MARGIN.left, width - MARGIN.right]);
+    this.y = y.scale(y.domain, [HEIGHT - MARGIN.bottom, MARGIN.top]);
+    this.points = shown.series.flatMap(({ name, points }) => points.map((point) => ({ ...point, name, left: this.x(point.x), top: this.y(point.y) })));
+    this.cross = shape("line", { class: "cot-cross", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
+    this.rings = shape("g");
+    this.svg.replaceChildren(
+      ...this.text, this.grid(width, x, y), ...(level ? [this.level(width, level)] : []), this.cross,
+      shape("g", {}, ...shown.series.map((one) => this.band(one))), shape("g", {}, ...shown.series.map((one) => this.line(one))), this.rings,
+    );
+    this.mark(this.marked);
+  }
+
+  grid(width, x, y) {
+    const bottom = HEIGHT - MARGIN.bottom;
+    const across = y.ticks.map((tick) => shape(
+      "g", { transform: `translate(0 ${this.y(tick)})` },
+      shape("line", { class: "cot-gridline", x1: MARGIN.left, x2: width - MARGIN.right }), shape("text", { x: MARGIN.left - 8, dy: "0.35em", "text-anchor": "end" }, y.words(tick)),
+    ));
+    const down = x.ticks.map((tick) => shape(
+      "g", { transform: `translate(${this.x(tick)} ${bottom})` },
+      shape("line", { class: "cot-axis-tick", y2: 5 }), shape("text", { y: 19, "text-anchor": "middle" }, x.words(tick)),
+    ));
+    const label = shape("text", { class: "cot-axis-label", x: (MARGIN.left + width - MARGIN.right) / 2, y: HEIGHT - 5, "text-anchor": "middle" }, x.label);
+    return shape("g", { class: "cot-grid" }, ...across, ...down, label);
+  }
+
+  level(width, { y, label }) {
+    return shape(
+      "g", { class: "cot-level", transform: `translate(0 ${this.y(y)})` },
+      shape("line", { x1: MARGIN.left, x2: width - MARGIN.right }), shape("text", { x: width - MARGIN.right, y: -6, "text-anchor": "end" }, label),
+    );
+  }
+
+  band({ name, points }) {
+    const known = points.filter((point) => point.low !== undefined);
+    const place = (value) => (point) => `${this.x(point.x).toFixed(1)} ${this.y(point[value]).toFixed(1)}`;
+    const outline = [...known.map(place("high")), ...known.toReversed().map(place("low"))].join("L");
+    return shape("path", { class: "cot-band", "data-tone": seriesOf(name).tone, d: known.length ? `M${outline}z` : "" });
+  }
+
+  line({ name, points }) {
+    const style = seriesOf(name);
+    const path = points.map((point) => `${this.x(point.x).toFixed(1)} ${this.y(point.y).toFixed(1)}`).join("L");
+    const marks = points.map((point) => markOf(style, { transform: `translate(${this.x(point.x).toFixed(1)} ${this.y(point.y).toFixed(1)})` }));
+    return shape("g", { "data-series": name }, shape("path", { class: "cot-line", "data-tone": style.tone, "stroke-dasharray": style.dash || null, d: path ? `M${path}` : "" }), ...marks);
+  }
+
+  // Rings the points at `at`, that of `name` more strongly; nothing for null.
+  mark(marked) {
+    this.marked = marked;
+    const here = (marked && this.points?.filter((point) => point.at === marked.at)) ?? [];
+    const chosen = here.find((point) => point.name === marked.name);
+    this.rings?.replaceChildren(...here.map((point) => shape("circle", { class: "cot-ring", "data-tone": seriesOf(point.name).tone, cx: point.left, cy: point.top, r: point === chosen ? 9 : 6 })));
+    if (this.cross) toggle(this.cross, Boolean(chosen));
+    if (chosen) for (const end of ["x1", "x2"]) setAttribute(this.cross, end, chosen.left);
+    for (const line of this.svg.querySelectorAll("[data-series]")) setAttribute(line, "data-dim", marked && line.dataset.series !== marked.name ? "true" : null);
+  }
+
+  listen() {
+    this.area.addEventListener("pointermove", (event) => this.nearest(event));
+    this.area.addEventListener("pointerdown", (event) => this.nearest(event));
+    this.area.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && this.onPoint(null));
+    this.area.addEventListener("focus", () => this.area.matches(":focus-visible") && this.points?.length && this.reach(this.points[0]));
+    this.area.addEventListener("blur", () => this.onPoint(null));
+    this.area.addEventListener("keydown", (event) => this.pressed(event));
+  }
+
+  nearest(event) {
+    const box = this.svg.getBoundingClientRect();
+    const far = (point) => Math.hypot(point.left - (event.clientX - box.left), point.top - (event.clientY - box.top));
+    const point = (this.points ?? []).reduce((best, one) => (best && far(best) <= far(one) ? best : one), null);
+    if (point && far(point) <= REACH) this.reach(point);
+    else this.onPoint(null);
+  }
+
+  reach(point) {
+    const box = this.svg.getBoundingClientRect();
+    const [left, top] = [box.left + point.left, box.top + point.top];
+    this.onPoint({ name: point.name, at: point.at }, { left: left + 16, top: top - 8, bottom: top + 8 });
+  }
+
+  // Left and right along a line, up and down from line to line.
+  pressed(event) {
+    const steps = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (!(event.key in steps) || !this.points?.length) return;
+    event.preventDefault();
+    const [along, across] = steps[event.key];
+    const lines = this.shown.series.filter(({ points }) => points.length);
+    const from = Math.max(0, lines.findIndex(({ name }) => name === this.marked?.name));
+    const line = lines[(from + across + lines.length) % lines.length];
+    const at = line.points.findIndex((point) => point.at === this.marked?.at);
+    const next = line.points[Math.min(Math.max(at + along, 0), line.points.length - 1)];
+    this.reach(this.points.find((point) => point.name === line.name && point.at === next.at));
+  }
+}

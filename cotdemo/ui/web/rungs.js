@@ -1,0 +1,66 @@
+// Rows and differences of the ladder for one kind and one rule: no drawing.
+
+const SHIPPED = "shipped";
+const FAMILIES = [
+  ["The plain generator, and choosing among its paths", ["base"]],
+  ["A generator aligned to preferences", ["dpo", "dpo-iter", "dpo-iter-parm"]],
+  ["A generator that repaints", ["self-correct"]],
+];
+
+// [{heading, rungs}]: what has the same kind of generator together, in the order of the table.
+export function families(ladder, kind, rule) {
+  const all = rungs(ladder, kind, rule);
+  const known = FAMILIES.flatMap(([, models]) => models);
+  const groups = FAMILIES.map(([heading, models]) => ({ heading, rungs: all.filter((one) => models.includes(one.model)) }));
+  groups.push({ heading: "Others", rungs: all.filter((one) => !known.includes(one.model)) });
+  return groups.filter((group) => group.rungs.length > 0);
+}
+
+// One for every name: the shipped row, and under `seeds` what other training seeds came to.
+export function rungs(ladder, kind, rule) {
+  return byName(ladder.rows, (row) => row.name).map((rows) => {
+    const row = rows.find((one) => one.seed === SHIPPED) ?? { ...rows[0], accuracy: undefined, missing: "not measured with the shipped weights" };
+    return {
+      ...row,
+      here: row.accuracy?.[rule][kind] ?? null,
+      right: row.accuracy ? rightOf(row, ladder.pictures, kind, rule) : null,
+      reported: row.paper?.[kind] ?? null,
+      seeds: seedsOf(rows, kind, rule),
+    };
+  });
+}
+
+// The same for differences; one that is there for a training seed only has no figure `here`.
+export function gains(ladder, kind, rule) {
+  return byName(ladder.differences, (one) => one.label).map((all) => ({
+    ...all[0],
+    here: all.find((one) => one.seed === SHIPPED)?.accuracy[rule][kind] ?? null,
+    reported: all[0].paper[kind] ?? null,
+    seeds: seedsOf(all, kind, rule),
+  }));
+}
+
+// Whether a difference can be told from none: its interval leaves out 0.
+export function isTold([, low, high]) {
+  return low > 0 || high < 0;
+}
+
+// [right, of]: how many pictures; null where their number is not known or not whole.
+function rightOf(row, pictures, kind, rule) {
+  if (!pictures || !row.pictures) return null;
+  const kinds = kind === "overall" ? Object.keys(pictures) : [kind];
+  const counts = kinds.map((one) => [Math.round(row.accuracy[rule][one][0] * pictures[one] * row.pictures), pictures[one] * row.pictures]);
+  return counts.reduce(([right, of], [more, all]) => [right + more, of + all], [0, 0]);
+}
+
+function seedsOf(rows, kind, rule) {
+  return rows
+    .filter((one) => one.seed !== SHIPPED && one.accuracy)
+    .map((one) => ({ seed: one.seed, here: one.accuracy[rule][kind] }));
+}
+
+function byName(list, nameOf) {
+  const groups = new Map();
+  for (const one of list) groups.set(nameOf(one), [...(groups.get(nameOf(one)) ?? []), one]);
+  return [...groups.values()];
+}

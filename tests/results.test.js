@@ -1,0 +1,120 @@
+// The Results tab without a browser - scales, figures, rows and differences of the ladder - and the tab bar's address.
+"use strict";
+const test = require("node:test");
+const assert = require("node:assert/strict");
+
+const WEB = "../cotdemo/ui/web";
+const scale = import(`${WEB}/scale.js`);
+const figures = import(`${WEB}/figures.js`);
+const rungs = import(`${WEB}/rungs.js`);
+const tabs = import(`${WEB}/tabs.js`);
+
+// Estimates of one kind beside "overall", the same by both rules but for `strict`.
+const accuracy = (counting, strict = counting) => Object.fromEntries(
+  [["geneval", counting], ["strict", strict]].map(([rule, value]) => [rule, { overall: [value, value - 0.1, value + 0.1], counting: [value, value - 0.1, value + 0.1], colors: [1, 1, 1] }]),
+);
+const row = (more = {}) => ({
+  name: "parm", label: "PARM", model: "base", seed: "shipped", paths: 20, missing: "", paper: { overall: 0.67, counting: null },
+  accuracy: accuracy(0.6, 0.5), pictures: 1, operations: null, seconds: 1, ...more,
+});
+const gain = (more = {}) => ({ label: "PARM - plain", of: "parm", minus: "plain", seed: "shipped", paper: { overall: 0.14 }, accuracy: accuracy(0.2), ...more });
+const ladder = (more = {}) => ({ kinds: ["counting", "colors"], pictures: { counting: 20, colors: 10 }, rows: [row()], differences: [gain()], ...more });
+
+test("linear and logarithmic scales go from end to end, also upwards", async () => {
+  const { linear, logarithmic } = await scale;
+  assert.deepEqual([0, 5, 10].map(linear([0, 10], [100, 0])), [100, 50, 0]);
+  assert.deepEqual([1, 4, 16].map(logarithmic([1, 16], [0, 40])).map(Math.round), [0, 20, 40]);
+  assert.equal(linear([3, 3], [10, 20])(3), 10); // one value has a place, not none
+});
+
+test("ticks are round numbers within the domain", async () => {
+  const { ticks } = await scale;
+  assert.deepEqual(ticks(0, 1), [0, 0.2, 0.4, 0.6, 0.8, 1]);
+  assert.deepEqual(ticks(-0.1, 0.5), [0, 0.2, 0.4]);
+  assert.deepEqual(ticks(0.4, 1), [0.4, 0.6, 0.8, 1]);
+  assert.deepEqual(ticks(1, 18, 8), [5, 10, 15]);
+});
+
+test("on a logarithmic axis they are 1, 2, 5 and their tens", async () => {
+  const { doublings } = await scale;
+  assert.deepEqual(doublings(1, 32), [1, 2, 5, 10, 20]);
+  assert.deepEqual(doublings(9.4, 600), [10, 20, 50, 100, 200, 500]);
+});
+
+test("a domain holds all values in whole steps", async () => {
+  const { around } = await scale;
+  assert.deepEqual(around([0.53, 0.98], 0.1), [0.5, 1]);
+  assert.deepEqual(around([-0.02, 0.31, 0], 0.1), [-0.1, 0.4]);
+  assert.deepEqual(around([0, 0.3], 0.1), [0, 0.3]);
+});
+
+test("figures are written as the README writes them", async () => {
+  const { share, difference, interval, reported, tickWords } = await figures;
+  assert.deepEqual([0, 0.8883, 1, -0.012].map(share), [".000", ".888", "1.000", "−.012"]);
+  assert.deepEqual([0.2934, -0.05, 0].map(difference), ["+.293", "−.050", "+.000"]);
+  assert.equal(interval([0.5, 0.4, 0.61]), "[.400, .610]");
+  assert.equal(interval([0.1, -0.1, 0.3], difference), "[−.100, +.300]");
+  assert.deepEqual([reported(0.67), reported(0.14, true), reported(-0.03, true)], [".67", "+.14", "−.03"]);
+  assert.deepEqual([-0.2, 0, 0.2, 1].map((value) => tickWords(value, true)), ["−.2", "0", "+.2", "+1"]);
+});
+
+test("operations are said in the unit that fits", async () => {
+  const { operations, seconds, total } = await figures;
+  assert.deepEqual([8.94e10, 4.2e9, 1.5e12, 300].map(operations), ["89 GFLOP", "4.2 GFLOP", "1.5 TFLOP", "0.0 MFLOP"]);
+  assert.deepEqual([0.784, 12.04].map(seconds), ["0.78 s", "12.0 s"]);
+  assert.equal(total({ generator: 1, decoder: 2, judge: 3 }), 6);
+});
+
+test("kinds have words, and one that is not known keeps its name", async () => {
+  const { kindWords } = await figures;
+  assert.deepEqual(["overall", "color_attr", "constructor"].map(kindWords), ["overall", "colour attribution", "constructor"]);
+});
+
+test("kind and rule choose a row's figure, the paper's and how many pictures are right", async () => {
+  const { rungs: of } = await rungs;
+  const [overall] = of(ladder(), "overall", "geneval");
+  assert.deepEqual([overall.here[0], overall.reported, overall.right], [0.6, 0.67, [22, 30]]); // 12 of 20 and 10 of 10
+  const [counting] = of(ladder(), "counting", "strict");
+  assert.deepEqual([counting.here[0], counting.reported, counting.right], [0.5, null, [10, 20]]);
+});
+
+test("of several pictures a prompt all count, of two mixed numbers of paths none", async () => {
+  const { rungs: of } = await rungs;
+  assert.deepEqual(of(ladder({ rows: [row({ pictures: 4 })] }), "counting", "geneval")[0].right, [48, 80]);
+  assert.equal(of(ladder({ rows: [row({ pictures: null })] }), "counting", "geneval")[0].right, null);
+  assert.equal(of(ladder({ pictures: null }), "counting", "geneval")[0].right, null);
+});
+
+test("a missing row has no figure and says why", async () => {
+  const { rungs: of } = await rungs;
+  const [one] = of(ladder({ rows: [row({ missing: "not trained yet", accuracy: undefined })] }), "overall", "geneval");
+  assert.deepEqual([one.here, one.right, one.missing, one.reported], [null, null, "not trained yet", 0.67]);
+});
+
+test("training seeds stand under the shipped row, and without it for themselves alone", async () => {
+  const { rungs: of, gains } = await rungs;
+  const other = row({ seed: "2", accuracy: accuracy(0.7) });
+  const [both, ...more] = of(ladder({ rows: [row(), other] }), "counting", "geneval");
+  assert.deepEqual([both.here[0], both.seeds.map(({ seed, here }) => [seed, here[0]]), more], [0.6, [["2", 0.7]], []]);
+  const [alone] = of(ladder({ rows: [other] }), "counting", "geneval");
+  assert.deepEqual([alone.here, alone.seeds.length], [null, 1]);
+  const [difference] = gains(ladder({ differences: [gain({ seed: "2" })] }), "overall", "geneval");
+  assert.deepEqual([difference.here, difference.seeds[0].seed, difference.reported], [null, "2", 0.14]);
+});
+
+test("rows of the same sort of generator stand together, in the order of the table", async () => {
+  const { families } = await rungs;
+  const rows = [["plain", "base"], ["parm", "base"], ["dpo", "dpo"], ["dpo-iter+parm", "dpo-iter"], ["parm++", "self-correct"], ["new", "other"]];
+  const found = families(ladder({ rows: rows.map(([name, model]) => row({ name, model })) }), "overall", "geneval");
+  assert.deepEqual(found.map((group) => group.rungs.map(({ name }) => name)), [["plain", "parm"], ["dpo", "dpo-iter+parm"], ["parm++"], ["new"]]);
+});
+
+test("a difference is told from none where its interval leaves out 0", async () => {
+  const { isTold } = await rungs;
+  assert.deepEqual([[0.1, 0.01, 0.2], [-0.1, -0.2, -0.01], [0.1, -0.01, 0.2], [0, 0, 0]].map(isTold), [true, true, false, false]);
+});
+
+test("an address names a tab, or else the first is meant", async () => {
+  const { tabOf } = await tabs;
+  assert.deepEqual(["#results", "", "#other", "#<img src=x>"].map((hash) => tabOf(hash, ["run", "results"])), ["results", "run", "run", "run"]);
+});
