@@ -48,13 +48,12 @@ BACKENDS: Mapping[str, BackendLimits] = {
     "show-o-512": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=300),
 }
 
-_NOT_TRAINED = "these weights are not trained yet for the embedded model"
 _NOT_CORRECTING = "no self-correcting Show-o has been released; the mini backend has one"
 _NOT_REFLECTING = "no reflecting judge and no self-correcting Show-o have been released; the mini backend has both"
 
 # Why a model is not offered on a backend (absent: it is), and why a method is not.
 _MODELS_REFUSED: Mapping[str, Mapping[str, str]] = {
-    "mini": {"dpo-iter": _NOT_TRAINED, "dpo-iter-parm": _NOT_TRAINED},
+    "mini": {"dpo-iter-parm": "guided by PARM it has not come out better than unguided, so no weights are shipped yet"},
     "show-o": {
         "self-correct": _NOT_CORRECTING,
         **dict.fromkeys(("dpo", "dpo-iter", "dpo-iter-parm"), "the released DPO weights are not offered yet"),

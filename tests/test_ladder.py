@@ -119,7 +119,7 @@ def test_rows_are_measured_once_while_their_weights_are_the_same(root, few, kept
     ladder = climbed(root, names)
     rows = ladder.of(SHIPPED)
     assert list(rows) == names
-    assert "not offered" in rows["dpo-iter"]["missing"] and "accuracy" not in rows["dpo-iter"]
+    assert "are missing" in rows["dpo-iter"]["missing"] and "accuracy" not in rows["dpo-iter"]
     assert rows["plain"]["weights"].keys() == {"showo", "magvit"}
     assert rows["parm"]["weights"].keys() == {"showo", "magvit", "judge"}
     assert len(rows["plain"]["outcomes"]) == 2 and rows["parm"]["cost"]["operations"]["judge"] > 0

@@ -231,11 +231,12 @@ def test_an_example_fills_the_prompt_and_asks_the_server_nothing(visit):
         assert asked == []
 
 
-def test_what_is_not_offered_is_disabled_and_says_why(visit):
-    with visit() as page:
-        assert page.locator('#choice option[value="dpo-iter"]').is_disabled()
-        assert page.locator('#choice option[value="self-correct"]').is_enabled()
-        assert "not trained yet" in page.locator("#choice").inner_text()
+def test_what_is_not_offered_is_disabled_and_says_why(serve, tmp_path):
+    page = serve(tmp_path, "show-o")
+    page.get_by_role("tab", name="Run").click()
+    assert page.locator('#choice option[value="self-correct"]').is_disabled()
+    assert page.locator('#choice option[value="base"]').is_enabled()
+    assert "No self-correcting Show-o has been released" in page.locator("#choice").inner_text()
 
 
 def test_an_unknown_word_is_told_in_words_and_the_next_run_works(visit, site):
@@ -580,7 +581,7 @@ def share(page, kind: str) -> None:
     page.get_by_role("button", name=kind, exact=True).click()
 
 
-def test_the_link_is_copied_and_says_so_and_opens_the_same_form(visit):
+def test_the_link_is_copied_and_says_so_and_opens_the_same_form(visit, site):
     with visit(permissions=["clipboard-read", "clipboard-write"]) as page:
         page.fill("#prompt textarea", HOSTILE)
         share(page, "Link")
@@ -588,9 +589,9 @@ def test_the_link_is_copied_and_says_so_and_opens_the_same_form(visit):
         page.wait_for_selector(".cot-told:has-text('Copied')")
         link = page.evaluate("navigator.clipboard.readText()")
         assert link == page.locator(".cot-code").inner_text()
-        page.goto(link)
-        page.wait_for_function("text => document.querySelector('#prompt textarea')?.value === text", arg=HOSTILE)
-        assert page.locator('.cot[data-phase="finished"] .cot-recorded').is_visible()
+        with visit(link[len(site.url) :]) as opened:
+            opened.wait_for_function("text => document.querySelector('#prompt textarea')?.value === text", arg=HOSTILE)
+            assert opened.locator('.cot[data-phase="finished"] .cot-recorded').is_visible()
         page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
         share(page, "Shell")
         page.get_by_role("button", name="Copy", exact=True).click()
@@ -617,7 +618,7 @@ def test_the_time_is_told_once_it_is_known_and_a_limit_where_it_is_broken(visit)
 
 
 def test_who_waits_for_another_sees_the_place_in_the_line_and_can_leave(visit, site):
-    site.backend.pace = 0.25
+    site.backend.pace = 2.0  # long enough for the others to come, however slow the machine is
     with visit(small("orm", 4, 30)) as one, visit(small("orm", 2, 4)) as other:
         for page in (one, other):
             open_settings(page)
@@ -636,7 +637,7 @@ def test_who_waits_for_another_sees_the_place_in_the_line_and_can_leave(visit, s
 
 
 def test_who_closes_the_page_while_waiting_is_before_nobody(visit, site):
-    site.backend.pace = 0.25
+    site.backend.pace = 2.0  # long enough for the others to come, however slow the machine is
     with visit(small("orm", 4, 50)) as one:
         open_settings(one)
         filled(one, 3)
@@ -709,8 +710,8 @@ def serve(browser):
 
     served = []
 
-    def page_of(assets):
-        demo = build_demo("mini", Double, assets=assets)
+    def page_of(assets, backend="mini"):
+        demo = build_demo(backend, Double, assets=assets)
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         context = browser.new_context(viewport=DESKTOP)
         served.append((demo, context))

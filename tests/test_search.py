@@ -112,7 +112,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_computed():
         ("parm", "", {}),
         ("parm", "a photo of a zebra", {}),
         ("parm", PROMPT, {"paths": 33}),
-        ("parm", PROMPT, {"model": "dpo-iter"}),
+        ("parm", PROMPT, {"model": "sdxl"}),
     ]:
         with pytest.raises(UserError):
             search(method, studio, prompt, **settings)

@@ -204,7 +204,6 @@ def test_a_new_seed_is_drawn_and_shown_where_one_is_asked_for(handlers):
         ({0: 5}, "text"),
         ({1: None}, "method"),
         ({1: {"method": "parm", "model": "../../etc/passwd"}}, "model"),
-        ({1: {"method": "parm", "model": "dpo-iter"}}, "not offered"),
         ({2: 99}, "paths"),
         ({3: float("nan")}, "steps"),
         ({4: "much"}, "guidance"),
