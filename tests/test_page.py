@@ -629,6 +629,7 @@ def test_who_waits_for_another_sees_the_place_in_the_line_and_can_leave(visit, s
         assert other.locator("#stop").is_enabled() and cells(other, "decoded") > 8
         other.click("#stop")
         settled(other, "stopped")
+        quiet(other)  # Gradio takes no second click before it has heard that the first is cancelled
         run(other, "waiting")
         site.backend.pace = 0.01
         settled(other)
