@@ -14,20 +14,20 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from .errors import UserError
 from .events import (
+    QUESTIONS,
     Checked,
     Critiqued,
     Event,
     Judged,
     PathPruned,
     Progress,
-    Question,
     RoundStarted,
     RunFinished,
     RunStarted,
@@ -288,7 +288,7 @@ _SCHEMA: Mapping[type, Mapping[str, _Codec]] = {
     },
     Judged: {
         **_PLACE,
-        "question": _choice(get_args(Question)),
+        "question": _choice(QUESTIONS),
         "p_yes": _PROBABILITY,
         "p_no": _PROBABILITY,
         "answer": _choice(("yes", "no", "neither")),

@@ -11,12 +11,13 @@ numbered from 0 (round 0 paints, later rounds repaint after a critique). Picture
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 Method = Literal["baseline", "orm-zero-shot", "orm", "prm", "parm", "parm++"]
 Question = Literal["clarity", "potential", "outcome"]
+QUESTIONS: tuple[Question, ...] = get_args(Question)
 
 
 def _picture() -> np.ndarray | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .events import Checked, PathPruned, RoundStarted, Winner
+from .events import PathPruned, RoundStarted, Winner
 from .settings import verifier_of
-from .trace import Trace
+from .trace import Trace, truth
 
 PLAIN = "one path, unjudged"
 RANKED = "all painted to the end"
@@ -42,5 +42,5 @@ def is_right(trace: Trace, of_round: int | None = None) -> bool:
     """Whether the checker finds nothing wrong with the answer, or with the picture that a round chose."""
     winners = {event.round: event for event in trace.events if isinstance(event, Winner)}
     winner = trace.winner if of_round is None else winners[of_round]
-    words = [e for e in trace.events if isinstance(e, Checked) and (e.round, e.path) == (winner.round, winner.path)]
-    return bool(words) and words[-1].strict
+    checked = truth(trace.events, winner)
+    return checked is not None and checked.strict

@@ -7,9 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from .events import Checked, Event, Judged, PathPruned, RoundStarted, RunStarted, StepDecoded, Winner
+from .events import QUESTIONS, Checked, Event, Judged, PathPruned, RoundStarted, RunStarted, StepDecoded, Winner
 
-QUESTIONS = ("clarity", "potential", "outcome")
 RUN_COLUMNS = ("prompt", "method", "backend", "seed")  # in every row of a CSV file, so that files can be laid together
 COLUMNS = (
     *("round", "model", "path", "step", "masked", "mask_ratio", "confidence", "passes"),

@@ -118,6 +118,12 @@ class Trace:
         return csv_of(self.events)
 
 
+def truth(events: Sequence[Event], winner: Winner) -> Checked | None:
+    """What the checker says of a winner's picture; None where it was not asked."""
+    of = (e for e in reversed(events) if isinstance(e, Checked) and (e.round, e.path) == (winner.round, winner.path))
+    return next(of, None)
+
+
 def answer(events: Sequence[Event]) -> Winner | None:
     """The winner that the last ``RunFinished`` names; without one, the latest round's."""
     winners = {event.round: event for event in events if isinstance(event, Winner)}

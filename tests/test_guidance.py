@@ -12,6 +12,7 @@ import torch
 from cotdemo.training import dpo
 from cotdemo.training.guidance import completed, log_p_yes
 from cotdemo.training.loop import Schedule
+from cotdemo.training.preference import masked_logits
 
 PROMPTS = ["a photo of a red star", "a photo of two blue circles", "a photo of a red star and a blue circle"]
 
@@ -73,8 +74,7 @@ def test_guided_alignment_paints_what_the_guide_likes(tiny, tmp_path):
         masked = torch.ones_like(blank, dtype=torch.bool)
         prefixes = [vocabulary.prefix(pipeline.tokenizer(text).input_ids) for text in texts]
         ids = vocabulary.sequences(prefixes, blank.masked_fill(masked, -1))
-        hidden = pipeline.showo.hidden(ids, vocabulary.attention(ids))
-        logits = pipeline.showo.code_logits(hidden[:, -65:-1][masked])
+        logits = masked_logits(pipeline.showo, ids, masked)
         pixels = completed(pipeline.magvit, blank, masked, logits, torch.Generator().manual_seed(9))
         return log_p_yes(judge, pixels, texts).exp().mean().item()
 

@@ -12,6 +12,7 @@ import torch
 from golden import data, fill_by_rule
 from showo_cases import tiny_real
 
+from cotdemo.errors import UserError
 from cotdemo.generator.showo import Showo
 from cotdemo.training import dpo
 from cotdemo.training.loop import Schedule
@@ -119,7 +120,8 @@ def test_pairs_are_right_and_wrong_pictures_of_one_prompt():
 
 
 def test_prompts_whose_pictures_agree_give_no_pairs():
-    assert len(pairs_of(pool([[True, True], [False, False]]), most=1, seed=1)) == 0
+    with pytest.raises(UserError, match="nothing to prefer"):
+        pairs_of(pool([[True, True], [False, False]]), most=1, seed=1)
 
 
 def test_a_pool_is_the_same_each_time(tmp_path):

@@ -14,10 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..events import Judged, Question
+from ..events import QUESTIONS, Judged, Question
 
 Answer = Literal["yes", "no", "neither"]
-_QUESTIONS: tuple[Question, ...] = ("clarity", "potential", "outcome")
 
 NEVER_CLEAR = 1.0  # P(no) of a path that was never asked for its potential, in the released code and here
 
@@ -29,7 +28,7 @@ def likeliest(yes: bool, no: bool) -> Answer:
 
 def drawn(p_yes: float, p_no: float, key: tuple[int, int, int, int], question: Question) -> Answer:
     """A verdict drawn from the probabilities; the same ``key`` (seed, round, path, step) draws the same."""
-    draw = np.random.default_rng([*key, _QUESTIONS.index(question)]).random()
+    draw = np.random.default_rng([*key, QUESTIONS.index(question)]).random()
     return "yes" if draw < p_yes else "no" if draw < p_yes + p_no else "neither"
 
 

@@ -28,7 +28,7 @@ from .guidance import completed, log_p_yes
 from .loop import Schedule, fit, plain_attention
 from .pairs import Pairs
 from .parallel import share
-from .preference import dpo_loss, log_likelihood
+from .preference import dpo_loss, log_likelihood, masked_logits
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,9 @@ def train(
     def sequences(prompts: Sequence[str], codes: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
         return vocabulary.sequences([prefixes[prompt] for prompt in prompts], codes.masked_fill(masked, -1))
 
+    def unprompted(codes: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
+        return vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1))
+
     def preferences(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
         rows = torch.randint(len(pairs), (recipe.batch,), generator=rng).repeat_interleave(recipe.masks)
         masked = mask_codes(pairs.chosen[rows], rng)
@@ -109,13 +112,10 @@ def train(
         prompts = [pairs.prompts[row] for row in rows[own]]
         codes, masked = codes[own].to(device), masked[own].to(device)
 
-        def logits(ids: torch.Tensor) -> torch.Tensor:
-            hidden = model.hidden(ids, vocabulary.attention(ids))
-            return model.code_logits(hidden[:, -codes.shape[1] - 1 : -1][masked])
-
         with torch.no_grad():
-            away = logits(vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1)))
-        drawn_from = guided_logits(logits(sequences(prompts, codes, masked)), away, pipeline.config.guidance)
+            away = masked_logits(model, unprompted(codes, masked), masked)
+        towards = masked_logits(model, sequences(prompts, codes, masked), masked)
+        drawn_from = guided_logits(towards, away, pipeline.config.guidance)
         with torch.autocast(device.type, enabled=False):  # a judge judges in its own precision
             p_yes = log_p_yes(guide, completed(pipeline.magvit, codes, masked, drawn_from, rng), prompts).exp()
         return {"p_yes": p_yes.mean()}
@@ -135,7 +135,7 @@ def train(
         codes = pairs.chosen[torch.randint(len(pairs), (64,), generator=rng)]
         masked = mask_codes(codes, rng).to(device)
         codes = codes.to(device)
-        ids = vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1))
+        ids = unprompted(codes, masked)
         now, before = (log_likelihood(of, ids, codes, masked).mean().item() for of in (model, reference))
         return {"unconditional": now - before}
 

@@ -10,6 +10,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
+from ..errors import UserError
 from ..generator.pipeline import ShowoPipeline
 from ..judge.judge import Judge
 from ..world.checker_a import read
@@ -75,14 +76,18 @@ class Pairs:
 
 
 def pairs_of(pool: Pool, most: int, seed: int) -> Pairs:
-    """Up to ``most`` pairs of each prompt, no picture in two of them; prompts whose pictures agree give none."""
+    """Up to ``most`` pairs of each prompt, no picture in two of them; prompts whose pictures agree give none.
+
+    Raises UserError where none has both a right and a wrong picture.
+    """
     rng = np.random.default_rng([seed, 23])
-    none = np.zeros((0, pool.codes.shape[-1]), np.uint16)
-    prompts, chosen, rejected = [], [none], [none]
+    prompts, chosen, rejected = [], [], []
     for prompt, codes, right in zip(pool.prompts, pool.codes, pool.right):
         better, worse = (rng.permutation(np.flatnonzero(right == wanted)) for wanted in (True, False))
         for one, other in list(zip(better, worse))[:most]:
             prompts.append(str(prompt))
-            chosen.append(codes[[one]])
-            rejected.append(codes[[other]])
-    return Pairs(prompts, *(torch.from_numpy(np.concatenate(codes).astype(np.int64)) for codes in (chosen, rejected)))
+            chosen.append(codes[one])
+            rejected.append(codes[other])
+    if not prompts:
+        raise UserError("No prompt has both a right and a wrong picture: there is nothing to prefer.")
+    return Pairs(prompts, *(torch.from_numpy(np.stack(codes).astype(np.int64)) for codes in (chosen, rejected)))

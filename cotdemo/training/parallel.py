@@ -35,6 +35,11 @@ def device() -> str:
     return str(PartialState().device) if torch.cuda.is_available() else "cpu"
 
 
+def meet() -> None:
+    """Wait until all processes have come here."""
+    PartialState().wait_for_everyone()
+
+
 def agreed(value: Value) -> Value:
     """What the first process says, in all of them."""
     return broadcast_object_list([value])[0]

@@ -15,6 +15,12 @@ from torch.nn import functional as F
 from ..generator.showo import Showo
 
 
+def masked_logits(model: Showo, ids: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
+    """Logits over the codes ``(masked tokens, codes)`` where the pictures at the end of ``ids`` are ``masked``."""
+    hidden = model.hidden(ids, model.vocabulary.attention(ids))
+    return model.code_logits(hidden[:, -masked.shape[1] - 1 : -1][masked])
+
+
 def log_likelihood(
     model: Showo, ids: torch.Tensor, codes: torch.Tensor, masked: torch.Tensor, original: bool = False
 ) -> torch.Tensor:
@@ -24,14 +30,14 @@ def log_likelihood(
     ``original`` is the released code's: over the whole vocabulary, with the marks at both ends of the picture counted.
     """
     vocabulary, tokens = model.vocabulary, codes.shape[1]
-    hidden = model.hidden(ids, vocabulary.attention(ids))
     if not original:
-        logits = model.code_logits(hidden[:, -tokens - 1 : -1][masked]).float()
+        logits = masked_logits(model, ids, masked).float()
         each = -F.cross_entropy(logits, codes[masked], reduction="none")
         return torch.zeros(len(ids), device=ids.device).index_add(0, masked.nonzero()[:, 0], each)
     counted = F.pad(masked, (1, 1), value=True)
     wanted = F.pad(vocabulary.ids_of(codes), (1, 1))
     wanted[:, 0], wanted[:, -1] = vocabulary.soi, vocabulary.eoi
+    hidden = model.hidden(ids, vocabulary.attention(ids))
     logits = model.showo.lm_head(hidden[:, -tokens - 2 :]).float()
     each = -F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view(wanted.shape)
     return (each * counted).sum(1)

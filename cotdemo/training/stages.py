@@ -7,6 +7,7 @@ the steps and minutes it took, on what hardware, what it reached, and the hashes
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
@@ -275,14 +276,19 @@ def _aligned(source: str, *rounds: dpo.Recipe) -> Callable[[Stage], None]:
 
 
 def _between(stage: Stage, folder: str | Path, recipe: dpo.Recipe) -> Path:
-    """The generator after an earlier round, which stages and seeds share; it is kept among the work."""
-    kept = (stage.work.parent / f"aligned-{recipe.painted}-{stage.version(folder)}").resolve()
+    """The generator after an earlier round, which stages and seeds share; it is kept among the work.
+
+    The folder's name has hashes of what it was made by: the recipe, and the weights it began with.
+    """
+    digest = hashlib.sha256(json.dumps(asdict(recipe)).encode()).hexdigest()[:8]
+    kept = (stage.work.parent / f"aligned-{digest}-{stage.version(folder)}").resolve()
     if not parallel.agreed((kept / RECIPE).exists()):
         model, reached = _align(stage, folder, recipe, kept / "training")
         if parallel.first():
             model.half().save_pretrained(kept)
             record = {"recipe": asdict(recipe), "reached": reached}
             (kept / RECIPE).write_text(json.dumps(record) + "\n", encoding="utf-8")
+        parallel.meet()  # all go on from what the first process has written
     return kept
 
 
@@ -292,8 +298,6 @@ def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> 
     found = pairs.pairs_of(pool, recipe.most, recipe.painted)
     mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
     print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
-    if not len(found):
-        raise UserError("No prompt has both a right and a wrong picture: there is nothing to prefer.")
     guide = stage.judge("judge-guide") if recipe.guidance else None
     model = dpo.train(recipe, stage.pipeline(folder), found, work, guide, **stage.options)
     reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,

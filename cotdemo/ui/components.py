@@ -88,6 +88,12 @@ def _style(name: str) -> str:
     return f"<style>\n{_source(name)}</style>"
 
 
+def _drawn(module: str, call: str, style: str | None = None) -> dict[str, Any]:
+    """The options of a component that ``module`` draws, begun by ``call``; ``style`` is its sheet, if it has one."""
+    head = _style(style) if style else None
+    return {"html_template": "", "js_on_load": joined(module, call), "head": head, "apply_default_css": False}
+
+
 class Viewer(gr.HTML):
     """A run, as it is painted. Its value is the latest message of the stream (``cotdemo.ui.session.Run``), a text.
 
@@ -101,11 +107,8 @@ class Viewer(gr.HTML):
     ):  # fmt: skip
         super().__init__(
             value=value,
-            html_template="",
-            js_on_load=joined("viewer.js", "mount(element, props, watch, server);"),
-            head=_style("viewer.css"),
+            **_drawn("viewer.js", "mount(element, props, watch, server);", "viewer.css"),
             server_functions=[_function(resend), _function(trace), _function(table)],
-            apply_default_css=False,
             most_bytes=MAX_BYTES,
             **options,
         )
@@ -128,10 +131,7 @@ class Choices(gr.HTML):
         table = [{"method": offer.method, "model": offer.model, "reason": offer.reason} for offer in offers(backend)]
         super().__init__(
             value=value,
-            html_template="",
-            js_on_load=joined("choices.js", "mountChoices(element, props, watch);"),
-            head=_style("choices.css"),
-            apply_default_css=False,
+            **_drawn("choices.js", "mountChoices(element, props, watch);", "choices.css"),
             offers=table,
             methods=[[name, *words] for name, words in METHODS.items()],
             models=[[name, *words] for name, words in MODELS.items()],
@@ -145,10 +145,7 @@ class Results(gr.HTML):
     def __init__(self, value: str = "", *, ladder: dict[str, Any], curves: dict[str, Any], **options: Any):
         super().__init__(
             value=value,
-            html_template="",
-            js_on_load=joined("results.js", "mountResults(element, props);"),
-            head=_style("results.css"),
-            apply_default_css=False,
+            **_drawn("results.js", "mountResults(element, props);", "results.css"),
             ladder=ladder,
             curves=curves,
             **options,
@@ -182,10 +179,7 @@ class Estimate(gr.HTML):
         self.rates = rates or {}  # Gradio takes an update's values from attributes
         super().__init__(
             value=value,
-            html_template="",
-            js_on_load=joined("estimate.js", "mountEstimate(element, props, watch);"),
-            head=_style("keep.css"),
-            apply_default_css=False,
+            **_drawn("estimate.js", "mountEstimate(element, props, watch);", "keep.css"),
             rates=self.rates,
             limits={"backend": backend, "cap": BACKENDS[backend].cap, "prompt": MAX_PROMPT, "seed": SEED[1]},
             **options,
@@ -197,9 +191,12 @@ class Share(gr.HTML):
 
     def __init__(self, value: dict[str, Any] | None = None, *, backend: str, **options: Any):
         super().__init__(
-            value=value, html_template="", js_on_load=joined("share.js", "mountShare(element, props, watch);"),
-            apply_default_css=False, backend=backend, most=MAX_BYTES, **options,
-        )  # fmt: skip
+            value=value,
+            **_drawn("share.js", "mountShare(element, props, watch);"),
+            backend=backend,
+            most=MAX_BYTES,
+            **options,
+        )
 
 
 class Gallery(gr.HTML):
@@ -208,9 +205,7 @@ class Gallery(gr.HTML):
     def __init__(self, value: str = "", *, runs: list[dict[str, Any]], **options: Any):
         super().__init__(
             value=value,
-            html_template="",
-            js_on_load=joined("gallery.js", "mountGallery(element, props, trigger, watch);"),
-            apply_default_css=False,
+            **_drawn("gallery.js", "mountGallery(element, props, trigger, watch);"),
             runs=runs,
             **options,
         )

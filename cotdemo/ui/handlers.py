@@ -12,9 +12,9 @@ import gradio as gr
 
 from .. import search as searches
 from ..errors import UserError
-from ..events import Checked, Critiqued, Event, Judged, RoundStarted, RunFinished
+from ..events import Critiqued, Event, Judged, RoundStarted, RunFinished
 from ..settings import Settings
-from ..trace import Trace, answer
+from ..trace import Trace, answer, truth
 from .form import Update, buttons, chosen, from_address
 from .keep import Keep, png_bytes, portrait, settings_of
 from .line import Line, Place
@@ -132,9 +132,6 @@ class Handlers:
             raise UserError("This run is no longer kept here. Press Run again, or open its trace if you saved it.")
         return run
 
-    def _known(self, run_id: object) -> Run | None:
-        return self.runs.get(run_id) if isinstance(run_id, str) else None
-
     def stop(self, run_id: str | None) -> Update:
         """End the run within one step; what was painted stays on show."""
         run = self.runs.get(run_id)
@@ -147,7 +144,7 @@ class Handlers:
     def resend(self, request: object) -> list[str]:
         """Messages that the page has missed: ``{"run": id, "missing": [numbers]}``."""
         request = request if isinstance(request, Mapping) else {}
-        run, missing = self._known(request.get("run")), request.get("missing")
+        run, missing = self.runs.get(request.get("run")), request.get("missing")
         if run is None or not isinstance(missing, list):
             return []
         return run.resend([number for number in missing[:2000] if type(number) is int and number >= 0])
@@ -263,12 +260,12 @@ def verdict(events: list[Event] | tuple[Event, ...]) -> dict[str, Any]:
     winner, outcome = answer(events), final_outcome(events)
     if winner is None:
         return {}
-    truth = [e for e in events if isinstance(e, Checked) and (e.round, e.path) == (winner.round, winner.path)]
+    checked = truth(events, winner)
     return {
         "round": winner.round,
         "path": winner.path,
         "fallback": winner.fallback,
         "p_yes": outcome.p_yes if outcome else None,
         "answer": outcome.answer if outcome else None,
-        "truth": {name: getattr(truth[-1], name) for name in ("correct", "strict", "reason")} if truth else None,
+        "truth": {name: getattr(checked, name) for name in ("correct", "strict", "reason")} if checked else None,
     }

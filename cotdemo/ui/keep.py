@@ -107,7 +107,7 @@ class Keep:
         return trace.to_csv() if trace else ""
 
     def _kept(self, run_id: object) -> Trace | None:
-        run = self.first if run_id == self.first.id else self.runs.get(run_id) if isinstance(run_id, str) else None
+        run = self.first if run_id == self.first.id else self.runs.get(run_id)
         return Trace.of(list(run.events)) if run and run.events else None
 
     # -- the gallery

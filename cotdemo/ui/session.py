@@ -202,8 +202,10 @@ class Runs:
     def _bytes(self) -> int:
         return sum(run.picture_bytes for run in self._runs.values())
 
-    def get(self, id: str | None) -> Run | None:
+    def get(self, id: object) -> Run | None:
+        """The run of that id, which may be whatever a client sent."""
         with self._lock:
-            if id in self._runs:
-                self._runs.move_to_end(id)
-            return self._runs.get(id)
+            if not isinstance(id, str) or id not in self._runs:
+                return None
+            self._runs.move_to_end(id)
+            return self._runs[id]
