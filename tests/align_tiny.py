@@ -1,4 +1,4 @@
-"""Aligns a tiny generator; ``test_parallel.py`` starts it alone and under ``accelerate launch``."""
+"""Aligns a tiny generator; ``test_parallel.py`` starts it alone and as two processes."""
 
 import sys
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import tiny_mini
 import torch
 
-from cotdemo.training import dpo
+from cotdemo.training import dpo, parallel
 from cotdemo.training.loop import Schedule
 
 if __name__ == "__main__":
@@ -17,3 +17,4 @@ if __name__ == "__main__":
     pairs = dpo.Pairs(["a photo of a red star", "a photo of two blue circles"] * 3, *torch.randint(1024, (2, 6, 64)))
     schedule = Schedule(steps=6, lr=1e-3, warmup=1, half=False)
     dpo.train(replace(dpo.Recipe(), batch=4, masks=2, sft=0.0, schedule=schedule), pipeline, pairs, work, every=1)
+    (work / f"process-{parallel.team().process_index}").touch()

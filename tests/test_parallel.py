@@ -14,8 +14,8 @@ import tiny_mini
 from cotdemo.training import parallel
 
 SCRIPT = Path(__file__).with_name("align_tiny.py")
-TWO = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
-       "--mixed_precision", "no", "--dynamo_backend", "no")  # fmt: skip
+# what ``accelerate launch`` calls for several GPUs; without a GPU it starts one process, whatever it is asked for
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 
 
 def align(folder: Path, work: Path, *launcher: str) -> list[dict]:
@@ -25,6 +25,7 @@ def align(folder: Path, work: Path, *launcher: str) -> list[dict]:
     command = [sys.executable, *launcher, str(SCRIPT), str(folder), str(work)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(work.glob("process-*")) == [work / f"process-{index}" for index in range(2 if launcher else 1)]
     return [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
 
 
@@ -42,7 +43,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch):
     class Team:
         num_processes, process_index = 3, 1
 
-    monkeypatch.setattr(parallel, "PartialState", Team)
+    monkeypatch.setattr(parallel, "team", Team)
     assert parallel.share(12) == slice(4, 8)
     with pytest.raises(ValueError, match="shared out"):
         parallel.share(10)

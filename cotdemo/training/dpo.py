@@ -35,7 +35,8 @@ from .preference import dpo_loss, log_likelihood, masked_logits
 class Recipe:
     seed: int = 5
     painted: int = 5  # seed of the pictures, which the trainings of several seeds share
-    prompts: int = 1200  # of ``align``
+    prompts: int = 1200
+    splits: tuple[str, ...] = ("pretrain", "align")  # equally many prompts of each; the fewer, the more they are fitted
     paths: int = 8  # paintings of each
     most: int = 8  # pairs of one prompt
     beta: float = 0.1

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from accelerate.utils import gather_object
 
 from ..errors import UserError
@@ -17,6 +16,7 @@ from ..world.checker_a import read
 from ..world.geneval import judge_reading
 from ..world.prompts import parse
 from .arrays import Arrays
+from .parallel import team
 
 Label = Callable[[Sequence[str], np.ndarray], list[bool]]  # prompts and their pictures -> which are right
 _TOGETHER = 96  # paintings in one batch
@@ -44,7 +44,7 @@ def called_right(judge: Judge) -> Label:
 @torch.no_grad()
 def paint_pool(pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label) -> Pool:
     """``paths`` paintings of each of ``prompts``; several processes share them out."""
-    own = list(range(len(prompts)))[PartialState().process_index :: PartialState().num_processes]
+    own = list(range(len(prompts)))[team().process_index :: team().num_processes]
     rows = [(prompt, path) for prompt in own for path in range(paths)]
     codes, right = [], []
     for first in range(0, len(rows), _TOGETHER):

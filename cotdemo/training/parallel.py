@@ -16,28 +16,33 @@ from accelerate.utils import broadcast_object_list, reduce
 Value = TypeVar("Value")
 
 
+def team() -> PartialState:
+    """Which of how many processes this is. Without a GPU it has to be asked for the processor, or each is alone."""
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
 def share(count: int) -> slice:
     """Which of ``count`` rows are this process's own. Raises ValueError where they cannot be shared out equally."""
-    team = PartialState()
-    if count % team.num_processes:
-        raise ValueError(f"a batch of {count} cannot be shared out equally to {team.num_processes} processes")
-    each = count // team.num_processes
-    return slice(team.process_index * each, (team.process_index + 1) * each)
+    processes = team().num_processes
+    if count % processes:
+        raise ValueError(f"a batch of {count} cannot be shared out equally to {processes} processes")
+    each = count // processes
+    return slice(team().process_index * each, (team().process_index + 1) * each)
 
 
 def first() -> bool:
     """Whether this is the process that writes logs and checkpoints."""
-    return PartialState().is_main_process
+    return team().is_main_process
 
 
 def device() -> str:
     """This process's GPU where there is one, else the CPU."""
-    return str(PartialState().device) if torch.cuda.is_available() else "cpu"
+    return str(team().device) if torch.cuda.is_available() else "cpu"
 
 
 def meet() -> None:
     """Wait until all processes have come here."""
-    PartialState().wait_for_everyone()
+    team().wait_for_everyone()
 
 
 def agreed(value: Value) -> Value:
@@ -47,7 +52,7 @@ def agreed(value: Value) -> Value:
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Make every gradient the mean over all processes, in place."""
-    if PartialState().num_processes > 1:
+    if team().num_processes > 1:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = reduce(torch.cat([gradient.flatten() for gradient in gradients]), "mean")
         for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients])):

@@ -108,20 +108,23 @@ class Stage:
         self.made_from.update({folder: self.version(folder) for folder in found})
         return found
 
-    def pool(self, folder: str | Path, count: int, paths: int, seed: int) -> pairs.Pool:
+    def pool(self, folder: str | Path, recipe: dpo.Recipe) -> pairs.Pool:
         """Paintings by the generator in ``folder``, and which of them are right."""
-        file = self.work.parent / f"pool-{count}x{paths}-{seed}-{self.version(folder)}.npz"
+        of = f"{recipe.prompts}x{recipe.paths}-{'-'.join(recipe.splits)}-{recipe.painted}"
+        file = self.work.parent / f"pool-{of}-{self.version(folder)}.npz"
 
         def paint() -> pairs.Pool:
-            return pairs.paint_pool(self.pipeline(folder), self._prompts(count, seed), paths, seed, self._label())
+            prompts = self._prompts(recipe)
+            return pairs.paint_pool(self.pipeline(folder), prompts, recipe.paths, recipe.painted, self._label())
 
         return _kept(file, pairs.Pool, paint)
 
     def version(self, folder: str | Path) -> str:
         return weights_hash(self.root / folder)
 
-    def _prompts(self, count: int, seed: int) -> list[str]:
-        return [entry["prompt"] for entry in random_prompts("align", count, np.random.default_rng([seed, 19]))]
+    def _prompts(self, recipe: dpo.Recipe) -> list[str]:
+        rng, each = np.random.default_rng([recipe.painted, 19]), recipe.prompts // len(recipe.splits)
+        return [entry["prompt"] for split in recipe.splits for entry in random_prompts(split, each, rng)]
 
     def _label(self) -> pairs.Label:
         return pairs.strictly_right
@@ -174,8 +177,8 @@ class ReleasedStage(Stage):
         here = (self.root / folder).is_dir()
         return super().version(folder) if here else f"{self.base}-{folder}"
 
-    def _prompts(self, count: int, seed: int) -> list[str]:
-        return list(self._texts[:count])
+    def _prompts(self, recipe: dpo.Recipe) -> list[str]:
+        return list(self._texts[: recipe.prompts])
 
     def _label(self) -> pairs.Label:
         return pairs.called_right(self._backend.verifier("orm"))
@@ -185,7 +188,8 @@ def _kept(file: Path, kind: type[Kind], make: Callable[[], Kind]) -> Kind:
     """What is made once for one set of weights, whose hash is in the file's name, and kept."""
     if parallel.agreed(file.exists()):
         return kind.load(file)
-    print(f"making {file.name}", flush=True)
+    if parallel.first():
+        print(f"making {file.name}", flush=True)
     made = make()
     if parallel.first():
         made.save(file)
@@ -294,7 +298,7 @@ def _between(stage: Stage, folder: str | Path, recipe: dpo.Recipe) -> Path:
 
 def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> tuple[Showo, dict[str, Any]]:
     """One round: the aligned generator, and what it was aligned with. Raises UserError without any pair."""
-    pool = stage.pool(folder, recipe.prompts, recipe.paths, recipe.painted)
+    pool = stage.pool(folder, recipe)
     found = pairs.pairs_of(pool, recipe.most, recipe.painted)
     mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
     print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
