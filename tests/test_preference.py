@@ -15,6 +15,7 @@ from showo_cases import tiny_real
 from cotdemo.errors import UserError
 from cotdemo.generator.showo import Showo
 from cotdemo.training import dpo
+from cotdemo.training.generator import mask_codes
 from cotdemo.training.loop import Schedule
 from cotdemo.training.pairs import Pool, paint_pool, pairs_of, strictly_right
 from cotdemo.training.pictures import random_prompts
@@ -98,10 +99,14 @@ def test_a_margin_asks_for_more():
 # Pairs, and a whole alignment
 
 
+ALL = torch.ones(6, 64, dtype=torch.bool)
+
+
 def pool(right: list[list[bool]]) -> Pool:
     right = np.asarray(right)
     codes = np.arange(right.size * 64).reshape(*right.shape, 64) % 1024
-    return Pool(np.asarray([f"prompt {row}" for row in range(len(right))]), codes.astype(np.uint16), right)
+    prompts, parted = np.asarray([f"prompt {row}" for row in range(len(right))]), np.ones((len(right), 64), bool)
+    return Pool(prompts, codes.astype(np.uint16), right, parted)
 
 
 def test_pairs_are_right_and_wrong_pictures_of_one_prompt():
@@ -139,12 +144,35 @@ def test_a_pool_is_the_same_each_time(tmp_path):
     assert np.array_equal(Pool.load(tmp_path / "pool.npz").right, one.right)
 
 
+def test_paths_that_part_late_share_what_was_painted_before(tmp_path):
+    pipeline = tiny_mini.backend(tmp_path).painter("base")
+    prompts = ["a photo of a star", "a photo of a red heart", "a photo of two moons"]
+    painted = paint_pool(pipeline, prompts, 3, 4, lambda texts, _: [text == prompts[0] for text in texts], True)
+    assert painted.right.tolist() == [[True] * 3, [False] * 3, [False] * 3]
+    assert 0 < painted.parted[0].sum() < 64
+    for codes, parted in zip(painted.codes, painted.parted):
+        assert (codes[:, ~parted] == codes[:1, ~parted]).all()
+        assert (codes[:, parted] != codes[:1, parted]).any()
+    mixed = replace(painted, right=np.asarray([[True, False, False]] * 3))
+    assert np.array_equal(pairs_of(mixed, most=1, seed=1).parted.numpy(), painted.parted)
+
+
+def test_what_two_pictures_share_is_never_masked():
+    rng = torch.Generator().manual_seed(2)
+    among = torch.arange(64).expand(200, 64) < torch.arange(1, 201)[:, None].clamp(max=64)
+    masked = mask_codes(torch.zeros(200, 64), rng, among)
+    assert not (masked & ~among).any() and (masked.sum(1) >= 1).all()
+    assert (masked.sum(1) == among.sum(1)).any() and (masked.sum(1)[64:].float().mean() / 64) == pytest.approx(
+        0.64, abs=0.08
+    )
+
+
 def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
     torch.manual_seed(0)
     pipeline = tiny_mini.backend(tmp_path).painter("base")
     before = {name: value.clone() for name, value in pipeline.showo.state_dict().items()}
     codes = torch.randint(1024, (2, 6, 64))
-    pairs = dpo.Pairs(["a photo of a red star"] * 6, *codes)
+    pairs = dpo.Pairs(["a photo of a red star"] * 6, *codes, ALL)
     recipe = replace(
         dpo.Recipe(), batch=3, masks=2, sft=0.0, schedule=Schedule(steps=50, lr=3e-3, warmup=2, half=False)
     )
@@ -155,3 +183,19 @@ def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
     assert logged[-1]["preferred"] > 0.9
     assert logged[-1]["chosen"] > logged[-1]["rejected"]
     assert any(not torch.equal(value, before[name]) for name, value in aligned.state_dict().items())
+
+
+def test_a_guided_round_also_learns_what_the_guide_prefers(tmp_path):
+    torch.manual_seed(0)
+    pipeline = tiny_mini.backend(tmp_path).painter("base")
+    codes, (chosen, rejected) = torch.randint(1024, (6, 64)), torch.randint(1024, (2, 6, 64))
+    parted = torch.arange(64).expand(6, 64) >= 40
+    agreed = dpo.Pairs(["a photo of a red star"] * 6, codes, codes, ALL)  # nothing to prefer: the guide alone decides
+    forks = dpo.Pairs(["a photo of a red star"] * 6, chosen, torch.where(parted, rejected, chosen), parted)
+    schedule = Schedule(steps=50, lr=3e-3, warmup=2, half=False)
+    recipe = replace(dpo.Recipe(), batch=3, masks=2, sft=0.0, guidance=1.0, schedule=schedule)
+    dpo.train(recipe, pipeline, agreed, tmp_path / "work", forks, every=5)
+    *logged, _ = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
+    assert logged[0]["preferred"] == logged[-1]["preferred"] == 0
+    assert logged[-1]["guided preferred"] > 0.9
+    assert logged[-1]["guided loss"] < 0.4 < logged[0]["guided loss"] < 0.75

@@ -6,29 +6,28 @@ of the unconditional branch, which the preferences move without training it. Ear
 themselves. In a later one that makes them ever likelier, and easy prompts get worse: it only keeps the chosen ones from
 becoming less likely (arXiv 2402.13228).
 
-A guided round (arXiv 2501.13926 section 4.2) raises, besides, a reward model's P(yes) to pictures as the model
-completes them (``guidance``).
+In a guided round (arXiv 2501.13926 section 4.2) a reward model has its say. The paper adds its -log P(yes) about a
+rollout to the loss; in the released code the rollout is sampled without gradients, so the term changes nothing. Here
+unfinished pictures are each gone on with several times, the reward model says which of the results are right, and the
+model learns to prefer these: pairs that differ in nothing but what the decision was about.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
 
-from ..generator.decoding import guided as guided_logits
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
-from ..judge.judge import Judge
 from .generator import mask_codes
-from .guidance import completed, log_p_yes
 from .loop import Schedule, fit, plain_attention
 from .pairs import Pairs
 from .parallel import share
-from .preference import dpo_loss, log_likelihood, masked_logits
+from .preference import dpo_loss, log_likelihood
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Recipe:
     anchor: float = 0.0  # weight of what chosen pictures have lost in log-likelihood
     masks: int = 3  # of one pair in one step
     batch: int = 16  # pairs
-    guidance: float = 0.0  # weight of the reward model's P(yes)
+    guidance: float = 0.0  # weight of the pairs that a reward model tells apart
     original: bool = False  # the released code's sums and masks in place of the right ones
     schedule: Schedule = Schedule(
         steps=300, lr=5e-5, warmup=10, lr_end=1e-5, weight_decay=0.0, average=0.95, muon=False
@@ -54,39 +53,37 @@ class Recipe:
 
 # rounds, each on pictures of the one before
 FIRST, SECOND, THIRD = Recipe(), Recipe(painted=6), Recipe(painted=7, sft=0.0, anchor=0.1)
-GUIDED = replace(THIRD, guidance=2.0)
+GUIDED = replace(THIRD, guidance=1.0)
 
 
 def train(
-    recipe: Recipe, pipeline: ShowoPipeline, pairs: Pairs, work: Path, guide: Judge | None = None, **options
+    recipe: Recipe, pipeline: ShowoPipeline, pairs: Pairs, work: Path, forks: Pairs | None = None, **options
 ) -> Showo:
-    """Align the pipeline's generator, in place; as it is now it is also the reference."""
+    """Align the pipeline's generator, in place; as it is now it is also the reference.
+
+    ``forks`` are the pairs of a guided round; ``pairs`` are learned from as in any other.
+    """
     torch.manual_seed(recipe.seed)
     base, words = pipeline.showo, pipeline.tokenizer
     vocabulary, device = base.vocabulary, base.device
     reference = copy.deepcopy(base).eval().requires_grad_(False)
     for model in (base, reference):
         plain_attention(model.showo)
-    prefixes = {prompt: vocabulary.prefix(words(prompt).input_ids) for prompt in set(pairs.prompts)}
-    if guide is not None:
-        guide.model.requires_grad_(False)
-        pipeline.magvit.requires_grad_(False)
 
-    def sequences(prompts: Sequence[str], codes: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
-        return vocabulary.sequences([prefixes[prompt] for prompt in prompts], codes.masked_fill(masked, -1))
+    @cache
+    def prefix(prompt: str) -> list[int]:
+        return vocabulary.prefix(words(prompt).input_ids)
 
-    def unprompted(codes: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
-        return vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1))
-
-    def preferences(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
+    def preferences(model: Showo, pairs: Pairs, rng: torch.Generator) -> dict[str, torch.Tensor]:
         rows = torch.randint(len(pairs), (recipe.batch,), generator=rng).repeat_interleave(recipe.masks)
-        masked = mask_codes(pairs.chosen[rows], rng)
-        other = mask_codes(pairs.rejected[rows], rng) if recipe.original else masked
+        masked = mask_codes(pairs.chosen[rows], rng, pairs.parted[rows])
+        other = mask_codes(pairs.rejected[rows], rng, pairs.parted[rows]) if recipe.original else masked
         own = share(recipe.batch * recipe.masks)
         rows = rows[own]
         codes = torch.cat([pairs.chosen[rows], pairs.rejected[rows]]).to(device)
         both = torch.cat([masked[own], other[own]]).to(device)
-        ids = sequences([pairs.prompts[row] for row in rows] * 2, codes, both)
+        prefixes = [prefix(pairs.prompts[row]) for row in rows] * 2
+        ids = vocabulary.sequences(prefixes, codes.masked_fill(both, -1))
 
         def sums(of: Showo) -> tuple[torch.Tensor, torch.Tensor]:
             likely = log_likelihood(of, ids, codes, both, recipe.original)
@@ -103,31 +100,14 @@ def train(
             "rejected": (rejected - before[1]).mean(),
         }
 
-    def guided(model: Showo, rng: torch.Generator) -> dict[str, torch.Tensor]:
-        """What the guide thinks of pictures of the pairs that ``model`` completes, drawn as when it paints."""
-        rows = torch.randint(len(pairs), (recipe.batch,), generator=rng)
-        side = torch.randint(2, (recipe.batch, 1), generator=rng).bool()
-        codes = torch.where(side, pairs.chosen[rows], pairs.rejected[rows])
-        masked = mask_codes(codes, rng)
-        own = share(recipe.batch)
-        prompts = [pairs.prompts[row] for row in rows[own]]
-        codes, masked = codes[own].to(device), masked[own].to(device)
-
-        with torch.no_grad():
-            away = masked_logits(model, unprompted(codes, masked), masked)
-        towards = masked_logits(model, sequences(prompts, codes, masked), masked)
-        drawn_from = guided_logits(towards, away, pipeline.config.guidance)
-        with torch.autocast(device.type, enabled=False):  # a judge judges in its own precision
-            p_yes = log_p_yes(guide, completed(pipeline.magvit, codes, masked, drawn_from, rng), prompts).exp()
-        return {"p_yes": p_yes.mean()}
-
     def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
         rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index)
-        values = preferences(model, rng)
-        if guide is None:
+        values = preferences(model, pairs, rng)
+        if forks is None:
             return values
-        values |= guided(model, rng)
-        return values | {"loss": values["loss"] - recipe.guidance * values["p_yes"]}
+        guided = preferences(model, forks, rng)
+        loss = values["loss"] + recipe.guidance * guided["loss"]
+        return values | {f"guided {name}": value for name, value in guided.items()} | {"loss": loss}
 
     @torch.no_grad()
     def drift(model: Showo, done: int) -> dict[str, float]:
@@ -136,7 +116,7 @@ def train(
         codes = pairs.chosen[torch.randint(len(pairs), (64,), generator=rng)]
         masked = mask_codes(codes, rng).to(device)
         codes = codes.to(device)
-        ids = unprompted(codes, masked)
+        ids = vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1))
         now, before = (log_likelihood(of, ids, codes, masked).mean().item() for of in (model, reference))
         return {"unconditional": now - before}
 

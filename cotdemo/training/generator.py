@@ -67,12 +67,16 @@ def token_pool(magvit: MagvitV2, split: str, count: int, seed: int, file: Path) 
         return saved["prompts"].tolist(), torch.from_numpy(saved["codes"].astype(np.int64))
 
 
-def mask_codes(codes: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Where to mask, bool ``(B, tokens)``: a random share cos(pi t / 2) of each picture, at least one token."""
-    count, tokens = codes.shape
-    share = torch.cos(math.pi / 2 * torch.rand(count, 1, generator=rng))
-    masked = (share * tokens).round().clamp(min=1)
-    return torch.rand(count, tokens, generator=rng).argsort(1).argsort(1) < masked
+def mask_codes(codes: torch.Tensor, rng: torch.Generator, among: torch.Tensor | None = None) -> torch.Tensor:
+    """Where to mask, bool ``(B, tokens)``: a random share cos(pi t / 2) of each picture, at least one token.
+
+    Of the tokens ``among``, bool ``(B, tokens)``, some of each picture, if not of all.
+    """
+    among = torch.ones_like(codes, dtype=torch.bool) if among is None else among
+    share = torch.cos(math.pi / 2 * torch.rand(len(codes), 1, generator=rng))
+    masked = (share * among.sum(1, keepdim=True)).round().clamp(min=1)
+    order = torch.rand(codes.shape, generator=rng).masked_fill(~among, 2.0)
+    return order.argsort(1).argsort(1) < masked
 
 
 def masked_loss(

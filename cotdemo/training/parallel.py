@@ -17,7 +17,11 @@ Value = TypeVar("Value")
 
 
 def team() -> PartialState:
-    """Which of how many processes this is. Without a GPU it has to be asked for the processor, or each is alone."""
+    """Which of how many processes this is.
+
+    Who asks first must ask for the processor where there is no GPU, or each process takes itself to be alone: so this
+    comes before any of accelerate's own functions.
+    """
     return PartialState(cpu=not torch.cuda.is_available())
 
 
@@ -47,6 +51,7 @@ def meet() -> None:
 
 def agreed(value: Value) -> Value:
     """What the first process says, in all of them."""
+    team()
     return broadcast_object_list([value])[0]
 
 
@@ -61,5 +66,6 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 
 def averaged(values: Mapping[str, torch.Tensor]) -> dict[str, float]:
     """Named scalars as means over all processes."""
+    team()
     stacked = torch.stack([value.detach().float() for value in values.values()])
     return dict(zip(values, reduce(stacked, "mean").tolist()))

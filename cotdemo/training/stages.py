@@ -119,6 +119,20 @@ class Stage:
 
         return _kept(file, pairs.Pool, paint)
 
+    def forks(self, folder: str | Path, recipe: dpo.Recipe) -> pairs.Pool:
+        """Pictures that the generator in ``folder`` goes on with in several ways; the guide says which are right."""
+        guide = self.judge("judge-guide")
+        of = f"{recipe.prompts}x{recipe.paths}-{'-'.join(recipe.splits)}-{recipe.painted}"
+        name = f"forks-{of}-{self.version(folder)}-{self.version('judge-guide')}.npz"
+
+        def paint() -> pairs.Pool:
+            return pairs.paint_pool(
+                self.pipeline(folder), self._prompts(recipe), recipe.paths, recipe.painted, pairs.called_right(guide),
+                part_late=True,
+            )  # fmt: skip
+
+        return _kept(self.work.parent / name, pairs.Pool, paint)
+
     def version(self, folder: str | Path) -> str:
         return weights_hash(self.root / folder)
 
@@ -302,10 +316,12 @@ def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> 
     found = pairs.pairs_of(pool, recipe.most, recipe.painted)
     mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
     print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
-    guide = stage.judge("judge-guide") if recipe.guidance else None
-    model = dpo.train(recipe, stage.pipeline(folder), found, work, guide, **stage.options)
+    forks = pairs.pairs_of(stage.forks(folder, recipe), recipe.most, recipe.painted) if recipe.guidance else None
+    model = dpo.train(recipe, stage.pipeline(folder), found, work, forks, **stage.options)
     reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
                "right_before": round(float(pool.right.mean()), 4)}  # fmt: skip
+    if forks is not None:
+        reached["guided_pairs"] = len(forks)
     return model, reached
 
 
