@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
-from .settings import BACKENDS, METHODS, MODELS, VERDICTS, Settings, whole
+from .settings import BACKENDS, METHODS, MODELS, REPAINTS, VERDICTS, Settings, whole
 
 if TYPE_CHECKING:
     from .backends import Backend
@@ -106,6 +106,7 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, metavar="R", help="repaintings at most, for parm++ (3)")
     parser.add_argument("--verdicts", default="argmax", help=f"{' | '.join(VERDICTS)}: the likeliest answer or a draw")
     parser.add_argument("--judge-from", type=int, default=1, metavar="T", help="the step that PARM judges first (1)")
+    parser.add_argument("--repaint", default="whole", help=f"{' | '.join(REPAINTS)}: what parm++ paints again")
     parser.add_argument("--original", action="store_true", help="the rules of the method's released code")
     _machine_options(parser)
 
@@ -118,7 +119,7 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(options: argparse.Namespace, prompt: str, seed: int | None) -> Settings:
-    names = ("paths", "steps", "guidance", "temperature", "rounds", "verdicts", "original", "judge_from")
+    names = ("paths", "steps", "guidance", "temperature", "rounds", "verdicts", "original", "judge_from", "repaint")
     chosen = {name: getattr(options, name) for name in names}
     return Settings.checked(prompt, options.method, options.backend, options.model, seed=seed, **chosen)
 

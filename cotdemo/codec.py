@@ -41,6 +41,7 @@ from .settings import (
     METHODS,
     MODELS,
     PATHS,
+    REPAINTS,
     ROUNDS,
     SEED,
     STEPS,
@@ -272,6 +273,7 @@ _SCHEMA: Mapping[type, Mapping[str, _Codec]] = {
         "verdicts": _choice(VERDICTS),
         "original": _FLAG,
         "judge_from": _whole(*STEPS),
+        "repaint": _choice(REPAINTS),
     },
     RoundStarted: {
         "round": _ROUND,

@@ -19,6 +19,7 @@ VERIFIERS = ("parm", "orm", "zero-shot", "prm")  # judges; one answers all of a 
 _VERIFIER_OF = {"orm-zero-shot": "zero-shot", "orm": "orm", "prm": "prm"}  # of the other methods it is PARM's judge
 MODELS = ("base", "self-correct", "dpo", "dpo-iter", "dpo-iter-parm")
 VERDICTS = ("argmax", "sampled")
+REPAINTS = ("whole", "region")
 CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first picture
 REPAINTING_GUIDANCE = 0.0  # away from a picture that follows nothing is also away from the one that is repainted
 
@@ -116,6 +117,7 @@ class Settings:
     verdicts: str = "argmax"  # "sampled": yes and no drawn from their probabilities, as the released code does
     original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.verdicts``)
     judge_from: int = 1  # the step, counted from 1, whose guesses PARM's judge looks at first
+    repaint: str = "whole"  # parm++: "region" leaves half of the picture as it is (``cotdemo.search.regions``)
 
     @classmethod
     def checked(
@@ -134,12 +136,14 @@ class Settings:
         verdicts: object = "argmax",
         original: object = False,
         judge_from: object = 1,
+        repaint: object = "whole",
     ) -> Settings:
         """Settings from whatever a client sent. None asks for the default; for the seed, for one drawn at random.
 
-        Whole numbers may come as floats without a fraction (web forms send them so). ``rounds`` counts for parm++ only.
-        Raises UserError, in words, for a wrong type, a value out of range, a combination that is not offered, a prompt
-        that is empty, too long or holds control characters, and for paths x steps above the backend's cap.
+        Whole numbers may come as floats without a fraction (web forms send them so). ``rounds`` and ``repaint`` are
+        those of parm++. Raises UserError, in words, for a wrong type, a value out of range, a combination that is not
+        offered, a prompt that is empty, too long or holds control characters, and for paths x steps above the backend's
+        cap.
         """
         method = _among("method", method, METHODS)
         backend = _among("backend", backend, BACKENDS)
@@ -150,6 +154,7 @@ class Settings:
         if seed is None:
             seed = secrets.randbelow(SEED[1] + 1)
         rounds = whole("rounds", ROUNDS[1] if rounds is None else rounds, *ROUNDS)
+        repaint = _among("repaint", repaint, REPAINTS)
         settings = cls(
             prompt=plain_text("prompt", prompt, MAX_PROMPT),
             method=method,
@@ -164,6 +169,7 @@ class Settings:
             verdicts=_among("verdicts", verdicts, VERDICTS),
             original=flag("original", original),
             judge_from=whole("judge_from", judge_from, *STEPS),
+            repaint=repaint if method == "parm++" else "whole",
         )
         settings._check_combination(limits)
         return settings
@@ -197,6 +203,8 @@ class Settings:
             raise UserError("PARM++ has no original behaviour: no code of it has been released. Choose parm.")
         if self.judge_from > self.steps:
             raise UserError(f"The judge cannot look first at step {self.judge_from} of {self.steps}.")
+        if self.repaint == "region" and self.steps < 2:
+            raise UserError("To repaint a region takes 2 steps or more.")
         if self.paths * self.steps > limits.cap:
             raise UserError(
                 f"{self.paths} paths x {self.steps} steps is {self.paths * self.steps}, and {self.backend} takes at "

@@ -434,10 +434,10 @@ def test_mutated_traces_raise_nothing_but_user_error(content):
     for _ in range(300):
         mutant = bytearray(data)
         for _ in range(rng.choice([1, 1, 2, 8])):
-            place = rng.randrange(len(mutant))
+            place = rng.randrange(len(mutant) or 1)
             action = rng.randrange(5)
             if action == 0:
-                mutant[place] = rng.randrange(256)
+                mutant[place : place + 1] = bytes([rng.randrange(256)])
             elif action == 1:
                 del mutant[place : place + rng.randrange(1, 40)]
             elif action == 2:

@@ -122,6 +122,7 @@ def reflect(
         temperature=started.temperature,
         seed=started.seed,
         verdicts=started.verdicts,
+        repaint=started.repaint,
     )
     backend.check_prompt(settings.prompt)
     number = 1 + max(event.round for event in events if isinstance(event, RoundStarted))

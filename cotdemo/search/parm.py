@@ -7,7 +7,7 @@ from collections.abc import Generator
 import numpy as np
 
 from ..events import Event, Judged, PathPruned, Progress
-from .protocols import Context
+from .protocols import Context, Step
 from .rounds import Chosen, Round, Run
 from .verdicts import NEVER_CLEAR, doubt, is_clear
 
@@ -18,6 +18,7 @@ def parm(
     model: str | None = None,
     context: Context | None = None,
     picture: np.ndarray | None = None,
+    after: Step | None = None,
 ) -> Generator[Event, None, Chosen]:
     """Clarity of each guess until it is clear, then potential; "no" stops the path; best of the survivors.
 
@@ -28,10 +29,11 @@ def parm(
     is asked for its potential again at the next step (by the original rules not). Paths that never became clear are no
     survivors. Without survivors the path with the lowest P(no) to potential is restored, finished and chosen.
 
-    ``number``, ``model``, ``context`` and ``picture`` are those of a repainting round (``cotdemo.search.reflection``).
+    ``number``, ``model``, ``context``, ``picture`` and ``after`` are those of a repainting round
+    (``cotdemo.search.reflection``).
     """
     original = run.settings.original
-    round = Round(run, number, model, context)
+    round = Round(run, number, model, context, after)
     yield from round.start(picture)
     painting = round.painting
     clear: set[int] = set()

@@ -63,8 +63,16 @@ class Painter(Protocol):
         seed: int,
         *,
         context: Context | None = None,
+        after: Step | None = None,
     ) -> Painting:
-        """Begin to paint; path i depends on (seed, i) only, not on which other paths there are."""
+        """Begin to paint; path i depends on (seed, i) only, not on which other paths there are.
+
+        With ``after``, go on from that step: row r is where the r-th path goes on.
+        """
+
+    def reopened(self, codes: Sequence[int], order: np.ndarray, share: float, steps: int) -> Step:
+        """The step of a painting of ``steps`` that leaves a picture's ``codes`` (N,) with about ``share`` of them
+        masked: for each path those that come first in ``order`` (paths, N)."""
 
 
 class Answers(Protocol):

@@ -1,7 +1,8 @@
 """PARM++: the judge says in words what is wrong with the chosen picture, and it is repainted (arXiv 2501.13926
 section 3.4).
 
-Whatever model painted the first picture, the self-correcting one repaints. A picture is the better one if the judge
+Whatever model painted the first picture, the self-correcting one repaints the whole of it; or the same model repaints
+regions of it (``regions``), and needs no other weights. A picture is the better one if the judge
 calls it right, then by its P(yes); the best so far is what the next round repaints, and what is kept in the end.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Generator, Iterator
 
 from ..events import Critiqued, Event, Progress
 from ..settings import CORRECTOR
+from . import regions
 from .parm import parm
 from .protocols import Context
 from .rounds import Chosen, Run
@@ -34,7 +36,10 @@ def parm_plus(run: Run) -> Generator[Event, None, Chosen]:
 
 
 def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[Event, None, Chosen]:
-    """PARM on candidates that the self-correcting model paints from a picture and its critique."""
+    """PARM on candidates that are painted from a picture and what the judge thinks of it."""
+    if run.settings.repaint == "region":
+        after = regions.opened(run, number, chosen.winner.codes)
+        return (yield from parm(run, number, picture=chosen.winner.picture, after=after))
     words = run.rewrite(critique) if run.rewrite else critique
     context = Context(chosen.winner.codes, words)
     return (yield from parm(run, number, CORRECTOR, context, chosen.winner.picture))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, StepDecoded, Winner
 from ..settings import REPAINTING_GUIDANCE, Settings
-from .protocols import Backend, Context, Judge, Look
+from .protocols import Backend, Context, Judge, Look, Step
 from .verdicts import drawn, likeliest, score
 
 Show = Literal["all", "judged", "none"]
@@ -87,8 +87,15 @@ class Round:
     within one step.
     """
 
-    def __init__(self, run: Run, number: int = 0, model: str | None = None, context: Context | None = None):
-        self.run, self.number, self.context = run, number, context
+    def __init__(
+        self,
+        run: Run,
+        number: int = 0,
+        model: str | None = None,
+        context: Context | None = None,
+        after: Step | None = None,
+    ):
+        self.run, self.number, self.context, self.after = run, number, context, after
         self.settings = run.settings
         self.model = model or run.settings.model
         self.guidance = REPAINTING_GUIDANCE if context else run.settings.guidance
@@ -106,8 +113,14 @@ class Round:
         painter = self.run.backend.painter(self.model)
         seed = round_seed(s.seed, self.number)
         self.painting = painter.start(
-            s.prompt, range(s.paths), s.steps, self.guidance, s.temperature, seed, context=self.context
+            s.prompt, range(s.paths), s.steps, self.guidance, s.temperature, seed, **self._from()
         )
+
+    def _from(self) -> dict[str, Any]:
+        """What this round begins with, if not with nothing."""
+        return {
+            name: value for name, value in {"context": self.context, "after": self.after}.items() if value is not None
+        }
 
     def step(self, see: Collection[int]) -> Iterator[Event]:
         """One step of every live path, decoding the guesses of those in ``see`` (of all, where all are shown)."""
@@ -139,7 +152,11 @@ class Round:
     @property
     def _next_step(self) -> int:
         path = self.painting.live[0]  # live paths are all at the same step
-        return self.guesses[path].step + 1 if path in self.guesses else 0
+        return self.guesses[path].step + 1 if path in self.guesses else self._first_step
+
+    @property
+    def _first_step(self) -> int:
+        return self.after.index + 1 if self.after else 0
 
     def progress(self, doing: str, step: int | None = None) -> Progress:
         s, alive = self.settings, len(self.painting.live)
@@ -182,7 +199,7 @@ class Round:
                     yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason)
         meter, s = self.run.meter, self.settings
         spent = meter.generator_passes - self._passes_before
-        meter.passes_saved += s.paths * s.steps * self.passes_per_step - spent
+        meter.passes_saved += s.paths * (s.steps - self._first_step) * self.passes_per_step - spent
         guess, p_yes = self.guesses[path], outcome.p_yes if outcome else None
         winner = Winner(self.number, path, tuple(survivors), p_yes, fallback, guess.codes, guess.picture)
         yield winner

@@ -144,6 +144,8 @@ class Stage:
         return pairs.strictly_right
 
     def save(self, model: Any, recipe: Any, reached: dict[str, Any]) -> None:
+        if not parallel.first():
+            return
         folder = self.root / self.folder
         model.save_pretrained(folder)
         _forget_origin(folder / "config.json")

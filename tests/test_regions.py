@@ -1,0 +1,82 @@
+"""Reflection by region: what a round opens, and that it leaves the rest of the picture as it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny_mini
+
+from cotdemo.errors import UserError
+from cotdemo.events import RoundStarted, StepDecoded, Winner
+from cotdemo.search import reflect, search
+from cotdemo.search.regions import distances
+from cotdemo.settings import Settings
+from cotdemo.trace import Trace
+
+PROMPT = "a photo of a red star"
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return tiny_mini.backend(tmp_path_factory.mktemp("mini"))
+
+
+def test_regions_are_connected_and_of_many_shapes():
+    order = distances((8, 8), 400, np.random.default_rng(1))
+    opened = (order.argsort(1).argsort(1) < 32).reshape(-1, 8, 8)
+    heights, widths = opened.any(2).sum(1), opened.any(1).sum(1)
+    assert ((heights == 8) & (widths <= 5)).any() and ((widths == 8) & (heights <= 5)).any()
+    assert (abs(heights - widths) <= 1).any()
+    assert opened.mean(0).min() > 0.15  # every token is in many regions
+    for region in opened[:50]:
+        rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
+        assert (np.diff(rows) == 1).all() and (np.diff(columns) == 1).all()
+        assert len(rows) * len(columns) <= 32 + 2 * max(len(rows), len(columns))  # full but for its rim
+
+
+@pytest.mark.parametrize("steps", [2, 6, 18])
+def test_a_reopened_picture_has_what_a_step_leaves(tiny, steps):
+    codes, order = list(range(64)), distances((8, 8), 3, np.random.default_rng(2))
+    pipeline = tiny.painter("base")
+    step = pipeline.reopened(codes, order, 0.5, steps)
+    counts = set(step.masked.sum(1).tolist())
+    assert len(counts) == 1 and step.index < steps - 1
+    assert steps == 2 or abs(counts.pop() - 32) <= 8
+    painting = pipeline.start(PROMPT, range(3), steps, after=step)
+    while not painting.done:
+        last = painting.step()
+    kept = ~step.masked
+    assert (last.codes[kept] == step.codes[kept]).all()
+    with pytest.raises(UserError, match="2 steps"):
+        pipeline.reopened(codes, order, 0.5, 1)
+
+
+def test_each_path_of_a_round_paints_a_region_of_the_winner_anew(tiny):
+    asked = {"paths": 3, "steps": STEPS, "seed": 5, "rounds": 0, "repaint": "region"}
+    first = list(search("parm++", tiny, PROMPT, **asked))
+    more = list(reflect(tiny, first, anyway=True))
+    winner = next(event for event in first if isinstance(event, Winner))
+    begun = next(event for event in more if isinstance(event, RoundStarted))
+    assert (begun.round, begun.model) == (1, "base")
+    steps = [event for event in more if isinstance(event, StepDecoded)]
+    assert min(event.step for event in steps) > 0
+    changed = set()
+    for event in steps:
+        other = {place for place, (now, old) in enumerate(zip(event.codes, winner.codes)) if now != old}
+        assert len(other) <= 40
+        changed.add(frozenset(other))
+    assert len(changed) > 3
+    passes = 2 * len(steps)  # with guidance
+    assert more[-1].generator_passes == first[-1].generator_passes + passes
+    opened = Trace.from_json(Trace.of([*first, *more]).to_json())
+    assert [event for event in opened.events if isinstance(event, StepDecoded)][-1].step == STEPS - 1
+
+
+def test_what_is_repainted_is_a_setting_of_reflection_only():
+    assert Settings.checked(PROMPT, "parm++", repaint="region").repaint == "region"
+    assert Settings.checked(PROMPT, "parm", repaint="region").repaint == "whole"
+    with pytest.raises(UserError, match="repaint"):
+        Settings.checked(PROMPT, "parm++", repaint="half")
+    with pytest.raises(UserError, match="2 steps"):
+        Settings.checked(PROMPT, "parm++", repaint="region", steps=1)
