@@ -32,6 +32,7 @@ class Row:
     as_costly_as: str | None = None
     critique: str = "real"
     beside: str | None = None
+    repaint: str = "whole"
 
     @property
     def live(self) -> bool:
@@ -45,7 +46,8 @@ class Row:
     @property
     def models(self) -> tuple[str, ...]:
         """All generators it paints with."""
-        return tuple(dict.fromkeys((self.model, CORRECTOR) if self.live else (self.model,)))
+        corrected = self.live and self.repaint == "whole"
+        return tuple(dict.fromkeys((self.model, CORRECTOR) if corrected else (self.model,)))
 
 
 def _plain(name: str, label: str, model: str, paper: str) -> Row:
@@ -74,6 +76,10 @@ ROWS = (
         critique="shuffled", beside="parm++8"),
     Row("parm++8-empty", "PARM++, 8 paths, empty critiques", "parm++", "self-correct", 8,
         critique="empty", beside="parm++8"),
+    Row("parm++8-region", "PARM++ by region, 8 paths", "parm++", "base", 8, repaint="region"),
+    Row("dpo-iter-parm+parm++", "guided iterative DPO + PARM++", "parm++", "dpo-iter-parm"),
+    Row("dpo-iter-parm+parm++region", "guided iterative DPO + PARM++ by region", "parm++", "dpo-iter-parm",
+        repaint="region"),
     Row("parm-as-many", "PARM, with as many paths as PARM++ painted", "parm", "self-correct", 8, beside="parm++8"),
 )  # fmt: skip
 

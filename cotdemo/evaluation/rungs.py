@@ -96,7 +96,9 @@ class Workbench:
     def runner(self, row: Row) -> Runner:
         """Runs a row that repaints. Raises NotMeasured where the row it refers to is not there."""
         backend = _Of(self.backend, self.weights(row))
-        base = Settings.checked("a row", row.method, backend.name, row.model, paths=row.paths, seed=self.seed)
+        base = Settings.checked(
+            "a row", row.method, backend.name, row.model, paths=row.paths, seed=self.seed, repaint=row.repaint
+        )
         return Runner(backend, base, critique=row.critique, beside=self.records(row.beside) if row.beside else None)
 
     def journal(self, row: Row) -> Path:

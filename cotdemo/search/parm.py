@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-import numpy as np
-
 from ..events import Event, Judged, PathPruned, Progress
-from .protocols import Context, Step
-from .rounds import Chosen, Round, Run
+from .rounds import FIRST, Beginning, Chosen, Round, Run
 from .verdicts import NEVER_CLEAR, doubt, is_clear
 
 
-def parm(
-    run: Run,
-    number: int = 0,
-    model: str | None = None,
-    context: Context | None = None,
-    picture: np.ndarray | None = None,
-    after: Step | None = None,
-) -> Generator[Event, None, Chosen]:
+def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chosen]:
     """Clarity of each guess until it is clear, then potential; "no" stops the path; best of the survivors.
 
     Guesses of steps before ``judge_from``, which hardly ever are clear, may be left unasked (by default none).
@@ -28,13 +18,10 @@ def parm(
     the end. "no" stops it (by the original rules it is painted on, but cannot win). After an answer that is neither, it
     is asked for its potential again at the next step (by the original rules not). Paths that never became clear are no
     survivors. Without survivors the path with the lowest P(no) to potential is restored, finished and chosen.
-
-    ``number``, ``model``, ``context``, ``picture`` and ``after`` are those of a repainting round
-    (``cotdemo.search.reflection``).
     """
     original = run.settings.original
-    round = Round(run, number, model, context, after)
-    yield from round.start(picture)
+    round = Round(run, beginning)
+    yield from round.start()
     painting = round.painting
     clear: set[int] = set()
     settled: set[int] = set()

@@ -15,7 +15,7 @@ from ..settings import CORRECTOR
 from . import regions
 from .parm import parm
 from .protocols import Context
-from .rounds import Chosen, Run
+from .rounds import Beginning, Chosen, Run
 
 MAX_CRITIQUE = 400  # characters; a judge that does not end its sentence is cut off
 
@@ -37,12 +37,13 @@ def parm_plus(run: Run) -> Generator[Event, None, Chosen]:
 
 def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[Event, None, Chosen]:
     """PARM on candidates that are painted from a picture and what the judge thinks of it."""
-    if run.settings.repaint == "region":
-        after = regions.opened(run, number, chosen.winner.codes)
-        return (yield from parm(run, number, picture=chosen.winner.picture, after=after))
     words = run.rewrite(critique) if run.rewrite else critique
-    context = Context(chosen.winner.codes, words)
-    return (yield from parm(run, number, CORRECTOR, context, chosen.winner.picture))
+    codes, picture = chosen.winner.codes, chosen.winner.picture
+    if run.settings.repaint == "region":
+        beginning = Beginning(number, None, picture, words, after=regions.opened(run, number, codes))
+    else:
+        beginning = Beginning(number, CORRECTOR, picture, words, Context(codes, words))
+    return (yield from parm(run, beginning))
 
 
 def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:

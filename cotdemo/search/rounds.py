@@ -80,6 +80,31 @@ class Chosen:
     outcome: Judged | None = None
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What a round begins with. The first one begins with nothing; a later one repaints ``picture``.
+
+    Either another model is told the picture and the critique (``context``), or the paths go on ``after`` a step that
+    has left a part of the picture as it was.
+    """
+
+    number: int = 0
+    model: str | None = None  # by default that of the settings
+    picture: np.ndarray | None = None
+    critique: str = ""
+    context: Context | None = None
+    after: Step | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the painter is told of it."""
+        of = {"context": self.context, "after": self.after}
+        return {name: value for name, value in of.items() if value is not None}
+
+
+FIRST = Beginning()
+
+
 class Round:
     """One round of painting: paths in one batch, and the latest guess of each.
 
@@ -87,40 +112,26 @@ class Round:
     within one step.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        number: int = 0,
-        model: str | None = None,
-        context: Context | None = None,
-        after: Step | None = None,
-    ):
-        self.run, self.number, self.context, self.after = run, number, context, after
-        self.settings = run.settings
-        self.model = model or run.settings.model
-        self.guidance = REPAINTING_GUIDANCE if context else run.settings.guidance
+    def __init__(self, run: Run, beginning: Beginning = FIRST):
+        self.run, self.settings, self.beginning = run, run.settings, beginning
+        self.number, self.model = beginning.number, beginning.model or run.settings.model
+        self.guidance = REPAINTING_GUIDANCE if beginning.context else run.settings.guidance
         self.passes_per_step = 2 if self.guidance > 0 else 1  # guidance adds the unconditional one
+        self.first_step = beginning.after.index + 1 if beginning.after else 0
         self.last_step = run.settings.steps - 1
         self.guesses: dict[int, StepDecoded] = {}  # latest of each path, with its picture where that was decoded
         self._passes_before = run.meter.generator_passes
 
-    def start(self, picture: np.ndarray | None = None) -> Iterator[Event]:
-        """Begin to paint; ``picture`` is what a later round repaints."""
-        critique = self.context.critique if self.context else ""
-        yield RoundStarted(self.number, self.model, critique, picture)
+    def start(self) -> Iterator[Event]:
+        """Begin to paint."""
+        yield RoundStarted(self.number, self.model, self.beginning.critique, self.beginning.picture)
         yield Progress("reading the prompt")
         s = self.settings
         painter = self.run.backend.painter(self.model)
         seed = round_seed(s.seed, self.number)
         self.painting = painter.start(
-            s.prompt, range(s.paths), s.steps, self.guidance, s.temperature, seed, **self._from()
+            s.prompt, range(s.paths), s.steps, self.guidance, s.temperature, seed, **self.beginning.told
         )
-
-    def _from(self) -> dict[str, Any]:
-        """What this round begins with, if not with nothing."""
-        return {
-            name: value for name, value in {"context": self.context, "after": self.after}.items() if value is not None
-        }
 
     def step(self, see: Collection[int]) -> Iterator[Event]:
         """One step of every live path, decoding the guesses of those in ``see`` (of all, where all are shown)."""
@@ -152,11 +163,7 @@ class Round:
     @property
     def _next_step(self) -> int:
         path = self.painting.live[0]  # live paths are all at the same step
-        return self.guesses[path].step + 1 if path in self.guesses else self._first_step
-
-    @property
-    def _first_step(self) -> int:
-        return self.after.index + 1 if self.after else 0
+        return self.guesses[path].step + 1 if path in self.guesses else self.first_step
 
     def progress(self, doing: str, step: int | None = None) -> Progress:
         s, alive = self.settings, len(self.painting.live)
@@ -199,7 +206,7 @@ class Round:
                     yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason)
         meter, s = self.run.meter, self.settings
         spent = meter.generator_passes - self._passes_before
-        meter.passes_saved += s.paths * (s.steps - self._first_step) * self.passes_per_step - spent
+        meter.passes_saved += s.paths * (s.steps - self.first_step) * self.passes_per_step - spent
         guess, p_yes = self.guesses[path], outcome.p_yes if outcome else None
         winner = Winner(self.number, path, tuple(survivors), p_yes, fallback, guess.codes, guess.picture)
         yield winner
