@@ -4,18 +4,21 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import tiny_mini
 import torch
 
 from cotdemo.training import dpo, parallel
 from cotdemo.training.loop import Schedule
+from cotdemo.training.pairs import Pairs
 
 if __name__ == "__main__":
     folder, work = map(Path, parallel.agreed(sys.argv[1:]))  # as a stage first asks whether a pool is there
     torch.manual_seed(0)
     pipeline = tiny_mini.MiniBackend(root=folder).painter("base")
-    prompts, codes = ["a photo of a red star", "a photo of two blue circles"] * 3, torch.randint(1024, (2, 6, 64))
-    pairs = dpo.Pairs(prompts, *codes, torch.ones(6, 64, dtype=torch.bool))
+    prompts = np.asarray(["a photo of a red star", "a photo of two blue circles"] * 3)
+    codes = np.random.default_rng(0).integers(1024, size=(2, 6, 64))
+    pairs = Pairs(prompts, *codes, np.ones((6, 64), bool))
     schedule = Schedule(steps=6, lr=1e-3, warmup=1, half=False)
     dpo.train(replace(dpo.Recipe(), batch=4, masks=2, sft=0.0, schedule=schedule), pipeline, pairs, work, every=1)
     (work / f"process-{parallel.team().process_index}").touch()

@@ -35,7 +35,7 @@ def test_two_processes_lose_what_one_does(tmp_path):
     assert len(alone) == len(together) == 6  # only one of them writes
     for one, two in zip(alone, together):
         for name in ("loss", "chosen", "rejected", "preferred"):
-            assert two[name] == pytest.approx(one[name], abs=2e-4), (one["step"], name)
+            assert two[name] == pytest.approx(one[name], abs=1e-3), (one["step"], name)
     assert alone[-1]["loss"] < alone[0]["loss"]
 
 

@@ -17,7 +17,7 @@ from cotdemo.generator.showo import Showo
 from cotdemo.training import dpo
 from cotdemo.training.generator import mask_codes
 from cotdemo.training.loop import Schedule
-from cotdemo.training.pairs import Pool, paint_pool, pairs_of, strictly_right
+from cotdemo.training.pairs import Pairs, Pool, mended, paint_pool, pairs_of, strictly_right
 from cotdemo.training.pictures import random_prompts
 from cotdemo.training.preference import dpo_loss, log_likelihood
 
@@ -99,20 +99,19 @@ def test_a_margin_asks_for_more():
 # Pairs, and a whole alignment
 
 
-ALL = torch.ones(6, 64, dtype=torch.bool)
+ALL = np.ones((6, 64), bool)
 
 
 def pool(right: list[list[bool]]) -> Pool:
     right = np.asarray(right)
     codes = np.arange(right.size * 64).reshape(*right.shape, 64) % 1024
-    prompts, parted = np.asarray([f"prompt {row}" for row in range(len(right))]), np.ones((len(right), 64), bool)
-    return Pool(prompts, codes.astype(np.uint16), right, parted)
+    return Pool(np.asarray([f"prompt {row}" for row in range(len(right))]), codes.astype(np.uint16), right)
 
 
 def test_pairs_are_right_and_wrong_pictures_of_one_prompt():
     painted = pool([[True, False, True, False], [True] * 4, [False] * 4, [False, False, True, False]])
     pairs = pairs_of(painted, most=3, seed=1)
-    assert pairs.prompts == ["prompt 0", "prompt 0", "prompt 3"]
+    assert pairs.prompts.tolist() == ["prompt 0", "prompt 0", "prompt 3"]
     sides = {True: set(), False: set()}
     for row, right in enumerate(painted.right):
         for codes, which in zip(painted.codes[row], right):
@@ -144,17 +143,26 @@ def test_a_pool_is_the_same_each_time(tmp_path):
     assert np.array_equal(Pool.load(tmp_path / "pool.npz").right, one.right)
 
 
-def test_paths_that_part_late_share_what_was_painted_before(tmp_path):
+def test_mended_pictures_are_wrong_ones_but_for_a_region(tmp_path):
     pipeline = tiny_mini.backend(tmp_path).painter("base")
     prompts = ["a photo of a star", "a photo of a red heart", "a photo of two moons"]
-    painted = paint_pool(pipeline, prompts, 3, 4, lambda texts, _: [text == prompts[0] for text in texts], True)
-    assert painted.right.tolist() == [[True] * 3, [False] * 3, [False] * 3]
-    assert 0 < painted.parted[0].sum() < 64
-    for codes, parted in zip(painted.codes, painted.parted):
-        assert (codes[:, ~parted] == codes[:1, ~parted]).all()
-        assert (codes[:, parted] != codes[:1, parted]).any()
-    mixed = replace(painted, right=np.asarray([[True, False, False]] * 3))
-    assert np.array_equal(pairs_of(mixed, most=1, seed=1).parted.numpy(), painted.parted)
+    painted = paint_pool(pipeline, prompts, 2, 4, lambda texts, _: [text != prompts[1] for text in texts])
+    painted = replace(painted, right=np.asarray([[True, False], [True, True], [False, False]]))
+    asked = []
+
+    def label(texts, pictures) -> list[bool]:
+        asked.extend(texts)
+        return [index % 4 != 3 for index in range(len(texts))]
+
+    pairs = mended(pipeline, painted, tries=4, most=2, seed=4, label=label)
+    assert asked == [prompts[0]] * 4 + [prompts[2]] * 4
+    assert pairs.prompts.tolist() == [prompts[0]] * 2 + [prompts[2]] * 2
+    assert np.array_equal(pairs.rejected[0], painted.codes[0, 1])
+    for chosen, rejected, apart in zip(pairs.chosen, pairs.rejected, pairs.apart):
+        assert 20 < apart.sum() < 44
+        assert (chosen == rejected)[~apart].all() and (chosen != rejected)[apart].any()
+    with pytest.raises(UserError, match="could be mended"):
+        mended(pipeline, painted, 4, 2, 4, lambda texts, _: [False] * len(texts))
 
 
 def test_what_two_pictures_share_is_never_masked():
@@ -171,8 +179,9 @@ def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
     torch.manual_seed(0)
     pipeline = tiny_mini.backend(tmp_path).painter("base")
     before = {name: value.clone() for name, value in pipeline.showo.state_dict().items()}
-    codes = torch.randint(1024, (2, 6, 64))
-    pairs = dpo.Pairs(["a photo of a red star"] * 6, *codes, ALL)
+    pairs = Pairs(
+        np.asarray(["a photo of a red star"] * 6), *np.random.default_rng(0).integers(1024, size=(2, 6, 64)), ALL
+    )
     recipe = replace(
         dpo.Recipe(), batch=3, masks=2, sft=0.0, schedule=Schedule(steps=50, lr=3e-3, warmup=2, half=False)
     )
@@ -188,13 +197,13 @@ def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
 def test_a_guided_round_also_learns_what_the_guide_prefers(tmp_path):
     torch.manual_seed(0)
     pipeline = tiny_mini.backend(tmp_path).painter("base")
-    codes, (chosen, rejected) = torch.randint(1024, (6, 64)), torch.randint(1024, (2, 6, 64))
-    parted = torch.arange(64).expand(6, 64) >= 40
-    agreed = dpo.Pairs(["a photo of a red star"] * 6, codes, codes, ALL)  # nothing to prefer: the guide alone decides
-    forks = dpo.Pairs(["a photo of a red star"] * 6, chosen, torch.where(parted, rejected, chosen), parted)
+    codes, chosen, rejected = np.random.default_rng(0).integers(1024, size=(3, 6, 64))
+    apart, prompts = np.tile(np.arange(64) >= 40, (6, 1)), np.asarray(["a photo of a red star"] * 6)
+    agreed = Pairs(prompts, codes, codes, ALL)  # nothing to prefer: the guide alone decides
+    found = Pairs(prompts, chosen, np.where(apart, rejected, chosen), apart)
     schedule = Schedule(steps=50, lr=3e-3, warmup=2, half=False)
     recipe = replace(dpo.Recipe(), batch=3, masks=2, sft=0.0, guidance=1.0, schedule=schedule)
-    dpo.train(recipe, pipeline, agreed, tmp_path / "work", forks, every=5)
+    dpo.train(recipe, pipeline, agreed, tmp_path / "work", found, every=5)
     *logged, _ = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
     assert logged[0]["preferred"] == logged[-1]["preferred"] == 0
     assert logged[-1]["guided preferred"] > 0.9

@@ -361,18 +361,22 @@ class ShowoPipeline(DiffusionPipeline):
         sampler = sampler or PathSampler.from_seed(seed, paths)
         return self._painting(prefixes, unconditional, paths, sampler, settings, form, paths_per_pass, after)
 
-    def reopened(self, codes: Sequence[int], order: np.ndarray, share: float, steps: int) -> Step:
+    def reopened(
+        self, codes: Sequence[int] | np.ndarray, order: np.ndarray, share: float, steps: int | None = None
+    ) -> Step:
         """The step of a painting of ``steps`` from which ``start(..., after=)`` paints part of a picture anew.
 
-        ``codes (tokens,)`` are the picture's. Of each path those tokens are masked that come first in ``order (paths,
-        tokens)``, as many as after some step but the last, and as near to ``share`` of them as can be. Raises
-        ``UserError`` for less than two steps, which have none.
+        ``codes`` are the picture's ``(tokens,)``, or those of one for each path. Of each path those tokens are masked
+        that come first in ``order (paths, tokens)``, as many as after some step but the last, and as near to ``share``
+        of them as can be. Raises ``UserError`` for less than two steps, which have none.
         """
+        steps = self.config.steps if steps is None else steps
         if steps < 2:
             raise UserError("A picture is painted anew in part by 2 steps or more.")
         tokens = torch.as_tensor(codes)
-        counts = torch.tensor(masked_counts(self.config.schedule, steps, len(tokens)))
-        index = int((counts[:-1] - share * len(tokens)).abs().argmin())
+        size = tokens.shape[-1]
+        counts = torch.tensor(masked_counts(self.config.schedule, steps, size))
+        index = int((counts[:-1] - share * size).abs().argmin())
         masked = torch.as_tensor(order).argsort(1).argsort(1) < counts[index]
         known = torch.ones(masked.shape)
         return Step(index, tuple(range(len(masked))), tokens.expand(masked.shape), masked, known)

@@ -8,8 +8,8 @@ becoming less likely (arXiv 2402.13228).
 
 In a guided round (arXiv 2501.13926 section 4.2) a reward model has its say. The paper adds its -log P(yes) about a
 rollout to the loss; in the released code the rollout is sampled without gradients, so the term changes nothing. Here
-unfinished pictures are each gone on with several times, the reward model says which of the results are right, and the
-model learns to prefer these: pairs that differ in nothing but what the decision was about.
+regions of wrong pictures are painted anew, the reward model says which of the results are right, and the model learns
+to prefer these to what they were (``pairs.mended``).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..generator.pipeline import ShowoPipeline
@@ -44,7 +45,9 @@ class Recipe:
     anchor: float = 0.0  # weight of what chosen pictures have lost in log-likelihood
     masks: int = 3  # of one pair in one step
     batch: int = 16  # pairs
-    guidance: float = 0.0  # weight of the pairs that a reward model tells apart
+    guidance: float = 0.0  # weight of the pairs that a reward model has found
+    tries: int = 8  # regions of a wrong picture painted anew
+    most_mended: int = 2  # pairs of one prompt from these
     original: bool = False  # the released code's sums and masks in place of the right ones
     schedule: Schedule = Schedule(
         steps=300, lr=5e-5, warmup=10, lr_end=1e-5, weight_decay=0.0, average=0.95, muon=False
@@ -57,11 +60,11 @@ GUIDED = replace(THIRD, guidance=1.0)
 
 
 def train(
-    recipe: Recipe, pipeline: ShowoPipeline, pairs: Pairs, work: Path, forks: Pairs | None = None, **options
+    recipe: Recipe, pipeline: ShowoPipeline, pairs: Pairs, work: Path, mended: Pairs | None = None, **options
 ) -> Showo:
     """Align the pipeline's generator, in place; as it is now it is also the reference.
 
-    ``forks`` are the pairs of a guided round; ``pairs`` are learned from as in any other.
+    ``mended`` are the pairs of a guided round; ``pairs`` are learned from as in any other.
     """
     torch.manual_seed(recipe.seed)
     base, words = pipeline.showo, pipeline.tokenizer
@@ -75,14 +78,15 @@ def train(
         return vocabulary.prefix(words(prompt).input_ids)
 
     def preferences(model: Showo, pairs: Pairs, rng: torch.Generator) -> dict[str, torch.Tensor]:
-        rows = torch.randint(len(pairs), (recipe.batch,), generator=rng).repeat_interleave(recipe.masks)
-        masked = mask_codes(pairs.chosen[rows], rng, pairs.parted[rows])
-        other = mask_codes(pairs.rejected[rows], rng, pairs.parted[rows]) if recipe.original else masked
+        rows = torch.randint(len(pairs), (recipe.batch,), generator=rng).repeat_interleave(recipe.masks).numpy()
+        sides = np.stack([pairs.chosen[rows], pairs.rejected[rows]]).astype(np.int64)
+        (codes, others), apart = torch.from_numpy(sides), torch.from_numpy(pairs.apart[rows])
+        masked = mask_codes(codes, rng, apart)
+        other = mask_codes(others, rng, apart) if recipe.original else masked
         own = share(recipe.batch * recipe.masks)
-        rows = rows[own]
-        codes = torch.cat([pairs.chosen[rows], pairs.rejected[rows]]).to(device)
+        rows, codes = rows[own], torch.cat([codes[own], others[own]]).to(device)
         both = torch.cat([masked[own], other[own]]).to(device)
-        prefixes = [prefix(pairs.prompts[row]) for row in rows] * 2
+        prefixes = [prefix(str(pairs.prompts[row])) for row in rows] * 2
         ids = vocabulary.sequences(prefixes, codes.masked_fill(both, -1))
 
         def sums(of: Showo) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,9 +107,9 @@ def train(
     def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
         rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index)
         values = preferences(model, pairs, rng)
-        if forks is None:
+        if mended is None:
             return values
-        guided = preferences(model, forks, rng)
+        guided = preferences(model, mended, rng)
         loss = values["loss"] + recipe.guidance * guided["loss"]
         return values | {f"guided {name}": value for name, value in guided.items()} | {"loss": loss}
 
@@ -113,8 +117,9 @@ def train(
     def drift(model: Showo, done: int) -> dict[str, float]:
         """How much likelier chosen pictures have become without a prompt."""
         rng = torch.Generator().manual_seed(recipe.seed)
-        codes = pairs.chosen[torch.randint(len(pairs), (64,), generator=rng)]
-        masked = mask_codes(codes, rng).to(device)
+        rows = torch.randint(len(pairs), (64,), generator=rng).numpy()
+        codes = torch.from_numpy(pairs.chosen[rows].astype(np.int64))
+        masked = mask_codes(codes, rng, torch.from_numpy(pairs.apart[rows])).to(device)
         codes = codes.to(device)
         ids = vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1))
         now, before = (log_likelihood(of, ids, codes, masked).mean().item() for of in (model, reference))

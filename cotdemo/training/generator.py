@@ -72,7 +72,7 @@ def mask_codes(codes: torch.Tensor, rng: torch.Generator, among: torch.Tensor | 
 
     Of the tokens ``among``, bool ``(B, tokens)``, some of each picture, if not of all.
     """
-    among = torch.ones_like(codes, dtype=torch.bool) if among is None else among
+    among = torch.ones(codes.shape, dtype=torch.bool) if among is None else among
     share = torch.cos(math.pi / 2 * torch.rand(len(codes), 1, generator=rng))
     masked = (share * among.sum(1, keepdim=True)).round().clamp(min=1)
     order = torch.rand(codes.shape, generator=rng).masked_fill(~among, 2.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from accelerate.utils import gather_object
 from ..errors import UserError
 from ..generator.pipeline import ShowoPipeline, Step
 from ..judge.judge import Judge
+from ..search.regions import SHARE, distances
 from ..world.checker_a import read
 from ..world.geneval import judge_reading
 from ..world.prompts import parse
@@ -29,7 +30,6 @@ class Pool(Arrays):
     prompts: np.ndarray  # (prompts,) str; some kinds have few different ones, which then come again
     codes: np.ndarray  # (prompts, paths, tokens) uint16
     right: np.ndarray  # (prompts, paths) bool: by what labelled them
-    parted: np.ndarray  # (prompts, tokens) bool: tokens that were not painted when the paths of a prompt parted
 
 
 def strictly_right(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:
@@ -43,54 +43,31 @@ def called_right(judge: Judge) -> Label:
 
 
 @torch.no_grad()
-def paint_pool(
-    pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label, part_late: bool = False
-) -> Pool:
-    """``paths`` paintings of each of ``prompts``; several processes share them out.
-
-    With ``part_late`` the paths of a prompt go on from one unfinished picture, left after a random step.
-    """
+def paint_pool(pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label) -> Pool:
+    """``paths`` paintings of each of ``prompts``; several processes share them out."""
     own = list(range(len(prompts)))[team().process_index :: team().num_processes]
-    codes, right, parted = [], [], []
-    each = max(1, _TOGETHER // paths)
-    for first in range(0, len(own), each):
-        places = own[first : first + each]
+    codes, right = [], []
+    for places in _parts(own, paths):
         texts = [prompts[place] for place in places for _ in range(paths)]
         numbers = [place * paths + path for place in places for path in range(paths)]
-        with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
-            begun = None
-            if part_late:
-                begun = _begin(pipeline, [prompts[place] for place in places], places, seed, paths)
-            painting = pipeline.start(texts, numbers, seed=seed, after=begun)
-            while not painting.done:
-                step = painting.step()
-        codes.append(step.codes.numpy().astype(np.uint16))
-        right += label(texts, painting.decode(step.codes))
-        parted.append(begun.masked[::paths].numpy() if begun else np.ones((len(places), step.codes.shape[1]), bool))
+        painted, said = _paint(pipeline, texts, numbers, seed, label)
+        codes.append(painted)
+        right += said
     shape = (len(own), paths)
-    made = [(own, np.concatenate(codes).reshape(*shape, -1), np.asarray(right).reshape(shape), np.concatenate(parted))]
-    places, codes, right, parted = map(np.concatenate, zip(*gather_object(made)))
+    made = [(own, np.concatenate(codes).reshape(*shape, -1), np.asarray(right).reshape(shape))]
+    places, codes, right = map(np.concatenate, zip(*gather_object(made)))
     order = np.argsort(places)
-    return Pool(np.asarray(prompts), codes[order], right[order], parted[order])
-
-
-def _begin(pipeline: ShowoPipeline, prompts: Sequence[str], numbers: Sequence[int], seed: int, paths: int) -> Step:
-    """An unfinished picture of each prompt, all after one random step, repeated for each of its paths."""
-    rng = np.random.default_rng([seed, 37, numbers[0]])
-    begun = pipeline.start(prompts, numbers, seed=int(rng.integers(2**32)))
-    for _ in range(int(rng.integers(1, begun.steps))):
-        step = begun.step()
-    return step._replace(codes=step.codes.repeat_interleave(paths, 0), masked=step.masked.repeat_interleave(paths, 0))
+    return Pool(np.asarray(prompts), codes[order], right[order])
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Preference pairs; a list and tensors of one length."""
+class Pairs(Arrays):
+    """Preference pairs."""
 
-    prompts: list[str]
-    chosen: torch.Tensor  # (pairs, tokens) int64
-    rejected: torch.Tensor  # (pairs, tokens) int64
-    parted: torch.Tensor  # (pairs, tokens) bool: what was painted apart
+    prompts: np.ndarray  # (pairs,) str
+    chosen: np.ndarray  # (pairs, tokens) uint16
+    rejected: np.ndarray  # (pairs, tokens) uint16
+    apart: np.ndarray  # (pairs, tokens) bool: what was not painted together
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -102,15 +79,63 @@ def pairs_of(pool: Pool, most: int, seed: int) -> Pairs:
     Raises UserError where none has both a right and a wrong picture.
     """
     rng = np.random.default_rng([seed, 23])
-    prompts, chosen, rejected, parted = [], [], [], []
-    for prompt, codes, right, apart in zip(pool.prompts, pool.codes, pool.right, pool.parted):
+    found = []
+    for place, right in enumerate(pool.right):
         better, worse = (rng.permutation(np.flatnonzero(right == wanted)) for wanted in (True, False))
-        for one, other in list(zip(better, worse))[:most]:
-            prompts.append(str(prompt))
-            chosen.append(codes[one])
-            rejected.append(codes[other])
-            parted.append(apart)
-    if not prompts:
+        found += [(place, one, other) for one, other in list(zip(better, worse))[:most]]
+    if not found:
         raise UserError("No prompt has both a right and a wrong picture: there is nothing to prefer.")
-    chosen, rejected = (torch.from_numpy(np.stack(codes).astype(np.int64)) for codes in (chosen, rejected))
-    return Pairs(prompts, chosen, rejected, torch.from_numpy(np.stack(parted)))
+    places, better, worse = map(list, zip(*found))
+    chosen, rejected = pool.codes[places, better], pool.codes[places, worse]
+    return Pairs(pool.prompts[places], chosen, rejected, np.ones(chosen.shape, bool))
+
+
+@torch.no_grad()
+def mended(pipeline: ShowoPipeline, pool: Pool, tries: int, most: int, seed: int, label: Label) -> Pairs:
+    """Pairs of a wrong picture and what a part of it, painted anew, has made right.
+
+    One wrong picture of each prompt that has any in ``pool``; ``tries`` regions of it are each painted anew
+    (``cotdemo.search.regions``), and up to ``most`` of those that ``label`` calls right are chosen. Unlike pairs of
+    independent pictures these differ in nothing but what mended them, and there are some of prompts whose pictures are
+    all wrong. Several processes share the prompts out. Raises UserError where nothing was mended.
+    """
+    rng = np.random.default_rng([seed, 37])
+    wrong = [(place, rng.choice(np.flatnonzero(~right))) for place, right in enumerate(pool.right) if not right.all()]
+    order = distances(pipeline.grid, len(wrong) * tries, rng).reshape(len(wrong), tries, -1)
+    own = range(len(wrong))[team().process_index :: team().num_processes]
+    made = []
+    for part in _parts(own, tries):
+        places, paths = np.array([wrong[index] for index in part]).T.repeat(tries, axis=1)
+        before, texts = pool.codes[places, paths], [str(pool.prompts[place]) for place in places]
+        numbers = [index * tries + one for index in part for one in range(tries)]
+        after = pipeline.reopened(before.astype(np.int64), order[part].reshape(len(texts), -1), SHARE)
+        codes, right = _paint(pipeline, texts, numbers, seed, label, after)
+        for first in range(0, len(texts), tries):
+            rows = [row for row in range(first, first + tries) if right[row]][:most]
+            made += [(places[row], codes[row], before[row], after.masked[row].numpy()) for row in rows]
+    made = sorted(gather_object(made), key=lambda one: one[0])
+    if not made:
+        raise UserError("No wrong picture could be mended: there is nothing to prefer.")
+    places, chosen, rejected, apart = zip(*made)
+    return Pairs(pool.prompts[list(places)], *map(np.stack, (chosen, rejected, apart)))
+
+
+def _parts(places: Sequence[int], paths: int) -> Iterator[Sequence[int]]:
+    each = max(1, _TOGETHER // paths)
+    return (places[first : first + each] for first in range(0, len(places), each))
+
+
+def _paint(
+    pipeline: ShowoPipeline,
+    texts: Sequence[str],
+    numbers: Sequence[int],
+    seed: int,
+    label: Label,
+    after: Step | None = None,
+) -> tuple[np.ndarray, list[bool]]:
+    """The codes of finished pictures, and what they are called."""
+    with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
+        painting = pipeline.start(texts, numbers, seed=seed, after=after)
+        while not painting.done:
+            step = painting.step()
+    return step.codes.numpy().astype(np.uint16), label(texts, painting.decode(step.codes))

@@ -110,8 +110,7 @@ class Stage:
 
     def pool(self, folder: str | Path, recipe: dpo.Recipe) -> pairs.Pool:
         """Paintings by the generator in ``folder``, and which of them are right."""
-        of = f"{recipe.prompts}x{recipe.paths}-{'-'.join(recipe.splits)}-{recipe.painted}"
-        file = self.work.parent / f"pool-{of}-{self.version(folder)}.npz"
+        file = self.work.parent / f"pool-{self._pool_name(recipe)}-{self.version(folder)}.npz"
 
         def paint() -> pairs.Pool:
             prompts = self._prompts(recipe)
@@ -119,19 +118,19 @@ class Stage:
 
         return _kept(file, pairs.Pool, paint)
 
-    def forks(self, folder: str | Path, recipe: dpo.Recipe) -> pairs.Pool:
-        """Pictures that the generator in ``folder`` goes on with in several ways; the guide says which are right."""
-        guide = self.judge("judge-guide")
-        of = f"{recipe.prompts}x{recipe.paths}-{'-'.join(recipe.splits)}-{recipe.painted}"
-        name = f"forks-{of}-{self.version(folder)}-{self.version('judge-guide')}.npz"
+    def mended(self, folder: str | Path, recipe: dpo.Recipe, pool: pairs.Pool) -> pairs.Pairs:
+        """Wrong pictures of a pool by the generator in ``folder``, and what it has made right as the guide says."""
+        of = f"{self._pool_name(recipe)}-{self.version(folder)}-{self.version('judge-guide')}"
 
-        def paint() -> pairs.Pool:
-            return pairs.paint_pool(
-                self.pipeline(folder), self._prompts(recipe), recipe.paths, recipe.painted, pairs.called_right(guide),
-                part_late=True,
-            )  # fmt: skip
+        def paint() -> pairs.Pairs:
+            label = pairs.called_right(self.judge("judge-guide"))
+            return pairs.mended(self.pipeline(folder), pool, recipe.tries, recipe.most_mended, recipe.painted, label)
 
-        return _kept(self.work.parent / name, pairs.Pool, paint)
+        return _kept(self.work.parent / f"mended-{of}.npz", pairs.Pairs, paint)
+
+    @staticmethod
+    def _pool_name(recipe: dpo.Recipe) -> str:
+        return f"{recipe.prompts}x{recipe.paths}-{'-'.join(recipe.splits)}-{recipe.painted}"
 
     def version(self, folder: str | Path) -> str:
         return weights_hash(self.root / folder)
@@ -318,12 +317,12 @@ def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> 
     found = pairs.pairs_of(pool, recipe.most, recipe.painted)
     mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
     print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
-    forks = pairs.pairs_of(stage.forks(folder, recipe), recipe.most, recipe.painted) if recipe.guidance else None
-    model = dpo.train(recipe, stage.pipeline(folder), found, work, forks, **stage.options)
+    mended = stage.mended(folder, recipe, pool) if recipe.guidance else None
+    model = dpo.train(recipe, stage.pipeline(folder), found, work, mended, **stage.options)
     reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
                "right_before": round(float(pool.right.mean()), 4)}  # fmt: skip
-    if forks is not None:
-        reached["guided_pairs"] = len(forks)
+    if mended is not None:
+        reached["mended"] = len(mended)
     return model, reached
 
 
