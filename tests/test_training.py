@@ -460,7 +460,7 @@ def test_each_round_of_alignment_learns_from_what_the_one_before_paints(tmp_path
     (between,) = (tmp_path / "work").glob("aligned-*")
     painters = [weights_hash(root / "showo"), weights_hash(root / "dpo"), weights_hash(between)]
     pools = {file.name for file in (tmp_path / "work").glob("pool-*")}
-    assert pools == {f"pool-2x2-{seed}-{painter}.npz" for seed, painter in zip((5, 6, 7), painters)}
+    assert pools == {f"pool-2x2-pretrain-align-{seed}-{painter}.npz" for seed, painter in zip((5, 6, 7), painters)}
     assert len({*painters, weights_hash(root / "dpo-iter")}) == 4
     assert "earlier_rounds" not in dpo_record["reached"]
     assert [one["recipe"]["painted"] for one in record["reached"]["earlier_rounds"]] == [6]

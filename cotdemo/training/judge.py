@@ -71,7 +71,6 @@ _GENERATORS = {
     "self-correct": Paintings(count=2400, seed=7),  # repainting
     "dpo": Paintings(count=2400, seed=8),
     "dpo-iter": Paintings(count=2400, seed=9),
-    "dpo-iter-parm": Paintings(count=2400, seed=10),
 }
 RECIPES = {
     # clean pictures only, none of them generated
