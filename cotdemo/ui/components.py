@@ -139,6 +139,21 @@ class Choices(gr.HTML):
         )
 
 
+class Board(gr.HTML):
+    """Results of a comparison. Its value is the latest message of ``cotdemo.ui.comparison``, a text.
+
+    Its "select" event brings the id of the run that is to be opened.
+    """
+
+    def __init__(self, value: str = "", **options: Any):
+        super().__init__(
+            value=value,
+            **_drawn("compare.js", "mountCompare(element, props, trigger, watch);", "compare.css"),
+            models={name: words[0] for name, words in MODELS.items()},
+            **options,
+        )
+
+
 class Results(gr.HTML):
     """Measured figures (``cotdemo.ui.measured``), which do not change. Its colours and resets are the viewer's."""
 

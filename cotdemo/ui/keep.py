@@ -49,7 +49,7 @@ class Keep:
         try:
             if _begins_as_png(file):
                 return self._open_picture(file)
-            return {**self._open(Trace.load(file), "An opened trace"), "gallery": ""}
+            return self.open_trace(Trace.load(file), "An opened trace", run_id)
         except UserError as error:
             return {"viewer": notice("Failed", str(error))}
 
@@ -59,6 +59,10 @@ class Keep:
         if trace is None or self._under_way(run_id):
             return {"gallery": ""}
         return self._open(trace, "A recorded run")
+
+    def open_trace(self, trace: Trace, title: str, run_id: str | None) -> Update:
+        """Show a trace under a title, unless a run is under way."""
+        return {} if self._under_way(run_id) else {**self._open(trace, title), "gallery": ""}
 
     def _open(self, trace: Trace, title: str) -> Update:
         run = Run()

@@ -11,7 +11,7 @@ import gradio as gr
 from ..errors import UserError
 from ..settings import BACKENDS
 from ..trace import MAX_BYTES
-from . import results_tab, run_tab
+from . import compare_tab, results_tab, run_tab
 from .components import Heading, joined
 from .handlers import Handlers
 from .keep import recorded_runs
@@ -23,6 +23,7 @@ ASSETS = Path(__file__).parents[2] / "assets"
 # In the order of the tab bar; the address names all but the first: .../#results
 TABS = (
     Tab("run", "Run", run_tab.build),
+    Tab("compare", "Compare", compare_tab.build),
     Tab("results", "Results", results_tab.build),
 )
 FOLLOW_ADDRESS = "() => {" + joined("tabs.js", 'followAddress(document.getElementById("cot-tabs"));') + "}"

@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
-from functools import wraps
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import gradio as gr
 
 from ..settings import BACKENDS, GUIDANCE, MAX_PROMPT, PATHS, SEED, STEPS, TEMPERATURE
 from .components import Choices, Estimate, Gallery, Share, Viewer
-from .form import FIELDS, NUMBERS, Update
+from .examples import examples_of
+from .form import FIELDS, NUMBERS
 from .handlers import Handlers, words_for
 from .keep import portrait
 from .tab import Page
+from .wiring import COMPUTES, QUICK, named
 
-COMPUTES = {"concurrency_limit": None, "api_visibility": "private"}  # one at a time, but by ``cotdemo.ui.line``
-QUICK = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
-
-# One prompt of each of GenEval's six kinds; the third is in the form at first.
-EXAMPLES = {
-    "mini": (
-        "a photo of a star",
-        "a photo of a heart and a moon",
-        "a photo of three hearts",
-        "a photo of a green house",
-        "a photo of a tree left of a star",
-        "a photo of a yellow star and a purple moon",
-        "a photo of two red stars",
-    ),
-    "show-o": (
-        "a photo of a bench",
-        "a photo of a cat and a bicycle",
-        "a photo of three clocks",
-        "a photo of a green umbrella",
-        "a photo of a dog left of a chair",
-        "a photo of a red apple and a blue cup",
-    ),
-}
 ABOUT = {
     "mini": "**mini**, the embedded model: Show-o, its tokenizer and the judge in small, trained by this project on a "
     "little world of coloured objects. It runs on any CPU and paints nothing but that world.",
@@ -61,7 +37,7 @@ FORM = f"""(prompt, choice, ...numbers) => {{
 def build(page: Page) -> None:
     demo, handlers, backend_name = page.demo, page.handlers, page.handlers.backend
     keep, runs = handlers.keep, handlers.keep.recorded
-    limits, examples = BACKENDS[backend_name], EXAMPLES.get(backend_name, EXAMPLES["show-o"])
+    limits, examples = BACKENDS[backend_name], examples_of(backend_name)
     start = {
         "prompt": examples[2], "method": "parm", "model": "base", "paths": 8, "steps": limits.steps,
         "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0,
@@ -130,12 +106,12 @@ def build(page: Page) -> None:
 
     controls = ("viewer", "run", "stop", "reflect", "anyway")
     painting = gr.on(
-        [run.click, prompt.submit], _named(handlers.paint, names), [*settings, fresh],
+        [run.click, prompt.submit], named(handlers.paint, names), [*settings, fresh],
         to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
     )  # fmt: skip
     reflections = [
         button.click(
-            _named(handler, names),
+            named(handler, names),
             run_id,
             to(*controls, "picture", "estimate"),
             show_progress="hidden",
@@ -143,40 +119,16 @@ def build(page: Page) -> None:
         )  # fmt: skip
         for button, handler in ((reflect, handlers.reflect), (anyway, handlers.reflect_anyway))
     ]
-    stop.click(_named(handlers.stop, names), run_id, to(*controls), cancels=[painting, *reflections], **QUICK)
+    stop.click(named(handlers.stop, names), run_id, to(*controls), cancels=[painting, *reflections], **QUICK)
     opens = to(*controls, "run_id", "picture", "gallery", *FIELDS)
-    opened.upload(_named(keep.open_file, names), [opened, run_id], opens, **QUICK)
-    gallery.select(_named(keep.open_recorded, names), [gallery, run_id], opens, **QUICK)
+    page.run.update(names=names, opens=opens)
+    opened.upload(named(keep.open_file, names), [opened, run_id], opens, **QUICK)
+    gallery.select(named(keep.open_recorded, names), [gallery, run_id], opens, **QUICK)
     changes = [part.change for part in settings]
     gr.on(changes, None, settings, [estimate, share], js=FORM, api_visibility="private")
-    demo.load(_named(handlers.prefill, names), None, to(*FIELDS, "viewer"), **QUICK)
-    demo.load(_named(handlers.rates, names), None, estimate, **QUICK)
+    demo.load(named(handlers.prefill, names), None, to(*FIELDS, "viewer"), **QUICK)
+    demo.load(named(handlers.rates, names), None, estimate, **QUICK)
     demo.load(_tell_of(handlers, backend_name), None, about, **QUICK)
-
-
-def _named(handler: Callable[..., Update | Iterator[Update]], names: dict[str, Any]) -> Callable[..., Any]:
-    """A handler whose updates are by name, as Gradio wants it: by component. What is not named stays as it is."""
-
-    def placed(update: Update) -> dict[Any, Any]:
-        return {names[name]: value for name, value in update.items()} or gr.skip()
-
-    if inspect.isgeneratorfunction(handler):
-
-        @wraps(handler)  # Gradio reads the handler's own signature: one that names the request is given it
-        def stream(*values: Any) -> Iterator[dict[Any, Any]]:
-            with closing(handler(*values)) as updates:
-                for update in updates:
-                    yield placed(update)
-
-        named = stream
-    else:
-
-        @wraps(handler)
-        def once(*values: Any) -> dict[Any, Any]:
-            return placed(handler(*values))
-
-        named = once
-    return named
 
 
 def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:

@@ -158,10 +158,13 @@ class Run:
 
     def message(self, events: list[Event], **more: object) -> str:
         """The next message, with these events, which are kept."""
+        self.keep(events)
+        return self._numbered({"events": [encode_event(event) for event in events], **more})
+
+    def keep(self, events: list[Event]) -> None:
         self.events.extend(events)
         pictures = (getattr(event, "picture", None) for event in events)
         self.picture_bytes += sum(picture.nbytes for picture in pictures if picture is not None)
-        return self._numbered({"events": [encode_event(event) for event in events], **more})
 
     def snapshot(self, *notices: dict) -> str:
         """Everything so far but the pictures of steps, which heals whatever the page has missed, then ``notices``."""

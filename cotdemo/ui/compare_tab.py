@@ -1,0 +1,46 @@
+"""The Compare tab: one prompt and seed, several methods and models, their results side by side."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from ..settings import MAX_PROMPT, PATHS, SEED
+from .comparison import AT_FIRST, Comparing, compared, name_of
+from .components import METHODS, MODELS, Board
+from .examples import examples_of
+from .tab import Page
+from .wiring import COMPUTES, QUICK, named
+
+
+def build(page: Page) -> None:
+    backend, run_tab = page.handlers.backend, page.run["names"]
+    comparing = Comparing(page.handlers)
+    pairs = compared(backend)
+    choices = [(f"{METHODS[method][0]} · {MODELS[model][0]}", name_of(method, model)) for method, model in pairs]
+    at_first = [name_of(*pair) for pair in AT_FIRST if pair in pairs]
+    comparison = gr.State(None)
+    with gr.Row(elem_id="cot-compare-page", equal_height=False):
+        with gr.Column(elem_id="cot-compare-side"):
+            prompt = gr.Textbox(
+                value=examples_of(backend)[-2], label="Prompt", max_length=MAX_PROMPT, lines=2, max_lines=4,
+                elem_id="compare-prompt",
+            )  # fmt: skip
+            with gr.Row():
+                compare = gr.Button("Compare", variant="primary", scale=2, min_width=90, elem_id="compare")
+                stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="compare-stop")
+            which = gr.CheckboxGroup(choices, value=at_first, label="Methods and models", elem_id="compare-which")
+            paths = gr.Slider(*PATHS, value=8, step=1, label="Paths", info="of every method but the plain one")
+            seed = gr.Number(0, label="Seed", precision=0, minimum=SEED[0], maximum=SEED[1])
+            take = gr.Button("Take prompt, paths and seed from Run", size="sm", elem_id="compare-take")
+        with gr.Column(elem_id="cot-compare-main"):
+            board = Board(elem_id="board")
+
+    names = {"comparison": comparison, "board": board, "compare": compare, "stop": stop}
+    gr.on(
+        [compare.click, prompt.submit], named(comparing.compare, names), [prompt, which, paths, seed],
+        list(names.values()), show_progress="hidden", **COMPUTES,
+    )  # fmt: skip
+    stop.click(named(comparing.stop, names), comparison, [compare, stop], **QUICK)
+    board.select(named(comparing.open, run_tab), run_tab["run_id"], page.run["opens"], **QUICK)
+    taken = [run_tab[name] for name in ("prompt", "paths", "seed")]
+    take.click(None, taken, [prompt, paths, seed], js="(...values) => values", api_visibility="private")

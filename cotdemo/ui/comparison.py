@@ -1,0 +1,190 @@
+"""The same prompt and seed by several methods and models, one after the other, their results side by side."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from .. import search as searches
+from ..codec import PICTURE, THUMBNAIL, encode_picture
+from ..errors import UserError
+from ..events import Progress, RunFinished
+from ..settings import Settings, offers
+from ..trace import Trace, answer
+from .form import Update
+from .handlers import Handlers, verdict, words_for
+from .line import Place
+from .session import Run, Runs, batches, notice
+
+TELL = 0.2  # seconds between messages about one run
+PAIRS = (  # of method and model; some of all that could be asked for, in the order of the cards
+    ("baseline", "base"), ("baseline", "dpo"), ("baseline", "dpo-iter"), ("baseline", "dpo-iter-parm"),
+    ("orm-zero-shot", "base"), ("orm", "base"), ("prm", "base"), ("parm", "base"),
+    ("parm", "dpo-iter"), ("parm", "dpo-iter-parm"), ("parm++", "base"), ("parm++", "dpo-iter"),
+)  # fmt: skip
+AT_FIRST = (("baseline", "base"), ("baseline", "dpo-iter"), ("orm", "base"), ("parm", "base"), ("parm++", "base"))
+NOTHING = "Choose at least one method to compare."
+
+
+def compared(backend: str) -> tuple[tuple[str, str], ...]:
+    """The pairs that a backend offers."""
+    offered = {(offer.method, offer.model) for offer in offers(backend) if offer.offered}
+    return tuple(pair for pair in PAIRS if pair in offered)
+
+
+def name_of(method: str, model: str) -> str:
+    return f"{method}/{model}"
+
+
+@dataclass
+class Card:
+    """One run of a comparison; ``state`` is waiting, running, done, stopped or failed."""
+
+    settings: Settings
+    run: Run = field(default_factory=Run)
+    state: str = "waiting"
+    words: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """What the page shows of it."""
+        events, s = self.run.events, self.settings
+        end = events[-1] if events and isinstance(events[-1], RunFinished) else None
+        winner = answer(events) if end else None
+        costs = {
+            "passes": end.generator_passes, "questions": end.judge_passes, "saved": end.passes_saved,
+            "seconds": end.seconds, "plain_passes": s.steps * (2 if s.guidance else 1),
+        } if end else None  # fmt: skip
+        return {
+            "method": s.method, "model": s.model, "paths": s.paths, "run": self.run.id if end else "",
+            "state": self.state, "words": self.words, "picture": _picture(winner.picture) if winner else "",
+            "verdict": verdict(events) if end else {}, "costs": costs,
+        }  # fmt: skip
+
+
+def _picture(picture: Any) -> str:
+    return encode_picture(picture, PICTURE, lossless=max(picture.shape[:2]) <= THUMBNAIL)
+
+
+class Comparison:
+    """What one visitor compares."""
+
+    picture_bytes = 0  # its runs are kept, and counted, beside it
+
+    def __init__(self, cards: Sequence[Card]):
+        self.id = secrets.token_urlsafe(12)
+        self.cards = cards
+        self.stopped = False
+
+    def message(self) -> str:
+        """All cards, as a text, never equal to the one before."""
+        return json.dumps({"cards": [card.shown() for card in self.cards], "nonce": secrets.token_hex(4)})
+
+    def stop(self) -> None:
+        self.stopped = True
+        for card in self.cards:
+            card.run.stop.set()
+
+
+class Comparing:
+    """What the Compare tab does; updates are by name, as those of ``Handlers``."""
+
+    def __init__(self, handlers: Handlers):
+        self._handlers = handlers
+        self._kept = Runs()
+
+    def compare(self, prompt: str, names: object, paths: object, seed: object) -> Iterator[Update]:
+        """Run every chosen method and model, streaming."""
+        try:
+            comparison = Comparison(self._cards(prompt, names, paths, seed))
+        except UserError as error:
+            yield {"board": json.dumps({"failed": str(error), "nonce": secrets.token_hex(4)}), **_buttons(False)}
+            return
+        self._kept.add(comparison)
+        yield {"comparison": comparison.id, "board": comparison.message(), **_buttons(True)}
+        try:
+            for card in comparison.cards:
+                for _ in self._run(card, comparison):
+                    yield {"board": comparison.message()}
+        finally:  # the visitor may have left
+            comparison.stop()
+        yield {"board": comparison.message(), **_buttons(False)}
+
+    def _cards(self, prompt: str, names: object, paths: object, seed: object) -> list[Card]:
+        """Raises UserError for settings that no card could have."""
+        chosen = names if isinstance(names, list) else []
+        backend = self._handlers.backend
+        pairs = [pair for pair in compared(backend) if name_of(*pair) in chosen]
+        if not pairs:
+            raise UserError(NOTHING)
+        return [
+            Card(
+                Settings.checked(prompt, method, backend, model, seed=seed, paths=1 if method == "baseline" else paths)
+            )
+            for method, model in pairs
+        ]
+
+    def _run(self, card: Card, comparison: Comparison) -> Iterator[None]:
+        """One run; yields when there is news."""
+        if comparison.stopped:
+            card.state = "stopped"
+            return
+        card.state, run = "running", card.run
+        try:
+            with self._handlers.line.place() as place:
+                yield from self._turn(card, place, comparison)
+                if not comparison.stopped:
+                    yield from self._paint(card)
+            finished = isinstance(run.events[-1] if run.events else None, RunFinished)
+            card.state, card.words = ("done" if finished else "stopped"), ""
+            self._handlers.runs.add(run)
+        except Exception as error:
+            card.state, card.words = "failed", words_for(error)
+        yield
+
+    def _turn(self, card: Card, place: Place, comparison: Comparison) -> Iterator[None]:
+        loader = self._handlers.loader
+        while not comparison.stopped and not place.wait(0.2):
+            card.words = f"{place.before} before this one in the line"
+            yield
+        loader.start()
+        while not comparison.stopped and not loader.wait(0.2):
+            card.words = "loading the model"
+            yield
+
+    def _paint(self, card: Card) -> Iterator[None]:
+        backend, run = self._handlers.loader.result(), card.run
+        # whole traces where they are small, so that they can be looked at step by step
+        show = "all" if max(backend.picture_size) <= THUMBNAIL else "judged"
+        told = 0.0
+        for batch in batches(searches.perform(card.settings, backend, show=show), run.stop):
+            run.keep(batch)
+            said = [event.message for event in batch if isinstance(event, Progress)]
+            card.words = said[-1] if said else card.words
+            if time.monotonic() - told > TELL:
+                told = time.monotonic()
+                yield
+        self._handlers.pace.learn(run.events)
+
+    def stop(self, id: object) -> Update:
+        """End the comparison within one step; what is finished stays."""
+        comparison = self._kept.get(id)
+        if comparison is not None:
+            comparison.stop()
+        return _buttons(False)
+
+    def open(self, on_show: str | None, event: gr.SelectData) -> Update:
+        """The trace of one card in the viewer of the Run tab; ``on_show`` is what it shows now."""
+        run = self._handlers.runs.get(event.value)
+        if run is None or not run.events:
+            return {"viewer": notice("Failed", "This run is no longer kept here: compare again.")}
+        return self._handlers.keep.open_trace(Trace.of(list(run.events)), "From a comparison", on_show)
+
+
+def _buttons(busy: bool) -> Update:
+    return {"compare": gr.update(interactive=not busy), "stop": gr.update(interactive=busy)}

@@ -1,0 +1,28 @@
+"""Prompts to begin with."""
+
+from __future__ import annotations
+
+# One prompt of each of GenEval's six kinds; the third is in the form at first.
+EXAMPLES = {
+    "mini": (
+        "a photo of a star",
+        "a photo of a heart and a moon",
+        "a photo of three hearts",
+        "a photo of a green house",
+        "a photo of a tree left of a star",
+        "a photo of a yellow star and a purple moon",
+        "a photo of two red stars",
+    ),
+    "show-o": (
+        "a photo of a bench",
+        "a photo of a cat and a bicycle",
+        "a photo of three clocks",
+        "a photo of a green umbrella",
+        "a photo of a dog left of a chair",
+        "a photo of a red apple and a blue cup",
+    ),
+}
+
+
+def examples_of(backend: str) -> tuple[str, ...]:
+    return EXAMPLES.get(backend, EXAMPLES["show-o"])

@@ -1,0 +1,41 @@
+// What the cards of the Compare tab say.
+"use strict";
+const test = require("node:test");
+const assert = require("node:assert/strict");
+
+const compare = import("../cotdemo/ui/web/compare.js");
+
+const card = (more = {}) => ({ method: "parm", model: "base", paths: 8, state: "done", words: "", verdict: {}, costs: null, ...more });
+
+test("the line above says how many have ended and what is under way", async () => {
+  const { overallWords } = await compare;
+  const cards = [card(), card({ state: "failed" }), card({ state: "running", words: "step 3 of 18 - 5 of 8 paths alive - painting" }), card({ state: "waiting" })];
+  assert.equal(overallWords(cards), "2 of 4 runs ended · PARM: step 3 of 18 · 5 of 8 paths alive · painting");
+  assert.equal(overallWords([card()]), "1 of 1 run ended.");
+  assert.equal(overallWords([card({ state: "running" })]), "0 of 1 run ended · PARM: starting");
+});
+
+test("a card says its state, or why it failed", async () => {
+  const { stateWords } = await compare;
+  assert.equal(stateWords(card()), "Done");
+  assert.equal(stateWords(card({ state: "failed", words: "out of memory" })), "out of memory");
+  assert.equal(stateWords(card({ state: "stopped" })), "Stopped");
+});
+
+test("what the judge says and what is true are told apart", async () => {
+  const { judgeWords, checkedWords } = await compare;
+  assert.equal(judgeWords({ answer: "yes", p_yes: 0.68 }), "✓ P(yes) .68 matches the prompt");
+  assert.equal(judgeWords({ answer: null, p_yes: null }), "Nobody judged it");
+  assert.equal(judgeWords({}), "Nobody judged it");
+  assert.equal(checkedWords({ correct: true, strict: true, reason: "" }), "right");
+  assert.equal(checkedWords({ correct: true, strict: false, reason: "there is a moon too many" }), "right, but there is a moon too many");
+  assert.equal(checkedWords({ correct: false, strict: false, reason: "there is no star" }), "wrong: there is no star");
+  assert.equal(checkedWords(null), "");
+});
+
+test("costs are beside those of one plain picture", async () => {
+  const { spentWords } = await compare;
+  assert.deepEqual(spentWords({ passes: 264, questions: 74, seconds: 1.24, plain_passes: 36 }), ["264 generator passes, 7.3 × plain", "74 questions to the judge", "1.2 s"]);
+  assert.deepEqual(spentWords({ passes: 720, questions: 1, seconds: 1, plain_passes: 36 })[0], "720 generator passes, 20 × plain");
+  assert.equal(spentWords({ passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "1 generator pass, 1.0 × plain");
+});

@@ -1,0 +1,109 @@
+"""The Compare tab without a browser: cards, their order, costs, failures, Stop, and opening a run."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from page_double import Double
+
+from cotdemo.errors import UserError
+from cotdemo.events import RunFinished
+from cotdemo.search import search
+from cotdemo.ui.comparison import NOTHING, PAIRS, Comparing, compared
+from cotdemo.ui.handlers import Handlers
+
+PROMPT = "a photo of a red star and a blue moon"
+
+
+def comparing(backend=None) -> Comparing:
+    backend = backend or Double(pace=0, any_words=True)
+    return Comparing(Handlers("mini", lambda: backend))
+
+
+def messages(updates) -> list[dict]:
+    return [json.loads(update["board"]) for update in updates if "board" in update]
+
+
+def test_every_pair_is_one_of_the_backend_s_offers_and_has_its_card():
+    assert {"baseline", "orm", "prm", "parm", "parm++"} <= {method for method, _ in compared("mini")}
+    assert set(compared("show-o")) < set(PAIRS)
+
+
+def test_cards_come_in_a_fixed_order_and_end_as_the_same_runs_would_alone():
+    compare = comparing()
+    *_, last = messages(compare.compare(PROMPT, ["parm/base", "baseline/base", "orm/base"], 4, 7))
+    assert [(card["method"], card["state"]) for card in last["cards"]] == [
+        ("baseline", "done"), ("orm", "done"), ("parm", "done"),
+    ]  # fmt: skip
+    for card in last["cards"]:
+        alone = list(search(card["method"], Double(pace=0), PROMPT, paths=card["paths"], seed=7))
+        end = next(event for event in alone if isinstance(event, RunFinished))
+        assert card["costs"]["passes"] == end.generator_passes and card["verdict"]["path"] == end.path
+        assert card["picture"].startswith("data:image/")
+    plain = last["cards"][0]
+    assert plain["paths"] == 1 and plain["costs"]["passes"] == plain["costs"]["plain_passes"]
+    assert plain["verdict"]["answer"] is None and last["cards"][2]["verdict"]["answer"] == "yes"
+
+
+def test_what_cannot_be_asked_is_said_and_starts_nothing():
+    compare = comparing()
+    for prompt, names in ((PROMPT, []), (PROMPT, "parm/base"), (PROMPT, ["parm/none"]), ("", ["parm/base"])):
+        (message,) = messages(compare.compare(prompt, names, 4, 7))
+        assert message["failed"] and "cards" not in message
+    (message,) = messages(compare.compare(PROMPT, [], 4, 7))
+    assert message["failed"] == NOTHING
+
+
+def test_a_run_that_fails_leaves_the_others():
+    class Failing(Double):
+        def verifier(self, name: str):
+            if name == "orm":
+                raise UserError("this judge is not here")
+            return super().verifier(name)
+
+    *_, last = messages(comparing(Failing(pace=0)).compare(PROMPT, ["baseline/base", "orm/base", "parm/base"], 2, 7))
+    assert [card["state"] for card in last["cards"]] == ["done", "failed", "done"]
+    assert last["cards"][1]["words"] == "this judge is not here" and last["cards"][1]["costs"] is None
+
+
+def test_stop_ends_the_run_under_way_and_all_after_it():
+    compare = comparing(Double(pace=0.05))
+    updates = compare.compare(PROMPT, ["baseline/base", "orm/base", "parm/base", "parm++/base"], 4, 7)
+    first = next(updates)
+    seen = [first]
+    for update in updates:
+        seen.append(update)
+        cards = json.loads(update["board"])["cards"]
+        if any(card["method"] == "parm" and card["words"] for card in cards):
+            compare.stop(first["comparison"])
+    last = messages(seen)[-1]["cards"]
+    states = {card["method"]: card["state"] for card in last}
+    assert states == {"baseline": "done", "orm": "done", "parm": "stopped", "parm++": "stopped"}
+    assert compare.stop("no such comparison").keys() == {"compare", "stop"}
+
+
+def test_a_visitor_who_leaves_stops_what_was_under_way():
+    compare = comparing(Double(pace=0.05))
+    updates = compare.compare(PROMPT, ["parm/base"], 4, 7)
+    next(updates), next(updates)
+    updates.close()
+    with compare._handlers.line.place() as place:
+        assert place.wait(5)
+
+
+def test_a_finished_run_can_be_opened_and_a_forgotten_one_says_so():
+    compare = comparing()
+    *_, last = messages(compare.compare(PROMPT, ["parm/base"], 4, 7))
+    opened = compare.open(None, SimpleNamespace(value=last["cards"][0]["run"]))
+    assert opened["prompt"] == PROMPT and opened["seed"] == 7
+    assert json.loads(opened["viewer"])["recorded"]["title"] == "From a comparison"
+    gone = compare.open(None, SimpleNamespace(value="gone"))
+    assert "no longer kept" in gone["viewer"]
+
+
+@pytest.mark.parametrize("paths", [0, 33, "many"])
+def test_limits_are_those_of_a_run(paths):
+    (message,) = messages(comparing().compare(PROMPT, ["parm/base"], paths, 7))
+    assert "paths" in message["failed"]
