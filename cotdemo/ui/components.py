@@ -167,6 +167,25 @@ class Results(gr.HTML):
         )
 
 
+class Tour(gr.HTML):
+    """The tour's button; the tour itself lies over the page. ``tour`` is that of ``cotdemo.ui.learn.tour_of``.
+
+    With ``offer`` there is no button: new visitors are asked, in a corner of the page.
+    """
+
+    def __init__(self, value: str = "", *, tour: dict[str, Any], offer: bool = False, **options: Any):
+        drawn = _drawn("tour.js", "mountTour(element, props);", "learn.css")
+        super().__init__(value=value, **drawn, tour=tour, offer=offer, **options)
+
+
+class Lesson(gr.HTML):
+    """How to read the page: fixed text."""
+
+    def __init__(self, value: str = "", **options: Any):
+        template = _source("learn.html")
+        super().__init__(value=value, html_template=template, js_on_load="", apply_default_css=False, **options)
+
+
 class Heading(gr.HTML):
     """The page's title, and its style sheet."""
 

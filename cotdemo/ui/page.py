@@ -11,10 +11,11 @@ import gradio as gr
 from ..errors import UserError
 from ..settings import BACKENDS
 from ..trace import MAX_BYTES
-from . import compare_tab, results_tab, run_tab
-from .components import Heading, joined
+from . import compare_tab, learn_tab, results_tab, run_tab
+from .components import Heading, Tour, joined
 from .handlers import Handlers
 from .keep import recorded_runs
+from .learn import tour_of
 from .tab import Page, Tab
 from .theme import theme
 
@@ -25,6 +26,7 @@ TABS = (
     Tab("run", "Run", run_tab.build),
     Tab("compare", "Compare", compare_tab.build),
     Tab("results", "Results", results_tab.build),
+    Tab("learn", "Learn", learn_tab.build),
 )
 FOLLOW_ADDRESS = "() => {" + joined("tabs.js", 'followAddress(document.getElementById("cot-tabs"));') + "}"
 
@@ -55,6 +57,7 @@ def build_demo(
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.name, elem_id=f"{tab.name}-tab"):
                     tab.build(page)
+        Tour(tour=tour_of(runs), offer=True, elem_id="offer")
         demo.load(None, js=FOLLOW_ADDRESS, api_visibility="private")
     return demo.queue(max_size=20)
 

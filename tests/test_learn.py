@@ -1,0 +1,72 @@
+"""The tour: its stops are what happened in the run, in numbers of the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from page_double import Double
+
+from cotdemo.events import Critiqued, Judged, PathPruned, Winner
+from cotdemo.search import search
+from cotdemo.trace import Trace
+from cotdemo.ui.keep import recorded_runs
+from cotdemo.ui.learn import stops_of, tour_of
+
+RUNS = recorded_runs("mini", Path(__file__).parents[1] / "assets" / "runs")
+PROMPT = "a photo of a red star and a blue moon"
+
+
+def titles(trace: Trace) -> list[str]:
+    return [stop.title for stop in stops_of(trace)]
+
+
+def test_the_tour_is_of_a_run_that_shows_everything():
+    tour = tour_of(RUNS)
+    shown = [stop["title"] for stop in tour["stops"]]
+    assert tour["prompt"] == RUNS[tour["run"]].started.prompt
+    assert shown[:2] == ["A picture is a grid of tokens", "Every row is a path"]
+    for title in ("Clear enough to judge?", "Can it still come out right?", "Best of what is left", "Reflection"):
+        assert title in shown
+    assert tour_of({}) == {}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_stops_are_at_what_happened_and_say_its_numbers(name):
+    trace = RUNS[name]
+    events = trace.events
+    stops = {stop.title: stop for stop in stops_of(trace)}
+
+    def of(kind):
+        return [event for event in events if isinstance(event, kind)]
+
+    clear = [one for one in of(Judged) if one.question == "clarity" and one.answer == "yes" and one.round == 0]
+    assert ("Clear enough to judge?" in stops) == bool(clear)
+    if clear:
+        stop = stops["Clear enough to judge?"]
+        assert stop.place == (0, clear[0].path, clear[0].step) and f"path {clear[0].path + 1} " in stop.text
+        assert f'[data-path="{clear[0].path}"][data-step="{clear[0].step}"]' in stop.target
+    winner = of(Winner)[0]
+    stopped = [one for one in of(PathPruned) if one.round == 0 and one.path != winner.path]
+    assert ("Hopeless paths stop" in stops) == bool(stopped)
+    if stopped:
+        text = stops["Hopeless paths stop"].text
+        assert (
+            f"after step {stopped[0].step + 1}:" in text
+            and f"{trace.started.steps - stopped[0].step - 1} steps" in text
+        )
+    assert ("Reflection" in stops) == (len(of(Winner)) > 1)
+    if len(of(Winner)) > 1:
+        assert [one for one in of(Critiqued) if one.done][0].text in stops["Reflection"].text
+    assert ("Best of what is left" in stops) == (winner.p_yes is not None)
+    if winner.fallback:
+        assert "No path passed" in stops["Best of what is left"].text
+
+
+def test_what_did_not_happen_is_no_stop():
+    plain = Trace.of(search("baseline", Double(pace=0), PROMPT, seed=3))
+    assert titles(plain) == ["A picture is a grid of tokens", "Look for yourself", "The truth"]
+    parm = Trace.of(search("parm", Double(pace=0), PROMPT, seed=3, paths=4))
+    assert "Reflection" not in titles(parm)
+    unchecked = Trace.of(search("parm", Double(pace=0), PROMPT, seed=3, paths=4, check=False))
+    assert "The truth" not in titles(unchecked)
