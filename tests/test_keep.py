@@ -33,7 +33,9 @@ from cotdemo.world.prompts import parse
 PROMPT = "a photo of a red star and a blue moon"
 RUNS = ASSETS / "runs"
 FORM = (PROMPT, {"method": "orm", "model": "base"}, 2, 4, 0.5, 1.0, 7, False)
-SETTINGS = Settings.checked("ein Hase für Zoë 🍎", "parm++", paths=3, steps=7, guidance=1.33, temperature=0.7, seed=5)
+SETTINGS = Settings.checked(
+    "ein Hase für Zoë 🍎", "parm++", paths=3, steps=7, guidance=1.33, temperature=0.7, seed=5, repaint="region"
+)  # fmt: skip
 HOSTILE = "${7*7} {{value}} <img src=x onerror=alert(1)>"
 
 
@@ -71,7 +73,7 @@ def test_a_picture_fills_the_form_and_runs_nothing(handlers, tmp_path):
     update = handlers.keep.open_file(picture_of(SETTINGS, tmp_path), None)
     assert form_in(update) == {
         "prompt": SETTINGS.prompt, "choice": {"method": "parm++", "model": "base"}, "paths": 3, "steps": 7,
-        "guidance": 1.33, "temperature": 0.7, "seed": 5, "fresh": False,
+        "guidance": 1.33, "temperature": 0.7, "seed": 5, "repaint": "region", "fresh": False,
     }  # fmt: skip
     assert notice_of(update)["type"] == "Waiting" and "Press Run" in notice_of(update)["message"]
     assert "run_id" not in update and "picture" not in update and not handlers.loader.settled

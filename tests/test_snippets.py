@@ -63,7 +63,7 @@ def snippets(*forms: dict[str, object], mcp: bool = True) -> list[dict[str, str]
 
 @pytest.fixture(scope="module")
 def copied() -> list[tuple[Settings, dict[str, str]]]:
-    forms = [form_of(prompt) for prompt in PROMPTS]
+    forms = [*(form_of(prompt) for prompt in PROMPTS), form_of("a photo of a star", repaint="region")]
     return [(Settings.checked(**form), made) for form, made in zip(forms, snippets(*forms))]
 
 

@@ -43,7 +43,7 @@ MODELS = {
     "self-correct": ("Show-o, self-correcting", "trained to repaint after a critique"),
     "dpo": ("Show-o, DPO", "aligned by preference pairs"),
     "dpo-iter": ("Show-o, iterative DPO", "aligned three times, each time by its own pictures"),
-    "dpo-iter-parm": ("Show-o, iterative DPO guided by PARM", "aligned with PARM's reward"),
+    "dpo-iter-parm": ("Show-o, guided iterative DPO", "as that, and by pictures that PARM saw mended"),
 }
 
 HEADING = """

@@ -13,7 +13,8 @@ from ..settings import Settings
 Update = dict[str, Any]
 
 NUMBERS = ("paths", "steps", "guidance", "temperature", "seed")
-FIELDS = ("prompt", "choice", *NUMBERS, "fresh")
+OTHERS = (*NUMBERS, "repaint")  # than prompt, method and model
+FIELDS = ("prompt", "choice", *OTHERS, "fresh")
 
 
 def buttons(busy: bool, anyway: bool = False) -> Update:
@@ -33,21 +34,21 @@ def chosen(choice: object, backend: str) -> tuple[object, str, object]:
 
 def filled(settings: Settings) -> Update:
     """The form with these settings in it, all of them, the seed as it is."""
-    numbers = {name: getattr(settings, name) for name in NUMBERS}
+    others = {name: getattr(settings, name) for name in OTHERS}
     choice = {"method": settings.method, "model": settings.model}
-    return {"prompt": settings.prompt, "choice": choice, **numbers, "fresh": False}
+    return {"prompt": settings.prompt, "choice": choice, **others, "fresh": False}
 
 
 def left_out(settings: Settings) -> list[str]:
     """What these settings ask for that the form cannot say: names with their values."""
-    numbers = {name: getattr(settings, name) for name in NUMBERS}
-    told = Settings.checked(settings.prompt, settings.method, settings.backend, settings.model, **numbers).as_dict()
+    others = {name: getattr(settings, name) for name in OTHERS}
+    told = Settings.checked(settings.prompt, settings.method, settings.backend, settings.model, **others).as_dict()
     return [f"{name} {value}" for name, value in settings.as_dict().items() if told[name] != value]
 
 
 def from_address(query: Mapping[str, str], backend: str) -> Update:
     """The form with what an address asks for; what it does not name stays. Raises UserError."""
-    given = {name: query[name] for name in ("prompt", "method", "model") if name in query}
+    given = {name: query[name] for name in ("prompt", "method", "model", "repaint") if name in query}
     numbers = {name: _parsed(name, query[name]) for name in NUMBERS if name in query}
     if not given and not numbers:
         return {}
@@ -55,6 +56,8 @@ def from_address(query: Mapping[str, str], backend: str) -> Update:
     update: Update = {name: getattr(settings, name) for name in numbers}
     if "prompt" in given:
         update["prompt"] = settings.prompt
+    if "repaint" in given:
+        update["repaint"] = settings.repaint
     if "seed" in numbers:
         update["fresh"] = False
     if given.keys() & {"method", "model"}:

@@ -45,13 +45,13 @@ class Handlers:
 
     def paint(
         self, prompt: str, choice: object, paths: object, steps: object, guidance: object, temperature: object,
-        seed: object, fresh: bool,
+        seed: object, fresh: bool, repaint: object = "whole",
     ) -> Iterator[Update]:  # fmt: skip
         """Search, streaming; ``fresh`` draws a new seed, which is shown."""
         try:
             settings = Settings.checked(
                 prompt, *chosen(choice, self.backend), paths=paths, steps=steps, guidance=guidance,
-                temperature=temperature, seed=None if fresh else seed,
+                temperature=temperature, seed=None if fresh else seed, repaint=repaint,
             )  # fmt: skip
             yield buttons(busy=True)
             with self.line.place() as place:
@@ -161,7 +161,7 @@ class Handlers:
     def api_generate(
         self, prompt: str, method: str = "parm", model: str = "base", paths: int | None = None,
         steps: int | None = None, guidance: float | None = None, temperature: float | None = None,
-        seed: int | None = None,
+        seed: int | None = None, repaint: str = "whole",
     ) -> dict[str, Any]:  # fmt: skip
         """Paint a prompt on several paths, judge them, and return the best picture with the whole trace.
 
@@ -174,6 +174,7 @@ class Handlers:
             guidance: Classifier-free guidance, 0 to 10; by default the backend's.
             temperature: Noise in choosing which tokens to keep, 0 to 5; by default the backend's.
             seed: 0 to 4294967295; by default one drawn at random, which is returned.
+            repaint: For "parm++": "whole" paints all of a picture again, "region" only a half of it, where it is wrong.
 
         Returns:
             picture (PNG as a data URL, its settings inside), verdict (path, p_yes, answer and, for the embedded model,
@@ -181,7 +182,7 @@ class Handlers:
         """
         return self._result(lambda backend: searches.search(
             method, backend, prompt, model=model, paths=paths, steps=steps, guidance=guidance, temperature=temperature,
-            seed=seed,
+            seed=seed, repaint=repaint,
         ))  # fmt: skip
 
     def api_reflect(self, trace: dict[str, Any], anyway: bool = False) -> dict[str, Any]:

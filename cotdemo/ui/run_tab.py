@@ -12,7 +12,7 @@ import gradio as gr
 from ..settings import BACKENDS, GUIDANCE, MAX_PROMPT, PATHS, SEED, STEPS, TEMPERATURE
 from .components import Choices, Estimate, Gallery, Share, Viewer
 from .examples import examples_of
-from .form import FIELDS, NUMBERS
+from .form import FIELDS, OTHERS
 from .handlers import Handlers, words_for
 from .keep import portrait
 from .tab import Page
@@ -27,9 +27,9 @@ ABOUT = {
 }
 NOT_LOADED = "The model loads when the page is first opened; you can press Run at once."
 
-FORM = f"""(prompt, choice, ...numbers) => {{
+FORM = f"""(prompt, choice, ...others) => {{
   const form = {{ prompt, ...choice }};
-  {json.dumps(NUMBERS)}.forEach((name, place) => {{ form[name] = numbers[place]; }});
+  {json.dumps(OTHERS)}.forEach((name, place) => {{ form[name] = others[place]; }});
   return [form, form];
 }}"""
 
@@ -40,7 +40,7 @@ def build(page: Page) -> None:
     limits, examples = BACKENDS[backend_name], examples_of(backend_name)
     start = {
         "prompt": examples[2], "method": "parm", "model": "base", "paths": 8, "steps": limits.steps,
-        "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0,
+        "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0, "repaint": "whole",
     }  # fmt: skip
     run_id = gr.State(None)
     with gr.Row(elem_id="cot-page", equal_height=False):
@@ -70,6 +70,11 @@ def build(page: Page) -> None:
                     *TEMPERATURE, value=limits.temperature, step=0.1, label="Temperature", info="noise in keeping"
                 )
                 seed = gr.Number(0, label="Seed", precision=0, minimum=SEED[0], maximum=SEED[1], elem_id="seed")
+                repaint = gr.Radio(
+                    [("the whole picture", "whole"), ("a region of it", "region")], value="whole",
+                    label="PARM++ repaints", info="whole: from the critique; region: the rest stays as it is",
+                    elem_id="repaint",
+                )  # fmt: skip
                 fresh = gr.Checkbox(True, label="A new seed for every run", elem_id="fresh")
             with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
                 about = gr.Markdown(f"{ABOUT[backend_name]}\n\n{NOT_LOADED}")
@@ -95,18 +100,18 @@ def build(page: Page) -> None:
 
     names = {
         "run_id": run_id, "prompt": prompt, "choice": choice, "paths": paths, "steps": steps, "guidance": guidance,
-        "temperature": temperature, "seed": seed, "fresh": fresh, "viewer": viewer, "picture": picture, "run": run,
-        "stop": stop, "reflect": reflect, "anyway": anyway, "estimate": estimate,
+        "temperature": temperature, "seed": seed, "repaint": repaint, "fresh": fresh, "viewer": viewer,
+        "picture": picture, "run": run, "stop": stop, "reflect": reflect, "anyway": anyway, "estimate": estimate,
         "gallery": gallery,
     }  # fmt: skip
-    settings = [prompt, choice, paths, steps, guidance, temperature, seed]
+    settings = [prompt, choice, paths, steps, guidance, temperature, seed, repaint]
 
     def to(*wanted: str) -> list[Any]:
         return [names[name] for name in wanted]
 
     controls = ("viewer", "run", "stop", "reflect", "anyway")
     painting = gr.on(
-        [run.click, prompt.submit], named(handlers.paint, names), [*settings, fresh],
+        [run.click, prompt.submit], named(handlers.paint, names), [*settings[:-1], fresh, repaint],
         to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
     )  # fmt: skip
     reflections = [

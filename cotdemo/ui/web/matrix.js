@@ -89,6 +89,16 @@ export class Matrix {
       const unchanged = before?.steps[at] === step && before.pruned === path.pruned;
       if (!unchanged) this.drawCell(state, path, step, row.cells[at], before?.steps[at], colours);
     });
+    this.drawKept(path, row);
+  }
+
+  // A round that repaints a region begins with later steps than the first.
+  drawKept(path, row) {
+    const first = path.steps.findIndex((step) => step.decoded);
+    row.cells.slice(0, Math.max(first, 0)).forEach((cell, step) => {
+      setAttribute(cell.element, "data-state", "kept");
+      setAttribute(cell.element, "aria-label", cellWords(path, step));
+    });
   }
 
   drawCell(state, path, step, cell, before, colours) {

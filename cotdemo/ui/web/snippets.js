@@ -5,6 +5,7 @@
 // `form` holds the settings, `place` is {url, mcp}: where this page is served, and whether to agents too.
 export function snippetsOf(form, place) {
   const settings = { ...form, prompt: plain(form.prompt ?? "") };
+  if (settings.method !== "parm++" || settings.repaint === "whole") delete settings.repaint;
   const all = [
     ["Link", link(settings, place)],
     ["Python", pythonSearch(settings)],
@@ -14,7 +15,7 @@ export function snippetsOf(form, place) {
   return place.mcp ? [...all, ["MCP", agent(place)]] : all;
 }
 
-const NAMES = ["method", "model", "paths", "steps", "guidance", "temperature", "seed"];
+const NAMES = ["method", "model", "paths", "steps", "guidance", "temperature", "seed", "repaint"];
 
 // What is set, in order; an emptied field is left out, and so takes its default.
 function given(settings, names) {

@@ -24,10 +24,10 @@ export function plural(count, noun) {
 }
 
 export function settingsWords(started) {
-  const { method, model, paths, steps, guidance, temperature, seed } = started;
+  const { method, model, paths, steps, guidance, temperature, seed, repaint } = started;
   return [
     METHODS[method] ?? method, `model ${model}`, plural(paths, "path"), plural(steps, "step"),
-    `guidance ${guidance}`, `temperature ${temperature}`, `seed ${seed}`,
+    `guidance ${guidance}`, `temperature ${temperature}`, `seed ${seed}`, ...(repaint === "region" ? ["repaints a region"] : []),
   ];
 }
 
@@ -104,7 +104,7 @@ export function cellWords(path, step) {
   const where = `Path ${path.path + 1}, step ${step + 1}`;
   const cell = path.steps[step];
   if (isCutOff(path, step)) return `${where}: not painted, the path was stopped after step ${path.pruned.step + 1}`;
-  if (!cell.decoded) return `${where}: not painted yet`;
+  if (!cell.decoded) return path.steps.some((later) => later.decoded && later.step > step) ? `${where}: kept from the picture before` : `${where}: not painted yet`;
   const { kept, total } = countTokens(path, step);
   const verdicts = QUESTIONS.filter((question) => cell.verdicts[question]).map(
     (question) => verdictWords(question, cell.verdicts[question]),
