@@ -405,6 +405,14 @@ def test_reflection_shows_critique_both_pictures_and_both_verdicts(visit):
         assert "P(yes)" in first and "“base”" in first and "Truth, which the judge does not see" in first
         assert "P(yes)" in repainted and "“self-correct”" in repainted
         assert page.locator(".cot-tabs button").count() == 2
+        slider = page.locator(".cot-slide input[type=range]")
+        slider.focus()
+        page.keyboard.press("Home")
+        assert page.locator(".cot-stage").evaluate("stage => stage.style.getPropertyValue('--at')") == "0%"
+        page.locator(".cot-slide input[type=checkbox]").check()
+        told = page.locator(".cot-slide label").inner_text()
+        assert f"{page.locator('.cot-changes rect').count()} of 64 tokens" in told
+        assert page.locator(".cot-changes").is_visible()
 
 
 def test_a_picture_the_judge_calls_right_can_be_repainted_anyway(visit):

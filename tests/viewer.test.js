@@ -289,3 +289,11 @@ test("a word-level model's commas are set as a person sets them", async () => {
   assert.equal(prose("three stars , not two"), "three stars, not two");
   assert.equal(truthWords({ strict: false, correct: false, reason: "the star is red , not blue" }), "wrong: the star is red, not blue");
 });
+
+test("tokens that differ are found, and none where codes are not known", async () => {
+  const { changedTokens } = await import("../cotdemo/ui/web/slide.js");
+  assert.deepEqual(changedTokens([1, 2, 3, 4], [1, 5, 3, 6]), [1, 3]);
+  assert.deepEqual(changedTokens([1, 2], [1, 2]), []);
+  assert.equal(changedTokens(null, [1, 2]), null);
+  assert.equal(changedTokens([1], [1, 2]), null);
+});

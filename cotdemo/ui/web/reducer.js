@@ -252,6 +252,7 @@ export function answerOf(round) {
   const final = path.steps[lastStep(path)];
   return {
     path: path.path,
+    codes: final?.codes ?? null,
     picture: round.winner.picture ?? final?.picture ?? null,
     outcome: path.outcome,
     yes: path.outcome?.yes ?? round.winner.p_yes,

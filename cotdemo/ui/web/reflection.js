@@ -2,6 +2,7 @@
 
 import { answerOf, reflections } from "./reducer.js";
 import { make, toggle } from "./dom.js";
+import { slide } from "./slide.js";
 import { VERDICTS, plural, probability, prose, truthWords } from "./words.js";
 
 export class Reflection {
@@ -47,8 +48,11 @@ function words(state, { critique, approved, after, before }) {
     make("span", { class: "cot-critique-by" }, "The judge says"),
     make("blockquote", {}, prose(critique) || "…"),
   ];
-  if (after) parts.push(make("span", { class: "cot-note" }, change(answerOf(before), answerOf(after))));
-  else if (state.phase !== "running") parts.push(make("span", { class: "cot-note" }, "Not repainted."));
+  if (after) {
+    const [old, now] = [answerOf(before), answerOf(after)];
+    parts.push(make("span", { class: "cot-note" }, change(old, now)));
+    if (old?.picture && now?.picture) parts.push(slide(old, now, state.started.grid));
+  } else if (state.phase !== "running") parts.push(make("span", { class: "cot-note" }, "Not repainted."));
   return make("div", { class: "cot-critique" }, ...parts);
 }
 
