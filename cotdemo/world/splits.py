@@ -1,12 +1,12 @@
 """Splits, disjoint by combination, and the prompts of each.
 
 Every *combination* - two kinds together, a kind with a colour, a kind with a number - belongs to exactly one of
-``pretrain`` (tokenizer, generator), ``align`` (judges, preference pairs, self-correction), ``dev`` (every choice) and
-``test``. A prompt names combinations of its own split; where it names several (two kinds, each with a colour), the
-first in the order pair, number, colour belongs to its split and the others to its split or to ``pretrain``. So no
-combination that decides a ``test`` prompt was ever named to a model in training. Single objects cannot be held out:
-they are *seen* by every split. Colours that a prompt leaves open are drawn from all colours, so pictures (never
-words) of every kind in every colour occur in ``pretrain``.
+``pretrain`` (tokenizer, generator, preference pairs), ``align`` (judges, preference pairs, self-correction), ``dev``
+(every choice) and ``test``. A prompt names combinations of its own split; where it names several (two kinds, each with
+a colour), the first in the order pair, number, colour belongs to its split and the others to its split or to
+``pretrain``. So no combination that decides a ``test`` prompt was ever named to a model in training. Single objects
+cannot be held out: they are *seen* by every split. Colours that a prompt leaves open are drawn from all colours, so
+pictures (never words) of every kind in every colour occur in ``pretrain``.
 
 The combinations are frozen in ``splits.json``; ``python -m cotdemo.world.splits`` writes the file anew.
 """
