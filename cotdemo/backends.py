@@ -49,6 +49,9 @@ def _generator(model: str) -> str:
     return "showo" if model == "base" else model
 
 
+_COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926
+
+
 @dataclass(frozen=True)
 class Released:
     """Where the released weights of one backend are on the hub, and the settings they were published with."""
@@ -58,14 +61,21 @@ class Released:
     words: str = "microsoft/phi-1_5"
     judges: Mapping[str, tuple[str, str]] = field(
         default_factory=lambda: {
-            "parm": ("ZiyuG/Image-Generation-CoT", "parm"), "orm": ("ZiyuG/Image-Generation-CoT", "orm_ft")
+            "parm": (_COT, "parm"), "orm": (_COT, "orm_ft")
         }
     )  # fmt: skip
     annealing: str = "compounding"
 
 
 RELEASED = {
-    "show-o": Released({"base": ("showlab/show-o", None)}),
+    "show-o": Released(
+        {
+            "base": ("showlab/show-o", None),
+            "dpo": (_COT, "dpo"),
+            "dpo-iter": (_COT, "dpo_iter"),
+            "dpo-iter-parm": (_COT, "dpo_iter_parm_gudie"),
+        }
+    ),  # fmt: skip
     "show-o-512": Released({"base": ("showlab/show-o-512x512", None)}),
 }
 
@@ -247,9 +257,10 @@ class ReleasedBackend(Backend):
         self.grid = (32, 32) if name.endswith("512") else (16, 16)
         self.codebook = 8192
         self.picture_size = (self.grid[0] * 16, self.grid[1] * 16)
-        repository, folder = self.source.generators["base"]
+        generators = {model: "/".join(filter(None, place)) for model, place in self.source.generators.items()}
         self.weights = {
-            "showo": f"{repository}/{folder}" if folder else repository,
+            "showo": generators.pop("base"),
+            **generators,
             "magvit": self.source.magvit,
             "judge": "/".join(self.source.judges["parm"]),
         }
@@ -265,7 +276,8 @@ class ReleasedBackend(Backend):
     def _load_showo(self, model: str) -> Showo:
         repository, folder = self.source.generators[model]
         return _from_hub(
-            repository, lambda: Showo.from_pretrained(repository, subfolder=folder, torch_dtype=self.dtype)
+            "/".join(filter(None, (repository, folder))),
+            lambda: Showo.from_pretrained(repository, subfolder=folder, torch_dtype=self.dtype),
         )
 
     def _load_judge(self, verifier: str) -> Judge:

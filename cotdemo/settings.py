@@ -55,10 +55,7 @@ _NOT_REFLECTING = "no reflecting judge and no self-correcting Show-o have been r
 # Why a model is not offered on a backend (absent: it is), and why a method is not.
 _MODELS_REFUSED: Mapping[str, Mapping[str, str]] = {
     "mini": {},
-    "show-o": {
-        "self-correct": _NOT_CORRECTING,
-        **dict.fromkeys(("dpo", "dpo-iter", "dpo-iter-parm"), "the released DPO weights are not offered yet"),
-    },
+    "show-o": {"self-correct": _NOT_CORRECTING},
     "show-o-512": {
         "self-correct": _NOT_CORRECTING,
         **dict.fromkeys(("dpo", "dpo-iter", "dpo-iter-parm"), "DPO weights have been released for show-o only"),

@@ -144,7 +144,9 @@ def test_what_each_backend_offers():
         return {(offer.method, offer.model) for offer in offers(backend) if offer.offered}
 
     assert offered("mini") == {(method, model) for method in METHODS for model in MODELS}
-    assert offered("show-o") == offered("show-o-512") == {(m, "base") for m in ("baseline", "orm", "parm")}
+    released = ("baseline", "orm", "parm")
+    assert offered("show-o") == {(m, model) for m in released for model in MODELS if model != "self-correct"}
+    assert offered("show-o-512") == {(m, "base") for m in released}
 
 
 def test_every_reward_model_judges_by_its_own_weights():
