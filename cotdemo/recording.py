@@ -34,6 +34,7 @@ class Recording:
     right: bool = True  # whether the answer is to be right, as the checker has it
     seed: int = 0  # the first that is tried
     paths: int = 8
+    repaint: str = "whole"
 
     def told_by(self, trace: Trace) -> bool:
         return (story_of(trace), is_right(trace)) == (self.story, self.right)
@@ -42,7 +43,7 @@ class Recording:
 # One of each of GenEval's kinds; the first is what the page opens with.
 RECORDINGS = (
     Recording("1-three-hearts", "a photo of three hearts", "parm", SOME_STOPPED, seed=4),
-    Recording("2-one-left", "a photo of a green cross and an orange house", "parm", ONE_LEFT),
+    Recording("2-one-left", "a photo of a green cross and an orange house", "parm", ONE_LEFT, paths=4),
     Recording("3-critique-helped", "a photo of two red stars", "parm++", MENDED, paths=4),
     Recording("4-all-stopped", "a photo of a red heart and a blue ring", "parm", ALL_STOPPED, right=False),
     Recording("5-critique-did-not-help", "a photo of a pink moon and a black tree", "parm++", NOT_MENDED, False, 0, 4),
@@ -50,12 +51,14 @@ RECORDINGS = (
     Recording("7-position", "a photo of a tree left of a star", "prm", RANKED),
     Recording("8-colour", "a photo of a green house", "orm", RANKED),
     Recording("9-plain", "a photo of a star", "baseline", PLAIN, paths=1),
+    Recording("10-region", "a photo of a purple star and a brown moon", "parm++", MENDED, paths=4, repaint="region"),
 )
 
 
 def perform(recording: Recording, backend: Backend, seed: int) -> Iterator[Event]:
     """The run of a recording, live."""
-    return search(recording.method, backend, recording.prompt, paths=recording.paths, seed=seed)
+    asked = {"paths": recording.paths, "repaint": recording.repaint}
+    return search(recording.method, backend, recording.prompt, seed=seed, **asked)
 
 
 def record(recording: Recording, backend: Backend) -> Trace:
