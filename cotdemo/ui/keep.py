@@ -133,8 +133,14 @@ class Keep:
 
 def recorded_runs(backend: str, folder: Path, first: Path | None = None) -> dict[str, Trace]:
     """The runs of a folder that ``backend`` painted, by their files' names, ``first`` in front of them."""
-    traces = {path.stem: Trace.load(path) for path in ([first] if first else []) + sorted(folder.glob("*.json"))}
+    files = ([first] if first else []) + sorted(folder.glob("*.json"), key=_by_number)
+    traces = {path.stem: Trace.load(path) for path in files}
     return {name: trace for name, trace in traces.items() if trace.started.backend == backend}
+
+
+def _by_number(path: Path) -> tuple[float, str]:
+    number = path.stem.partition("-")[0]
+    return (float(number) if number.isdecimal() else float("inf"), path.stem)
 
 
 def shown(run: Run, trace: Trace, title: str) -> str:
