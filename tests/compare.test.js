@@ -15,6 +15,12 @@ test("the line above says how many have ended and what is under way", async () =
   assert.equal(overallWords([card({ state: "running" })]), "0 of 1 run ended · PARM: starting");
 });
 
+test("a method is named with what it repaints", async () => {
+  const { methodWords } = await compare;
+  assert.equal(methodWords({ method: "parm++", repaint: "region" }), "PARM++ by region");
+  assert.equal(methodWords({ method: "parm++", repaint: "whole" }), "PARM++");
+});
+
 test("a card says its state, or why it failed", async () => {
   const { stateWords } = await compare;
   assert.equal(stateWords(card()), "Done");

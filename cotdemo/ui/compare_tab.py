@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from ..settings import MAX_PROMPT, PATHS, SEED
-from .comparison import AT_FIRST, Comparing, compared, name_of
+from .comparison import AT_FIRST, Choice, Comparing, compared
 from .components import METHODS, MODELS, Board
 from .examples import examples_of
 from .tab import Page
@@ -15,9 +15,9 @@ from .wiring import COMPUTES, QUICK, named
 def build(page: Page) -> None:
     backend, run_tab = page.handlers.backend, page.run["names"]
     comparing = Comparing(page.handlers)
-    pairs = compared(backend)
-    choices = [(f"{METHODS[method][0]} · {MODELS[model][0]}", name_of(method, model)) for method, model in pairs]
-    at_first = [name_of(*pair) for pair in AT_FIRST if pair in pairs]
+    offered = compared(backend)
+    choices = [(_label(choice), choice.name) for choice in offered]
+    at_first = [choice.name for choice in AT_FIRST if choice in offered]
     comparison = gr.State(None)
     with gr.Row(elem_id="cot-compare-page", equal_height=False):
         with gr.Column(elem_id="cot-compare-side"):
@@ -44,3 +44,8 @@ def build(page: Page) -> None:
     board.select(named(comparing.open, run_tab), run_tab["run_id"], page.run["opens"], **QUICK)
     taken = [run_tab[name] for name in ("prompt", "paths", "seed")]
     take.click(None, taken, [prompt, paths, seed], js="(...values) => values", api_visibility="private")
+
+
+def _label(choice: Choice) -> str:
+    by_region = " by region" if choice.repaint == "region" else ""
+    return f"{METHODS[choice.method][0]}{by_region} · {MODELS[choice.model][0]}"

@@ -23,23 +23,35 @@ from .line import Place
 from .session import Run, Runs, batches, notice
 
 TELL = 0.2  # seconds between messages about one run
-PAIRS = (  # of method and model; some of all that could be asked for, in the order of the cards
-    ("baseline", "base"), ("baseline", "dpo"), ("baseline", "dpo-iter"), ("baseline", "dpo-iter-parm"),
-    ("orm-zero-shot", "base"), ("orm", "base"), ("prm", "base"), ("parm", "base"),
-    ("parm", "dpo-iter"), ("parm", "dpo-iter-parm"), ("parm++", "base"), ("parm++", "dpo-iter"),
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What can be compared."""
+
+    method: str
+    model: str = "base"
+    repaint: str = "whole"
+
+    @property
+    def name(self) -> str:
+        return "/".join((self.method, self.model, *([self.repaint] if self.repaint != "whole" else [])))
+
+
+CHOICES = (  # some of all that could be asked for, in the order of the cards
+    Choice("baseline"), Choice("baseline", "dpo"), Choice("baseline", "dpo-iter"), Choice("baseline", "dpo-iter-parm"),
+    Choice("orm-zero-shot"), Choice("orm"), Choice("prm"), Choice("parm"), Choice("parm", "dpo-iter"),
+    Choice("parm", "dpo-iter-parm"), Choice("parm++"), Choice("parm++", "dpo-iter"), Choice("parm++", "base", "region"),
+    Choice("parm++", "dpo-iter", "region"),
 )  # fmt: skip
-AT_FIRST = (("baseline", "base"), ("baseline", "dpo-iter"), ("orm", "base"), ("parm", "base"), ("parm++", "base"))
+AT_FIRST = (Choice("baseline"), Choice("baseline", "dpo-iter"), Choice("orm"), Choice("parm"), Choice("parm++"))
 NOTHING = "Choose at least one method to compare."
 
 
-def compared(backend: str) -> tuple[tuple[str, str], ...]:
-    """The pairs that a backend offers."""
+def compared(backend: str) -> tuple[Choice, ...]:
+    """The choices that a backend offers."""
     offered = {(offer.method, offer.model) for offer in offers(backend) if offer.offered}
-    return tuple(pair for pair in PAIRS if pair in offered)
-
-
-def name_of(method: str, model: str) -> str:
-    return f"{method}/{model}"
+    return tuple(choice for choice in CHOICES if (choice.method, choice.model) in offered)
 
 
 @dataclass
@@ -61,10 +73,17 @@ class Card:
             "seconds": end.seconds, "plain_passes": s.steps * (2 if s.guidance else 1),
         } if end else None  # fmt: skip
         return {
-            "method": s.method, "model": s.model, "paths": s.paths, "run": self.run.id if end else "",
-            "state": self.state, "words": self.words, "picture": _picture(winner.picture) if winner else "",
-            "verdict": verdict(events) if end else {}, "costs": costs,
-        }  # fmt: skip
+            "method": s.method,
+            "model": s.model,
+            "repaint": s.repaint,
+            "paths": s.paths,
+            "run": self.run.id if end else "",
+            "state": self.state,
+            "words": self.words,
+            "picture": _picture(winner.picture) if winner else "",
+            "verdict": verdict(events) if end else {},
+            "costs": costs,
+        }
 
 
 def _picture(picture: Any) -> str:
@@ -119,14 +138,22 @@ class Comparing:
         """Raises UserError for settings that no card could have."""
         chosen = names if isinstance(names, list) else []
         backend = self._handlers.backend
-        pairs = [pair for pair in compared(backend) if name_of(*pair) in chosen]
-        if not pairs:
+        wanted = [choice for choice in compared(backend) if choice.name in chosen]
+        if not wanted:
             raise UserError(NOTHING)
         return [
             Card(
-                Settings.checked(prompt, method, backend, model, seed=seed, paths=1 if method == "baseline" else paths)
+                Settings.checked(
+                    prompt,
+                    one.method,
+                    backend,
+                    one.model,
+                    seed=seed,
+                    repaint=one.repaint,
+                    paths=1 if one.method == "baseline" else paths,
+                )  # fmt: skip
             )
-            for method, model in pairs
+            for one in wanted
         ]
 
     def _run(self, card: Card, comparison: Comparison) -> Iterator[None]:

@@ -21,7 +21,7 @@ export function overallWords(cards) {
   const ended = cards.filter((card) => !["waiting", "running"].includes(card.state)).length;
   const now = cards.find((card) => card.state === "running");
   const counted = `${ended} of ${plural(cards.length, "run")} ended`;
-  return now ? `${counted} · ${METHODS[now.method]}: ${runningWords(now)}` : `${counted}.`;
+  return now ? `${counted} · ${methodWords(now)}: ${runningWords(now)}` : `${counted}.`;
 }
 
 function runningWords(card) {
@@ -54,6 +54,10 @@ export function spentWords({ passes, questions, seconds, plain_passes: plain }) 
     plural(questions, "question") + " to the judge",
     `${seconds.toFixed(1)} s`,
   ];
+}
+
+export function methodWords({ method, repaint }) {
+  return `${METHODS[method] ?? method}${repaint === "region" ? " by region" : ""}`;
 }
 
 class Board {
@@ -107,12 +111,12 @@ class Card {
   draw(card, model, most) {
     this.run = card.run;
     setAttribute(this.element, "data-state", card.state);
-    setText(this.title, METHODS[card.method] ?? card.method);
+    setText(this.title, methodWords(card));
     setText(this.model, `${model} · ${plural(card.paths, "path")}`);
     setText(this.state, stateWords(card));
     const shown = card.picture.startsWith("data:image/");
     if (shown) setAttribute(this.image, "src", card.picture);
-    setAttribute(this.image, "alt", `What ${METHODS[card.method]} with ${model} chose; ${judgeWords(card.verdict)}`);
+    setAttribute(this.image, "alt", `What ${methodWords(card)} with ${model} chose; ${judgeWords(card.verdict)}`);
     toggle(this.image, shown);
     setText(this.judge, card.costs ? judgeWords(card.verdict) : "–");
     const truth = checkedWords(card.verdict.truth);
@@ -121,6 +125,6 @@ class Card {
     setText(this.costs, card.costs ? spentWords(card.costs).join(" · ") : "\u00a0");
     this.bar.style.width = `${(100 * (card.costs?.passes ?? 0)) / most}%`;
     this.button.disabled = !card.run;
-    setAttribute(this.button, "aria-label", `Open the run of ${METHODS[card.method]}, ${model}, step by step`);
+    setAttribute(this.button, "aria-label", `Open the run of ${methodWords(card)}, ${model}, step by step`);
   }
 }
