@@ -519,7 +519,7 @@ def test_a_recorded_run_is_opened_and_brings_its_settings(visit, site):
     steps = site.backend.steps_painted
     with visit() as page:
         cards = page.locator(".cot-gallery button")
-        assert cards.count() == 10 and cards.first.get_attribute("aria-current") == "true"
+        assert cards.count() == 11 and cards.first.get_attribute("aria-current") == "true"
         card = page.locator('.cot-gallery button[data-name="3-critique-helped"]')
         assert "the critique helped" in card.inner_text()
         card.focus()

@@ -297,3 +297,13 @@ test("tokens that differ are found, and none where codes are not known", async (
   assert.equal(changedTokens(null, [1, 2]), null);
   assert.equal(changedTokens([1], [1, 2]), null);
 });
+
+test("of all weights those are named that a run used", async () => {
+  const { weightsWords } = await import("../cotdemo/ui/web/words.js");
+  const weights = { magvit: "m1", showo: "s1", "self-correct": "c1", judge: "j1", "judge-orm": "o1", dpo: "d1" };
+  assert.equal(weightsWords({ weights, model: "base", method: "parm" }), "showo s1, magvit m1, judge j1");
+  assert.equal(weightsWords({ weights, model: "dpo", method: "orm" }), "dpo d1, magvit m1, judge-orm o1");
+  assert.equal(weightsWords({ weights, model: "base", method: "parm++", repaint: "whole" }), "showo s1, magvit m1, judge j1, self-correct c1");
+  assert.equal(weightsWords({ weights, model: "base", method: "parm++", repaint: "region" }), "showo s1, magvit m1, judge j1");
+  assert.equal(weightsWords({ weights: { generator: "g1" }, model: "base", method: "baseline" }), "generator g1");
+});
