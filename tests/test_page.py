@@ -985,3 +985,23 @@ def test_a_new_visitor_is_asked_once(visit):
         page.wait_for_selector(".cot-matrix td", state="attached")
         page.wait_for_timeout(500)
         assert page.locator(".cot-invitation").count() == 0
+
+
+# What the judge said, as lines
+
+
+def test_a_line_and_its_row_are_pointed_at_together(visit):
+    with visit() as page:
+        lines = page.locator(".cot-reward")
+        assert lines.count() == page.locator(".cot-matrix tbody tr").count() == 8
+        page.locator(".cot-matrix tbody tr").nth(2).hover()
+        assert page.locator(".cot-reward[data-pointed]").get_attribute("data-path") == "2"
+        plot = page.locator(".cot-rewards-plot")
+        box = plot.bounding_box()
+        plot.hover(position={"x": 34, "y": box["height"] - 22})  # the first step, where nothing is clear
+        pointed = page.locator(".cot-matrix tr[data-pointed]")
+        assert pointed.count() == 1 and "step 1:" in page.locator(".cot-rewards .cot-note").inner_text()
+        name = pointed.locator(".cot-path-name").inner_text()
+        plot.click(position={"x": 34, "y": box["height"] - 22})
+        assert page.locator(".cot-focus-title span").first.inner_text() == name
+        assert page.locator(".cot-place").inner_text().startswith("step 1 of")

@@ -307,3 +307,19 @@ test("of all weights those are named that a run used", async () => {
   assert.equal(weightsWords({ weights, model: "base", method: "parm++", repaint: "region" }), "showo s1, magvit m1, judge j1");
   assert.equal(weightsWords({ weights: { generator: "g1" }, model: "base", method: "baseline" }), "generator g1");
 });
+
+test("a path's line is what was asked of every guess, its marks what was asked besides", async () => {
+  const { series, watched } = await import("../cotdemo/ui/web/rewards.js");
+  const verdict = (yes, answer) => ({ yes, no: 1 - yes, answer });
+  const path = { path: 0, steps: [
+    { step: 0, verdicts: { clarity: verdict(0.1, "no") } },
+    { step: 1, verdicts: { clarity: verdict(0.9, "yes"), potential: verdict(0.2, "no") } },
+    { step: 2, verdicts: { outcome: verdict(0.7, "yes") } },
+  ] };
+  assert.deepEqual(series(path, "clarity"), {
+    line: [{ step: 0, yes: 0.1 }, { step: 1, yes: 0.9 }],
+    marks: [{ step: 1, yes: 0.2, glyph: "▼", kind: "potential-no" }, { step: 2, yes: 0.7, glyph: "✓", kind: "outcome-yes" }],
+  });
+  assert.deepEqual(series(path, "outcome").line, [{ step: 2, yes: 0.7 }]);
+  assert.deepEqual([["parm", 0], ["prm", 0], ["prm", 1], ["orm", 0], ["baseline", 0]].map(([method, round]) => watched({ method }, round)), ["clarity", "outcome", "clarity", "", ""]);
+});

@@ -13,12 +13,14 @@ function marksOf(started, round) {
 }
 
 export class Matrix {
-  constructor(onSelect) {
+  constructor(onSelect, onPoint) {
     this.onSelect = onSelect;
     this.table = make("table", { class: "cot-matrix", role: "grid" });
     this.element = make("div", { class: "cot-scroll" }, this.table);
     this.table.addEventListener("click", (event) => this.clicked(event));
     this.table.addEventListener("keydown", (event) => this.pressed(event));
+    this.table.addEventListener("pointerover", (event) => onPoint(this.rowOf(event.target)));
+    this.table.addEventListener("pointerleave", () => onPoint(null));
     this.rows = [];
     this.shape = "";
     this.round = null;
@@ -37,6 +39,16 @@ export class Matrix {
 
   redraw() {
     this.round = null;
+  }
+
+  rowOf(element) {
+    const place = this.rows.findIndex((row) => row.element.contains(element));
+    return place < 0 ? null : place;
+  }
+
+  // A path that is pointed at elsewhere; null for none.
+  point(path) {
+    this.rows.forEach((row, index) => setAttribute(row.element, "data-pointed", index === path ? "true" : null));
   }
 
   build(state, round, shape) {

@@ -7,6 +7,7 @@ import { forgetImages, readColours } from "./canvas.js";
 import { Matrix } from "./matrix.js";
 import { Focus } from "./focus.js";
 import { Reflection } from "./reflection.js";
+import { Rewards } from "./rewards.js";
 import { Drop } from "./drop.js";
 import { costWords, milestone, settingsWords, statusWords, truthWords, weightsWords } from "./words.js";
 
@@ -42,10 +43,12 @@ class Viewer {
     this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));
     this.announcer = make("p", { class: "cot-hidden", role: "status", "aria-live": "polite" });
     this.rounds = make("div", { class: "cot-tabs", role: "group", "aria-label": "Rounds" });
-    this.matrix = new Matrix((place) => { this.focus.pause(); this.select(place); });
+    const choose = (place) => { this.focus.pause(); this.select(place); };
+    this.rewards = new Rewards(({ path, step }) => choose({ path, step }), (path) => this.matrix.point(path));
+    this.matrix = new Matrix(choose, (path) => this.rewards.highlight(path));
     this.focus = new Focus((place) => this.select(place));
     this.reflection = new Reflection();
-    this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.matrix.element), this.focus.element);
+    this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.matrix.element, this.rewards.element), this.focus.element);
     const saving = (what, name, type) => make("button", { type: "button", class: "cot-save", onclick: () => this.saveAs(what, name, type) }, name);
     this.save = make(
       "div", { class: "cot-saving", role: "group", "aria-label": "Save this run" }, make("span", {}, "Save this run"),
@@ -155,6 +158,7 @@ class Viewer {
       const colours = readColours(this.root);
       this.drawRounds();
       this.matrix.draw(state, round, selection, colours);
+      this.rewards.draw(state, round, selection);
       this.focus.draw(state, round, selection, colours);
     }
     this.reflection.draw(state);
