@@ -1005,3 +1005,24 @@ def test_a_line_and_its_row_are_pointed_at_together(visit):
         plot.click(position={"x": 34, "y": box["height"] - 22})
         assert page.locator(".cot-focus-title span").first.inner_text() == name
         assert page.locator(".cot-place").inner_text().startswith("step 1 of")
+
+
+def test_a_pinned_path_stays_beside_the_selected_one(visit):
+    with visit() as page:
+        cell = "td[data-path='{}'][data-step='3']".format
+        page.click(cell(1))
+        page.get_by_role("button", name="Pin this path").click()
+        assert page.get_by_role("button", name="Pin this path").count() == 0  # it is the selected one
+        page.click(cell(4))
+        assert page.locator(".cot-pinned-title").inner_text().startswith("Path 2, pinned")
+        assert page.locator(".cot-focus-title span").first.inner_text() == "Path 5"
+        label = page.locator(".cot-pinned canvas").first.get_attribute("aria-label")
+        assert label == "Tokens kept so far, path 2, step 4"
+        page.get_by_role("button", name="Unpin").click()
+        assert page.locator(".cot-pinned").is_hidden()
+        page.get_by_role("button", name="Pin this path").click()
+        page.locator(".cot-gallery button").nth(1).click()
+        page.wait_for_function(
+            "document.querySelector('.cot-gallery button[aria-current=true]')?.dataset.name !== 'recorded'"
+        )
+        page.wait_for_function("document.querySelector('.cot-pinned').hidden")

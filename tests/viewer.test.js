@@ -323,3 +323,10 @@ test("a path's line is what was asked of every guess, its marks what was asked b
   assert.deepEqual(series(path, "outcome").line, [{ step: 2, yes: 0.7 }]);
   assert.deepEqual([["parm", 0], ["prm", 0], ["prm", 1], ["orm", 0], ["baseline", 0]].map(([method, round]) => watched({ method }, round)), ["clarity", "outcome", "clarity", "", ""]);
 });
+
+test("of a pinned guess is said what the judge said", async () => {
+  const { saidOf } = await import("../cotdemo/ui/web/pinned.js");
+  const step = { verdicts: { clarity: { yes: 0.91, answer: "yes" }, potential: { yes: 0.08, answer: "no" } } };
+  assert.deepEqual(saidOf(step), ["Clear ● .91", "Potential ▼ .08"]);
+  assert.deepEqual(saidOf({ verdicts: {} }), []);
+});

@@ -3,6 +3,7 @@
 import { QUESTIONS, countTokens, keptAt, lastStep, tokenState } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess, drawKept } from "./canvas.js";
+import { Pinned } from "./pinned.js";
 import { VERDICTS, pathWords, plural, probability, truthWords } from "./words.js";
 
 const SIDE = 512; // canvas pixels per side, about
@@ -27,14 +28,17 @@ export class Focus {
     });
     this.place = make("output", { class: "cot-place" });
     this.follow = make("button", { type: "button", class: "cot-follow", hidden: true, onclick: () => this.onSelect({ follow: true }) }, "Follow live");
+    this.pin = make("button", { type: "button", class: "cot-follow", onclick: () => this.keep(this.shown?.path.path ?? null) }, "Pin this path");
+    this.pinned = null;
+    this.beside = new Pinned(() => this.keep(null));
     this.element = make(
       "section", { class: "cot-focus", "aria-label": "Selected path and step" },
-      make("div", { class: "cot-focus-head" }, this.title, this.follow),
+      make("div", { class: "cot-focus-head" }, this.title, make("span", {}, this.follow, this.pin)),
       make("div", { class: "cot-pair" }, this.kept.element, this.guess.element),
       make("div", { class: "cot-transport" }, this.play, this.slider, this.place),
       this.note,
       make("dl", { class: "cot-verdicts" }, ...this.verdicts.flatMap((verdict) => [verdict.name, verdict.value])),
-      this.truth,
+      this.truth, this.beside.element,
     );
     for (const { canvas } of [this.kept, this.guess]) {
       canvas.addEventListener("pointermove", (event) => this.inspect(event));
@@ -86,6 +90,10 @@ export class Focus {
     const truth = path.checked && at === last ? truthWords(path.checked) : "";
     this.truth.replaceChildren(...(truth ? [make("strong", {}, "Truth, which the judge does not see: "), truth] : []));
     toggle(this.truth, Boolean(truth));
+    if (state.run !== this.run) this.pinned = null; // another run has other paths
+    this.run = state.run;
+    toggle(this.pin, round.paths.length > 1 && this.pinned !== path.path);
+    this.beside.draw(state, round, round.paths[this.pinned] ?? null, selection.step, colours);
   }
 
   noteWords(path, step, wanted) {
@@ -138,6 +146,12 @@ export class Focus {
     const fate = kept < 0 ? "still masked" : kept === step.step ? "kept in this step" : `kept since step ${kept + 1}`;
     const surety = kept >= 0 && kept < step.step ? "" : `, confidence ${probability(step.confidence[token] / 255)}`;
     setText(this.note, `Token in row ${row + 1}, column ${column + 1}: code ${step.codes[token]}${surety}, ${fate}.`);
+  }
+
+  // Keeps a path in sight while others are looked at; null for none.
+  keep(path) {
+    this.pinned = path;
+    this.onSelect({});
   }
 
   redraw() {
