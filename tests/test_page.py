@@ -448,7 +448,7 @@ def test_hostile_text_is_shown_as_text(visit, site):
             page.click("#anyway")
         page.wait_for_selector(".cot-card img >> nth=1")
         assert page.locator(".cot-critique blockquote").inner_text() == HOSTILE
-        assert page.locator(".cot img:not(.cot-picture), .cot script").count() == 0
+        assert page.locator(".cot img:not(.cot-picture, .cot-stage > img), .cot script").count() == 0
 
 
 def test_hostile_text_in_an_opened_trace_is_shown_as_text(visit, site, tmp_path):
@@ -674,9 +674,13 @@ def test_tabs_go_by_the_address_by_the_arrow_keys_and_back(visit):
         quiet(page)
         chosen = page.locator('[role="tab"][aria-selected="true"]')
         assert chosen.inner_text() == "Run" and page.locator(".cot-results").count() == 0
-        page.get_by_role("tab", name="Run").press("ArrowRight")
+        page.get_by_role("tab", name="Run").press("ArrowLeft")
+        page.wait_for_selector(".cot-lesson h2")
+        assert chosen.inner_text() == "Learn" and page.url.endswith("#learn")
+        page.get_by_role("tab", name="Learn").press("ArrowLeft")
         page.wait_for_selector(".cot-results h2")
         assert chosen.inner_text() == "Results" and page.url.endswith("#results")
+        page.go_back()
         page.go_back()
         page.wait_for_selector(".cot-matrix td", state="visible")
         assert chosen.inner_text() == "Run" and page.locator(".cot-results h2").is_hidden()
