@@ -1,7 +1,7 @@
 // The Compare tab's cards: one for each method and model, in the order they were chosen.
 
 import { make, setAttribute, setText, toggle } from "./dom.js";
-import { METHODS, VERDICTS, plural, probability } from "./words.js";
+import { METHODS, VERDICTS, plural, probability, prose } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
 const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side. Each can then be opened, step by step.";
@@ -43,7 +43,8 @@ export function judgeWords({ answer, p_yes }) {
 
 export function checkedWords(truth) {
   if (!truth) return "";
-  return truth.correct ? (truth.strict ? "right" : `right, but ${truth.reason}`) : `wrong: ${truth.reason}`;
+  const reason = prose(truth.reason);
+  return truth.correct ? (truth.strict ? "right" : `right, but ${reason}`) : `wrong: ${reason}`;
 }
 
 // Generator passes beside those of one plain picture.
