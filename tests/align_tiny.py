@@ -22,3 +22,4 @@ if __name__ == "__main__":
     schedule = Schedule(steps=6, lr=1e-3, warmup=1, half=False)
     dpo.train(replace(dpo.Recipe(), batch=4, masks=2, sft=0.0, schedule=schedule), pipeline, pairs, work, every=1)
     (work / f"process-{parallel.team().process_index}").touch()
+    parallel.leave()

@@ -49,6 +49,13 @@ def meet() -> None:
     team().wait_for_everyone()
 
 
+def leave() -> None:
+    """Part from the others, all at once: a process that goes first may take those still connected to it down."""
+    if team().num_processes > 1:
+        meet()
+        team().destroy_process_group()
+
+
 def agreed(value: Value) -> Value:
     """What the first process says, in all of them."""
     team()

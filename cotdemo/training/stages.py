@@ -369,9 +369,11 @@ def main(arguments: argparse.Namespace) -> None:
     of = (arguments.stage, arguments.work, arguments.assets, device, options, arguments.seed)
     if arguments.base == "mini":
         Stage(*of).run()
+        parallel.leave()
         return
     if arguments.base not in RELEASED or not arguments.stage.startswith("dpo"):
         raise UserError(f"Only the dpo stages align another base, and that is one of: {', '.join(RELEASED)}.")
     if arguments.prompts is None or arguments.assets == MINI:
         raise UserError("Name the prompts of another base, --prompts FILE, and a folder for its weights, --assets DIR.")
     ReleasedStage(arguments.base, [entry["prompt"] for entry in of_file(arguments.prompts)], *of).run()
+    parallel.leave()
