@@ -43,5 +43,7 @@ test("costs are beside those of one plain picture", async () => {
   const { spentWords } = await compare;
   assert.deepEqual(spentWords({ passes: 264, questions: 74, seconds: 1.24, plain_passes: 36 }), ["264 generator passes, 7.3 × plain", "74 questions to the judge", "1.2 s"]);
   assert.deepEqual(spentWords({ passes: 720, questions: 1, seconds: 1, plain_passes: 36 })[0], "720 generator passes, 20 × plain");
+  assert.equal(spentWords({ operations: 254.2e9, passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "254 GFLOP in all");
+  assert.equal(spentWords({ operations: 1.26e12, passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "1.3 TFLOP in all");
   assert.equal(spentWords({ passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "1 generator pass, 1.0 × plain");
 });

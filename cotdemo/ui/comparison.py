@@ -14,6 +14,7 @@ import gradio as gr
 from .. import search as searches
 from ..codec import PICTURE, THUMBNAIL, encode_picture
 from ..errors import UserError
+from ..evaluation.metered import Metered
 from ..events import Progress, RunFinished
 from ..settings import Settings, offers
 from ..trace import Trace, answer
@@ -60,6 +61,7 @@ class Card:
 
     settings: Settings
     run: Run = field(default_factory=Run)
+    operations: int = 0
     state: str = "waiting"
     words: str = ""
 
@@ -71,6 +73,7 @@ class Card:
         costs = {
             "passes": end.generator_passes, "questions": end.judge_passes, "saved": end.passes_saved,
             "seconds": end.seconds, "plain_passes": s.steps * (2 if s.guidance else 1),
+            "operations": self.operations,
         } if end else None  # fmt: skip
         return {
             "method": s.method,
@@ -99,6 +102,7 @@ class Comparison:
         self.id = secrets.token_urlsafe(12)
         self.cards = cards
         self.stopped = False
+        self.meter: Metered | None = None  # what all of its runs are counted with
 
     def message(self) -> str:
         """All cards, as a text, never equal to the one before."""
@@ -166,7 +170,7 @@ class Comparing:
             with self._handlers.line.place() as place:
                 yield from self._turn(card, place, comparison)
                 if not comparison.stopped:
-                    yield from self._paint(card)
+                    yield from self._paint(card, comparison)
             finished = isinstance(run.events[-1] if run.events else None, RunFinished)
             card.state, card.words = ("done" if finished else "stopped"), ""
             self._handlers.runs.add(run)
@@ -184,18 +188,21 @@ class Comparing:
             card.words = "loading the model"
             yield
 
-    def _paint(self, card: Card) -> Iterator[None]:
+    def _paint(self, card: Card, comparison: Comparison) -> Iterator[None]:
         backend, run = self._handlers.loader.result(), card.run
+        meter = comparison.meter = comparison.meter or Metered(backend)
+        before = meter.operations
         # whole traces where they are small, so that they can be looked at step by step
         show = "all" if max(backend.picture_size) <= THUMBNAIL else "judged"
         told = 0.0
-        for batch in batches(searches.perform(card.settings, backend, show=show), run.stop):
+        for batch in batches(searches.perform(card.settings, meter, show=show), run.stop):
             run.keep(batch)
             said = [event.message for event in batch if isinstance(event, Progress)]
             card.words = said[-1] if said else card.words
             if time.monotonic() - told > TELL:
                 told = time.monotonic()
                 yield
+        card.operations = meter.operations - before
         self._handlers.pace.learn(run.events)
 
     def stop(self, id: object) -> Update:

@@ -47,14 +47,21 @@ export function checkedWords(truth) {
   return truth.correct ? (truth.strict ? "right" : `right, but ${reason}`) : `wrong: ${reason}`;
 }
 
-// Generator passes beside those of one plain picture.
-export function spentWords({ passes, questions, seconds, plain_passes: plain }) {
+// Everything it computed, counted; of it, generator passes beside those of one plain picture.
+export function spentWords({ operations, passes, questions, seconds, plain_passes: plain }) {
   const times = passes / plain;
   return [
+    ...(operations ? [`${operationWords(operations)} in all`] : []),
     `${plural(passes, "generator pass").replace("passs", "passes")}, ${times < 9.95 ? times.toFixed(1) : Math.round(times)} × plain`,
     plural(questions, "question") + " to the judge",
     `${seconds.toFixed(1)} s`,
   ];
+}
+
+function operationWords(operations) {
+  const [unit, size] = operations < 1e12 ? ["GFLOP", 1e9] : ["TFLOP", 1e12];
+  const count = operations / size;
+  return `${count < 9.95 ? count.toFixed(1) : Math.round(count)} ${unit}`;
 }
 
 export function methodWords({ method, repaint }) {
@@ -83,7 +90,7 @@ class Board {
       this.cards = cards.map(() => new Card(this.open));
       this.list.replaceChildren(...this.cards.map((card) => card.element));
     }
-    const most = Math.max(...cards.map((card) => card.costs?.passes ?? 0), 1);
+    const most = Math.max(...cards.map((card) => card.costs?.operations ?? 0), 1);
     cards.forEach((card, index) => this.cards[index].draw(card, this.models[card.model] ?? card.model, most));
   }
 }
@@ -124,7 +131,7 @@ class Card {
     setText(this.truth, truth || "–");
     setAttribute(this.truthLine, "data-right", card.verdict.truth ? String(card.verdict.truth.correct) : null);
     setText(this.costs, card.costs ? spentWords(card.costs).join(" · ") : "\u00a0");
-    this.bar.style.width = `${(100 * (card.costs?.passes ?? 0)) / most}%`;
+    this.bar.style.width = `${(100 * (card.costs?.operations ?? 0)) / most}%`;
     this.button.disabled = !card.run;
     setAttribute(this.button, "aria-label", `Open the run of ${methodWords(card)}, ${model}, step by step`);
   }

@@ -1,0 +1,53 @@
+"""Operations of a search: what the metered backend adds up is what counting every one of them comes to."""
+
+from __future__ import annotations
+
+import pytest
+from tiny_mini import backend
+
+from cotdemo.evaluation.metered import Metered, Prices, Work, counted
+from cotdemo.events import Critiqued
+from cotdemo.search import search
+
+PROMPT = "a photo of two red stars"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return backend(tmp_path_factory.mktemp("mini"))
+
+
+def events_of(painted_by, method: str, paths: int, **more) -> list:
+    return list(search(method, painted_by, PROMPT, paths=paths, steps=5, seed=0, show="judged", **more))
+
+
+def test_the_sum_is_what_counting_all_of_it_comes_to(tiny):
+    meter = Metered(tiny)
+    runs = (("baseline", 1, {}), ("parm", 5, {}), ("parm++", 3, {}), ("parm++", 3, {"repaint": "region"}), ("parm", 4, {}))
+    for method, paths, more in runs:
+        before = meter.operations
+        metered = events_of(meter, method, paths, **more)
+        plainly, whole = counted(lambda run=(method, paths), more=more: events_of(tiny, *run, **more))
+        assert metered == plainly
+        assert (method == "parm++") == any(isinstance(event, Critiqued) for event in metered)
+        assert meter.operations - before == pytest.approx(whole, rel=0.002) and whole > 10**6
+
+
+def test_what_is_known_is_not_counted_again(tiny, monkeypatch):
+    meter = Metered(tiny)
+    events_of(meter, "parm", 4)
+    monkeypatch.setattr("cotdemo.evaluation.metered.counted", lambda do: pytest.fail("counted again"))
+    before = meter.operations
+    assert events_of(meter, "baseline", 1) and meter.operations > before
+
+
+def test_a_third_size_is_on_the_line_through_two(monkeypatch):
+    monkeypatch.setattr("cotdemo.evaluation.metered.counted", lambda do: (do(), 3 * (100 + 10 * size)))
+    prices = Prices()
+    for size in (4, 8):
+        prices.spend([Work(("step",), 3, size)], lambda: None)
+    monkeypatch.setattr("cotdemo.evaluation.metered.counted", lambda do: pytest.fail("counted again"))
+    prices.spend([Work(("step",), 3, 6)], lambda: None)
+    assert prices.operations == 3 * (140 + 180 + 160)
+    prices.spend([Work(("step",), 1, 4), Work(("step",), 2, 8)], lambda: None)
+    assert prices.operations == 3 * (140 + 180 + 160) + 140 + 2 * 180
