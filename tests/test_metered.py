@@ -23,7 +23,8 @@ def events_of(painted_by, method: str, paths: int, **more) -> list:
 
 def test_the_sum_is_what_counting_all_of_it_comes_to(tiny):
     meter = Metered(tiny)
-    runs = (("baseline", 1, {}), ("parm", 5, {}), ("parm++", 3, {}), ("parm++", 3, {"repaint": "region"}), ("parm", 4, {}))
+    by_region = {"repaint": "region"}
+    runs = (("baseline", 1, {}), ("parm", 5, {}), ("parm++", 3, {}), ("parm++", 3, by_region), ("parm", 4, {}))
     for method, paths, more in runs:
         before = meter.operations
         metered = events_of(meter, method, paths, **more)

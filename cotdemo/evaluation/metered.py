@@ -71,7 +71,7 @@ def counted(do: Callable[[], T]) -> tuple[T, int]:
 class Metered:
     """See ``cotdemo.search.protocols.Backend``; ``operations`` are those of all searches on it so far.
 
-    It is for the runs of a few prompts, as what it knows of a prompt is kept. The generators of a backend cost the same.
+    It is for the runs of a few prompts: what it knows of a prompt is kept. All generators of a backend cost the same.
     """
 
     def __init__(self, backend: Backend):
