@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,22 +18,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .errors import UserError
 from .generator.magvit import MagvitV2
 from .generator.pipeline import ShowoPipeline
 from .generator.showo import Showo
+from .hub import Place, Tell, fetch
 from .judge.judge import Judge
-from .settings import BACKENDS
+from .judge.loading import load_tokenizer
+from .settings import BACKENDS, CORRECTOR, MODELS
 from .world import checker_b, prompts
 from .world.geneval import Verdict, judge_reading
 
 log = logging.getLogger(__name__)
 
 MINI = Path(__file__).parents[1] / "assets" / "mini"
+NEEDED = 20e9  # bytes of GPU memory for generator, tokenizer and judge in bfloat16 (18.2e9), and to work in
 RECIPE = "recipe.json"  # beside each shipped weight: what made it, and the hashes of the weights it was made from
 _REMADE_BY = {
     "magvit": "tokenizer", "showo": "generator", "self-correct": "self-correct", "judge-zero-shot": "judge-zero-shot",
@@ -50,33 +51,36 @@ def _generator(model: str) -> str:
 
 
 _COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926
+_TURBO = "SJTU-Deng-Lab/Show-o-Turbo"
 
 
 @dataclass(frozen=True)
 class Released:
-    """Where the released weights of one backend are on the hub, and the settings they were published with."""
+    """Where the released weights of one backend are, and the settings they were published with."""
 
-    generators: Mapping[str, tuple[str, str | None]]  # model -> repository, sub-folder
-    magvit: str = "showlab/magvitv2"
-    words: str = "microsoft/phi-1_5"
-    judges: Mapping[str, tuple[str, str]] = field(
+    generators: Mapping[str, Place]
+    magvit: Place = Place("showlab/magvitv2")
+    words: Place = Place("microsoft/phi-1_5")
+    judges: Mapping[str, Place] = field(
         default_factory=lambda: {
-            "parm": (_COT, "parm"), "orm": (_COT, "orm_ft")
+            "parm": Place(_COT, "parm"),
+            "orm": Place(_COT, "orm_ft"),
+            "zero-shot": Place("llava-hf/llava-onevision-qwen2-7b-ov-hf"),
         }
-    )  # fmt: skip
-    annealing: str = "compounding"
+    )
 
 
 RELEASED = {
     "show-o": Released(
         {
-            "base": ("showlab/show-o", None),
-            "dpo": (_COT, "dpo"),
-            "dpo-iter": (_COT, "dpo_iter"),
-            "dpo-iter-parm": (_COT, "dpo_iter_parm_gudie"),
+            "base": Place("showlab/show-o"),
+            "dpo": Place(_COT, "dpo"),
+            "dpo-iter": Place(_COT, "dpo_iter"),
+            "dpo-iter-parm": Place(_COT, "dpo_iter_parm_gudie"),  # spelt so
+            "turbo": Place(f"{_TURBO}-256"),
         }
-    ),  # fmt: skip
-    "show-o-512": Released({"base": ("showlab/show-o-512x512", None)}),
+    ),
+    "show-o-512": Released({"base": Place("showlab/show-o-512x512"), "turbo": Place(f"{_TURBO}-512")}),
 }
 
 
@@ -126,6 +130,7 @@ class Backend:
     codebook: int
     picture_size: tuple[int, int]
     weights: Mapping[str, str]
+    models: Collection[str]
     check: Callable[[str, np.ndarray], Verdict | None] | None = None
     words: tuple[str, ...] = ()  # all words it knows; empty where any may be used
 
@@ -198,6 +203,7 @@ class MiniBackend(Backend):
         pixels = self._config("judge")["vision_config"]["image_size"]
         self.grid, self.codebook, self.picture_size = (side, side), config["codebook_size"], (pixels, pixels)
         self.weights = {name: weights_hash(root / name) for name in _REMADE_BY if (root / name).is_dir()}
+        self.models = [model for model in MODELS if _generator(model) in self.weights]
         self.words = prompts.PROMPT_WORDS
         for mismatch in mismatches(root):
             log.warning("The embedded weights do not belong together: %s.", mismatch)
@@ -249,61 +255,62 @@ class MiniBackend(Backend):
 
 
 class ReleasedBackend(Backend):
-    """The released Show-o and PARM weights, from the hub or its local cache."""
+    """The released Show-o and PARM weights, from the Hub, its local cache, or a folder ``root`` with its repositories.
 
-    def __init__(self, name: str, device: str):
+    ``words`` of its progress are told to ``tell`` while something is downloaded.
+    """
+
+    def __init__(self, name: str, device: str, root: Path | None = None, tell: Tell = lambda words: None):
         super().__init__(name, device, torch.bfloat16 if device.startswith("cuda") else torch.float32)
         self.source = RELEASED[name]
+        self._root, self._tell = root, tell
         self.grid = (32, 32) if name.endswith("512") else (16, 16)
         self.codebook = 8192
         self.picture_size = (self.grid[0] * 16, self.grid[1] * 16)
-        generators = {model: "/".join(filter(None, place)) for model, place in self.source.generators.items()}
-        self.weights = {
-            "showo": generators.pop("base"),
-            **generators,
-            "magvit": self.source.magvit,
-            "judge": "/".join(self.source.judges["parm"]),
-        }
+        self.models = list(self.source.generators)
+        places = {_generator(model): place for model, place in self.source.generators.items()}
+        places |= {"magvit": self.source.magvit}
+        places |= {_JUDGES[verifier]: place for verifier, place in self.source.judges.items()}
+        self.weights = {part: str(place) for part, place in places.items()}
+        if root is not None and (root / CORRECTOR).is_dir():  # of somebody's own training
+            self.models.append(CORRECTOR)
+            self.weights[CORRECTOR] = CORRECTOR
+
+    def _fetch(self, place: Place, weights: bool = True) -> Path:
+        return fetch(place, self._root, weights, self._tell)
 
     def _load_words(self) -> PreTrainedTokenizerBase:
-        return _from_hub(self.source.words, lambda: AutoTokenizer.from_pretrained(self.source.words))
+        return load_tokenizer(self._fetch(self.source.words, weights=False))
 
     def _load_magvit(self) -> MagvitV2:
-        return _from_hub(
-            self.source.magvit, lambda: MagvitV2.from_pretrained(self.source.magvit, torch_dtype=self.dtype)
-        )
+        return MagvitV2.from_pretrained(self._fetch(self.source.magvit), torch_dtype=self.dtype)
 
     def _load_showo(self, model: str) -> Showo:
-        repository, folder = self.source.generators[model]
-        return _from_hub(
-            "/".join(filter(None, (repository, folder))),
-            lambda: Showo.from_pretrained(repository, subfolder=folder, torch_dtype=self.dtype),
-        )
+        local = self._root / CORRECTOR if model == CORRECTOR else self._fetch(self.source.generators[model])
+        return Showo.from_pretrained(local, torch_dtype=self.dtype)
 
     def _load_judge(self, verifier: str) -> Judge:
-        repository, folder = self.source.judges[verifier]
+        return Judge.from_pretrained(self._fetch(self.source.judges[verifier]), device=self.device, dtype=self.dtype)
 
-        def load() -> Judge:
-            local = Path(snapshot_download(repository, allow_patterns=[f"{folder}/*"]))
-            return Judge.from_pretrained(local / folder, device=self.device, dtype=self.dtype)
-
-        return _from_hub(f"{repository}/{folder}", load)
-
-
-def _from_hub(what: str, load: Callable[[], Any]) -> Any:
-    try:
-        return load()
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(
-            f"{what} could not be downloaded: {type(error).__name__}. Check the network and the free disk space, "
-            f"or use the embedded model: --backend mini"
-        ) from error
+    def warm_up(self) -> None:
+        """As in every backend. Raises UserError, before anything is downloaded, where the GPU has too little memory."""
+        if self.device.startswith("cuda"):
+            free = torch.cuda.mem_get_info(self.device)[0]
+            if free < NEEDED:
+                raise UserError(
+                    f"{self.name} needs {NEEDED / 1e9:.0f} GB of GPU memory, and {free / 1e9:.1f} GB are free. End "
+                    "what else uses the GPU, take a larger one, or use the embedded model: --backend mini"
+                )
+        super().warm_up()
 
 
-def load_backend(name: str = "mini", device: str | None = None, root: Path = MINI) -> Backend:
+def load_backend(
+    name: str = "mini", device: str | None = None, root: Path | None = None, tell: Tell = lambda words: None
+) -> Backend:
     """The backend of that name; ``device`` None takes a GPU where there is one and the backend wants it.
 
-    ``root`` is the folder of the embedded model's weights, where others than the shipped ones are to be tried.
+    ``root`` is a folder with other weights than the shipped ones; for a released backend one that holds repositories
+    of the Hub, as ``owner/name``. ``tell`` hears, in words, how far a download is.
 
     Raises UserError for a name that is not offered, or where shipped weights are missing.
     """
@@ -312,5 +319,5 @@ def load_backend(name: str = "mini", device: str | None = None, root: Path = MIN
     if device is not None and device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"There is no GPU here, so {device} cannot be used. Leave the device out, or use cpu.")
     if name == "mini":
-        return MiniBackend(device or "cpu", root)
-    return ReleasedBackend(name, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return MiniBackend(device or "cpu", root or MINI)
+    return ReleasedBackend(name, device or ("cuda" if torch.cuda.is_available() else "cpu"), root, tell)

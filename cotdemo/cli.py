@@ -106,7 +106,7 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, metavar="R", help="repaintings at most, for parm++ (3)")
     parser.add_argument("--verdicts", default="argmax", help=f"{' | '.join(VERDICTS)}: the likeliest answer or a draw")
     parser.add_argument("--judge-from", type=int, default=1, metavar="T", help="the step that PARM judges first (1)")
-    parser.add_argument("--repaint", default="whole", help=f"{' | '.join(REPAINTS)}: what parm++ paints again")
+    parser.add_argument("--repaint", help=f"{' | '.join(REPAINTS)}: what parm++ paints again; mini: whole")
     parser.add_argument("--original", action="store_true", help="the rules of the method's released code")
     _machine_options(parser)
 
@@ -115,7 +115,12 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="mini", help=f"{' | '.join(BACKENDS)}; mini (default) runs on any CPU")
     parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where the backend wants one")
     parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
-    parser.add_argument("--assets", type=Path, metavar="DIR", help="other weights of mini than the shipped ones")
+    parser.add_argument(
+        "--assets",
+        type=Path,
+        metavar="DIR",
+        help="other weights: a folder as assets/mini, or with the Hub's repositories",
+    )
 
 
 def _settings(options: argparse.Namespace, prompt: str, seed: int | None) -> Settings:
@@ -130,12 +135,12 @@ def _load(options: argparse.Namespace) -> Backend:
     import torch
     from transformers.utils.logging import disable_progress_bar
 
-    from .backends import MINI, load_backend
+    from .backends import load_backend
 
     disable_progress_bar()  # weights are read in a moment; downloads still show how far they are
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    return load_backend(options.backend, device=options.device, root=options.assets or MINI)
+    return load_backend(options.backend, device=options.device, root=options.assets)
 
 
 # -- generate

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 
 from .errors import UserError
@@ -17,7 +17,7 @@ from .errors import UserError
 METHODS = ("baseline", "orm-zero-shot", "orm", "prm", "parm", "parm++")
 VERIFIERS = ("parm", "orm", "zero-shot", "prm")  # judges; one answers all of a run's questions
 _VERIFIER_OF = {"orm-zero-shot": "zero-shot", "orm": "orm", "prm": "prm"}  # of the other methods it is PARM's judge
-MODELS = ("base", "self-correct", "dpo", "dpo-iter", "dpo-iter-parm")
+MODELS = ("base", "self-correct", "dpo", "dpo-iter", "dpo-iter-parm", "turbo")
 VERDICTS = ("argmax", "sampled")
 REPAINTS = ("whole", "region")
 CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first picture
@@ -34,38 +34,52 @@ ROUNDS = (0, 3)
 
 @dataclass(frozen=True)
 class BackendLimits:
-    """Defaults and cap of one backend; ``cap`` is the most paths x steps of one round."""
+    """Defaults and cap of one backend; ``cap`` is the most paths x steps of one round.
+
+    ``repaint`` is what PARM++ repaints there, ``critic`` which of ``VERIFIERS`` says in words what is wrong. Where
+    ``amends``, a critique is added to the prompt that a region is repainted from: the generator reads any sentence.
+    """
 
     steps: int
     guidance: float
     temperature: float
     cap: int
     annealing: str = "compounding"  # how the selection noise shrinks (``cotdemo.generator.schedules``)
+    repaint: str = "region"
+    critic: str = "zero-shot"
+    amends: bool = True
 
 
 BACKENDS: Mapping[str, BackendLimits] = {
-    "mini": BackendLimits(steps=18, guidance=1.0, temperature=3.0, cap=800, annealing="linear"),
+    "mini": BackendLimits(
+        steps=18,
+        guidance=1.0,
+        temperature=3.0,
+        cap=800,
+        annealing="linear",
+        repaint="whole",
+        critic="parm",
+        amends=False,
+    ),
     "show-o": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=600),
     "show-o-512": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=300),
 }
 
+_TURBO = (4, 0.0)  # steps and guidance that the few-step models were distilled for
+
 _NOT_CORRECTING = "no self-correcting Show-o has been released; the mini backend has one"
-_NOT_REFLECTING = "no reflecting judge and no self-correcting Show-o have been released; the mini backend has both"
+_NO_TURBO = "a generator for few steps has been released for show-o and show-o-512 only"
 
 # Why a model is not offered on a backend (absent: it is), and why a method is not.
 _MODELS_REFUSED: Mapping[str, Mapping[str, str]] = {
-    "mini": {},
+    "mini": {"turbo": _NO_TURBO},
     "show-o": {"self-correct": _NOT_CORRECTING},
     "show-o-512": {
         "self-correct": _NOT_CORRECTING,
         **dict.fromkeys(("dpo", "dpo-iter", "dpo-iter-parm"), "DPO weights have been released for show-o only"),
     },
 }
-_NOT_RELEASED = {
-    "orm-zero-shot": "its judge is not offered yet",
-    "prm": "no process reward model has been released; the mini backend has one",
-    "parm++": _NOT_REFLECTING,
-}
+_NOT_RELEASED = {"prm": "no process reward model has been released; the mini backend has one"}
 _METHODS_REFUSED: Mapping[str, Mapping[str, str]] = {
     "mini": {},
     "show-o": _NOT_RELEASED,
@@ -133,7 +147,7 @@ class Settings:
         verdicts: object = "argmax",
         original: object = False,
         judge_from: object = 1,
-        repaint: object = "whole",
+        repaint: object = None,
     ) -> Settings:
         """Settings from whatever a client sent. None asks for the default; for the seed, for one drawn at random.
 
@@ -146,12 +160,14 @@ class Settings:
         backend = _among("backend", backend, BACKENDS)
         model = _among("model", model, MODELS)
         limits = BACKENDS[backend]
+        if model == "turbo":
+            limits = replace(limits, steps=_TURBO[0], guidance=_TURBO[1])
         if paths is None:
             paths = 1 if method == "baseline" else 8
         if seed is None:
             seed = secrets.randbelow(SEED[1] + 1)
         rounds = whole("rounds", ROUNDS[1] if rounds is None else rounds, *ROUNDS)
-        repaint = _among("repaint", repaint, REPAINTS)
+        repaint = _among("repaint", limits.repaint if repaint is None else repaint, REPAINTS)
         settings = cls(
             prompt=plain_text("prompt", prompt, MAX_PROMPT),
             method=method,
@@ -191,6 +207,11 @@ class Settings:
     def verifier(self) -> str:
         """Which of ``VERIFIERS`` judges."""
         return verifier_of(self.method)
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it needs the self-correcting generator."""
+        return self.method == "parm++" and self.repaint == "whole"
 
     def _check_combination(self, limits: BackendLimits) -> None:
         reason = next(o.reason for o in offers(self.backend) if (o.method, o.model) == (self.method, self.model))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cotdemo.errors import UserError
+from cotdemo.settings import MODELS
 from cotdemo.world import prompts
 from cotdemo.world.checker_a import read
 from cotdemo.world.drawing import draw
@@ -179,6 +180,7 @@ class Double:
     picture_size = (DIFFICULTY.canvas, DIFFICULTY.canvas)
     weights = {"generator": "5c41b7e09a12", "judge": "aa07d3f1c4e8", "tokenizer": "0f9e8d7c6b5a"}
     words = prompts.PROMPT_WORDS
+    models = MODELS
 
     def __init__(self, pace: float = 0.04, critique: str = "", any_words: bool = False):
         self.pace, self.critique, self.any_words = pace, critique, any_words

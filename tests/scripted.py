@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cotdemo.errors import UserError
+from cotdemo.settings import MODELS
 
 TOKENS, CODEBOOK = 16, 64
 
@@ -128,6 +129,7 @@ class Studio:
     codebook = CODEBOOK
     picture_size = (4, 4)
     weights = {"generator": "0123abcd"}
+    models = MODELS
 
     def painter(self, model: str) -> Painter:
         return Painter(self, model)

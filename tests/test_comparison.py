@@ -28,7 +28,9 @@ def messages(updates) -> list[dict]:
 
 def test_what_is_compared_is_what_the_backend_offers():
     assert compared("mini") == CHOICES and len({choice.name for choice in CHOICES}) == len(CHOICES)
-    assert {choice.method for choice in compared("show-o")} == {"baseline", "orm", "parm"}
+    released = compared("show-o")
+    assert {choice.method for choice in released} == {"baseline", "orm-zero-shot", "orm", "parm", "parm++"}
+    assert not any(choice.corrects for choice in released)
 
 
 def test_cards_come_in_a_fixed_order_and_end_as_the_same_runs_would_alone():

@@ -10,6 +10,7 @@ import torch
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, Qwen2Config, SiglipVisionConfig
 
 from cotdemo.errors import UserError
+from cotdemo.judge import judge as judge_module
 from cotdemo.judge.conversation import IGNORE, YES_NO_QUESTIONS
 from cotdemo.judge.judge import Answers, Judge
 from cotdemo.judge.pictures import square, to_pixels
@@ -171,6 +172,38 @@ def test_asking_about_some_rows_leaves_the_others_as_they_were(judge, pictures):
 def test_asking_about_no_rows_answers_nothing(judge, pictures):
     answers = judge.look(pictures).ask("potential", PROMPT, rows=[])
     assert len(answers.p_yes) == 0 and answers.words == ()
+
+
+def test_a_batch_that_does_not_fit_is_halved(judge, pictures, monkeypatch):
+    """A device with room for two pictures at once answers as one with room for all, however late it runs out."""
+    wanted = [judge.look(pictures).ask(question, PROMPT) for question in ("clarity", "outcome")]
+    sizes = []
+
+    def small(work):
+        def limited(model, batch, *rest):
+            sizes.append(len(batch))
+            result = work(model, batch, *rest)
+            if len(batch) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return result
+
+        return limited
+
+    for name in ("see", "read_on"):
+        monkeypatch.setattr(f"cotdemo.judge.judge.{name}", small(getattr(judge_module, name)))
+    look = judge.look(pictures)
+    for question, answers in zip(("clarity", "outcome"), wanted):
+        same(look.ask(question, PROMPT), answers)
+    assert sizes[:5] == [6, 3, 1, 2, 3] and max(sizes) == 6
+
+
+def test_one_picture_that_does_not_fit_is_too_much(judge, pictures, monkeypatch):
+    def none(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("cotdemo.judge.judge.see", none)
+    with pytest.raises(torch.OutOfMemoryError):
+        judge.look(pictures)
 
 
 def test_each_row_can_have_its_own_prompt(judge, pictures):

@@ -239,10 +239,18 @@ def test_a_damaged_shard_is_refused(tmp_path):
         load_model(folder, vision=VISION)
 
 
-def test_pickled_weights_are_not_read(tmp_path):
+def test_pickled_weights_are_read_where_there_are_no_others(tmp_path, model):
     folder = write_released_folder(tmp_path / "parm", shards=1)
-    next(folder.glob("*.safetensors")).rename(folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match="safetensors"):
+    next(folder.glob("*.safetensors")).unlink()
+    torch.save(weights(), folder / "pytorch_model.bin")
+    again = load_model(folder, vision=VISION).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in model.state_dict().items())
+
+
+def test_a_folder_without_weights_is_refused(tmp_path):
+    folder = write_released_folder(tmp_path / "parm", shards=1)
+    next(folder.glob("*.safetensors")).unlink()
+    with pytest.raises(UserError, match="holds no weights"):
         load_model(folder, vision=VISION)
 
 

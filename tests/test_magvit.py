@@ -12,7 +12,7 @@ from golden import data, fill_by_rule, ids_by_rule, raw_uniform
 from safetensors.torch import load_file, save_file
 
 from cotdemo.errors import UserError
-from cotdemo.generator.loading import RELEASED_WEIGHTS_NAME
+from cotdemo.generator.loading import RELEASED_NAMES
 from cotdemo.generator.magvit import LookupFreeQuantizer, MagvitV2
 
 SMALL = dict(
@@ -196,7 +196,7 @@ def save_released(model: MagvitV2, folder, **more) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config = {"_class_name": "MAGVITv2", "_diffusers_version": "0.30.1", **SMALL, **more}
     (folder / "config.json").write_text(json.dumps(config))
-    save_file(model.state_dict(), folder / RELEASED_WEIGHTS_NAME)
+    save_file(model.state_dict(), folder / RELEASED_NAMES[0])
 
 
 def assert_same(a: MagvitV2, b: MagvitV2) -> None:
@@ -235,10 +235,10 @@ def test_a_folder_that_lacks_weights_is_refused_not_filled_with_random_ones(smal
     save_released(small, tmp_path)
     weights = small.state_dict()
     del weights["decoder.conv_in.weight"]
-    save_file(weights, tmp_path / RELEASED_WEIGHTS_NAME)
+    save_file(weights, tmp_path / RELEASED_NAMES[0])
     with pytest.raises(UserError, match="1 are missing, decoder.conv_in.weight"):
         MagvitV2.from_pretrained(tmp_path)
-    (tmp_path / RELEASED_WEIGHTS_NAME).rename(tmp_path / "diffusion_pytorch_model.safetensors")
+    (tmp_path / RELEASED_NAMES[0]).rename(tmp_path / "diffusion_pytorch_model.safetensors")
     with pytest.raises(UserError, match="decoder.conv_in.weight"):
         MagvitV2.from_pretrained(tmp_path)
 
@@ -251,17 +251,24 @@ def test_weights_of_another_size_are_refused(small, tmp_path):
 
 def test_a_damaged_file_is_refused_in_words(small, tmp_path):
     save_released(small, tmp_path)
-    file = tmp_path / RELEASED_WEIGHTS_NAME
+    file = tmp_path / RELEASED_NAMES[0]
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(UserError, match="cannot be loaded"):
+    with pytest.raises(UserError, match="damaged"):
         MagvitV2.from_pretrained(tmp_path)
 
 
-def test_a_pickle_is_not_opened_though_diffusers_would(small, tmp_path):
+def test_a_pickle_of_tensors_is_read_where_there_is_nothing_else(small, tmp_path):
     save_released(small, tmp_path)
-    (tmp_path / RELEASED_WEIGHTS_NAME).unlink()
-    for name in ("pytorch_model.bin", "diffusion_pytorch_model.bin"):
-        torch.save(small.state_dict(), tmp_path / name)
+    (tmp_path / RELEASED_NAMES[0]).unlink()
+    torch.save(small.state_dict(), tmp_path / RELEASED_NAMES[1])
+    loaded = MagvitV2.from_pretrained(tmp_path)
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in small.state_dict().items())
+
+
+def test_a_pickle_of_diffusers_name_is_not_opened(small, tmp_path):
+    save_released(small, tmp_path)
+    (tmp_path / RELEASED_NAMES[0]).unlink()
+    torch.save(small.state_dict(), tmp_path / "diffusion_pytorch_model.bin")
     with pytest.raises(UserError, match="cannot be loaded"):
         MagvitV2.from_pretrained(tmp_path)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tiny_mini
@@ -9,8 +11,9 @@ import tiny_mini
 from cotdemo.errors import UserError
 from cotdemo.events import RoundStarted, StepDecoded, Winner
 from cotdemo.search import reflect, search
+from cotdemo.search.reflection import amended
 from cotdemo.search.regions import distances
-from cotdemo.settings import Settings
+from cotdemo.settings import MAX_PROMPT, Settings
 from cotdemo.trace import Trace
 
 PROMPT = "a photo of a red star"
@@ -71,6 +74,46 @@ def test_each_path_of_a_round_paints_a_region_of_the_winner_anew(tiny):
     assert more[-1].generator_passes == first[-1].generator_passes + passes
     opened = Trace.from_json(Trace.of([*first, *more]).to_json())
     assert [event for event in opened.events if isinstance(event, StepDecoded)][-1].step == STEPS - 1
+
+
+class Released:
+    """A small backend under the name of a released one; notes what is painted from and who judges."""
+
+    name = "show-o"
+
+    def __init__(self, backend):
+        self._backend, self.prompts, self.judges = backend, [], []
+
+    def __getattr__(self, name):
+        return getattr(self._backend, name)
+
+    def painter(self, model):
+        painter = self._backend.painter(model)
+        noted = SimpleNamespace(reopened=painter.reopened)
+        noted.start = lambda prompt, *rest, **more: self.prompts.append(prompt) or painter.start(PROMPT, *rest, **more)
+        return noted
+
+    def verifier(self, name):
+        self.judges.append(name)
+        return self._backend.verifier("parm")
+
+
+def test_released_generators_are_told_the_critique_in_the_prompt_by_a_judge_without_fine_tuning(tiny):
+    backend = Released(tiny)
+    asked = {"paths": 2, "steps": STEPS, "seed": 5, "rounds": 1}
+    first = list(search("parm++", backend, PROMPT, **asked | {"rounds": 0}))
+    assert set(backend.judges) == {"parm"} and backend.prompts == [PROMPT]
+    more = list(reflect(backend, first, anyway=True))
+    assert first[0].repaint == "region" and backend.judges.count("zero-shot") == 1
+    critique = next(event.critique for event in more if isinstance(event, RoundStarted))
+    assert backend.prompts[1:] == [f"{PROMPT}. {critique}"] and critique
+
+
+def test_a_long_critique_does_not_make_the_prompt_longer_than_it_may_be():
+    released = Settings.checked("a dog.", "parm++", "show-o")
+    assert amended(released, "it is a cat") == "a dog. it is a cat"
+    assert len(amended(released, "wrong " * 100)) == MAX_PROMPT
+    assert amended(released, "") == amended(Settings.checked("a dog", "parm++"), "it is a cat") == ""
 
 
 def test_what_is_repainted_is_a_setting_of_reflection_only():

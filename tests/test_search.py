@@ -117,7 +117,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_computed():
         with pytest.raises(UserError):
             search(method, studio, prompt, **settings)
     with pytest.raises(UserError):
-        search("parm++", Studio(name="show-o"), PROMPT)
+        search("prm", Studio(name="show-o"), PROMPT)
     assert studio.log == []
 
 

@@ -143,10 +143,24 @@ def test_what_each_backend_offers():
     def offered(backend):
         return {(offer.method, offer.model) for offer in offers(backend) if offer.offered}
 
-    assert offered("mini") == {(method, model) for method in METHODS for model in MODELS}
-    released = ("baseline", "orm", "parm")
+    assert offered("mini") == {(method, model) for method in METHODS for model in MODELS if model != "turbo"}
+    released = [method for method in METHODS if method != "prm"]
     assert offered("show-o") == {(m, model) for m in released for model in MODELS if model != "self-correct"}
-    assert offered("show-o-512") == {(m, "base") for m in released}
+    assert offered("show-o-512") == {(m, model) for m in released for model in ("base", "turbo")}
+
+
+def test_a_generator_for_few_steps_has_defaults_of_its_own():
+    turbo = Settings.checked(PROMPT, "parm", "show-o", "turbo")
+    assert (turbo.steps, turbo.guidance) == (4, 0.0)
+    assert Settings.checked(PROMPT, "parm", "show-o", "turbo", steps=8, guidance=1).steps == 8
+    assert Settings.checked(PROMPT, "parm", "show-o").steps == 18
+
+
+def test_what_is_repainted_depends_on_what_has_been_released():
+    assert Settings.checked(PROMPT, "parm++").corrects
+    assert not Settings.checked(PROMPT, "parm++", "show-o").corrects
+    assert Settings.checked(PROMPT, "parm++", "show-o", repaint="whole").corrects
+    assert not Settings.checked(PROMPT, "parm", repaint="whole").corrects
 
 
 def test_every_reward_model_judges_by_its_own_weights():

@@ -76,7 +76,7 @@ class Replay:
         self.pool = pool
         self.spent = Spent()
         backend = pool.backend
-        self.name, self.weights = backend.name, dict(backend.weights)
+        self.name, self.weights, self.models = backend.name, dict(backend.weights), backend.models
         self.grid, self.codebook, self.picture_size = backend.grid, backend.codebook, backend.picture_size
 
     def painter(self, model: str) -> Replay:

@@ -11,24 +11,25 @@ from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from ..errors import UserError
+from ..weights import read_weights
 
 log = logging.getLogger(__name__)
 
-# What showlab/show-o and showlab/magvitv2 hold beside config.json; diffusers does not look for a file of this name.
-RELEASED_WEIGHTS_NAME = "pytorch_model.safetensors"
+# What showlab/show-o and showlab/magvitv2 hold beside config.json; diffusers does not look for a file of this name. The
+# second kind is a pickle, and only read where there is no other.
+RELEASED_NAMES = ("pytorch_model.safetensors", "pytorch_model.bin")
 HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only", "force_download")
 
 
 def find_weights(source: str | Path, subfolder: str | None = None, **hub_options) -> Path | None:
-    """The weights file of a folder or Hub repository: diffusers' name first, then the released one; None if neither.
+    """The weights file of a folder or Hub repository: diffusers' name first, then the released ones; None if none.
 
     Files of the Hub are downloaded, or found in its cache. A local folder needs no network.
     """
-    for name in (SAFETENSORS_WEIGHTS_NAME, RELEASED_WEIGHTS_NAME):
+    for name in (SAFETENSORS_WEIGHTS_NAME, *RELEASED_NAMES):
         if Path(source).is_dir():
             file = Path(source, subfolder or "", name)
             if file.is_file():
@@ -42,7 +43,7 @@ def find_weights(source: str | Path, subfolder: str | None = None, **hub_options
 
 
 class FromFolderOrHub:
-    """Mixin, named before `ModelMixin`: `from_pretrained` also reads the released layout, and never a pickle."""
+    """Mixin, named before `ModelMixin`: `from_pretrained` also reads the released layout."""
 
     @classmethod
     def from_pretrained(
@@ -58,7 +59,7 @@ class FromFolderOrHub:
         hub_options = {name: options[name] for name in HUB_OPTIONS if name in options}
         try:
             weights = find_weights(source, subfolder, **hub_options)
-            if weights is not None and weights.name == RELEASED_WEIGHTS_NAME:
+            if weights is not None and weights.name in RELEASED_NAMES:
                 config = cls.load_config(source, subfolder=subfolder, **hub_options)
                 model, missing = cls._from_released(config, weights, torch_dtype)
             else:
@@ -84,10 +85,8 @@ class FromFolderOrHub:
     @classmethod
     def _from_released(cls, config: dict, weights: Path, dtype: torch.dtype | None) -> tuple[nn.Module, list[str]]:
         """The model and the names of the weights that the file lacks; extra ones are ignored, with a warning."""
-        state = load_file(weights)
-        if dtype is not None:
-            # Buffers that are no weights, such as rotary frequencies, keep the precision they are made with.
-            state = {name: value.to(dtype) if value.is_floating_point() else value for name, value in state.items()}
+        # Buffers that are no weights, such as rotary frequencies, keep the precision they are made with.
+        state = read_weights(weights, dtype)
         with init_empty_weights():
             model = cls.from_config(config)
         missing, unexpected = model.load_state_dict(state, strict=False, assign=True)

@@ -7,9 +7,11 @@ only; with the small family's wording all questions share picture and prompt, so
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +23,8 @@ from . import loading, released
 from .conversation import YES_NO_QUESTIONS, Conversation
 from .network import KeyValues, Rows, embed, picture_tokens, read_on, see
 from .pictures import to_pixels
+
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class Judge:
         if generators is not None and len(generators) != len(pictures):
             raise UserError("There must be one random generator for each picture.")
         pixels = to_pixels(pictures, self.picture_size, like=self.model.model.image_newline)
-        return Look(self, see(self.model, pixels), generators)
+        return Look(self, torch.cat(list(halving(partial(see, self.model), pixels))), generators)
 
     def read_answers(self, logits: torch.Tensor, generators: Sequence[torch.Generator] | None = None) -> Answers:
         """Answers from the logits ``(rows, vocabulary)`` at the position after a question."""
@@ -208,22 +212,39 @@ class Look:
 
         answers = []
         for (start, _), places in groups.items():
-            members = [rows[place] for place in places]
-            index = self._index(members)
-            new = torch.tensor([wanted[place][start:] for place in places], device=self._seen.device)
-            if start:
-                embeddings = model.get_input_embeddings()(new)
-            else:
-                embeddings = embed(model, new, self._seen[index], conversation.head)
             for place in places:  # should reading fail midway (out of memory), what it wrote over is not held any more
                 self._held[rows[place]] = wanted[place][:start]
-            answers.append(read_on(model, embeddings, self._cache, index, start))
+
+            def read(members: Sequence[int], start=start) -> torch.Tensor:
+                index = self._index([rows[place] for place in members])
+                new = torch.tensor([wanted[place][start:] for place in members], device=self._seen.device)
+                if start:
+                    embeddings = model.get_input_embeddings()(new)
+                else:
+                    embeddings = embed(model, new, self._seen[index], conversation.head)
+                return read_on(model, embeddings, self._cache, index, start)
+
+            answers += halving(read, places)
             for place in places:
                 self._held[rows[place]] = wanted[place]
         if len(answers) == 1:
             return answers[0]
         order = [place for places in groups.values() for place in places]
         return torch.cat(answers)[torch.tensor(order, device=self._seen.device).argsort()]
+
+
+def halving(work: Callable[[Batch], torch.Tensor], batch: Batch) -> Iterator[torch.Tensor]:
+    """The results of ``work`` on a batch: at once, or on its halves where the device's memory does not suffice."""
+    try:
+        yield work(batch)
+        return
+    except torch.OutOfMemoryError:
+        if len(batch) == 1:
+            raise
+    torch.cuda.empty_cache()
+    middle = len(batch) // 2
+    yield from halving(work, batch[:middle])
+    yield from halving(work, batch[middle:])
 
 
 def _common(held: tuple[int, ...], wanted: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""A judge's folder: transformers' layout or the released (LLaVA-NeXT) one, whole or in shards, safetensors only.
+"""A judge's folder: transformers' layout or the released (LLaVA-NeXT) one, whole or in shards.
 
 Beside config, weights and tokenizer, ``judge.json`` names the family of questions the judge was trained with
 (``{"family": "small"}``); a folder without it is asked the original's questions.
@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from transformers import (
     AutoTokenizer,
     GenerationConfig,
@@ -22,6 +20,7 @@ from transformers import (
 )
 
 from ..errors import UserError
+from ..weights import read_weights
 from .keys import is_released_layout, released_config, renaming
 
 _FAMILY_FILE = "judge.json"
@@ -47,7 +46,7 @@ def load_model(
     else:
         raise UserError(f"{folder} holds no LLaVA-OneVision judge (model_type {raw.get('model_type')!r}).")
 
-    weights = _weights(folder)
+    weights = _weights(folder, dtype)
     with torch.device("meta"):
         targets = list(LlavaOnevisionForConditionalGeneration(config).state_dict())
     names = renaming(weights, targets)
@@ -88,17 +87,14 @@ def save(folder: Path, model: LlavaOnevisionForConditionalGeneration, tokenizer:
     (folder / _FAMILY_FILE).write_text(json.dumps({"family": family}) + "\n", encoding="utf-8")
 
 
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of a folder, by the names in its files; mapped into memory, not read."""
-    files = sorted(folder.glob("*.safetensors"))
+def _weights(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """All tensors of a folder, by the names in its files; pickled ones only where there are no others."""
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     if not files:
-        raise UserError(f"{folder} holds no safetensors weights (other formats are not read, as they can run code).")
+        raise UserError(f"{folder} holds no weights (.safetensors, or .bin).")
     weights: dict[str, torch.Tensor] = {}
     for file in files:
-        try:
-            shard = load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{file} is damaged or incomplete; download it again.") from error
+        shard = read_weights(file, dtype)
         if not weights.keys().isdisjoint(shard):
             raise UserError(f"{file} repeats tensors of another file in {folder}; keep one set of weights there.")
         weights |= shard

@@ -6,7 +6,7 @@ P is the number of live paths, N the number of tokens of a picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -115,6 +115,7 @@ class Backend(Protocol):
     codebook: int
     picture_size: tuple[int, int]  # height, width in pixels
     weights: Mapping[str, str]  # component -> short hash
+    models: Collection[str]  # the generators it can load
     check: Callable[[str, np.ndarray], Verdict | None] | None  # the embedded world's truth, where there is one
 
     def painter(self, model: str) -> Painter: ...

@@ -2,8 +2,8 @@
 section 3.4).
 
 Whatever model painted the first picture, the self-correcting one repaints the whole of it; or the same model repaints
-regions of it (``regions``), and needs no other weights. A picture is the better one if the judge
-calls it right, then by its P(yes); the best so far is what the next round repaints, and what is kept in the end.
+regions of it (``regions``), and needs no other weights. A picture is the better one if the judge calls it right, then
+by its P(yes); the best so far is what the next round repaints, and what is kept in the end.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from ..events import Critiqued, Event, Progress
-from ..settings import CORRECTOR
+from ..settings import BACKENDS, CORRECTOR, MAX_PROMPT, Settings
 from . import regions
 from .parm import parm
 from .protocols import Context
@@ -40,16 +40,27 @@ def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[E
     words = run.rewrite(critique) if run.rewrite else critique
     codes, picture = chosen.winner.codes, chosen.winner.picture
     if run.settings.repaint == "region":
-        beginning = Beginning(number, None, picture, words, after=regions.opened(run, number, codes))
+        after = regions.opened(run, number, codes)
+        beginning = Beginning(number, None, picture, words, after=after, prompt=amended(run.settings, words))
     else:
         beginning = Beginning(number, CORRECTOR, picture, words, Context(codes, words))
     return (yield from parm(run, beginning))
 
 
+def amended(settings: Settings, critique: str) -> str:
+    """The prompt with the critique after it, as far as a prompt may go; "" where the backend's generators read no such.
+
+    The released generators were never shown a critique: this is this project's way to tell them, not the paper's.
+    """
+    if not BACKENDS[settings.backend].amends or not critique:
+        return ""
+    return f"{settings.prompt.rstrip('.')}. {critique}"[:MAX_PROMPT]
+
+
 def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:
     """The judge's words on a picture, as they come, then complete."""
     yield Progress("the judge says what is wrong")
-    look = run.judge.look([chosen.winner.picture])
+    look = run.critic.look([chosen.winner.picture])
     run.meter.judge_passes += 1
     text = ""
     yield Critiqued(chosen.winner.round, text, done=False)

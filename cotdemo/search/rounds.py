@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, StepDecoded, Winner
-from ..settings import REPAINTING_GUIDANCE, Settings
+from ..settings import BACKENDS, REPAINTING_GUIDANCE, Settings
 from .protocols import Backend, Context, Judge, Look, Step
 from .verdicts import drawn, likeliest, score
 
@@ -46,6 +46,11 @@ class Run:
     @property
     def judge(self) -> Judge:
         return self.backend.verifier(self.settings.verifier)
+
+    @property
+    def critic(self) -> Judge:
+        """Who says in words what is wrong."""
+        return self.backend.verifier(BACKENDS[self.settings.backend].critic)
 
     @property
     def truth(self) -> bool:
@@ -94,6 +99,7 @@ class Beginning:
     critique: str = ""
     context: Context | None = None
     after: Step | None = None
+    prompt: str = ""  # to paint from, where that is not the settings'
 
     @property
     def told(self) -> dict[str, Any]:
@@ -130,8 +136,9 @@ class Round:
         painter = self.run.backend.painter(self.model)
         seed = round_seed(s.seed, self.number)
         self.painting = painter.start(
-            s.prompt, range(s.paths), s.steps, self.guidance, s.temperature, seed, **self.beginning.told
-        )
+            self.beginning.prompt or s.prompt, range(s.paths), s.steps, self.guidance, s.temperature, seed,
+            **self.beginning.told,
+        )  # fmt: skip
 
     def step(self, see: Collection[int]) -> Iterator[Event]:
         """One step of every live path, decoding the guesses of those in ``see`` (of all, where all are shown)."""

@@ -25,6 +25,7 @@ from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..hardware import describe, in_words
+from ..hub import fetch
 from ..judge.judge import Judge
 from ..settings import BACKENDS, CORRECTOR
 from ..world.words import prompt_tokenizer
@@ -182,8 +183,9 @@ class ReleasedStage(Stage):
     def showo(self, folder: str | Path = "showo") -> Showo:
         if folder != "showo":
             return super().showo(folder)
-        repository, inside = RELEASED[self.base].generators["base"]
-        return Showo.from_pretrained(repository, subfolder=inside, torch_dtype=torch.float32).to(self.device)
+        return Showo.from_pretrained(fetch(RELEASED[self.base].generators["base"]), torch_dtype=torch.float32).to(
+            self.device
+        )
 
     def judge(self, folder: str) -> Judge:
         return self._backend.verifier("parm")

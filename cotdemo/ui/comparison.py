@@ -14,9 +14,8 @@ import gradio as gr
 from .. import search as searches
 from ..codec import PICTURE, THUMBNAIL, encode_picture
 from ..errors import UserError
-from ..evaluation.metered import Metered
 from ..events import Progress, RunFinished
-from ..settings import Settings, offers
+from ..settings import BACKENDS, Settings, offers
 from ..trace import Trace, answer
 from .form import Update
 from .handlers import Handlers, verdict, words_for
@@ -33,6 +32,10 @@ class Choice:
     method: str
     model: str = "base"
     repaint: str = "whole"
+
+    @property
+    def corrects(self) -> bool:
+        return self.method == "parm++" and self.repaint == "whole"
 
     @property
     def name(self) -> str:
@@ -52,7 +55,10 @@ NOTHING = "Choose at least one method to compare."
 def compared(backend: str) -> tuple[Choice, ...]:
     """The choices that a backend offers."""
     offered = {(offer.method, offer.model) for offer in offers(backend) if offer.offered}
-    return tuple(choice for choice in CHOICES if (choice.method, choice.model) in offered)
+    repaints = BACKENDS[backend].repaint == "whole"
+    return tuple(
+        choice for choice in CHOICES if (choice.method, choice.model) in offered and (repaints or not choice.corrects)
+    )
 
 
 @dataclass
@@ -102,7 +108,7 @@ class Comparison:
         self.id = secrets.token_urlsafe(12)
         self.cards = cards
         self.stopped = False
-        self.meter: Metered | None = None  # what all of its runs are counted with
+        self.meter: Any = None  # what all of its runs are counted with
 
     def message(self) -> str:
         """All cards, as a text, never equal to the one before."""
@@ -185,10 +191,12 @@ class Comparing:
             yield
         loader.start()
         while not comparison.stopped and not loader.wait(0.2):
-            card.words = "loading the model"
+            card.words = loader.words
             yield
 
     def _paint(self, card: Card, comparison: Comparison) -> Iterator[None]:
+        from ..evaluation.metered import Metered  # imports torch: not before the page is up
+
         backend, run = self._handlers.loader.result(), card.run
         meter = comparison.meter = comparison.meter or Metered(backend)
         before = meter.operations

@@ -44,7 +44,13 @@ MODELS = {
     "dpo": ("Show-o, DPO", "aligned by preference pairs"),
     "dpo-iter": ("Show-o, iterative DPO", "aligned three times, each time by its own pictures"),
     "dpo-iter-parm": ("Show-o, guided iterative DPO", "as that, and by pictures that PARM saw mended"),
+    "turbo": ("Show-o Turbo", "for 2 to 8 steps without guidance: set Steps to 4 and Guidance to 0"),
 }
+
+_CRITIC = (  # where neither judge nor generator was trained for it
+    "PARM, then a judge without fine-tuning says what is wrong and regions are repainted. No PARM++ weights have been "
+    "released: this is this project's way, not the paper's"
+)
 
 HEADING = """
 <header class="cot-heading">
@@ -124,6 +130,12 @@ def _function(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def methods_of(backend: str) -> dict[str, tuple[str, str]]:
+    """Labels and notes of all methods, as they are on a backend."""
+    own = {} if BACKENDS[backend].critic == "parm" else {"parm++": (METHODS["parm++"][0], _CRITIC)}
+    return {**METHODS, **own}
+
+
 class Choices(gr.HTML):
     """Method and model of one backend, as ``{"method", "model"}``."""
 
@@ -133,7 +145,7 @@ class Choices(gr.HTML):
             value=value,
             **_drawn("choices.js", "mountChoices(element, props, watch);", "choices.css"),
             offers=table,
-            methods=[[name, *words] for name, words in METHODS.items()],
+            methods=[[name, *words] for name, words in methods_of(backend).items()],
             models=[[name, *words] for name, words in MODELS.items()],
             **options,
         )

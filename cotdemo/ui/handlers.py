@@ -45,7 +45,7 @@ class Handlers:
 
     def paint(
         self, prompt: str, choice: object, paths: object, steps: object, guidance: object, temperature: object,
-        seed: object, fresh: bool, repaint: object = "whole",
+        seed: object, fresh: bool, repaint: object = None,
     ) -> Iterator[Update]:  # fmt: skip
         """Search, streaming; ``fresh`` draws a new seed, which is shown."""
         try:
@@ -118,10 +118,12 @@ class Handlers:
 
     def _loaded(self) -> Generator[Update, None, Any]:
         self.loader.start()
-        if not self.loader.wait(0.2):
-            yield {"viewer": notice("Waiting", "Loading the model: the first run waits for it.")}
-            while not self.loader.wait(0.5):
-                yield {}
+        told = ""
+        while not self.loader.wait(0.5 if told else 0.2):
+            words = self.loader.words
+            what = f"{words[:1].upper()}{words[1:]}: the first run waits for it."
+            yield {"viewer": notice("Waiting", what)} if words != told else {}
+            told = words
         return self.loader.result()
 
     def _run(self, run_id: str | None) -> Run:
@@ -161,7 +163,7 @@ class Handlers:
     def api_generate(
         self, prompt: str, method: str = "parm", model: str = "base", paths: int | None = None,
         steps: int | None = None, guidance: float | None = None, temperature: float | None = None,
-        seed: int | None = None, repaint: str = "whole",
+        seed: int | None = None, repaint: str | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Paint a prompt on several paths, judge them, and return the best picture with the whole trace.
 
@@ -174,7 +176,8 @@ class Handlers:
             guidance: Classifier-free guidance, 0 to 10; by default the backend's.
             temperature: Noise in choosing which tokens to keep, 0 to 5; by default the backend's.
             seed: 0 to 4294967295; by default one drawn at random, which is returned.
-            repaint: For "parm++": "whole" paints all of a picture again, "region" only a half of it, where it is wrong.
+            repaint: For "parm++": "whole" paints all of a picture again, "region" only a half of it, where it is wrong;
+                by default the backend's, "whole" for the embedded model.
 
         Returns:
             picture (PNG as a data URL, its settings inside), verdict (path, p_yes, answer and, for the embedded model,

@@ -36,19 +36,21 @@ def build_demo(
     load: Callable[[], Any] | None = None,
     *,
     device: str | None = None,
+    weights: Path | None = None,
     recorded: Path | None = None,
     assets: Path = ASSETS,
 ) -> gr.Blocks:
     """The page for one backend. Raises UserError for a backend that there is not.
 
-    ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device``); it is called in the
-    background once the page has been opened. ``recorded`` is a trace file to show first, by default the first of
-    ``runs`` in ``assets`` that this backend painted. ``assets`` also holds what was measured: ladder.json, curves.json.
+    ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device`` and ``weights``); it is
+    called in the background once the page has been opened, and may have ``words`` on how far it is. ``recorded`` is a
+    trace file to show first, by default the first of ``runs`` in ``assets`` that this backend painted. ``assets`` also
+    holds what was measured: ladder.json, curves.json.
     """
     if backend_name not in BACKENDS:
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
     runs = recorded_runs(backend_name, assets / "runs", recorded)
-    handlers = Handlers(backend_name, load or _loading(backend_name, device), runs)
+    handlers = Handlers(backend_name, load or Loading(backend_name, device, weights), runs)
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
         page = Page(demo, handlers, assets)
@@ -67,12 +69,19 @@ def launch_options() -> dict[str, Any]:
     return {"theme": theme(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False, "footer_links": ["api"]}
 
 
-def _loading(backend_name: str, device: str | None) -> Callable[[], Any]:
-    def load() -> Any:
+class Loading:
+    """Loads a backend when called; ``words`` say how far a download is."""
+
+    def __init__(self, backend_name: str, device: str | None, weights: Path | None):
+        self._asked = backend_name, device, weights
+        self.words = ""
+
+    def __call__(self) -> Any:
         from ..backends import load_backend  # imports torch: not before the page is up
 
-        backend = load_backend(backend_name, device)
+        backend = load_backend(*self._asked, tell=self._tell)
         backend.warm_up()
         return backend
 
-    return load
+    def _tell(self, words: str) -> None:
+        self.words = words

@@ -40,7 +40,7 @@ def build(page: Page) -> None:
     limits, examples = BACKENDS[backend_name], examples_of(backend_name)
     start = {
         "prompt": examples[2], "method": "parm", "model": "base", "paths": 8, "steps": limits.steps,
-        "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0, "repaint": "whole",
+        "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0, "repaint": limits.repaint,
     }  # fmt: skip
     run_id = gr.State(None)
     with gr.Row(elem_id="cot-page", equal_height=False):

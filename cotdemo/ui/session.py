@@ -43,6 +43,11 @@ class Loader:
         return self.backend is not None
 
     @property
+    def words(self) -> str:
+        """How far it is."""
+        return getattr(self._load, "words", "") or "loading the model"
+
+    @property
     def settled(self) -> bool:
         """Loaded or failed; False while nothing has been asked for or loading goes on."""
         return self._done.is_set()

@@ -5,7 +5,7 @@
 // `form` holds the settings, `place` is {url, mcp}: where this page is served, and whether to agents too.
 export function snippetsOf(form, place) {
   const settings = { ...form, prompt: plain(form.prompt ?? "") };
-  if (settings.method !== "parm++" || settings.repaint === "whole") delete settings.repaint;
+  if (settings.method !== "parm++" || settings.repaint === (settings.backend === "mini" ? "whole" : "region")) delete settings.repaint;
   const all = [
     ["Link", link(settings, place)],
     ["Python", pythonSearch(settings)],

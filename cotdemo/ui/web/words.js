@@ -34,8 +34,9 @@ export function settingsWords(started) {
 const JUDGES = { "orm-zero-shot": "judge-zero-shot", orm: "judge-orm", prm: "judge-prm", parm: "judge", "parm++": "judge" };
 
 // The weights that a run painted and judged with; a trace names all that its backend had.
-export function weightsWords({ weights, model, method, repaint }) {
-  const used = [model === "base" ? "showo" : model, "magvit", JUDGES[method], method === "parm++" && repaint !== "region" ? "self-correct" : ""];
+export function weightsWords({ backend, weights, model, method, repaint }) {
+  const reflected = method !== "parm++" ? [] : [repaint === "region" ? "" : "self-correct", backend === "mini" ? "" : "judge-zero-shot"];
+  const used = [model === "base" ? "showo" : model, "magvit", JUDGES[method], ...reflected];
   const named = used[0] in weights ? used.filter((part) => part in weights) : Object.keys(weights); // by names of its own
   return named.map((part) => `${part} ${weights[part]}`).join(", ");
 }
