@@ -135,12 +135,16 @@ def _load(options: argparse.Namespace) -> Backend:
     import torch
     from transformers.utils.logging import disable_progress_bar
 
+    from . import parallel
     from .backends import load_backend
 
     disable_progress_bar()  # weights are read in a moment; downloads still show how far they are
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    return load_backend(options.backend, device=options.device, root=options.assets)
+    device = options.device
+    if device is None and options.backend != "mini":
+        device = parallel.device()  # of several processes each has a GPU of its own
+    return load_backend(options.backend, device=device, root=options.assets)
 
 
 # -- generate
@@ -231,11 +235,9 @@ def _eval(options: argparse.Namespace) -> None:
     if backend.check is None and options.out is None:
         raise UserError(f"Nothing here can check what {backend.name} paints: keep the pictures for GenEval, --out DIR.")
 
+    from . import parallel
     from .evaluation.journal import Journal
-    from .evaluation.report import summarise
     from .evaluation.runner import Runner
-    from .evaluation.tables import table
-    from .hardware import describe, in_words
 
     asked = {
         **{name: value for name, value in base.as_dict().items() if name != "prompt"},
@@ -247,10 +249,27 @@ def _eval(options: argparse.Namespace) -> None:
     }
     runner = Runner(backend, base, options.finish_pruned, options.critique, options.out, options.beside)
     runner.check(chosen)
-    with Journal(options.json, asked, options.resume) as journal:
-        _watch(runner, chosen, journal)
+    journal = Journal(options.json, asked, options.resume, parallel.team().process_index)
+    left = runner.left(chosen, journal)
+    own = parallel.own(list(dict.fromkeys(entry.index for entry in left)))  # all pictures of one by one process
+    parallel.meet()  # nobody writes before all have read
+    with journal:
+        _watch(runner, [entry for entry in left if entry.index in own], journal)
+    parallel.meet()
+    if parallel.first():
+        journal.gather()
+        _report(journal, chosen, asked, backend)
+    parallel.leave()
+
+
+def _report(journal: Journal, chosen: Sequence[Entry], asked: dict[str, Any], backend: Backend) -> None:
+    """Write an evaluation's file, and its figures for a reader."""
+    from .evaluation.report import summarise
+    from .evaluation.tables import table
+    from .hardware import describe, in_words
+
     places = [(entry.index, entry.sample) for entry in chosen]
-    summary = summarise([journal.records[place] for place in places], embedded=options.metadata is None)
+    summary = summarise([journal.records[place] for place in places], embedded=not asked["prompts"].startswith("file"))
     hardware = describe(getattr(backend, "device", "cpu"))
     journal.finish(places, hardware=hardware, summary=summary)
     _say(_heading(asked))

@@ -8,7 +8,8 @@ import numpy as np
 import tiny_mini
 import torch
 
-from cotdemo.training import dpo, parallel
+from cotdemo import parallel
+from cotdemo.training import dpo
 from cotdemo.training.loop import Schedule
 from cotdemo.training.pairs import Pairs
 

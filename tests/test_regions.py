@@ -106,7 +106,7 @@ def test_released_generators_are_told_the_critique_in_the_prompt_by_a_judge_with
     more = list(reflect(backend, first, anyway=True))
     assert first[0].repaint == "region" and backend.judges.count("zero-shot") == 1
     critique = next(event.critique for event in more if isinstance(event, RoundStarted))
-    assert backend.prompts[1:] == [f"{PROMPT}. {critique}"] and critique
+    assert backend.prompts[1:] == [f"{PROMPT}. {critique}"[:MAX_PROMPT]] and critique
 
 
 def test_a_long_critique_does_not_make_the_prompt_longer_than_it_may_be():

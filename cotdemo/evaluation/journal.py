@@ -1,11 +1,13 @@
 """The file of an evaluation: complete, or so far. A record is kept as soon as it is made.
 
-While an evaluation runs, ``FILE.partial`` holds what was asked for in its first line and one record in each later one.
-``finish`` writes FILE in one move, and the partial file goes.
+While an evaluation runs, ``FILE.partial`` holds what was asked for in its first line and one record in each later one;
+of several processes each has a file of its own, ``FILE.partial-1`` and so on. ``finish`` writes FILE in one move, and
+the partial files go.
 """
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from datetime import datetime, timezone
@@ -22,20 +24,22 @@ VERSION = 1
 class Journal:
     """Records of one evaluation by (index, sample); ``asked`` is what it was asked to do, as JSON values.
 
-    With ``resume``, records of an earlier run of the same evaluation are taken over; without it, a file that is there
-    is not touched. Raises UserError for that, and for a file that is damaged or of another evaluation.
+    ``process`` tells the files of several processes apart; each reads what all have recorded before. With ``resume``,
+    records of an earlier run of the same evaluation are taken over; without it, a file that is there is not touched.
+    Raises UserError for that, and for a file that is damaged or of another evaluation.
     """
 
-    def __init__(self, file: Path, asked: dict[str, Any], resume: bool = False):
-        self.file, self.partial = file, file.with_name(file.name + ".partial")
+    def __init__(self, file: Path, asked: dict[str, Any], resume: bool = False, process: int = 0):
+        self.file = file
+        self.partial = file.with_name(file.name + ".partial" + (f"-{process}" if process else ""))
         self.asked = json.loads(json.dumps(asked))
         self.records: dict[tuple[int, int], Record] = {}
-        found = [path for path in (self.file, self.partial) if path.exists()]
+        found = [*([self.file] if self.file.exists() else []), *self._partials()]
         if found and not resume:
             raise UserError(f"{found[0]} exists: go on with it by --resume, or delete it, or name another file.")
         self._torn = 0
         for path in found:
-            before, records = load(path) if path == self.file else self._load_partial()
+            before, records = load(path) if path == self.file else self._load_partial(path)
             if before != self.asked:
                 raise UserError(
                     f"{path} is of another evaluation ({_difference(before, self.asked)}); name another file."
@@ -70,23 +74,33 @@ class Journal:
             "records": [self.records[place].as_dict() for place in chosen],
         }
         write_json(self.file, whole)
-        self.partial.unlink(missing_ok=True)
+        for partial in self._partials():
+            partial.unlink(missing_ok=True)
         return whole
+
+    def gather(self) -> None:
+        """Take in what other processes have recorded."""
+        for path in self._partials():
+            self.records |= {record.place: record for record in self._load_partial(path)[1]}
+
+    def _partials(self) -> list[Path]:
+        return sorted(self.file.parent.glob(glob.escape(self.file.name) + ".partial*"))
 
     def _write(self, content: Any) -> None:
         self._stream.write(json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")
         self._stream.flush()
 
-    def _load_partial(self) -> tuple[dict[str, Any], list[Record]]:
-        whole, _, torn = self.partial.read_bytes().rpartition(b"\n")  # a killed run may have left half a line
-        self._torn = len(torn)
+    def _load_partial(self, path: Path) -> tuple[dict[str, Any], list[Record]]:
+        whole, _, torn = path.read_bytes().rpartition(b"\n")  # a killed run may have left half a line
+        if path == self.partial:
+            self._torn = len(torn)
         if not whole:
             return self.asked, []
         try:
             head, *lines = map(json.loads, whole.decode().split("\n"))
             return _asked(head), [Record.from_dict(line) for line in lines]
         except ValueError:
-            raise UserError(f"{self.partial} is damaged: delete it and start again.") from None
+            raise UserError(f"{path} is damaged: delete it and start again.") from None
 
 
 def load(file: Path) -> tuple[dict[str, Any], list[Record]]:

@@ -86,13 +86,19 @@ class Runner:
             except UserError as error:
                 raise UserError(f"Prompt {entry.index}, {ascii(entry.prompt)[:80]}: {error}") from None
 
+    def left(self, entries: Sequence[Entry], journal: Journal) -> list[Entry]:
+        """Those that the journal lacks, or whose pictures are missing."""
+        return [
+            entry
+            for entry in entries
+            if (entry.index, entry.sample) not in journal.records
+            or (self.out is not None and not geneval.picture_file(self.out, entry).exists())
+        ]
+
     def run(self, entries: Sequence[Entry], journal: Journal) -> Iterator[Record]:
-        """Paint what the journal lacks; yields each record once it is kept."""
+        """Paint what is left of ``entries``; yields each record once it is kept."""
         rewrites = self._rewrites()
-        for entry in entries:
-            painted = self.out is None or geneval.picture_file(self.out, entry).exists()
-            if (entry.index, entry.sample) in journal.records and painted:
-                continue
+        for entry in self.left(entries, journal):
             if self.beside is not None and len(self._other[entry.index, entry.sample].rounds) == 1:
                 journal.add(self._other[entry.index, entry.sample])
                 yield self._other[entry.index, entry.sample]

@@ -24,10 +24,10 @@ import torch
 
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
+from ..parallel import share
 from .generator import mask_codes
 from .loop import Schedule, fit, plain_attention
 from .pairs import Pairs
-from .parallel import share
 from .preference import dpo_loss, log_likelihood
 
 

@@ -12,12 +12,12 @@ from accelerate.utils import gather_object
 from ..errors import UserError
 from ..generator.pipeline import ShowoPipeline, Step
 from ..judge.judge import Judge
+from ..parallel import team
 from ..search.regions import SHARE, distances
 from ..world.checker_a import read
 from ..world.geneval import judge_reading
 from ..world.prompts import parse
 from .arrays import Arrays
-from .parallel import team
 
 Label = Callable[[Sequence[str], np.ndarray], list[bool]]  # prompts and their pictures -> which are right
 _TOGETHER = 96  # paintings in one batch

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from .. import parallel
 from ..backends import MINI, RECIPE, RELEASED, file_hash, load_backend, weights_hash
 from ..errors import UserError
 from ..evaluation.entries import of_file
@@ -29,7 +30,7 @@ from ..hub import fetch
 from ..judge.judge import Judge
 from ..settings import BACKENDS, CORRECTOR
 from ..world.words import prompt_tokenizer
-from . import dpo, generator, judge, judge_data, pairs, parallel, self_correct, tokenizer, trajectories
+from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
 from .arrays import Kind
 from .judge_data import Lessons
 from .pictures import random_prompts

@@ -1,12 +1,13 @@
-"""Training by several processes at once, under ``accelerate launch``; without it there is one, and nothing to do.
+"""Several processes at once, under ``accelerate launch``; without it there is one, and nothing to do.
 
-Every process draws the same batch, computes the losses of its own share, and averages its gradients with the others':
-the same step as one process would make.
+In training every process draws the same batch, computes the losses of its own share, and averages its gradients with
+the others': the same step as one process would make. In an evaluation each paints its own share of the prompts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -15,6 +16,8 @@ from accelerate.utils import broadcast_object_list, reduce
 
 Value = TypeVar("Value")
 
+PATIENCE = timedelta(days=7)  # for who has more to do, or whose machine is slower
+
 
 def team() -> PartialState:
     """Which of how many processes this is.
@@ -22,7 +25,7 @@ def team() -> PartialState:
     Who asks first must ask for the processor where there is no GPU, or each process takes itself to be alone: so this
     comes before any of accelerate's own functions.
     """
-    return PartialState(cpu=not torch.cuda.is_available())
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
 
 
 def share(count: int) -> slice:
@@ -32,6 +35,11 @@ def share(count: int) -> slice:
         raise ValueError(f"a batch of {count} cannot be shared out equally to {processes} processes")
     each = count // processes
     return slice(team().process_index * each, (team().process_index + 1) * each)
+
+
+def own(items: Sequence[Value]) -> list[Value]:
+    """Every n-th of all items, beginning with another one in each of n processes: no two have the same."""
+    return list(items[team().process_index :: team().num_processes])
 
 
 def first() -> bool:
