@@ -10,7 +10,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from .settings import BACKENDS, METHODS, MODELS, REPAINTS, VERDICTS, Settings, w
 if TYPE_CHECKING:
     from .backends import Backend
     from .evaluation.entries import Entry
+    from .evaluation.instruments import Script
     from .evaluation.journal import Journal
     from .evaluation.runner import Runner
 
@@ -349,6 +351,11 @@ def _bench_parser(commands: Any) -> None:
     parser.add_argument("--paths", type=int, default=8, metavar="N")
     parser.add_argument("--steps", type=int, default=18, metavar="T")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clear-at", type=int, metavar="T", help="the first step that is clear (the 8th of 18)")
+    parser.add_argument("--stop-one-in", type=int, default=4, metavar="K", help="paths that are hopeless then (4)")
+    parser.add_argument("--judge-from", type=int, default=1, metavar="T", help="the step that ours judges first (1)")
+    parser.add_argument("--random", action="store_true", help="weights at random: a released backend at full size")
+    parser.add_argument("--count", action="store_true", help="count its operations only, which needs no GPU")
     _machine_options(parser)
     parser.set_defaults(run=_bench)
 
@@ -356,13 +363,39 @@ def _bench_parser(commands: Any) -> None:
 def _bench(options: argparse.Namespace) -> None:
     count = whole("prompts", options.prompts, 1, 600)
     base = Settings.checked(
-        "bench", "parm", options.backend, paths=options.paths, steps=options.steps, seed=options.seed
-    )
-    backend = _load(options)
+        "bench", "parm", options.backend, paths=options.paths, steps=options.steps, seed=options.seed,
+        judge_from=options.judge_from,
+    )  # fmt: skip
+    clear_at = None if options.clear_at is None else whole("clear-at", options.clear_at, 1, base.steps)
+    one_in = whole("stop-one-in", options.stop_one_in, 1, 1000)
+    if options.backend == "mini" and (options.random or options.count):
+        raise UserError("The embedded model's weights are here: --random and --count are for the released ones.")
 
-    from .evaluation.bench import bench, in_words
+    from .evaluation.instruments import Script
+
+    script = Script.typical(base.steps) if clear_at is None else Script(clear_at - 1)
+    script = replace(script, hopeless_one_in=one_in)
+    if options.count:
+        result, in_words = _counted(base, script)
+    else:
+        from .evaluation.bench import bench, in_words
+
+        result = bench(_random(options) if options.random else _load(options), base, script, count, status=_status)
+
     from .evaluation.journal import write_json
 
-    result = bench(backend, base, count, status=_status)
     write_json(options.json, result)
     _say(in_words(result))
+
+
+def _random(options: argparse.Namespace) -> Backend:
+    from . import parallel
+    from .evaluation.full_size import RandomBackend
+
+    return RandomBackend(options.backend, options.device or parallel.device())
+
+
+def _counted(base: Settings, script: Script) -> tuple[dict[str, Any], Callable[[dict[str, Any]], str]]:
+    from .evaluation import full_size
+
+    return full_size.count(replace(base, prompt="a photo of two red stars"), script), full_size.in_words

@@ -206,7 +206,7 @@ def test_the_machine_multiplies_at_some_rate():
 
 @pytest.fixture(scope="module")
 def result(tiny):
-    return bench(tiny, replace(SETTINGS, prompt="bench", paths=2, steps=3), 2)
+    return bench(tiny, replace(SETTINGS, prompt="bench", paths=2, steps=3), Script.typical(3), 2)
 
 
 def test_the_benchmark_reports_both_sides_part_by_part(result):

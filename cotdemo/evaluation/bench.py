@@ -15,6 +15,8 @@ from datetime import datetime, timezone
 from statistics import mean, median
 from typing import Any
 
+import torch
+
 from .. import hardware
 from ..backends import Backend
 from ..events import RunFinished, StepDecoded, Winner
@@ -32,13 +34,15 @@ PARTS = ("generator", "decoder", "judge")
 Status = Callable[[str], None]
 
 
-def bench(backend: Backend, base: Settings, count: int, status: Status = lambda message: None) -> dict[str, Any]:
+def bench(
+    backend: Backend, base: Settings, script: Script, count: int, status: Status = lambda message: None
+) -> dict[str, Any]:
     """Compare on ``count`` prompts; ``base`` has everything but the prompt. Returns what ``bench`` writes, as JSON."""
     runs = runs_of(base, count)
-    script = Script.typical(base.steps)
     status("loading the models")
     backend.warm_up()
-    _both(backend, replace(runs[0], paths=2, steps=min(2, base.steps)), script, lambda: Clock(backend.device), False)
+    small = replace(runs[0], paths=2, steps=min(2, base.steps), judge_from=1)
+    _both(backend, small, script, lambda: Clock(backend.device), False)
 
     load, timed, by_torch = os.getloadavg()[0], [], []
     for number, settings in enumerate(runs):
@@ -63,6 +67,7 @@ def bench(backend: Backend, base: Settings, count: int, status: Status = lambda 
         "hardware": hardware.describe(backend.device),
         "load_average": load,  # work of others at the start: above 0.5 or so, seconds are not to be trusted
         "matmul_operations_per_second": rate,
+        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if backend.device.startswith("cuda") else None,
         "ratio": sides["plain"]["seconds"] / sides["fast"]["seconds"],
         "ratio_by_prompt": ratios,
         "ratio_by_torchs_products": sides["plain"]["seconds"] / mean(by_torch),  # what is not owed to oneDNN
@@ -206,4 +211,6 @@ def in_words(result: Mapping[str, Any]) -> str:
     )
     rate = result["matmul_operations_per_second"] / 1e9
     lines.append(f"on {hardware.in_words(result['hardware'])}, {rate:.0f} GFLOP/s in matrix products")
+    if result["peak_gpu_bytes"]:
+        lines.append(f"at most {result['peak_gpu_bytes'] / 1e9:.1f} GB of GPU memory")
     return "\n".join(lines)

@@ -19,8 +19,8 @@ IGNORE = -100  # target of a position that nothing is learnt from, as in torch's
 YES_NO_QUESTIONS = ("clarity", "potential", "outcome")
 
 _PICTURE = "<image>"
-_FAMILIES = json.loads(Path(__file__).with_name("questions.json").read_text(encoding="utf-8"))
-FAMILIES = tuple(_FAMILIES)
+WORDING = json.loads(Path(__file__).with_name("questions.json").read_text(encoding="utf-8"))
+FAMILIES = tuple(WORDING)
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Conversation:
     def __init__(
         self, family: str, tokenizer: PreTrainedTokenizerBase, picture_id: int, picture_tokens: int, limit: int = 32768
     ):
-        if family not in _FAMILIES:
+        if family not in WORDING:
             raise UserError(f"Unknown family of judge questions {family!r}; known are {', '.join(FAMILIES)}.")
         self.family = family
         self.tokenizer = tokenizer
-        self._wording = _FAMILIES[family]
+        self._wording = WORDING[family]
         self._picture = (picture_id,) * picture_tokens
         self._limit = limit
         self._marks = {_PICTURE, *tokenizer.get_added_vocab()}

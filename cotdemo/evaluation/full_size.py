@@ -1,0 +1,233 @@
+"""The released models at full size without their weights: at random, for speed; and as shapes only, to be counted.
+
+``RandomBackend`` is for a GPU: what a run takes does not depend on what the weights are, as long as verdicts are
+scripted. ``count`` needs no more than a processor: torch's meta device computes shapes, and the operations of each call
+are counted as they are on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
+
+from ..backends import ReleasedBackend
+from ..events import RunFinished
+from ..generator.image_block import Prefix, image_hidden
+from ..generator.magvit import MagvitV2
+from ..generator.pipeline import Step
+from ..generator.schedules import masked_counts
+from ..generator.showo import Showo
+from ..judge.conversation import WORDING
+from ..judge.judge import Answers, Judge
+from ..judge.keys import released_config
+from ..search import perform
+from ..settings import Settings
+from ..world.prompts import PROMPT_WORDS
+from .flops import Count
+from .instruments import Measured, Script
+from .plain import PlainRun
+from .prices import PARTS
+
+# config.json of the released PARM and ORM, as far as it says how large they are
+JUDGE = {
+    "mm_vision_tower": "google/siglip-so400m-patch14-384", "vocab_size": 152064, "hidden_size": 3584,
+    "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
+    "hidden_act": "silu", "max_position_embeddings": 32768, "rms_norm_eps": 1e-6, "rope_theta": 1e6,
+}  # fmt: skip
+END_OF_TEXT = 50256  # in phi-1_5's vocabulary
+YES, NO = 9693, 2152  # in Qwen2's
+
+
+class RandomBackend(ReleasedBackend):
+    """A released backend, its weights drawn at random where they are used; text is cut into words and marks."""
+
+    def __init__(self, name: str, device: str):
+        super().__init__(name, device)
+        self.weights = dict.fromkeys(self.weights, "random")
+
+    def _load_words(self) -> PreTrainedTokenizerFast:
+        return _words({"<|endoftext|>": END_OF_TEXT}, eos_token="<|endoftext|>")
+
+    def _load_magvit(self) -> MagvitV2:
+        with torch.device(self.device):
+            return MagvitV2().to(self.dtype).eval()
+
+    def _load_showo(self, model: str) -> Showo:
+        with torch.device(self.device):
+            return Showo(num_vq_tokens=self.grid[0] * self.grid[1]).to(self.dtype).eval()
+
+    def _load_judge(self, verifier: str) -> Judge:
+        config = released_config(JUDGE)
+        config.dtype = self.dtype
+        with torch.device(self.device):
+            model = LlavaOnevisionForConditionalGeneration._from_config(config, dtype=self.dtype).eval()
+        return self._judge_of(model.requires_grad_(False))
+
+    def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> Judge:
+        return Judge(model, judge_words(model.config.image_token_index))
+
+    def warm_up(self) -> None:
+        self.painter("base")
+        self.verifier("parm")
+
+
+def judge_words(picture: int) -> PreTrainedTokenizerFast:
+    """A tokenizer for the original questions; about as many tokens as Qwen2's makes of them."""
+    marks = {"<|im_end|>": 151645, "<|im_start|>": 151644, "<image>": picture, "yes": YES, "no": NO}
+    return _words(marks, eos_token="<|im_end|>", additional_special_tokens=["<|im_start|>", "<image>"])
+
+
+def _words(marks: dict[str, int], **special: Any) -> PreTrainedTokenizerFast:
+    """Words and punctuation of prompts and questions by numbers that no mark has."""
+    split = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()])
+    questions = WORDING["original"]["questions"].values()
+    texts = [*PROMPT_WORDS, *(part for question in questions for part in question.values())]
+    texts += ["system user assistant You are a helpful assistant."]
+    found = dict.fromkeys(word for text in texts for word, _ in split.pre_tokenize_str(text))
+    table = {word: 100 + number for number, word in enumerate(found)} | marks | {"<unk>": 0}
+    tokenizer = Tokenizer(models.WordLevel(table, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = split
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", **special)
+
+
+class Shapes(RandomBackend):
+    """A released backend on the meta device: it computes shapes, and says anything."""
+
+    def __init__(self, name: str):
+        super().__init__(name, "meta")
+        self.dtype = torch.bfloat16
+
+    def painter(self, model: str) -> _Painter:
+        if model not in self._painters:
+            self._painters[model] = _Painter(self.tokenizer, self._load_showo(model), self.magvit, self.picture_size)
+        return self._painters[model]
+
+    def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> Judge:
+        return _Judge(model, judge_words(model.config.image_token_index))
+
+    def check_prompt(self, prompt: str) -> None:
+        """Whatever it is, it is only counted."""
+
+
+class _Judge(Judge):
+    def read_answers(self, logits: torch.Tensor, generators: Any = None) -> Answers:
+        half, said = np.full(len(logits), 0.5, np.float32), np.ones(len(logits), bool)
+        return Answers(half, half, said, ~said)
+
+
+class _Painter:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, showo: Showo, magvit: MagvitV2, size: tuple[int, int]):
+        self.tokenizer, self.showo, self.magvit, self.size = tokenizer, showo, magvit, size
+
+    def start(
+        self, prompt: str, paths: Sequence[int], steps: int, guidance: float, temperature: float, seed: int,
+        form: str = "fast",
+    ) -> _Painting:  # fmt: skip
+        return _Painting(self, prompt, paths, steps, guidance > 0, form)
+
+
+class _Painting:
+    """See ``cotdemo.search.protocols.Painting``."""
+
+    def __init__(self, painter: _Painter, prompt: str, paths: Sequence[int], steps: int, guided: bool, form: str):
+        self._painter, self._form, self._branches = painter, form, 2 if guided else 1
+        self.live, self.index, self._steps = tuple(paths), 0, steps
+        showo = painter.showo
+        self._tokens = showo.config.num_vq_tokens
+        self._counts = masked_counts("cosine", steps, self._tokens)
+        self._length = len(showo.vocabulary.prefix(painter.tokenizer(prompt).input_ids))
+        if form == "fast":
+            ids = torch.empty(self._branches, self._length, dtype=torch.long, device="meta")
+            showo.showo.model(ids)
+
+    @property
+    def done(self) -> bool:
+        return self.index == self._steps
+
+    def drop(self, paths: Sequence[int]) -> None:
+        self.live = tuple(path for path in self.live if path not in paths)
+
+    @torch.no_grad()
+    def step(self) -> Step:
+        """The calls that ``pipeline.FastForm`` or ``PlainForm`` make, on shapes."""
+        showo, rows = self._painter.showo, len(self.live) * self._branches
+        if self._form == "plain":
+            length = showo.vocabulary.max_text + 1 + self._tokens + 2
+            allowed = torch.empty(rows, length, length, dtype=torch.bool, device="meta")
+            showo(torch.empty(rows, length, dtype=torch.long, device="meta"), allowed)
+        else:
+            open_tokens = self._tokens if self.index == 0 else self._counts[self.index - 1]
+            rows = self._branches if self.index == 0 else rows  # blank canvases are computed once
+            phi = showo.showo.config
+            heads, width = phi.num_attention_heads, phi.hidden_size // phi.num_attention_heads
+            held = [
+                torch.empty(rows, heads, self._length, width, dtype=showo.dtype, device="meta")
+                for _ in range(phi.num_hidden_layers)
+            ]
+            ids = torch.empty(rows, self._tokens + 2, dtype=torch.long, device="meta")
+            where = torch.empty(rows, open_tokens, dtype=torch.long, device="meta")
+            prefix = Prefix(held, held, torch.ones(rows, self._length, dtype=torch.bool))
+            showo.code_logits(image_hidden(showo.showo.model, ids, prefix, where))
+        shape = (len(self.live), self._tokens)
+        masked = torch.arange(self._tokens).expand(shape) < self._counts[self.index]
+        self.index += 1
+        return Step(self.index - 1, self.live, torch.zeros(shape, dtype=torch.long), masked, torch.ones(shape))
+
+    @torch.no_grad()
+    def decode(self, codes: torch.Tensor) -> np.ndarray:
+        self._painter.magvit.decode(torch.empty(codes.shape, dtype=torch.long, device="meta"))
+        return np.zeros((len(codes), *self._painter.size, 3), np.uint8)
+
+
+class _PlainRun(PlainRun):
+    """Its judge reads text and picture anew for every question, and does not say the end mark."""
+
+    def _ask(self, question: str, path: int, step: int, picture: np.ndarray) -> tuple[bool, float]:
+        self.questions += 1
+        with self._watch("judge"):
+            self._judge.look([picture]).ask(question, self._settings.prompt)
+        return self._script.says(question, path, step), 0.5
+
+
+def count(settings: Settings, script: Script) -> dict[str, Any]:
+    """Operations of one PARM run at full size, by part: ``fast`` and ``plain``, with the same scripted verdicts."""
+    backend = Shapes(settings.backend)
+    fast, plain = Count(), Count()
+    measured = Measured(backend, fast, script)
+    for event in perform(settings, measured, show="judged"):
+        measured.note(event)
+        if isinstance(event, RunFinished):
+            done = event
+    run = _PlainRun(backend.painter(settings.model), backend.verifier("parm"), settings, script, plain)
+    return {
+        "format": "cotdemo-operations",
+        "asked": {name: value for name, value in settings.as_dict().items() if name != "prompt"},
+        "script": asdict(script),
+        "fast": {"operations": fast.totals, "decodes": done.pictures_decoded, "questions": done.judge_passes},
+        "plain": {"operations": plain.totals, "decodes": run.decodes, "questions": run.questions},
+    }
+
+
+def in_words(result: Mapping[str, Any]) -> str:
+    """The counts for a terminal."""
+    asked = result["asked"]
+    lines = [
+        f"PARM on {asked['backend']}, {asked['paths']} paths, {asked['steps']} steps, judged from step "
+        f"{asked['judge_from']}, scripted verdicts; TFLOP a run:",
+        f"{'':<8}{'all':>9}" + "".join(f"{part:>11}" for part in PARTS) + f"{'pictures':>10}{'questions':>11}",
+    ]
+    totals = {}
+    for side in ("plain", "fast"):
+        operations = result[side]["operations"]
+        totals[side] = sum(operations.values())
+        parts = "".join(f"{operations.get(part, 0) / 1e12:>11.1f}" for part in PARTS)
+        counts = f"{result[side]['decodes']:>10}{result[side]['questions']:>11}"
+        lines.append(f"{side:<8}{totals[side] / 1e12:>9.1f}{parts}{counts}")
+    lines.append(f"{totals['plain'] / totals['fast']:.2f} times fewer by count")
+    return "\n".join(lines)

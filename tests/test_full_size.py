@@ -1,0 +1,61 @@
+"""Operations of the released models, counted from their shapes alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from cotdemo import cli
+from cotdemo.evaluation.full_size import Shapes, count, in_words
+from cotdemo.evaluation.instruments import Script
+from cotdemo.settings import Settings
+
+PROMPT = "a photo of two red stars"
+
+
+@pytest.fixture(scope="module")
+def counted():
+    settings = Settings.checked(PROMPT, "parm", "show-o", paths=2, steps=2, seed=0)
+    return count(settings, Script(clear_from=0, hopeless_one_in=2))
+
+
+def test_models_have_the_size_of_the_released_ones_and_no_weights():
+    shapes = Shapes("show-o")
+    showo, judge = shapes.painter("base").showo, shapes.verifier("parm").model
+    assert sum(p.numel() for p in showo.parameters()) == 1_448_176_770
+    assert sum(p.numel() for p in judge.parameters()) == pytest.approx(8.03e9, rel=0.01)
+    assert all(p.device == torch.device("meta") for p in judge.parameters())
+
+
+def test_operations_are_those_of_the_arithmetic(counted):
+    """By hand: two branches of 258 tokens, blank once for both paths, then of the one that was not stopped."""
+    generator = counted["fast"]["operations"]["generator"]
+    layers = 24 * (4 * 2048**2 + 2 * 2048 * 8192)
+    blank, open_one = 2 * 258 * layers, 2 * 258 * layers
+    assert generator == pytest.approx(2 * (blank + open_one), rel=0.15)
+    judge = counted["fast"]["operations"]["judge"]
+    # two pictures clear and asked on, one final: SigLIP on 729 patches, 7.1B weights x about 880 tokens
+    assert judge / counted["fast"]["decodes"] == pytest.approx(13e12, rel=0.25)
+    assert (counted["fast"]["questions"], counted["plain"]["questions"]) == (5, 5)
+
+
+def test_the_plain_procedure_does_more_in_every_part(counted):
+    for part in ("generator", "decoder", "judge"):
+        assert counted["plain"]["operations"][part] > counted["fast"]["operations"][part]
+    assert "TFLOP a run" in in_words(counted) and "times fewer by count" in in_words(counted)
+
+
+def test_counting_is_for_the_released_models(tmp_path, capsys):
+    assert cli.main(["bench", "--count", "--json", str(tmp_path / "count.json")]) == 2
+    assert "weights are here" in capsys.readouterr().err
+
+
+def test_the_command_writes_its_counts(tmp_path, monkeypatch):
+    said = lambda settings, script: {"said": [settings.judge_from, script.clear_from]}  # noqa: E731
+    monkeypatch.setattr("cotdemo.evaluation.full_size.count", said)
+    monkeypatch.setattr("cotdemo.evaluation.full_size.in_words", json.dumps)
+    asked = ["bench", "--backend", "show-o", "--count", "--clear-at", "10", "--judge-from", "9"]
+    assert cli.main([*asked, "--json", str(tmp_path / "count.json")]) == 0
+    assert json.loads((tmp_path / "count.json").read_text()) == {"said": [9, 9]}
