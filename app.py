@@ -1,8 +1,12 @@
-"""The app: ``python app.py [--backend mini|show-o|show-o-512] [--device ...] [--port ...]``."""
+"""The app: ``python app.py [--backend mini|show-o|show-o-512] [--device ...] [--port ...]``.
+
+On a Space, which takes no arguments, the variable COTDEMO_BACKEND names the backend.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,16 +15,34 @@ from cotdemo.settings import BACKENDS
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Watch an image generator think, step by step.")
-    parser.add_argument("--backend", choices=BACKENDS, default="mini", help="mini (default) runs on any CPU")
+    default = os.environ.get("COTDEMO_BACKEND", "mini")
+    parser.add_argument("--backend", choices=BACKENDS, default=default, help="mini (default) runs on any CPU")
     parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where there is one")
     parser.add_argument("--assets", type=Path, help="other weights: as assets/mini, or the Hub's repositories")
     parser.add_argument("--port", type=int, help="by default 7860 or the next free one")
     options = parser.parse_args()
+    if default not in BACKENDS:
+        parser.error(f"COTDEMO_BACKEND is {default!r}; there are {', '.join(BACKENDS)}")
 
     from cotdemo.ui.page import build_demo, launch_options
+    from cotdemo.ui.zero import is_zero_gpu
 
-    demo = build_demo(options.backend, device=options.device, weights=options.assets)
+    lent = is_zero_gpu() and options.backend != "mini"
+    more = _with_lent_gpu(options) if lent else {"device": options.device, "weights": options.assets}
+    demo = build_demo(options.backend, **more)
     demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch_options())
+
+
+def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:
+    """What the page is built with on ZeroGPU: the backend, loaded as the app starts, and searches that borrow a GPU."""
+    import spaces  # before torch
+
+    from cotdemo.backends import load_backend
+    from cotdemo.ui.zero import ZeroGpu
+
+    backend = load_backend(options.backend, "cuda", options.assets)
+    backend.warm_up()
+    return {"load": lambda: backend, "searches": ZeroGpu(backend, spaces.GPU)}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -169,15 +170,14 @@ class Backend:
         with self._lock:
             if model not in self._painters:
                 defaults = BACKENDS[self.name]
-                self._painters[model] = ShowoPipeline(
-                    self.tokenizer,
-                    self._load_showo(model).to(self.device),
-                    self.magvit,
-                    steps=defaults.steps,
-                    guidance=defaults.guidance,
-                    temperature=defaults.temperature,
-                    annealing=defaults.annealing,
-                )
+                showo = self._load_showo(model).to(self.device)
+                try:
+                    self._painters[model] = ShowoPipeline(
+                        self.tokenizer, showo, self.magvit, steps=defaults.steps, guidance=defaults.guidance,
+                        temperature=defaults.temperature, annealing=defaults.annealing,
+                    )  # fmt: skip
+                except ValueError as error:  # parts that do not belong together
+                    raise UserError(str(error)) from error
             return self._painters[model]
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
@@ -294,7 +294,7 @@ class ReleasedBackend(Backend):
 
     def warm_up(self) -> None:
         """As in every backend. Raises UserError, before anything is downloaded, where the GPU has too little memory."""
-        if self.device.startswith("cuda"):
+        if self.device.startswith("cuda") and not os.environ.get("SPACES_ZERO_GPU"):  # there it is lent later
             free = torch.cuda.mem_get_info(self.device)[0]
             if free < NEEDED:
                 raise UserError(

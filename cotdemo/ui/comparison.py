@@ -7,11 +7,11 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import gradio as gr
 
-from .. import search as searches
 from ..codec import PICTURE, THUMBNAIL, encode_picture
 from ..errors import UserError
 from ..events import Progress, RunFinished
@@ -197,20 +197,22 @@ class Comparing:
     def _paint(self, card: Card, comparison: Comparison) -> Iterator[None]:
         from ..evaluation.metered import Metered  # imports torch: not before the page is up
 
-        backend, run = self._handlers.loader.result(), card.run
-        meter = comparison.meter = comparison.meter or Metered(backend)
-        before = meter.operations
+        backend, run, searches = self._handlers.loader.result(), card.run, self._handlers.searches
+        if isinstance(searches, ModuleType) and comparison.meter is None:  # a lent GPU's process keeps its counts
+            comparison.meter = Metered(backend)
+        meter = comparison.meter
+        before = meter.operations if meter else 0
         # whole traces where they are small, so that they can be looked at step by step
         show = "all" if max(backend.picture_size) <= THUMBNAIL else "judged"
         told = 0.0
-        for batch in batches(searches.perform(card.settings, meter, show=show), run.stop):
+        for batch in batches(searches.perform(card.settings, meter or backend, show=show), run.stop):
             run.keep(batch)
             said = [event.message for event in batch if isinstance(event, Progress)]
             card.words = said[-1] if said else card.words
             if time.monotonic() - told > TELL:
                 told = time.monotonic()
                 yield
-        card.operations = meter.operations - before
+        card.operations = meter.operations - before if meter else 0
         self._handlers.pace.learn(run.events)
 
     def stop(self, id: object) -> Update:

@@ -31,10 +31,20 @@ NOT_YET = "There is no picture to reflect on yet: press Run first, or open a tra
 
 
 class Handlers:
-    """``load`` gives the backend (``cotdemo.search.Backend``); ``recorded`` are runs to be opened, by name."""
+    """``load`` gives the backend (``cotdemo.search.Backend``); ``recorded`` are runs to be opened, by name.
 
-    def __init__(self, backend: str, load: Callable[[], Any], recorded: Mapping[str, Trace] | None = None):
+    ``searches`` has the functions of ``cotdemo.search``, by which everything is painted.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        load: Callable[[], Any],
+        recorded: Mapping[str, Trace] | None = None,
+        searches: Any = searches,
+    ):
         self.backend = backend
+        self.searches = searches
         self.loader = Loader(load)
         self.line = Line()
         self.pace = Pace()
@@ -57,7 +67,7 @@ class Handlers:
             with self.line.place() as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
-                events = searches.perform(settings, backend)
+                events = self.searches.perform(settings, backend)
                 run = Run()
                 self.runs.add(run)
                 yield {"run_id": run.id, "seed": settings.seed, "picture": None, "gallery": ""}
@@ -73,7 +83,7 @@ class Handlers:
             with self.line.place() as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
-                yield from self._stream(run, searches.reflect(backend, run.events, anyway=anyway))
+                yield from self._stream(run, self.searches.reflect(backend, run.events, anyway=anyway))
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}
 
@@ -183,7 +193,7 @@ class Handlers:
             picture (PNG as a data URL, its settings inside), verdict (path, p_yes, answer and, for the embedded model,
             the checker's truth), settings (with the seed used) and trace (to be given to "reflect" or saved).
         """
-        return self._result(lambda backend: searches.search(
+        return self._result(lambda backend: self.searches.search(
             method, backend, prompt, model=model, paths=paths, steps=steps, guidance=guidance, temperature=temperature,
             seed=seed, repaint=repaint,
         ))  # fmt: skip
@@ -202,7 +212,7 @@ class Handlers:
         with spoken_errors():
             events = Trace.from_json(json.dumps(trace)).events
         before = verdict(events)
-        result = self._result(lambda backend: searches.reflect(backend, events, anyway=anyway), events)
+        result = self._result(lambda backend: self.searches.reflect(backend, events, anyway=anyway), events)
         return {**result, "before": before}
 
     def _result(self, begin: Callable[[Any], Iterator[Event]], before: tuple[Event, ...] = ()) -> dict[str, Any]:

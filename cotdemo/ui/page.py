@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from .. import search as searches
 from ..errors import UserError
 from ..settings import BACKENDS
 from ..trace import MAX_BYTES
@@ -37,20 +38,21 @@ def build_demo(
     *,
     device: str | None = None,
     weights: Path | None = None,
+    searches: Any = searches,
     recorded: Path | None = None,
     assets: Path = ASSETS,
 ) -> gr.Blocks:
     """The page for one backend. Raises UserError for a backend that there is not.
 
     ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device`` and ``weights``); it is
-    called in the background once the page has been opened, and may have ``words`` on how far it is. ``recorded`` is a
-    trace file to show first, by default the first of ``runs`` in ``assets`` that this backend painted. ``assets`` also
-    holds what was measured: ladder.json, curves.json.
+    called in the background once the page has been opened, and may have ``words`` on how far it is. ``searches`` has
+    the functions of ``cotdemo.search``. ``recorded`` is a trace file to show first, by default the first of ``runs`` in
+    ``assets`` that this backend painted. ``assets`` also holds what was measured: ladder.json, curves.json.
     """
     if backend_name not in BACKENDS:
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
     runs = recorded_runs(backend_name, assets / "runs", recorded)
-    handlers = Handlers(backend_name, load or Loading(backend_name, device, weights), runs)
+    handlers = Handlers(backend_name, load or Loading(backend_name, device, weights), runs, searches)
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
         page = Page(demo, handlers, assets)

@@ -1,0 +1,72 @@
+"""Hugging Face's ZeroGPU: a GPU is lent for one call of a decorated generator, which runs in a process of its own.
+
+That process is forked for the call: models have been moved to "cuda" before, when the app started, and what goes in and
+comes out is pickled. Settings, events and traces are plain records of numbers, texts and numpy arrays, so they may;
+a backend is not given but found where ``ZeroGpu`` has put it. Whoever closes the generator gives the GPU back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from .. import search as searches
+from ..events import Event, RunStarted
+from ..settings import Settings
+
+LOADING, PER_STEP, MOST = (
+    15,
+    0.12,
+    180,
+)  # seconds: of a call; of a path's step with a 7B judge looking; of a call at most
+
+_backend: Any = None  # that of this app, for the forked process
+
+
+def is_zero_gpu() -> bool:
+    """Whether this is a Space with a lent GPU."""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))
+
+
+def seconds_for(paths: int, steps: int, rounds: int) -> int:
+    """For how long a GPU is asked for; a visitor's daily share is charged with what is used."""
+    return int(min(LOADING + PER_STEP * paths * steps * (1 + rounds), MOST))
+
+
+class ZeroGpu:
+    """``cotdemo.search`` where every search borrows a GPU. ``lend`` is ``spaces.GPU``."""
+
+    def __init__(self, backend: Any, lend: Callable[..., Callable]):
+        global _backend
+        _backend = backend
+        self._perform = lend(duration=_seconds_to_perform)(_perform)
+        self._reflect = lend(duration=_seconds_to_reflect)(_reflect)
+
+    def perform(self, settings: Settings, backend: Any, show: searches.Show = "all") -> Iterator[Event]:
+        searches.perform(settings, backend, show=show).close()  # refuses what it must before a GPU is asked for
+        return self._perform(settings, show)
+
+    def search(self, method: str, backend: Any, prompt: str, **settings: Any) -> Iterator[Event]:
+        return self.perform(Settings.checked(prompt, method, backend.name, **settings), backend)
+
+    def reflect(self, backend: Any, events: Sequence[Event], *, anyway: bool = False) -> Iterator[Event]:
+        searches.reflect(backend, events, anyway=anyway).close()
+        return self._reflect(list(events), anyway)
+
+
+def _perform(settings: Settings, show: searches.Show) -> Iterator[Event]:
+    yield from searches.perform(settings, _backend, show=show)
+
+
+def _reflect(events: list[Event], anyway: bool) -> Iterator[Event]:
+    yield from searches.reflect(_backend, events, anyway=anyway)
+
+
+def _seconds_to_perform(settings: Settings, show: searches.Show) -> int:
+    return seconds_for(settings.paths, settings.steps, settings.rounds)
+
+
+def _seconds_to_reflect(events: list[Event], anyway: bool) -> int:
+    started = next(event for event in events if isinstance(event, RunStarted))
+    return seconds_for(started.paths, started.steps, 0)
