@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -90,7 +90,7 @@ class Workbench:
 
     def maker(self, row: Row) -> Maker:
         """Makes what a row needs of its pool."""
-        most = PATHS[1] if row.as_costly_as or row.beside else max(row.paths, row.pictures)
+        most = PATHS[1] if row.as_costly_as else max(row.paths, row.pictures)
         return Maker(self.pool(row.model), most, [row.verifier] if row.verifier else [])
 
     def runner(self, row: Row) -> Runner:
@@ -135,6 +135,9 @@ def measure(row: Row, bench: Workbench, done: Done) -> Measured:
     pool, maker = bench.pool(row.model), bench.maker(row)
     repainted = _paths_beside(row, bench) if row.beside else {}
     fill(maker, bench.entries, bench.status)
+    for paths in sorted({count for count in repainted.values() if count > maker.paths}):
+        of_it = [entry for entry in bench.entries if repainted[entry.index] == paths]
+        fill(replace(maker, paths=paths), of_it, bench.status)
     if row.method == "baseline":
         return _plain(row, pool, bench.entries)
     if row.as_costly_as:

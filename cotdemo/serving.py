@@ -1,0 +1,67 @@
+"""The endpoints of the page on several GPUs or machines, by Ray Serve: ``serve run cotdemo.serving:build replicas=2``.
+
+Needs ``pip install "ray[serve]"``. Every replica has the models once, and paints one prompt at a time; Ray keeps who waits
+and gives each request to a replica that is free. Nothing is kept between requests: /reflect is given the trace that
+/generate returned, so any replica can go on with it. The page keeps a visitor's runs in memory, and is one process.
+
+    curl -d '{"prompt": "a photo of two red stars", "paths": 8}' localhost:8000/generate
+    curl -d '{"trace": ...}' localhost:8000/reflect
+"""
+
+import asyncio  # no postponed annotations here: FastAPI reads those of the endpoints
+import json
+import os
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from ray import serve
+
+from .settings import BACKENDS, whole
+from .trace import MAX_BYTES
+from .ui.handlers import Handlers
+from .ui.page import Loading
+
+endpoints = FastAPI(title="cotdemo")
+
+
+@serve.deployment(max_ongoing_requests=1)
+@serve.ingress(endpoints)
+class Replica:
+    """One copy of the models."""
+
+    def __init__(self, backend: str):
+        self._handlers = Handlers(backend, Loading(backend, None, None))
+        self._handlers.loader.start()
+
+    @endpoints.post("/generate")
+    async def generate(self, request: Request) -> JSONResponse:
+        return await self._answered(self._handlers.api_generate, request)
+
+    @endpoints.post("/reflect")
+    async def reflect(self, request: Request) -> JSONResponse:
+        return await self._answered(self._handlers.api_reflect, request)
+
+    async def _answered(self, endpoint: Any, request: Request) -> JSONResponse:
+        body = await request.body()
+        try:
+            asked = json.loads(body) if len(body) <= MAX_BYTES else None
+            if not isinstance(asked, dict):
+                raise ValueError
+            answer = await asyncio.to_thread(endpoint, **asked)  # Ray asks meanwhile how it is
+        except gr.Error as error:
+            return JSONResponse({"error": error.message}, status_code=422)
+        except (ValueError, TypeError, RecursionError):  # a name that the endpoint has not, among others
+            return JSONResponse({"error": "Send a JSON object with the settings of this endpoint."}, status_code=400)
+        return JSONResponse(answer | {"replica": os.getpid()})
+
+
+def build(arguments: dict[str, str]) -> serve.Application:
+    """``backend`` (mini), ``replicas`` (1), and of each ``gpus`` (1, of mini 0) and ``cpus`` (1)."""
+    backend = arguments.get("backend", "mini")
+    if backend not in BACKENDS:
+        raise ValueError(f"There is no backend {backend!r}; there are {', '.join(BACKENDS)}.")
+    replicas = whole("replicas", float(arguments.get("replicas", 1)), 1, 10_000)
+    needs = {"num_gpus": float(arguments.get("gpus", backend != "mini")), "num_cpus": float(arguments.get("cpus", 1))}
+    return Replica.options(num_replicas=replicas, ray_actor_options=needs).bind(backend)
