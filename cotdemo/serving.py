@@ -1,8 +1,8 @@
 """The endpoints of the page on several GPUs or machines, by Ray Serve: ``serve run cotdemo.serving:build replicas=2``.
 
-Needs ``pip install "ray[serve]"``. Every replica has the models once, and paints one prompt at a time; Ray keeps who waits
-and gives each request to a replica that is free. Nothing is kept between requests: /reflect is given the trace that
-/generate returned, so any replica can go on with it. The page keeps a visitor's runs in memory, and is one process.
+Needs ``pip install "ray[serve]"``. Every replica has the models once, and paints one prompt at a time; Ray keeps who
+waits and gives each request to a replica that is free. Nothing is kept between requests: /reflect is given the trace
+that /generate returned, so any replica can go on with it. The page is one process: it keeps its visitors' runs.
 
     curl -d '{"prompt": "a photo of two red stars", "paths": 8}' localhost:8000/generate
     curl -d '{"trace": ...}' localhost:8000/reflect

@@ -867,13 +867,68 @@ def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with visit(f"?__theme={theme}") as page:
         page.locator(".cot-share summary").click()
-        for part in ("#viewer", "#choice", "#gallery", "#estimate", "#share", "#measured"):
+        tabs = {"#board": "Compare", "#measured": "Results", "#lesson": "Learn"}
+        for part in ("#viewer", "#choice", "#gallery", "#estimate", "#share", *tabs):
+            if part in tabs:
+                open_tab(page, tabs[part])
+            if part == "#board":
+                page.click("#compare")
+                page.wait_for_function("document.querySelector('.cot-compare-status').textContent.includes('5 of 5')")
             if part == "#measured":
-                open_tab(page, "Results")
                 page.wait_for_selector(DRAWN)
-            found = axe.run(page, context=part).response["violations"]
-            serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
-            assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in serious] == []
+            found = serious(axe.run(page, context=part).response["violations"])
+            assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found] == []
+
+
+def serious(violations) -> list:
+    return [fault for fault in violations if fault["impact"] in ("serious", "critical")]
+
+
+def test_the_whole_page_has_no_more_serious_faults_than_a_page_of_stock_components(visit, browser):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    import gradio as gr
+
+    with gr.Blocks(title="stock") as stock:
+        with gr.Tab("One"):
+            gr.Textbox(label="Prompt")
+            gr.Slider(1, 8, label="Paths")
+            gr.Radio(["a", "b"], value="a", label="Method")
+            gr.Button("Run", variant="primary")
+            gr.Image(label="Picture")
+        with gr.Tab("Two"):
+            gr.Markdown("nothing")
+    _, url, _ = stock.launch(prevent_thread_lock=True, quiet=True)
+    try:
+        page = browser.new_page(viewport=DESKTOP)
+        page.goto(url)
+        page.wait_for_selector("textarea")
+        allowed = {fault["id"] for fault in serious(axe.run(page).response["violations"])}
+        page.close()
+    finally:
+        stock.close()
+    for tab in ("Run", "Compare", "Results", "Learn"):
+        with visit("" if tab == "Run" else f"#{tab.lower()}") as page:
+            found = serious(axe.run(page).response["violations"])
+            extra = [(fault["id"], fault["nodes"][0]["html"][:160]) for fault in found if fault["id"] not in allowed]
+            assert extra == [], tab
+
+
+SHIFTS = """() => {
+  window.shifts = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+  }).observe({ type: "layout-shift" });
+}"""
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_shifts_while_a_run_streams(visit, viewport):
+    with visit(small("parm++", paths=8, steps=18), viewport) as page:
+        quiet(page)
+        page.evaluate(SHIFTS)
+        run(page)
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.shifts") < 0.005
 
 
 def test_nothing_moves_where_less_motion_is_asked_for(visit):
