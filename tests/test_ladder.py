@@ -26,7 +26,7 @@ from cotdemo.evaluation.tables import ladder_table
 from cotdemo.ui.measured import measured as measured_by_page
 
 SMALL = {"plain": 1, "orm": 2, "parm": 2, "orm-at-parm's-compute": 2, "dpo-iter": 1, "self-correct": 1, "parm++8": 2,
-         "parm++8-shuffled": 2, "parm++8-empty": 2, "parm-as-many": 2}  # fmt: skip
+         "parm++8-shuffled": 2, "parm++8-empty": 2, "as-many-as-parm++8": 2}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -158,19 +158,19 @@ def changed(weights_of):
 
 
 def test_rows_that_repaint_run_live_and_the_others_read_how_many_paths_they_took(root, few, kept, tmp_path):
-    names = ["self-correct", "parm++8", "parm++8-shuffled", "parm++8-empty", "parm-as-many"]
+    names = ["self-correct", "parm++8", "parm++8-shuffled", "parm++8-empty", "as-many-as-parm++8"]
     ladder = Ladder(tmp_path / "ladder.json", "dev", 0, 1)
     one = bench(root, ladder, tmp_path, kept)
     rows = [row for row in few if row.name in names]
     (told,) = plan(ladder, [one], [row for row in rows if row.name == "parm++8-shuffled"])
     assert told[0].endswith("live: not known before the row that it refers to") and told[1] is None
     climb(ladder, [one], rows[-1:])
-    assert "are not there" in ladder.of(SHIPPED)["parm-as-many"]["missing"]
+    assert "are not there" in ladder.of(SHIPPED)["as-many-as-parm++8"]["missing"]
     climb(ladder, [one], rows)
     found = ladder.of(SHIPPED)
     assert not any(found[name]["missing"] for name in names)
     assert found["parm++8"]["cost"]["operations"] is None and "reflection" in found["parm++8"]
-    assert found["parm-as-many"]["cost"]["generator_passes"] > 0
+    assert found["as-many-as-parm++8"]["cost"]["generator_passes"] > 0
     labels = {difference["label"] for difference in ladder.differences()}
     assert {"real - shuffled critiques", "reflection - as many paths without"} <= labels
     assert list(plan(ladder, [one], rows)) == []

@@ -54,6 +54,13 @@ def _plain(name: str, label: str, model: str, paper: str) -> Row:
     return Row(name, label, "baseline", model, 1, paper, pictures=4)
 
 
+SMALL = (1, 2, 4, 8)  # paths of PARM++ where it is compared with PARM that has as many paths in all
+
+
+def _paths(n: int) -> str:
+    return "1 path" if n == 1 else f"{n} paths"
+
+
 ROWS = (
     _plain("plain", "plain generator", "base", "show-o"),
     Row("orm-zero-shot", "zero-shot ORM", "orm-zero-shot", paper="orm-zero-shot"),
@@ -71,7 +78,9 @@ ROWS = (
     Row("self-correct+parm", "self-correcting + PARM", "parm", "self-correct", paper="self-correct+parm"),
     Row("parm++", "PARM++ with reflection", "parm++", "self-correct", paper="parm++"),
     # 8 paths and at most three repaintings of as many: 32, the most that a run may have
-    Row("parm++8", "PARM++, 8 paths", "parm++", "self-correct", 8),
+    *(Row(f"parm++{n}", f"PARM++, {_paths(n)}", "parm++", "self-correct", n) for n in SMALL),
+    *(Row(f"as-many-as-parm++{n}", f"PARM, with as many paths as PARM++ with {n} painted", "parm", "self-correct", n,
+          beside=f"parm++{n}") for n in SMALL),
     Row("parm++8-shuffled", "PARM++, 8 paths, critiques of other pictures", "parm++", "self-correct", 8,
         critique="shuffled", beside="parm++8"),
     Row("parm++8-empty", "PARM++, 8 paths, empty critiques", "parm++", "self-correct", 8,
@@ -80,7 +89,6 @@ ROWS = (
     Row("dpo-iter-parm+parm++", "guided iterative DPO + PARM++", "parm++", "dpo-iter-parm"),
     Row("dpo-iter-parm+parm++region", "guided iterative DPO + PARM++ by region", "parm++", "dpo-iter-parm",
         repaint="region"),
-    Row("parm-as-many", "PARM, with as many paths as PARM++ painted", "parm", "self-correct", 8, beside="parm++8"),
 )  # fmt: skip
 
 
@@ -107,7 +115,10 @@ DIFFERENCES = (
     Difference("PARM++ with reflection - PARM on the same generator", "parm++", "self-correct+parm"),
     Difference("real - empty critiques", "parm++8", "parm++8-empty"),
     Difference("real - shuffled critiques", "parm++8", "parm++8-shuffled"),
-    Difference("reflection - as many paths without", "parm++8", "parm-as-many"),
+    *(
+        Difference(f"reflection, {_paths(n)} - as many paths without", f"parm++{n}", f"as-many-as-parm++{n}")
+        for n in SMALL
+    ),
 )
 
 

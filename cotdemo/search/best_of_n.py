@@ -6,7 +6,7 @@ from collections.abc import Generator
 from statistics import mean
 
 from ..events import Event, Judged
-from .rounds import Chosen, Round, Run
+from .rounds import FIRST, Beginning, Chosen, Round, Run
 from .verdicts import score
 
 
@@ -17,10 +17,10 @@ def baseline(run: Run) -> Generator[Event, None, Chosen]:
     return (yield from round.finish(0, (0,), None))
 
 
-def orm(run: Run) -> Generator[Event, None, Chosen]:
+def orm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chosen]:
     """Best of N by the outcome question about the final pictures (arXiv 2501.13926 section 3.1)."""
     paths = tuple(range(run.settings.paths))
-    round = yield from _paint(run, see=paths)
+    round = yield from _paint(run, paths, beginning)
     path, outcome = yield from round.best(paths)
     return (yield from round.finish(path, paths, outcome))
 
@@ -44,9 +44,9 @@ def prm(run: Run) -> Generator[Event, None, Chosen]:
     return (yield from round.finish(path, paths, said[path][-1]))
 
 
-def _paint(run: Run, see: tuple[int, ...] | range) -> Generator[Event, None, Round]:
+def _paint(run: Run, see: tuple[int, ...] | range, beginning: Beginning = FIRST) -> Generator[Event, None, Round]:
     """Paint all paths to the end; the final pictures of those in ``see`` are decoded."""
-    round = Round(run)
+    round = Round(run, beginning)
     yield from round.start()
     while not round.painting.done:
         yield from round.step(see if round.ending else ())

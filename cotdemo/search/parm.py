@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from ..events import Event, Judged, PathPruned, Progress
-from .rounds import FIRST, Beginning, Chosen, Round, Run
+from .rounds import Chosen, Round, Run
 from .verdicts import NEVER_CLEAR, doubt, is_clear
 
 
-def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chosen]:
+def parm(run: Run) -> Generator[Event, None, Chosen]:
     """Clarity of each guess until it is clear, then potential; "no" stops the path; best of the survivors.
 
     Guesses of steps before ``judge_from``, which hardly ever are clear, may be left unasked (by default none).
@@ -20,7 +20,7 @@ def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chose
     survivors. Without survivors the path with the lowest P(no) to potential is restored, finished and chosen.
     """
     original = run.settings.original
-    round = Round(run, beginning)
+    round = Round(run)
     yield from round.start()
     painting = round.painting
     clear: set[int] = set()

@@ -4,6 +4,9 @@ section 3.4).
 Whatever model painted the first picture, the self-correcting one repaints the whole of it; or the same model repaints
 regions of it (``regions``), and needs no other weights. A picture is the better one if the judge calls it right, then
 by its P(yes); the best so far is what the next round repaints, and what is kept in the end.
+
+The paper lets candidates go through PARM again. A repainting is clear from its first step on, being mostly the picture
+before: PARM would ask for its potential while it still shows the fault, and stops what is about to be mended.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Generator, Iterator
 from ..events import Critiqued, Event, Progress
 from ..settings import BACKENDS, CORRECTOR, MAX_PROMPT, Settings
 from . import regions
+from .best_of_n import orm
 from .parm import parm
 from .protocols import Context
 from .rounds import Beginning, Chosen, Run
@@ -36,7 +40,7 @@ def parm_plus(run: Run) -> Generator[Event, None, Chosen]:
 
 
 def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[Event, None, Chosen]:
-    """PARM on candidates that are painted from a picture and what the judge thinks of it."""
+    """Best of N candidates that are painted from a picture and what the judge thinks of it."""
     words = run.rewrite(critique) if run.rewrite else critique
     codes, picture = chosen.winner.codes, chosen.winner.picture
     if run.settings.repaint == "region":
@@ -44,7 +48,7 @@ def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[E
         beginning = Beginning(number, None, picture, words, after=after, prompt=amended(run.settings, words))
     else:
         beginning = Beginning(number, CORRECTOR, picture, words, Context(codes, words))
-    return (yield from parm(run, beginning))
+    return (yield from orm(run, beginning))
 
 
 def amended(settings: Settings, critique: str) -> str:
