@@ -125,7 +125,7 @@ const HANDLERS = {
   Failed: (state, event) => ({ ...state, phase: "failed", message: event.message }),
 };
 
-// A process reward model is asked for the outcome at every step, and picks by the mean; repaintings are PARM's to judge.
+// A process reward model is asked for the outcome at every step, and picks by the mean; repaintings are judged at their end.
 export function judgesEveryStep(started, round) {
   return started?.method === "prm" && round === 0;
 }
