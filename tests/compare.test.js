@@ -12,6 +12,7 @@ test("the line above says how many have ended and what is under way", async () =
   const cards = [card(), card({ state: "failed" }), card({ state: "running", words: "step 3 of 18 - 5 of 8 paths alive - painting" }), card({ state: "waiting" })];
   assert.equal(overallWords(cards), "2 of 4 runs ended · PARM: step 3 of 18 · 5 of 8 paths alive · painting");
   assert.equal(overallWords([card()]), "1 of 1 run ended.");
+  assert.equal(overallWords([card({ state: "running" })], 7.4), "0 of 1 run ended · about 7 s left · PARM: starting");
   assert.equal(overallWords([card({ state: "running" })]), "0 of 1 run ended · PARM: starting");
 });
 

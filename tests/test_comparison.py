@@ -49,6 +49,14 @@ def test_cards_come_in_a_fixed_order_and_end_as_the_same_runs_would_alone():
     assert plain["verdict"]["answer"] is None and last["cards"][2]["verdict"]["answer"] == "yes"
 
 
+def test_the_time_left_is_told_once_such_runs_are_known():
+    compare = comparing(Double(pace=0.01))
+    first = messages(compare.compare(PROMPT, ["baseline/base", "parm/base"], 4, 7))
+    assert all(message["left"] is None for message in first[:1])
+    again = [message["left"] for message in messages(compare.compare(PROMPT, ["baseline/base", "parm/base"], 4, 8))]
+    assert again[0] > 0 and again[-1] is None and again[0] == max(left for left in again if left is not None)
+
+
 def test_what_cannot_be_asked_is_said_and_starts_nothing():
     compare = comparing()
     for prompt, names in ((PROMPT, []), (PROMPT, "parm/base"), (PROMPT, ["parm/none"]), ("", ["parm/base"])):

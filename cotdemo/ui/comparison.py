@@ -20,6 +20,7 @@ from ..trace import Trace, answer
 from .form import Update
 from .handlers import Handlers, verdict, words_for
 from .line import Place
+from .pace import Pace
 from .session import Run, Runs, batches, notice
 
 TELL = 0.2  # seconds between messages about one run
@@ -104,7 +105,8 @@ class Comparison:
 
     picture_bytes = 0  # its runs are kept, and counted, beside it
 
-    def __init__(self, cards: Sequence[Card]):
+    def __init__(self, cards: Sequence[Card], pace: Pace):
+        self._pace = pace
         self.id = secrets.token_urlsafe(12)
         self.cards = cards
         self.stopped = False
@@ -112,7 +114,14 @@ class Comparison:
 
     def message(self) -> str:
         """All cards, as a text, never equal to the one before."""
-        return json.dumps({"cards": [card.shown() for card in self.cards], "nonce": secrets.token_hex(4)})
+        cards = [card.shown() for card in self.cards]
+        return json.dumps({"cards": cards, "left": self._left(), "nonce": secrets.token_hex(4)})
+
+    def _left(self) -> float | None:
+        """Seconds that the runs to come take together, where that is known; the one under way counts in full."""
+        ahead = [card for card in self.cards if card.state in ("waiting", "running")]
+        seconds = [self._pace.expected(card.settings) for card in ahead]
+        return None if self.stopped or not ahead or None in seconds else sum(seconds)
 
     def stop(self) -> None:
         self.stopped = True
@@ -130,7 +139,7 @@ class Comparing:
     def compare(self, prompt: str, names: object, paths: object, seed: object) -> Iterator[Update]:
         """Run every chosen method and model, streaming."""
         try:
-            comparison = Comparison(self._cards(prompt, names, paths, seed))
+            comparison = Comparison(self._cards(prompt, names, paths, seed), self._handlers.pace)
         except UserError as error:
             yield {"board": json.dumps({"failed": str(error), "nonce": secrets.token_hex(4)}), **_buttons(False)}
             return

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from ..events import Event, RunFinished, RunStarted
+from ..settings import Settings
 
 LAST = 5  # runs of each kind that count
 
@@ -29,6 +30,12 @@ class Pace:
         with self._lock:
             last = self._seconds.setdefault(kind, deque(maxlen=LAST))
             last.append(finished.seconds / (started.paths * started.steps))
+
+    def expected(self, settings: Settings) -> float | None:
+        """Seconds that a run of these settings will take; None where no such run has been finished."""
+        kind = f"{settings.method}/{'guided' if settings.guidance > 0 else 'unguided'}"
+        seconds = self.table().get(kind)
+        return None if seconds is None else seconds * settings.paths * settings.steps
 
     def table(self) -> dict[str, float]:
         """Kind, as ``parm/guided``, to seconds; a kind that was never run is not there."""

@@ -17,11 +17,12 @@ export function mountCompare(element, props, trigger, watch) {
   board.show(props.value);
 }
 
-export function overallWords(cards) {
+export function overallWords(cards, left = null) {
   const ended = cards.filter((card) => !["waiting", "running"].includes(card.state)).length;
   const now = cards.find((card) => card.state === "running");
   const counted = `${ended} of ${plural(cards.length, "run")} ended`;
-  return now ? `${counted} · ${methodWords(now)}: ${runningWords(now)}` : `${counted}.`;
+  const about = left === null ? "" : ` · about ${Math.max(1, Math.round(left))} s left`;
+  return now ? `${counted}${about} · ${methodWords(now)}: ${runningWords(now)}` : `${counted}.`;
 }
 
 function runningWords(card) {
@@ -80,12 +81,12 @@ class Board {
   }
 
   show(text) {
-    const { cards = null, failed = "" } = text ? JSON.parse(text) : {};
+    const { cards = null, left = null, failed = "" } = text ? JSON.parse(text) : {};
     toggle(this.status, Boolean(text));
     toggle(this.empty, !text);
     if (failed) setText(this.status, failed); // what is there stays
     if (!cards) return;
-    setText(this.status, overallWords(cards));
+    setText(this.status, overallWords(cards, left));
     if (cards.length !== this.cards.length) {
       this.cards = cards.map(() => new Card(this.open));
       this.list.replaceChildren(...this.cards.map((card) => card.element));
