@@ -321,7 +321,11 @@ test("a path's line is what was asked of every guess, its marks what was asked b
     marks: [{ step: 1, yes: 0.2, glyph: "▼", kind: "potential-no" }, { step: 2, yes: 0.7, glyph: "✓", kind: "outcome-yes" }],
   });
   assert.deepEqual(series(path, "outcome").line, [{ step: 2, yes: 0.7 }]);
-  assert.deepEqual([["parm", 0], ["prm", 0], ["prm", 1], ["orm", 0], ["baseline", 0]].map(([method, round]) => watched({ method }, round)), ["clarity", "outcome", "clarity", "", ""]);
+  const first = { round: 0, paths: [] };
+  assert.deepEqual(["parm", "prm", "orm", "baseline"].map((method) => watched({ method }, first)), ["clarity", "outcome", "", ""]);
+  const repainting = (verdicts) => ({ round: 1, paths: [{ steps: [{ verdicts }] }] });
+  assert.equal(watched({ method: "parm++" }, repainting({ outcome: { yes: 1, answer: "yes" } })), "");
+  assert.equal(watched({ method: "parm++" }, repainting({ clarity: { yes: 1, answer: "yes" } })), "clarity");
 });
 
 test("of a pinned guess is said what the judge said", async () => {

@@ -9,7 +9,8 @@ const WATCHED = { prm: "outcome", parm: "clarity", "parm++": "clarity" }; // wha
 
 // The question that is drawn as a line; "" where the judge only sees final pictures.
 export function watched(started, round) {
-  return (round > 0 ? "clarity" : WATCHED[started.method]) ?? "";
+  if (round.round === 0) return WATCHED[started.method] ?? "";
+  return round.paths.some((path) => path.steps.some((step) => step.verdicts.clarity)) ? "clarity" : ""; // in older traces
 }
 
 // Points {step, yes} of one path's line, and its marks {step, yes, glyph, kind}: potential, and the outcome at the end.
@@ -42,7 +43,7 @@ export class Rewards {
   }
 
   draw(state, round, selection) {
-    const question = watched(state.started, round.round);
+    const question = watched(state.started, round);
     toggle(this.element, question !== "");
     if (!question) return;
     const { steps } = state.started;
