@@ -209,7 +209,8 @@ def test_the_command_fills_a_pool_by_shares(backend, tmp_path, capsys):
     assert "hours of one process" in capsys.readouterr().out
     for share in ("1/2", "2/2"):
         assert cli.main([*command, "--share", share]) == 0
-        assert "holds 2 paths of 3 prompts" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "holds 2 paths of 3 prompts" in said and "any of 2 on" in said
     assert len(list(tmp_path.glob("base-dev-seed0-*/paintings/*.npz"))) == len(ENTRIES)
     for wrong in (["--share", "3/2"], ["--share", "half"], ["--paths", "33"], ["--split", "pretrain"]):
         assert cli.main([*command, *wrong]) == 2

@@ -239,6 +239,20 @@ def main(options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Stopped; whole prompts are kept. The same command goes on.") from None
     print(f"{pool.folder} holds {maker.paths} paths of {len(entries)} prompts")
+    print(diversity(pool, entries, maker.paths))
+
+
+def diversity(pool: Pool, entries: Sequence[Entry], paths: int) -> str:
+    """How often one path is right, and how often any of ``paths`` is, which is what a perfect judge would reach."""
+    parts = [pool.paintings(entry.index) for entry in entries]
+    lines = []
+    for rule, right in (
+        ("GenEval", [part.correct[:paths] for part in parts]),
+        ("strict", [part.strict[:paths] for part in parts]),
+    ):
+        one, any_one = np.mean([row.mean() for row in right]), np.mean([row.any() for row in right])
+        lines.append(f"{rule}: a path is right on {one:.3f} of the prompts, any of {paths} on {any_one:.3f}")
+    return "\n".join(lines)
 
 
 def _share(entries: Sequence[Entry], share: str) -> Sequence[Entry]:
