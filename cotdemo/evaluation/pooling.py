@@ -244,12 +244,9 @@ def main(options: argparse.Namespace) -> None:
 
 def diversity(pool: Pool, entries: Sequence[Entry], paths: int) -> str:
     """How often one path is right, and how often any of ``paths`` is, which is what a perfect judge would reach."""
-    parts = [pool.paintings(entry.index) for entry in entries]
     lines = []
-    for rule, right in (
-        ("GenEval", [part.correct[:paths] for part in parts]),
-        ("strict", [part.strict[:paths] for part in parts]),
-    ):
+    for rule, name in (("GenEval", "correct"), ("strict", "strict")):
+        right = [getattr(pool.paintings(entry.index), name)[:paths] for entry in entries]
         one, any_one = np.mean([row.mean() for row in right]), np.mean([row.any() for row in right])
         lines.append(f"{rule}: a path is right on {one:.3f} of the prompts, any of {paths} on {any_one:.3f}")
     return "\n".join(lines)
