@@ -77,6 +77,7 @@ function frame(pen, x, y, size, inset, width, colour) {
 }
 
 export function clear(canvas) {
+  if (canvas.drawn === undefined) return; // nothing was ever drawn: asking for its pen would make a layer of its own
   canvas.drawn = null;
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
 }
