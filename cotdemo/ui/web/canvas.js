@@ -91,6 +91,7 @@ function withPen(canvas, url, draw) {
     pen.imageSmoothingQuality = "high";
     pen.clearRect(0, 0, canvas.width, canvas.height);
     draw(pen, image, canvas.width);
+    canvas.shown = url;
   });
 }
 
