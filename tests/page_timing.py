@@ -23,6 +23,7 @@ from cotdemo import search as searches
 from cotdemo.backends import load_backend
 from cotdemo.events import Event, StepDecoded
 from cotdemo.ui.page import build_demo, launch_options
+from cotdemo.ui.session import Run
 
 RUNS = 10
 WATCH = """
@@ -62,10 +63,20 @@ STOP = """
 
 
 class Timed:
-    """``cotdemo.search`` that notes when each step was computed."""
+    """``cotdemo.search`` that notes when each step was computed; and when each message of a run was sent."""
 
     def __init__(self) -> None:
         self.computed: dict[str, float] = {}  # "path step" -> milliseconds since 1970
+        self.sent: list[float] = []  # seconds
+        stream = Run.stream
+
+        def noted(run: Run, events: Iterator[Event]) -> Iterator[Any]:
+            self.sent.clear()
+            for message in stream(run, events):
+                self.sent.append(time.perf_counter())
+                yield message
+
+        Run.stream = noted
 
     def perform(self, settings: Any, backend: Any, **more: Any) -> Iterator[Event]:
         self.computed.clear()
@@ -91,13 +102,13 @@ def first_paint(browser: Any) -> list[float]:
     return waits
 
 
-def runs(page: Page, timed: Timed) -> tuple[list[dict[str, float]], list[float], list[int]]:
-    """Waits of each run, delays of all steps in milliseconds, bytes of each run."""
+def runs(page: Page, timed: Timed) -> tuple[list[dict[str, float]], list[float], list[int], list[float], int]:
+    """Of each run waits and bytes, of all steps the delays in milliseconds; messages a second; steps never drawn."""
     received = [0]
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
     network.on("Network.dataReceived", lambda data: received.__setitem__(0, received[0] + data["dataLength"]))
-    waits, delays, sizes = [], [], []
+    waits, delays, sizes, rates, lost = [], [], [], [], 0
     for number in range(RUNS + 1):
         page.wait_for_selector("#run:not([disabled])")
         received[0] = 0
@@ -107,7 +118,9 @@ def runs(page: Page, timed: Timed) -> tuple[list[dict[str, float]], list[float],
             waits.append(watched)
             delays += [shown - timed.computed[cell] for cell, shown in watched["shown"].items()]
             sizes.append(received[0])
-    return waits, delays, sizes
+            rates.append((len(timed.sent) - 1) / (timed.sent[-1] - timed.sent[0]))
+            lost += len(timed.computed) - len(watched["shown"])
+    return waits, delays, sizes, rates, lost
 
 
 def stops(page: Page) -> list[float]:
@@ -137,7 +150,7 @@ def main() -> None:
         page.wait_for_selector(".cot-matrix td")
         if page.locator(".cot-invitation").count():
             page.get_by_role("button", name="No, thanks").click()
-        waits, delays, sizes = runs(page, timed)
+        waits, delays, sizes, rates, lost = runs(page, timed)
         stopped = stops(page)
         browser.close()
         demo.close()
@@ -147,6 +160,7 @@ def main() -> None:
         print(f"{words}: median {median(values):.2f} s, slowest {max(values):.2f} s, {RUNS} runs")
     late = quantiles(delays, n=20)[-1]
     print(f"from a computed step to its frame: median {median(delays):.0f} ms, p95 {late:.0f} ms, {len(delays)} steps")
+    print(f"messages a second: median {median(rates):.1f}; steps that were computed and not drawn: {lost}")
     print(f"bytes of a run: median {median(sizes) / 1e6:.2f} MB, most {max(sizes) / 1e6:.2f} MB")
     print(f"from Stop to ready: median {median(stopped):.0f} ms, slowest {max(stopped):.0f} ms, {len(stopped)} runs")
 

@@ -847,8 +847,11 @@ def test_hostile_text_in_measured_figures_is_shown_as_text(serve, tmp_path):
 # -- everywhere
 
 
+ZOOMED = {"width": 640, "height": 400}  # what 200% leave of a screen of 1280 x 800
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE, ZOOMED], ids=["desktop", "phone", "200%"])
 def test_nothing_is_wider_than_the_screen_and_the_matrix_scrolls_inside(visit, viewport, theme):
     with visit(f"?__theme={theme}", viewport) as page:
         width = page.evaluate("document.documentElement.scrollWidth")
