@@ -18,7 +18,7 @@ from .errors import UserError
 Tell = Callable[[str], None]
 
 TEXTS = ("*.json", "merges.txt", "vocab.txt", "tokenizer.model")  # configs and tokenizers
-WEIGHTS = ("*.safetensors", "*.bin")  # in this order: the second kind only where there is none of the first
+SAFE, PICKLED = "*.safetensors", "*.bin"  # weights: the second kind only where there is none of the first
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,9 @@ def fetch(place: Place, root: Path | None = None, weights: bool = True, tell: Te
             raise UserError(f"{local} is missing: {root} is to hold the repositories of the Hub as owner/name.")
         return local
     with in_words(str(place)):
-        local = _download(place, TEXTS, tell)
-        for pattern in WEIGHTS if weights else ():
-            local = _download(place, (pattern,), tell)
-            if any(local.glob(pattern)):
-                break
+        local = _download(place, (*TEXTS, SAFE) if weights else TEXTS, tell)
+        if weights and not any(local.glob(SAFE)):
+            local = _download(place, (PICKLED,), tell)
         return local
 
 

@@ -211,7 +211,7 @@ class Settings:
     @property
     def corrects(self) -> bool:
         """Whether it needs the self-correcting generator."""
-        return self.method == "parm++" and self.repaint == "whole"
+        return corrects(self.method, self.repaint)
 
     def _check_combination(self, limits: BackendLimits) -> None:
         reason = next(o.reason for o in offers(self.backend) if (o.method, o.model) == (self.method, self.model))
@@ -233,6 +233,11 @@ class Settings:
 def verifier_of(method: str) -> str:
     """Which of ``VERIFIERS`` judges the runs of a method."""
     return _VERIFIER_OF.get(method, "parm")
+
+
+def corrects(method: str, repaint: str) -> bool:
+    """Whether runs of a method need the self-correcting generator."""
+    return method == "parm++" and repaint == "whole"
 
 
 def whole(name: str, value: object, low: int, high: int) -> int:

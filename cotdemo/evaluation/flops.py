@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..products import linear
+
+Result = TypeVar("Result")
 
 
 def _attention(query, key, value, *_, **__) -> int:
@@ -45,6 +48,14 @@ class Count:
         with FlopCounterMode(display=False, custom_mapping=_KERNELS) as counter:
             yield
         self.totals[part] = self.totals.get(part, 0) + counter.get_total_flops()
+
+
+def counted(work: Callable[[], Result]) -> tuple[Result, int]:
+    """What ``work`` returns, and its operations."""
+    count = Count()
+    with count("all"):
+        result = work()
+    return result, count.totals["all"]
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..events import Question
 from ..search.protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
-from .flops import Count
+from .flops import counted
 
 T = TypeVar("T")
 Kind = tuple[Hashable, ...]
@@ -58,14 +58,6 @@ class Prices:
             return None
         (one, first), (other, second) = list(known.items())[:2]
         return work.times * (first + (second - first) * (work.size - one) // (other - one))
-
-
-def counted(do: Callable[[], T]) -> tuple[T, int]:
-    """What ``do`` returns, and its operations."""
-    count = Count()
-    with count("all"):
-        result = do()
-    return result, count.totals["all"]
 
 
 class Metered:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..search.protocols import Judge, Painter, Painting
 from ..settings import Settings
-from .flops import Count
+from .flops import Count, counted
 
 PARTS = ("generator", "decoder", "judge")
 Start = Callable[[Sequence[int]], Painting]  # paths -> a painting of them
@@ -56,10 +56,10 @@ def of_painting(start: Start) -> PaintingPrices:
 def of_judge(judge: Judge, questions: Sequence[str], pictures: Sequence[np.ndarray], prompt: str) -> JudgePrices:
     """Prices of asking ``questions``, in this order where several are asked about a picture."""
     count, pictures = len(pictures), list(pictures)
-    look = _counted(lambda: judge.look(pictures)) // count
+    look = counted(lambda: judge.look(pictures))[1] // count
     together = judge.look(pictures)
     ask = [
-        [_counted(partial(seen.ask, question, prompt)) // count for seen in (judge.look(pictures), together)]
+        [counted(partial(seen.ask, question, prompt))[1] // count for seen in (judge.look(pictures), together)]
         for question in questions
     ]
     return JudgePrices(look, np.asarray(ask, np.int64))
@@ -74,11 +74,4 @@ def _painted(start: Start, paths: int) -> tuple[int, np.ndarray, int]:
         with count(f"step {len(count.totals)}"):
             codes = painting.step().codes
     first, *steps = count.totals.values()
-    return first, np.asarray(steps, np.int64), _counted(partial(painting.decode, codes)) // paths
-
-
-def _counted(work: Callable[[], object]) -> int:
-    count = Count()
-    with count("all"):
-        work()
-    return count.totals["all"]
+    return first, np.asarray(steps, np.int64), counted(partial(painting.decode, codes))[1] // paths

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..settings import CORRECTOR, verifier_of
+from ..settings import CORRECTOR, corrects, verifier_of
 
 PAPER = Path(__file__).with_name("paper.json")
 
@@ -46,7 +46,7 @@ class Row:
     @property
     def models(self) -> tuple[str, ...]:
         """All generators it paints with."""
-        corrected = self.live and self.repaint == "whole"
+        corrected = corrects(self.method, self.repaint)
         return tuple(dict.fromkeys((self.model, CORRECTOR) if corrected else (self.model,)))
 
 

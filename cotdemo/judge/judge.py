@@ -103,7 +103,7 @@ class Judge:
         if generators is not None and len(generators) != len(pictures):
             raise UserError("There must be one random generator for each picture.")
         pixels = to_pixels(pictures, self.picture_size, like=self.model.model.image_newline)
-        return Look(self, torch.cat(list(halving(partial(see, self.model), pixels))), generators)
+        return Look(self, halving(partial(see, self.model), pixels), generators)
 
     def read_answers(self, logits: torch.Tensor, generators: Sequence[torch.Generator] | None = None) -> Answers:
         """Answers from the logits ``(rows, vocabulary)`` at the position after a question."""
@@ -224,7 +224,7 @@ class Look:
                     embeddings = embed(model, new, self._seen[index], conversation.head)
                 return read_on(model, embeddings, self._cache, index, start)
 
-            answers += halving(read, places)
+            answers.append(halving(read, places))
             for place in places:
                 self._held[rows[place]] = wanted[place]
         if len(answers) == 1:
@@ -233,18 +233,16 @@ class Look:
         return torch.cat(answers)[torch.tensor(order, device=self._seen.device).argsort()]
 
 
-def halving(work: Callable[[Batch], torch.Tensor], batch: Batch) -> Iterator[torch.Tensor]:
-    """The results of ``work`` on a batch: at once, or on its halves where the device's memory does not suffice."""
+def halving(work: Callable[[Batch], torch.Tensor], batch: Batch) -> torch.Tensor:
+    """The result of ``work`` on a batch: at once, or on its halves where the device's memory does not suffice."""
     try:
-        yield work(batch)
-        return
+        return work(batch)
     except torch.OutOfMemoryError:
         if len(batch) == 1:
             raise
     torch.cuda.empty_cache()
     middle = len(batch) // 2
-    yield from halving(work, batch[:middle])
-    yield from halving(work, batch[middle:])
+    return torch.cat([halving(work, batch[:middle]), halving(work, batch[middle:])])
 
 
 def _common(held: tuple[int, ...], wanted: tuple[int, ...]) -> int:

@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import gradio as gr
@@ -15,7 +14,7 @@ import gradio as gr
 from ..codec import PICTURE, THUMBNAIL, encode_picture
 from ..errors import UserError
 from ..events import Progress, RunFinished
-from ..settings import BACKENDS, Settings, offers
+from ..settings import BACKENDS, Settings, corrects, offers
 from ..trace import Trace, answer
 from .form import Update
 from .handlers import Handlers, verdict, words_for
@@ -36,7 +35,7 @@ class Choice:
 
     @property
     def corrects(self) -> bool:
-        return self.method == "parm++" and self.repaint == "whole"
+        return corrects(self.method, self.repaint)
 
     @property
     def name(self) -> str:
@@ -207,21 +206,19 @@ class Comparing:
         from ..evaluation.metered import Metered  # imports torch: not before the page is up
 
         backend, run, searches = self._handlers.loader.result(), card.run, self._handlers.searches
-        if isinstance(searches, ModuleType) and comparison.meter is None:  # a lent GPU's process keeps its counts
-            comparison.meter = Metered(backend)
-        meter = comparison.meter
-        before = meter.operations if meter else 0
+        meter = comparison.meter = comparison.meter or Metered(backend)  # a lent GPU's process keeps its counts
+        before = meter.operations
         # whole traces where they are small, so that they can be looked at step by step
         show = "all" if max(backend.picture_size) <= THUMBNAIL else "judged"
         told = 0.0
-        for batch in batches(searches.perform(card.settings, meter or backend, show=show), run.stop):
+        for batch in batches(searches.perform(card.settings, meter, show=show), run.stop):
             run.keep(batch)
             said = [event.message for event in batch if isinstance(event, Progress)]
             card.words = said[-1] if said else card.words
             if time.monotonic() - told > TELL:
                 told = time.monotonic()
                 yield
-        card.operations = meter.operations - before if meter else 0
+        card.operations = meter.operations - before
         self._handlers.pace.learn(run.events)
 
     def stop(self, id: object) -> Update:

@@ -1,6 +1,7 @@
 // The Compare tab's cards: one for each method and model, in the order they were chosen.
 
 import { make, setAttribute, setText, toggle } from "./dom.js";
+import { operations } from "./figures.js";
 import { METHODS, VERDICTS, plural, probability, prose } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
@@ -49,20 +50,14 @@ export function checkedWords(truth) {
 }
 
 // Everything it computed, counted; of it, generator passes beside those of one plain picture.
-export function spentWords({ operations, passes, questions, seconds, plain_passes: plain }) {
+export function spentWords({ operations: all, passes, questions, seconds, plain_passes: plain }) {
   const times = passes / plain;
   return [
-    ...(operations ? [`${operationWords(operations)} in all`] : []),
+    ...(all ? [`${operations(all)} in all`] : []),
     `${plural(passes, "generator pass").replace("passs", "passes")}, ${times < 9.95 ? times.toFixed(1) : Math.round(times)} × plain`,
     plural(questions, "question") + " to the judge",
     `${seconds.toFixed(1)} s`,
   ];
-}
-
-function operationWords(operations) {
-  const [unit, size] = operations < 1e12 ? ["GFLOP", 1e9] : ["TFLOP", 1e12];
-  const count = operations / size;
-  return `${count < 9.95 ? count.toFixed(1) : Math.round(count)} ${unit}`;
 }
 
 export function methodWords({ method, repaint }) {
