@@ -207,7 +207,7 @@ def _eval_parser(commands: Any) -> None:
     )
     parser.add_argument("--table", action="store_true", help="all rows of the ladder, into assets/ladder.json")
     parser.add_argument("--curves", action="store_true", help="accuracy by paths and compute, into assets/curves.json")
-    parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only")
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only, and anew")
     parser.add_argument("--training-seed", action="append", metavar="LABEL=DIR", help="with --table: other weights too")
     parser.add_argument("--dry-run", action="store_true", help="with --table, --curves: how long it takes, by a sample")
     parser.set_defaults(run=_eval)

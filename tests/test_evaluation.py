@@ -288,6 +288,9 @@ def test_without_a_checker_there_is_no_accuracy(tmp_path):
 # -- reflection
 
 
+COST = {"generator": 30, "decoder": 2, "judge": 1}
+
+
 def record(index, *rounds, answer=None) -> Record:
     """Rounds are (strict, what the judge says, P(yes), critique or None) of the winner."""
     made = [
@@ -296,7 +299,7 @@ def record(index, *rounds, answer=None) -> Record:
         for strict, said, p, critique in rounds
     ]  # fmt: skip
     answer = len(rounds) - 1 if answer is None else answer
-    return Record(index, 0, "counting", f"prompt {index}", index, made, answer, 1.0, 8, 4, 2, 0)
+    return Record(index, 0, "counting", f"prompt {index}", index, made, answer, 1.0, 8, 4, 2, 0, COST)
 
 
 REFLECTED = [

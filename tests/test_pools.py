@@ -26,6 +26,7 @@ ENTRIES = select(of_split("dev"), limit=1)
 PATHS, STEPS = 5, 6
 # of a probability: decoded in another batch a pixel may be one level off, to which a judge of random weights is
 # sensitive; the shipped ones move by about 1e-5
+COUNTED = 0.02  # a question about a single picture goes to other kernels than that about several, and counts more
 TOLERANCE = 2e-2
 
 
@@ -71,15 +72,17 @@ def test_a_replayed_search_is_the_live_one(pool, backend, tmp_path, method, path
     with Journal(tmp_path / "live.json", {}) as journal:
         live = list(runner.run(ENTRIES, journal))
     for entry, record in zip(ENTRIES, live):
-        replayed, _ = replay(pool, entry, method, paths)
+        replayed = replay(pool, entry, method, paths)
         (expected, p), (found, q) = comparable(record), comparable(replayed)
+        operations = expected.pop("operations"), found.pop("operations")
         assert found == expected
         np.testing.assert_allclose(q, p, atol=TOLERANCE)
+        assert operations[1] == pytest.approx(operations[0], rel=COUNTED)
 
 
 def test_replays_stop_paths_and_fall_back_as_a_live_run_does(pool):
     """What the test before compares is not all of one kind."""
-    records = [replay(pool, entry, "parm", PATHS)[0] for entry in ENTRIES]
+    records = [replay(pool, entry, "parm", PATHS) for entry in ENTRIES]
     pruned = [path.pruned is not None for record in records for path in record.rounds[0].paths]
     assert any(pruned) and not all(pruned)
     assert all(path.strict is not None for record in records for path in record.rounds[0].paths)
@@ -122,14 +125,14 @@ class Counted:
         return SimpleNamespace(look=look)
 
 
-@pytest.mark.parametrize(("method", "paths"), [("baseline", 1), ("orm", 4), ("prm", 3), ("parm", 5)])
+@pytest.mark.parametrize(("method", "paths"), [("baseline", 1), ("orm", 4), ("prm", 3), ("parm", 1), ("parm", 5)])
 def test_a_replay_costs_the_operations_of_the_live_run(pool, backend, method, paths):
     entry, count = ENTRIES[3], Count()
     live = Settings.from_dict(settings(method, paths).as_dict() | {"prompt": entry.prompt, "seed": entry.seed(0)})
     list(perform(live, Counted(backend, count), show="none"))
-    _, spent = replay(pool, entry, method, paths)
+    replayed = replay(pool, entry, method, paths)
     for part, operations in count.totals.items():
-        assert spent.operations[part] == pytest.approx(operations, rel=0.01), part
+        assert replayed.operations[part] == pytest.approx(operations, rel=COUNTED), part
 
 
 def test_a_replay_refuses_what_the_pool_does_not_hold(pool):

@@ -29,8 +29,8 @@ from .flops import Count, matmul_rate
 from .instruments import Clock, Measured, Script, Watch
 from .margins import first_difference, margin
 from .plain import Guess, PlainRun
+from .records import PARTS
 
-PARTS = ("generator", "decoder", "judge")
 Status = Callable[[str], None]
 
 

@@ -1,4 +1,7 @@
-"""``python -m cotdemo eval --table``: measure what is missing of the ladder, each row kept as soon as it is there."""
+"""``python -m cotdemo eval --table``: measure what is missing of the ladder, each row kept as soon as it is there.
+
+Rows that are named by ``--rows`` are measured whether they are there or not: so anyone can reproduce one.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +35,11 @@ class Task:
     refused: str = ""
 
 
-def tasks(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row]) -> Iterator[Task]:
-    """What is missing of ``rows``: of the shipped weights all, of other training seeds those with weights of their own.
+def tasks(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row], again: bool = False) -> Iterator[Task]:
+    """What is missing of ``rows``, or with ``again`` all of them.
 
-    ``benches`` are those of every training seed, the shipped ones first.
+    Of the shipped weights every row, of other training seeds those with weights of their own; ``benches`` are those of
+    every training seed, the shipped ones first.
     """
     for bench in benches:
         for row in rows:
@@ -48,13 +52,14 @@ def tasks(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row]) -> 
             shipped = ladder.of(SHIPPED).get(row.name, {}).get("weights")
             before = ladder.of(bench.label).get(row.name)
             same = bench.label != SHIPPED and weights == shipped
-            if not same and not (before and not before["missing"] and before["weights"] == weights):
+            there = before and not before["missing"] and before["weights"] == weights
+            if not same and (again or not there):
                 yield Task(row, bench, weights)
 
 
-def climb(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row] = ROWS) -> None:
-    """Measure what is missing of ``rows``, one after another, writing the table after each."""
-    for task in tasks(ladder, benches, rows):
+def climb(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row] = ROWS, again: bool = False) -> None:
+    """Measure what is missing of ``rows``, or all of them, one after another, writing the table after each."""
+    for task in tasks(ladder, benches, rows, again):
         row, bench, why, measured = task.row, task.bench, task.refused, None
         if not why:
             bench.status(f"{row.label} ({bench.label})")
@@ -68,13 +73,15 @@ def climb(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row] = RO
 # -- how long it takes
 
 
-def plan(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row]) -> Iterator[tuple[str, float | None]]:
+def plan(
+    ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row], again: bool = False
+) -> Iterator[tuple[str, float | None]]:
     """What is to be done and how many hours it takes, by a short sample of each kind of work, which is kept.
 
     None where it cannot be told, as the row that it refers to has not run yet.
     """
     makers: dict[tuple[str, str], Maker] = {}
-    for task in tasks(ladder, benches, rows):
+    for task in tasks(ladder, benches, rows, again):
         row, bench = task.row, task.bench
         if task.refused:
             yield f"{row.label}: {task.refused}", 0.0
@@ -115,7 +122,7 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     from .tables import ladder_table
 
     ladder = Ladder(options.json or FILE, options.split, options.seed, options.limit)
-    rows = chosen(options.rows)
+    rows, again = chosen(options.rows), options.rows is not None
     backends = {SHIPPED: backend} | training_seeds(options.training_seed)
     benches = [
         Workbench(one, label, options.split, options.seed, ladder.entries, FOLDER, LIVE, say)
@@ -123,13 +130,13 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     ]
     if options.dry_run:
         hours = []
-        for what, one in plan(ladder, benches, rows):
+        for what, one in plan(ladder, benches, rows, again):
             print(what, flush=True)
             hours.append(one or 0.0)
         print(f"about {sum(hours):.1f} hours in all")
         return
     try:
-        climb(ladder, benches, rows)
+        climb(ladder, benches, rows, again)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "Stopped; measured rows and whole prompts are kept. The same command goes on."

@@ -27,7 +27,7 @@ from .pool import FOLDER, UNKNOWN, Pool
 from .pooling import Maker, budget, fill
 from .records import Path as PathRecord
 from .records import Record
-from .replay import Spent, replay
+from .replay import replay
 from .report import RULES
 from .results import CURVES, VERSION, read_curves
 from .rungs import cost
@@ -37,8 +37,6 @@ FILE = Path("assets/curves.json")
 FIGURES = Path("docs/figures")
 NUMBERS = (1, 2, 4, 8, 16, 20, 32)
 METHODS = ("orm-zero-shot", "orm", "prm", "parm")
-
-Runs = Sequence[tuple[Record, Spent]]
 
 
 def curves(
@@ -77,11 +75,11 @@ def _overall(right: Sequence[float], entries: Sequence[Entry]) -> dict[str, floa
     return estimates[OVERALL].as_dict()
 
 
-def _point(runs: Runs, entries: Sequence[Entry], paths: int) -> dict[str, Any]:
+def _point(runs: Sequence[Record], entries: Sequence[Entry], paths: int) -> dict[str, Any]:
     spent = cost(runs)
     return {
         "paths": paths,
-        "accuracy": {rule: _overall([of(record.final) for record, _ in runs], entries) for rule, of in RULES.items()},
+        "accuracy": {rule: _overall([of(record.final) for record in runs], entries) for rule, of in RULES.items()},
         "operations": spent["operations"],
         "seconds": spent["seconds"],
     }
@@ -96,9 +94,8 @@ def _oracle(pool: Pool, entries: Sequence[Entry], paths: int) -> dict[str, Any]:
     }
 
 
-def _pruning(runs: Runs, paths: int) -> dict[str, Any]:
+def _pruning(records: Sequence[Record], paths: int) -> dict[str, Any]:
     """What stopping paths saves, and what it stops wrongly; ``lost``: prompts whose right paths were all stopped."""
-    records = [record for record, _ in runs]
     stopped = [path for record in records for path in record.rounds[0].paths if path.pruned is not None]
     painted = sum(record.generator_passes for record in records)
     saved = sum(record.passes_saved for record in records)

@@ -32,7 +32,7 @@ from ..world.prompts import PROMPT_WORDS
 from .flops import Count
 from .instruments import Measured, Script
 from .plain import PlainRun
-from .prices import PARTS
+from .records import PARTS
 
 # config.json of the released PARM and ORM, as far as it says how large they are
 JUDGE = {

@@ -18,7 +18,7 @@ from ..errors import UserError
 from .records import Record
 
 FORMAT = "cotdemo-evaluation"
-VERSION = 1
+VERSION = 2
 
 
 class Journal:

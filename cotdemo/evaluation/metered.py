@@ -17,34 +17,37 @@ import numpy as np
 from ..events import Question
 from ..search.protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
 from .flops import counted
+from .records import PARTS
 
 T = TypeVar("T")
 Kind = tuple[Hashable, ...]
 
 
 class Work(NamedTuple):
-    """``times`` equal pieces of one kind; the cost of each is a line in ``size``."""
+    """``times`` equal pieces of one kind, done by a part of the backend; the cost of each is a line in ``size``."""
 
+    part: str  # one of PARTS
     kind: Kind
     times: int = 1
     size: int = 0
 
 
 class Prices:
-    """Operations so far, and what is known of the cost of each kind of work."""
+    """Operations so far by part, and what is known of the cost of each kind of work."""
 
     def __init__(self) -> None:
-        self.operations = 0
+        self.operations = dict.fromkeys(PARTS, 0)
         self._known: dict[Kind, dict[int, int]] = {}  # kind -> size -> operations of one piece
 
     def spend(self, works: Sequence[Work], do: Callable[[], T]) -> T:
-        """The result of ``do``, which does these works; what it costs is added."""
+        """The result of ``do``, which does these works, all of one part; what it costs is added."""
+        part = works[0].part
         costs = [self._cost(work) for work in works]
         if None not in costs:
-            self.operations += sum(costs)
+            self.operations[part] += sum(costs)
             return do()
         result, operations = counted(do)
-        self.operations += operations
+        self.operations[part] += operations
         if len(works) == 1:
             self._known.setdefault(works[0].kind, {})[works[0].size] = operations // works[0].times
         return result
@@ -61,9 +64,9 @@ class Prices:
 
 
 class Metered:
-    """See ``cotdemo.search.protocols.Backend``; ``operations`` are those of all searches on it so far.
+    """See ``cotdemo.search.protocols.Backend``. All generators of a backend cost the same.
 
-    It is for the runs of a few prompts: what it knows of a prompt is kept. All generators of a backend cost the same.
+    What it knows of a prompt is kept, some hundred numbers each: it is for the runs of one evaluation or comparison.
     """
 
     def __init__(self, backend: Backend):
@@ -73,8 +76,13 @@ class Metered:
         return getattr(self._backend, name)
 
     @property
-    def operations(self) -> int:
-        return self._prices.operations
+    def operations(self) -> dict[str, int]:
+        """Of all searches on it so far, by part."""
+        return dict(self._prices.operations)
+
+    def since(self, before: dict[str, int]) -> dict[str, int]:
+        """The operations after ``before``, an earlier value of ``operations``."""
+        return {part: count - before[part] for part, count in self._prices.operations.items()}
 
     def painter(self, model: str) -> MeteredPainter:
         return MeteredPainter(self._backend.painter(model), self._prices)
@@ -83,7 +91,7 @@ class Metered:
         return MeteredJudge(self._backend.verifier(name), self._prices, name)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        return self._prices.spend([Work(("decode",), len(codes))], lambda: self._backend.decode(codes))
+        return self._prices.spend([Work("decoder", ("decode",), len(codes))], lambda: self._backend.decode(codes))
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class MeteredPainter:
         """The prompt is read once, for however many paths."""
         kind = (prompt, settings[:2], context and context.critique)  # with steps and guidance
         painting = self.prices.spend(
-            [Work(("start", *kind))],
+            [Work("generator", ("start", *kind))],
             lambda: self.painter.start(prompt, paths, *settings, context=context, **after),
         )
         metered = MeteredPainting(painting, self.prices, kind)
@@ -125,15 +133,17 @@ class MeteredPainting:
     def step(self) -> Step:
         live = self.painting.live
         if live[0] in self.left:
-            work = Work(("step", *self.kind), len(live), self.left[live[0]])
+            work = Work("generator", ("step", *self.kind), len(live), self.left[live[0]])
         else:
-            work = Work(("first step", *self.kind))  # nothing is painted yet: computed once, for however many paths
+            work = Work(
+                "generator", ("first step", *self.kind)
+            )  # nothing is painted yet: computed once, for however many paths
         step = self.prices.spend([work], self.painting.step)
         self.remember(step)
         return step
 
     def decode(self, codes: Any) -> Any:
-        return self.prices.spend([Work(("decode",), len(codes))], lambda: self.painting.decode(codes))
+        return self.prices.spend([Work("decoder", ("decode",), len(codes))], lambda: self.painting.decode(codes))
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,8 @@ class MeteredJudge:
     name: str
 
     def look(self, pictures: Sequence[np.ndarray]) -> MeteredLook:
-        look = self.prices.spend([Work(("look", self.name), len(pictures))], lambda: self.judge.look(pictures))
+        work = Work("judge", ("look", self.name), len(pictures))
+        look = self.prices.spend([work], lambda: self.judge.look(pictures))
         return MeteredLook(look, len(pictures), self.prices, self.name)
 
 
@@ -160,7 +171,7 @@ class MeteredLook:
         known = len(self.read.intersection(rows))
         self.read.update(rows)
         works = [
-            Work((time, self.name, question, prompt), count)
+            Work("judge", (time, self.name, question, prompt), count)
             for time, count in (("asked first", len(rows) - known), ("asked further", known))
             if count
         ]
@@ -171,7 +182,7 @@ class MeteredLook:
         pieces = iter(self.look.explain(prompt, row))
         while True:
             piece, operations = counted(lambda: next(pieces, None))
-            self.prices.operations += operations
+            self.prices.operations["judge"] += operations
             if piece is None:
                 return
             yield piece

@@ -16,7 +16,6 @@ from ..search.protocols import Judge, Painter, Painting
 from ..settings import Settings
 from .flops import Count, counted
 
-PARTS = ("generator", "decoder", "judge")
 Start = Callable[[Sequence[int]], Painting]  # paths -> a painting of them
 
 

@@ -21,7 +21,10 @@ from ..events import (
     StepDecoded,
     Winner,
 )
+from ..settings import Settings
 from .entries import Entry
+
+PARTS = ("generator", "decoder", "judge")  # of a backend, whose operations are counted
 
 
 @dataclass
@@ -73,6 +76,7 @@ class Record:
     judge_passes: int
     pictures_decoded: int
     passes_saved: int
+    operations: Mapping[str, int]  # by part
 
     @property
     def place(self) -> tuple[int, int]:
@@ -84,13 +88,13 @@ class Record:
         return self.rounds[self.answer].chosen
 
     @classmethod
-    def of(cls, entry: Entry, seed: int, paths: int, events: Iterable[Event]) -> Record:
-        """The record of a complete run of ``paths`` paths."""
+    def of(cls, entry: Entry, settings: Settings, events: Iterable[Event], operations: Mapping[str, int]) -> Record:
+        """The record of a complete run, and of what it has cost."""
         rounds: list[Round] = []
         end = None
         for event in events:
             if isinstance(event, RoundStarted):
-                rounds.append(Round(event.model, [Path() for _ in range(paths)]))
+                rounds.append(Round(event.model, [Path() for _ in range(settings.paths)]))
             elif isinstance(event, RunFinished):
                 end = event
             elif hasattr(event, "round"):
@@ -98,8 +102,9 @@ class Record:
         if end is None:
             raise ValueError("the run has not come to its end")
         return cls(
-            entry.index, entry.sample, entry.kind, entry.prompt, seed, rounds, end.round, round(end.seconds, 4),
-            end.generator_passes, end.judge_passes, end.pictures_decoded, end.passes_saved,
+            entry.index, entry.sample, entry.kind, entry.prompt, settings.seed, rounds, end.round,
+            round(end.seconds, 4), end.generator_passes, end.judge_passes, end.pictures_decoded, end.passes_saved,
+            operations,
         )  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:

@@ -19,8 +19,7 @@ from ..search.protocols import Context
 from ..settings import Settings
 from .entries import Entry
 from .pool import NO, QUESTIONS, YES, Answers, Paintings, Pool
-from .prices import PARTS
-from .records import Record
+from .records import PARTS, Record
 from .runner import finish_pruned
 
 Place = np.ndarray  # (3,) int: index of the prompt, path, step
@@ -200,15 +199,15 @@ class ReplayedAnswers:
     no: np.ndarray
 
 
-def replay(pool: Pool, entry: Entry, method: str, paths: int) -> tuple[Record, Spent]:
-    """The record of a run of ``method`` over the first ``paths`` paths, and what it would have cost.
+def replay(pool: Pool, entry: Entry, method: str, paths: int) -> Record:
+    """The record of a run of ``method`` over the first ``paths`` paths, with what it would have cost.
 
     Stopped paths are known to the pool, so the record says what would have become of them.
     """
     values = pool.settings.as_dict() | {"prompt": entry.prompt, "method": method, "paths": paths}
     settings = Settings.from_dict(values | {"seed": pool.seed(entry)})
     run = Replay(pool)
-    record = Record.of(entry, settings.seed, paths, perform(settings, run, show="none"))
+    record = Record.of(entry, settings, perform(settings, run, show="none"), run.spent.operations)
     record.seconds = round(sum(run.spent.seconds.values()), 4)
     finish_pruned(Replay(pool), settings, record)
-    return record, run.spent
+    return record

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import UserError
 from .entries import SEEN
-from .records import Path, Record
+from .records import PARTS, Path, Record
 from .statistics import means_of_kinds, roc_auc_within
 
 RULES: Mapping[str, Callable[[Path], bool | None]] = {
@@ -216,7 +216,8 @@ def _critiques(records: Sequence[Record]) -> dict[str, Any] | None:
 def _cost(records: Sequence[Record]) -> dict[str, Any]:
     names = ("seconds", "generator_passes", "judge_passes", "pictures_decoded", "passes_saved")
     total = {name: sum(getattr(record, name) for record in records) for name in names}
-    return total | {"seconds": round(total["seconds"], 3)}
+    operations = {part: sum(record.operations[part] for record in records) for part in PARTS}
+    return total | {"seconds": round(total["seconds"], 3), "operations": operations}
 
 
 def _share(part: int, whole: int) -> float | None:

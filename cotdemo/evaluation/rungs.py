@@ -17,9 +17,8 @@ from .entries import Entry
 from .journal import Journal, load
 from .pool import Pool
 from .pooling import Maker, fill
-from .prices import PARTS
-from .records import Record
-from .replay import Spent, replay
+from .records import PARTS, Record
+from .replay import replay
 from .report import RULES, summarise
 from .rows import ROWS, Row
 from .runner import Runner
@@ -128,8 +127,11 @@ class Workbench:
 def measure(row: Row, bench: Workbench, done: Done) -> Measured:
     """Measure one row; ``done`` are the rows of the same training seed before it.
 
-    Raises NotMeasured where the row it refers to is not there, or has no equal.
+    What a row refers to by its records runs before it. Raises NotMeasured where that whose cost decides is not among
+    ``done``, or has no equal.
     """
+    if row.beside and not bench.journal(_row(row.beside)).exists():
+        _live(_row(row.beside), bench)
     if row.live:
         return _live(row, bench)
     pool, maker = bench.pool(row.model), bench.maker(row)
@@ -179,9 +181,8 @@ def _plain(row: Row, pool: Pool, entries: Sequence[Entry]) -> Measured:
 
 
 def _searched(row: Row, pool: Pool, entries: Sequence[Entry], paths: Callable[[Entry], int]) -> Measured:
-    runs = [replay(pool, entry, row.method, paths(entry)) for entry in entries]
-    records = [record for record, _ in runs]
-    return Measured([Outcome.of(records)], cost(runs), {"pruning": summarise(records)["pruning"]})
+    records = [replay(pool, entry, row.method, paths(entry)) for entry in entries]
+    return Measured([Outcome.of(records)], cost(records), {"pruning": summarise(records)["pruning"]})
 
 
 def _at_compute(row: Row, pool: Pool, entries: Sequence[Entry], operations: float) -> Measured:
@@ -190,7 +191,7 @@ def _at_compute(row: Row, pool: Pool, entries: Sequence[Entry], operations: floa
     That falls between two numbers of paths. Choosing for each prompt the larger one with the probability at which the
     mean is met exactly, the expected accuracy is the mean of both by these shares, which is what the row reports.
     """
-    runs: dict[int, list[tuple[Record, Spent]]] = {}
+    runs: dict[int, list[Record]] = {}
 
     def spent(paths: int) -> float:
         if paths not in runs:
@@ -210,7 +211,7 @@ def _at_compute(row: Row, pool: Pool, entries: Sequence[Entry], operations: floa
     both = [(low, 1 - share), (high, share)]
     costs = [cost(runs[paths]) for paths, _ in both]
     return Measured(
-        [Outcome.of([record for record, _ in runs[paths]], part) for paths, part in both],
+        [Outcome.of(runs[paths], part) for paths, part in both],
         _mixed(costs, [part for _, part in both]),
     )
 
@@ -228,7 +229,7 @@ def _live(row: Row, bench: Workbench) -> Measured:
     summary = summarise(records)
     return Measured(
         [Outcome.of(records)],
-        cost([(record, None) for record in records]),
+        cost(records),
         {name: summary[name] for name in ("pruning", "reflection", "critiques")},
     )
 
@@ -243,13 +244,12 @@ class _Of:
         return getattr(self._backend, name)
 
 
-def cost(runs: Sequence[tuple[Record, Spent | None]]) -> dict[str, Any]:
-    """Means over prompts. ``operations`` by part; None for live runs, whose operations are not counted."""
-    counted = all(spent is not None for _, spent in runs)
+def cost(records: Sequence[Record]) -> dict[str, Any]:
+    """Means over prompts; ``operations`` by part."""
     return {
-        "operations": {part: mean(spent.operations[part] for _, spent in runs) for part in PARTS} if counted else None,
+        "operations": {part: mean(record.operations[part] for record in records) for part in PARTS},
         **{
-            name: round(mean(getattr(record, name) for record, _ in runs), 4)
+            name: round(mean(getattr(record, name) for record in records), 4)
             for name in ("seconds", "generator_passes", "judge_passes", "pictures_decoded", "passes_saved")
         },
     }

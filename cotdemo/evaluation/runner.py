@@ -19,6 +19,7 @@ from ..trace import answer
 from . import geneval
 from .entries import Entry
 from .journal import Journal, load
+from .metered import Metered
 from .records import Record
 
 Rewrite = Callable[[str], str]
@@ -109,10 +110,15 @@ class Runner:
             journal.add(record)
             yield record
 
+    @cached_property
+    def _metered(self) -> Metered:
+        return Metered(self.backend)
+
     def _paint(self, entry: Entry, rewrite: Rewrite | None) -> tuple[Record, Winner]:
         settings = self.settings(entry)
-        events = list(perform(settings, self.backend, show="none", rewrite=rewrite))
-        record = Record.of(entry, settings.seed, settings.paths, events)
+        before = self._metered.operations
+        events = list(perform(settings, self._metered, show="none", rewrite=rewrite))
+        record = Record.of(entry, settings, events, self._metered.since(before))
         if self.finish_pruned:
             finish_pruned(self.backend, settings, record)
         return record, answer(events)

@@ -54,8 +54,7 @@ def ladder_table(file: Path) -> str:
         if row["missing"]:
             lines.append(f"{name}missing: {row['missing']}")
             continue
-        counted = row["cost"]["operations"]
-        operations = "-" if counted is None else f"{sum(counted.values()) / 1e9:.0f}"
+        operations = f"{sum(row['cost']['operations'].values()) / 1e9:.0f}"
         figure = paper().get(row["paper"] or "", {}).get(OVERALL)
         lines.append(
             f"{name}{_both(row['accuracy'], OVERALL)}  {operations:>7}  {row['cost']['seconds']:>6.2f}  "
@@ -120,7 +119,8 @@ def _sentences(summary: Mapping[str, Any]) -> list[str]:
     cost = summary["cost"]
     lines.append(
         f"cost: {cost['seconds']:.1f} s, {cost['generator_passes']} generator passes, "
-        f"{cost['judge_passes']} questions, {cost['pictures_decoded']} pictures decoded"
+        f"{cost['judge_passes']} questions, {cost['pictures_decoded']} pictures decoded, "
+        f"{sum(cost['operations'].values()) / 1e9:.0f} GFLOP"
     )
     return lines
 

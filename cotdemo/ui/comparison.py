@@ -218,7 +218,7 @@ class Comparing:
             if time.monotonic() - told > TELL:
                 told = time.monotonic()
                 yield
-        card.operations = meter.operations - before
+        card.operations = sum(meter.since(before).values())
         self._handlers.pace.learn(run.events)
 
     def stop(self, id: object) -> Update:

@@ -72,12 +72,11 @@ def _row(row: Mapping[str, Any], kinds: Sequence[str], papers: Mapping[str, Any]
     if row["missing"]:
         return shown
     shares = {one["share"] for one in row["outcomes"]}
-    spent = row["cost"]["operations"]  # None where the row ran live
     return shown | {
         "accuracy": {rule: _estimates(row["accuracy"][rule], kinds) for rule in RULES},
         # of each prompt; None where two numbers of paths are mixed, so that no whole number of pictures is right
         "pictures": len(row["outcomes"]) if len(shares) == 1 else None,
-        "operations": None if spent is None else _parts(spent),
+        "operations": _parts(row["cost"]["operations"]),
         "seconds": number("seconds", row["cost"]["seconds"], 0, MOST),
     }
 

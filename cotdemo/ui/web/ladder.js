@@ -32,7 +32,7 @@ export class LadderTable {
       ...one,
       words: one.here ? [make("strong", {}, share(one.here[0])), " ", make("span", { class: "cot-range" }, interval(one.here)), countOf(one.right)] : [],
       reportedWords: one.reported === null ? "" : reported(one.reported),
-      extras: one.here ? [one.operations ? operations(total(one.operations)) : "not counted", seconds(one.seconds)] : ["", ""],
+      extras: one.here ? [operations(total(one.operations)), seconds(one.seconds)] : ["", ""],
     }));
     this.strips.draw(items, { domain: DOMAIN, reference: plain?.here?.[0] ?? null, paperReference: plain?.reported ?? null, words: tickWords, figure: share });
   }
@@ -71,6 +71,6 @@ function seedWords({ seeds }) {
 }
 
 function costOf(one) {
-  const parts = one.operations ? Object.entries(one.operations).map(([part, spent]) => `${part} ${operations(spent)}`) : ["operations not counted, as it ran live"];
+  const parts = Object.entries(one.operations).map(([part, spent]) => `${part} ${operations(spent)}`);
   return [make("p", { class: "cot-small" }, `A prompt: ${parts.join(", ")}; ${seconds(one.seconds)}`)];
 }
