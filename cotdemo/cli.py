@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
-from .settings import BACKENDS, METHODS, MODELS, REPAINTS, VERDICTS, Settings, whole
+from .settings import BACKENDS, METHODS, MODELS, REPAINTS, STOPPINGS, VERDICTS, Settings, whole
 
 if TYPE_CHECKING:
     from .backends import Backend
@@ -108,6 +108,7 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, metavar="R", help="repaintings at most, for parm++ (3)")
     parser.add_argument("--verdicts", default="argmax", help=f"{' | '.join(VERDICTS)}: the likeliest answer or a draw")
     parser.add_argument("--judge-from", type=int, default=1, metavar="T", help="the step that PARM judges first (1)")
+    parser.add_argument("--stopping", default="paper", help=f"{' | '.join(STOPPINGS)}: when PARM stops a path")
     parser.add_argument("--repaint", help=f"{' | '.join(REPAINTS)}: what parm++ paints again; mini: whole")
     parser.add_argument("--original", action="store_true", help="the rules of the method's released code")
     _machine_options(parser)
@@ -126,7 +127,18 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(options: argparse.Namespace, prompt: str, seed: int | None) -> Settings:
-    names = ("paths", "steps", "guidance", "temperature", "rounds", "verdicts", "original", "judge_from", "repaint")
+    names = (
+        "paths",
+        "steps",
+        "guidance",
+        "temperature",
+        "rounds",
+        "verdicts",
+        "original",
+        "judge_from",
+        "stopping",
+        "repaint",
+    )
     chosen = {name: getattr(options, name) for name in names}
     return Settings.checked(prompt, options.method, options.backend, options.model, seed=seed, **chosen)
 
@@ -207,6 +219,7 @@ def _eval_parser(commands: Any) -> None:
     )
     parser.add_argument("--table", action="store_true", help="all rows of the ladder, into assets/ladder.json")
     parser.add_argument("--curves", action="store_true", help="accuracy by paths and compute, into assets/curves.json")
+    parser.add_argument("--variants", action="store_true", help="PARM with other rules of stopping paths")
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only, and anew")
     parser.add_argument("--training-seed", action="append", metavar="LABEL=DIR", help="with --table: other weights too")
     parser.add_argument("--dry-run", action="store_true", help="with --table, --curves: how long it takes, by a sample")
@@ -217,7 +230,7 @@ def _eval(options: argparse.Namespace) -> None:
     if options.compare:
         _compare(options)
         return
-    if options.table or options.curves:
+    if options.table or options.curves or options.variants:
         _whole_ladder(options)
         return
     if options.json is None:
@@ -286,9 +299,9 @@ def _whole_ladder(options: argparse.Namespace) -> None:
         whole("limit", options.limit, 1, 100)
     backend = _load(options)
 
-    from .evaluation import climb, curves
+    from .evaluation import climb, curves, variants
 
-    (climb if options.table else curves).main(options, backend)
+    (climb if options.table else curves if options.curves else variants).main(options, backend)
 
 
 def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:

@@ -45,6 +45,7 @@ from .settings import (
     ROUNDS,
     SEED,
     STEPS,
+    STOPPINGS,
     TEMPERATURE,
     VERDICTS,
     flag,
@@ -273,6 +274,7 @@ _SCHEMA: Mapping[type, Mapping[str, _Codec]] = {
         "verdicts": _choice(VERDICTS),
         "original": _FLAG,
         "judge_from": _whole(*STEPS),
+        "stopping": _choice(STOPPINGS),
         "repaint": _choice(REPAINTS),
     },
     RoundStarted: {

@@ -19,6 +19,7 @@ VERIFIERS = ("parm", "orm", "zero-shot", "prm")  # judges; one answers all of a 
 _VERIFIER_OF = {"orm-zero-shot": "zero-shot", "orm": "orm", "prm": "prm"}  # of the other methods it is PARM's judge
 MODELS = ("base", "self-correct", "dpo", "dpo-iter", "dpo-iter-parm", "turbo")
 VERDICTS = ("argmax", "sampled")
+STOPPINGS = ("paper", "lenient")
 REPAINTS = ("whole", "region")
 CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first picture
 REPAINTING_GUIDANCE = 0.0  # away from a picture that follows nothing is also away from the one that is repainted
@@ -128,6 +129,7 @@ class Settings:
     verdicts: str = "argmax"  # "sampled": yes and no drawn from their probabilities, as the released code does
     original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.verdicts``)
     judge_from: int = 1  # the step, counted from 1, whose guesses PARM's judge looks at first
+    stopping: str = "paper"  # PARM: "lenient" stops fewer paths and lets unclear ones win (``cotdemo.search.verdicts``)
     repaint: str = "whole"  # parm++: "region" leaves half of the picture as it is (``cotdemo.search.regions``)
 
     @classmethod
@@ -147,6 +149,7 @@ class Settings:
         verdicts: object = "argmax",
         original: object = False,
         judge_from: object = 1,
+        stopping: object = "paper",
         repaint: object = None,
     ) -> Settings:
         """Settings from whatever a client sent. None asks for the default; for the seed, for one drawn at random.
@@ -182,6 +185,7 @@ class Settings:
             verdicts=_among("verdicts", verdicts, VERDICTS),
             original=flag("original", original),
             judge_from=whole("judge_from", judge_from, *STEPS),
+            stopping=_among("stopping", stopping, STOPPINGS),
             repaint=repaint if method == "parm++" else "whole",
         )
         settings._check_combination(limits)
@@ -219,6 +223,8 @@ class Settings:
             raise UserError(f"{self.method} with the model {self.model} is not offered on {self.backend}: {reason}.")
         if self.original and self.method == "parm++":
             raise UserError("PARM++ has no original behaviour: no code of it has been released. Choose parm.")
+        if self.original and self.stopping != "paper":
+            raise UserError("Lenient stopping is none of the original rules: choose one of them.")
         if self.judge_from > self.steps:
             raise UserError(f"The judge cannot look first at step {self.judge_from} of {self.steps}.")
         if self.repaint == "region" and self.steps < 2:

@@ -34,7 +34,8 @@ PROMPT = "a photo of a red star and a blue moon"
 RUNS = ASSETS / "runs"
 FORM = (PROMPT, {"method": "orm", "model": "base"}, 2, 4, 0.5, 1.0, 7, False)
 SETTINGS = Settings.checked(
-    "ein Hase für Zoë 🍎", "parm++", paths=3, steps=7, guidance=1.33, temperature=0.7, seed=5, repaint="region"
+    "ein Hase für Zoë 🍎", "parm++", paths=3, steps=7, guidance=1.33, temperature=0.7, seed=5, judge_from=2,
+    stopping="lenient", repaint="region",
 )  # fmt: skip
 HOSTILE = "${7*7} {{value}} <img src=x onerror=alert(1)>"
 
@@ -73,16 +74,17 @@ def test_a_picture_fills_the_form_and_runs_nothing(handlers, tmp_path):
     update = handlers.keep.open_file(picture_of(SETTINGS, tmp_path), None)
     assert form_in(update) == {
         "prompt": SETTINGS.prompt, "choice": {"method": "parm++", "model": "base"}, "paths": 3, "steps": 7,
-        "guidance": 1.33, "temperature": 0.7, "seed": 5, "repaint": "region", "fresh": False,
+        "guidance": 1.33, "temperature": 0.7, "seed": 5, "judge_from": 2, "stopping": "lenient",
+        "repaint": "region", "fresh": False,
     }  # fmt: skip
     assert notice_of(update)["type"] == "Waiting" and "Press Run" in notice_of(update)["message"]
     assert "run_id" not in update and "picture" not in update and not handlers.loader.settled
 
 
 def test_a_picture_says_what_the_form_has_no_place_for(keep, tmp_path):
-    settings = replace(SETTINGS, method="parm", rounds=0, verdicts="sampled", judge_from=3)
+    settings = replace(SETTINGS, method="parm", rounds=0, verdicts="sampled")
     message = notice_of(keep.open_file(picture_of(settings, tmp_path), None))["message"]
-    assert "verdicts sampled" in message and "judge_from 3" in message and "prompt" not in message
+    assert "verdicts sampled" in message and "judge_from" not in message and "prompt" not in message
 
 
 def test_a_picture_of_another_backend_is_refused_in_words(keep, tmp_path):

@@ -404,6 +404,32 @@ def test_steps_before_judge_from_are_painted_and_not_judged(first):
     assert len(steps_taken(studio)) == 4
 
 
+# -- lenient rules
+
+
+def test_lenient_rules_stop_only_what_is_hopeless():
+    say = at({("potential", 0, None): ("no", 0.3, 0.6), ("potential", 1, None): ("no", 0.05, 0.9)})
+    events = run(Studio(say=say), stopping="lenient")
+    assert [(event.path, event.step) for event in of(PathPruned, events)] == [(1, 0)]
+    assert only(Winner, events).survivors == (0, 2)
+    assert [event.path for event in of(PathPruned, run(Studio(say=say)))] == [0, 1]
+
+
+def test_by_lenient_rules_a_picture_may_win_that_never_was_clear():
+    say = at(
+        {("clarity", 2, None): "no", ("outcome", 0, None): ("yes", 0.7, 0.3), ("outcome", 1, None): ("no", 0.2, 0.8)}
+    )
+    winner = only(Winner, run(Studio(say=say), stopping="lenient"))
+    assert winner.path == 2 and winner.survivors == (0, 1, 2) and not winner.fallback
+    assert only(Winner, run(Studio(say=say))).path == 0
+
+
+def test_without_survivors_lenient_rules_finish_the_least_hopeless_path_too():
+    say = at({("potential", path, None): ("no", 0.05, p_no) for path, p_no in enumerate((0.9, 0.8, 0.95))})
+    winner = only(Winner, run(Studio(say=say), stopping="lenient"))
+    assert winner.path == 1 and winner.fallback and winner.survivors == ()
+
+
 # -- sampled verdicts
 
 

@@ -185,5 +185,7 @@ def test_settings_cannot_be_changed():
 
 def test_the_released_code_has_no_parm_plus_plus():
     assert Settings.checked(PROMPT, "parm", original=True).original
+    with pytest.raises(UserError, match="Lenient"):
+        Settings.checked(PROMPT, "parm", original=True, stopping="lenient")
     with pytest.raises(UserError, match="PARM"):
         Settings.checked(PROMPT, "parm++", original=True)

@@ -19,6 +19,7 @@ import cotdemo
 from cotdemo import cli
 from cotdemo.settings import Settings
 from cotdemo.trace import Trace
+from cotdemo.ui.form import NUMBERS
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="there is no node")
@@ -63,7 +64,10 @@ def snippets(*forms: dict[str, object], mcp: bool = True) -> list[dict[str, str]
 
 @pytest.fixture(scope="module")
 def copied() -> list[tuple[Settings, dict[str, str]]]:
-    forms = [*(form_of(prompt) for prompt in PROMPTS), form_of("a photo of a star", repaint="region")]
+    forms = [
+        *(form_of(prompt) for prompt in PROMPTS),
+        form_of("a photo of a star", judge_from=3, stopping="lenient", repaint="region"),
+    ]
     return [(Settings.checked(**form), made) for form, made in zip(forms, snippets(*forms))]
 
 
@@ -81,7 +85,7 @@ def test_the_link_holds_the_settings(copied):
         address = urlsplit(made["Link"])
         assert f"{address.scheme}://{address.netloc}{address.path}" == URL and address.fragment == ""
         query = dict(parse_qsl(address.query, strict_parsing=True))
-        numbers = {name: float(query.pop(name)) for name in ("paths", "steps", "guidance", "temperature", "seed")}
+        numbers = {name: float(query.pop(name)) for name in NUMBERS if name in query}
         assert Settings.checked(backend="mini", **query, **numbers) == settings
 
 

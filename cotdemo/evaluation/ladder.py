@@ -67,8 +67,7 @@ class Ladder:
         }
         if measured:
             entry["paths"] = round(sum(one.share * one.paths for one in measured.outcomes), 2)
-            outcomes = [{"share": one.share, "paths": one.paths, **one.right} for one in measured.outcomes]
-            entry |= {"outcomes": outcomes, "cost": measured.cost, "hardware": in_words(describe()), **measured.summary}
+            entry |= {**measured.as_dict(), "hardware": in_words(describe())}
             entry["accuracy"] = {rule: self._estimates(values(entry, rule)) for rule in RULES}
         self.rows[row.name, label] = entry
         self._save()

@@ -199,12 +199,14 @@ class ReplayedAnswers:
     no: np.ndarray
 
 
-def replay(pool: Pool, entry: Entry, method: str, paths: int) -> Record:
+def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -> Record:
     """The record of a run of ``method`` over the first ``paths`` paths, with what it would have cost.
+
+    ``rules`` are PARM's settings ``judge_from`` and ``stopping``.
 
     Stopped paths are known to the pool, so the record says what would have become of them.
     """
-    values = pool.settings.as_dict() | {"prompt": entry.prompt, "method": method, "paths": paths}
+    values = pool.settings.as_dict() | {"prompt": entry.prompt, "method": method, "paths": paths, **rules}
     settings = Settings.from_dict(values | {"seed": pool.seed(entry)})
     run = Replay(pool)
     record = Record.of(entry, settings, perform(settings, run, show="none"), run.spent.operations)

@@ -19,7 +19,8 @@ class Row:
 
     ``pictures`` is how many of the plain generator's pictures count for each prompt; a search has one winner.
     ``as_costly_as`` names a row whose counted operations decide the number of paths, ``beside`` the row whose repainted
-    paths do (and whose critiques are shuffled). ``paper`` is the row's name in paper.json.
+    paths do (and whose critiques are shuffled). ``judge_from`` and ``stopping`` are PARM's settings. ``paper`` is the
+    row's name in paper.json.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Row:
     critique: str = "real"
     beside: str | None = None
     repaint: str = "whole"
+    judge_from: int = 1
+    stopping: str = "paper"
 
     @property
     def live(self) -> bool:
@@ -68,6 +71,10 @@ ROWS = (
     Row("prm", "PRM", "prm", paper="prm"),
     Row("parm", "PARM", "parm", paper="parm"),
     Row("orm-at-parm's-compute", "fine-tuned ORM at the compute of PARM", "orm", as_costly_as="parm"),
+    Row("parm-lenient", "PARM, lenient from step 9", "parm", judge_from=9, stopping="lenient"),
+    Row("parm8", "PARM, 8 paths", "parm", paths=8),
+    Row("parm8-lenient", "PARM, 8 paths, lenient from step 9", "parm", paths=8, judge_from=9, stopping="lenient"),
+    Row("orm-at-parm8-lenient's-compute", "fine-tuned ORM at the compute of that", "orm", as_costly_as="parm8-lenient"),
     _plain("dpo", "DPO", "dpo", "dpo"),
     _plain("dpo-iter", "iterative DPO", "dpo-iter", "dpo-iter"),
     _plain("dpo-iter-parm", "iterative DPO guided by PARM", "dpo-iter-parm", "dpo-iter-parm"),
@@ -105,6 +112,9 @@ DIFFERENCES = (
     Difference("PARM - plain generator", "parm", "plain"),
     Difference("PARM - fine-tuned ORM, equal N", "parm", "orm"),
     Difference("PARM - fine-tuned ORM, equal compute", "parm", "orm-at-parm's-compute"),
+    Difference("lenient - the paper's PARM, 20 paths", "parm-lenient", "parm"),
+    Difference("lenient - the paper's PARM, 8 paths", "parm8-lenient", "parm8"),
+    Difference("lenient PARM, 8 paths - ORM, equal compute", "parm8-lenient", "orm-at-parm8-lenient's-compute"),
     Difference("fine-tuned ORM - zero-shot ORM", "orm", "orm-zero-shot"),
     Difference("PARM - PRM", "parm", "prm"),
     Difference("DPO - plain generator", "dpo", "plain"),

@@ -50,8 +50,13 @@ class Measured:
     """What a row came to."""
 
     outcomes: list[Outcome]
-    cost: Mapping[str, Any]
+    cost: Mapping[str, Any]  # means of a prompt
     summary: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in a row of the table."""
+        outcomes = [{"share": one.share, "paths": one.paths, **one.right} for one in self.outcomes]
+        return {"outcomes": outcomes, "cost": self.cost, **self.summary}
 
 
 def bits(right: Iterable[bool]) -> str:
@@ -143,7 +148,7 @@ def measure(row: Row, bench: Workbench, done: Done) -> Measured:
     if row.method == "baseline":
         return _plain(row, pool, bench.entries)
     if row.as_costly_as:
-        return _at_compute(row, pool, bench.entries, _operations(row.as_costly_as, done))
+        return at_compute(pool, bench.entries, row.method, _operations(row.as_costly_as, done))
     return _searched(row, pool, bench.entries, lambda entry: repainted.get(entry.index, row.paths))
 
 
@@ -181,12 +186,15 @@ def _plain(row: Row, pool: Pool, entries: Sequence[Entry]) -> Measured:
 
 
 def _searched(row: Row, pool: Pool, entries: Sequence[Entry], paths: Callable[[Entry], int]) -> Measured:
-    records = [replay(pool, entry, row.method, paths(entry)) for entry in entries]
+    rules = {"judge_from": row.judge_from, "stopping": row.stopping}
+    records = [replay(pool, entry, row.method, paths(entry), **rules) for entry in entries]
     return Measured([Outcome.of(records)], cost(records), {"pruning": summarise(records)["pruning"]})
 
 
-def _at_compute(row: Row, pool: Pool, entries: Sequence[Entry], operations: float) -> Measured:
-    """Best of N at a given mean of counted operations.
+def at_compute(
+    pool: Pool, entries: Sequence[Entry], method: str, operations: float, most: int | None = None
+) -> Measured:
+    """Best of N at a given mean of counted operations, N at most ``most`` or 32.
 
     That falls between two numbers of paths. Choosing for each prompt the larger one with the probability at which the
     mean is met exactly, the expected accuracy is the mean of both by these shares, which is what the row reports.
@@ -195,10 +203,10 @@ def _at_compute(row: Row, pool: Pool, entries: Sequence[Entry], operations: floa
 
     def spent(paths: int) -> float:
         if paths not in runs:
-            runs[paths] = [replay(pool, entry, row.method, paths) for entry in entries]
+            runs[paths] = [replay(pool, entry, method, paths) for entry in entries]
         return sum(cost(runs[paths])["operations"].values())
 
-    low, high = PATHS
+    low, high = PATHS[0], most or PATHS[1]
     if not spent(low) <= operations <= spent(high):
         raise NotMeasured(
             f"{operations / 1e9:.1f} GFLOP are not between those of {low} path and of {high} "

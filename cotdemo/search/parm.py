@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from ..events import Event, Judged, PathPruned, Progress
 from .rounds import Chosen, Round, Run
-from .verdicts import NEVER_CLEAR, doubt, is_clear
+from .verdicts import NEVER_CLEAR, doubt, is_clear, is_hopeless, is_promising
 
 
 def parm(run: Run) -> Generator[Event, None, Chosen]:
@@ -18,8 +18,10 @@ def parm(run: Run) -> Generator[Event, None, Chosen]:
     the end. "no" stops it (by the original rules it is painted on, but cannot win). After an answer that is neither, it
     is asked for its potential again at the next step (by the original rules not). Paths that never became clear are no
     survivors. Without survivors the path with the lowest P(no) to potential is restored, finished and chosen.
+
+    Lenient rules (``cotdemo.search.verdicts``) stop fewer paths, and every path that is not stopped is a survivor.
     """
-    original = run.settings.original
+    settings, original = run.settings, run.settings.original
     round = Round(run)
     yield from round.start()
     painting = round.painting
@@ -39,15 +41,14 @@ def parm(run: Run) -> Generator[Event, None, Chosen]:
         clear.update(path for path, answer in answers.items() if is_clear(answer, original))
         answers = yield from round.ask(look, "potential", asked, [path for path in asked if path in clear])
         doubts.update((path, doubt(answer, original)) for path, answer in answers.items())
-        promising.update(path for path, answer in answers.items() if answer.answer == "yes")
+        promising.update(path for path, answer in answers.items() if is_promising(answer, settings))
         settled |= set(answers) if original else promising
-        if not original:
-            yield from _prune(round, [answer for answer in answers.values() if answer.answer == "no"])
-    if promising:
-        survivors = sorted(promising)
+        yield from _prune(round, [answer for answer in answers.values() if is_hopeless(answer, settings)])
+    survivors = painting.live if settings.stopping == "lenient" else sorted(promising)
+    if survivors:
         path, outcome = yield from round.best(survivors)
         return (yield from round.finish(path, survivors, outcome))
-    path = min(range(run.settings.paths), key=lambda path: doubts.get(path, NEVER_CLEAR))
+    path = min(range(settings.paths), key=lambda path: doubts.get(path, NEVER_CLEAR))
     yield from _resume(round, path)
     outcome = None if original else (yield from round.best([path]))[1]
     return (yield from round.finish(path, (), outcome, fallback=True))

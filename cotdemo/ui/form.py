@@ -12,8 +12,9 @@ from ..settings import Settings
 
 Update = dict[str, Any]
 
-NUMBERS = ("paths", "steps", "guidance", "temperature", "seed")
-OTHERS = (*NUMBERS, "repaint")  # than prompt, method and model
+NUMBERS = ("paths", "steps", "guidance", "temperature", "seed", "judge_from")
+WORDS = ("stopping", "repaint")
+OTHERS = (*NUMBERS, *WORDS)  # than prompt, method and model
 FIELDS = ("prompt", "choice", *OTHERS, "fresh")
 
 
@@ -48,7 +49,7 @@ def left_out(settings: Settings) -> list[str]:
 
 def from_address(query: Mapping[str, str], backend: str) -> Update:
     """The form with what an address asks for; what it does not name stays. Raises UserError."""
-    given = {name: query[name] for name in ("prompt", "method", "model", "repaint") if name in query}
+    given = {name: query[name] for name in ("prompt", "method", "model", *WORDS) if name in query}
     numbers = {name: _parsed(name, query[name]) for name in NUMBERS if name in query}
     if not given and not numbers:
         return {}
@@ -56,8 +57,7 @@ def from_address(query: Mapping[str, str], backend: str) -> Update:
     update: Update = {name: getattr(settings, name) for name in numbers}
     if "prompt" in given:
         update["prompt"] = settings.prompt
-    if "repaint" in given:
-        update["repaint"] = settings.repaint
+    update |= {name: getattr(settings, name) for name in WORDS if name in given}
     if "seed" in numbers:
         update["fresh"] = False
     if given.keys() & {"method", "model"}:

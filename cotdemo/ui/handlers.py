@@ -55,13 +55,14 @@ class Handlers:
 
     def paint(
         self, prompt: str, choice: object, paths: object, steps: object, guidance: object, temperature: object,
-        seed: object, fresh: bool, repaint: object = None,
+        seed: object, fresh: bool, judge_from: object = 1, stopping: object = "paper", repaint: object = None,
     ) -> Iterator[Update]:  # fmt: skip
         """Search, streaming; ``fresh`` draws a new seed, which is shown."""
         try:
             settings = Settings.checked(
                 prompt, *chosen(choice, self.backend), paths=paths, steps=steps, guidance=guidance,
-                temperature=temperature, seed=None if fresh else seed, repaint=repaint,
+                temperature=temperature, seed=None if fresh else seed, judge_from=judge_from, stopping=stopping,
+                repaint=repaint,
             )  # fmt: skip
             yield buttons(busy=True)
             with self.line.place() as place:
@@ -173,7 +174,7 @@ class Handlers:
     def api_generate(
         self, prompt: str, method: str = "parm", model: str = "base", paths: int | None = None,
         steps: int | None = None, guidance: float | None = None, temperature: float | None = None,
-        seed: int | None = None, repaint: str | None = None,
+        seed: int | None = None, judge_from: int = 1, stopping: str = "paper", repaint: str | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Paint a prompt on several paths, judge them, and return the best picture with the whole trace.
 
@@ -186,6 +187,9 @@ class Handlers:
             guidance: Classifier-free guidance, 0 to 10; by default the backend's.
             temperature: Noise in choosing which tokens to keep, 0 to 5; by default the backend's.
             seed: 0 to 4294967295; by default one drawn at random, which is returned.
+            judge_from: For "parm" and "parm++": the step whose guesses the judge looks at first, counted from 1.
+            stopping: For the same: "paper" stops a path when the judge says that it cannot come right, "lenient" only
+                when it is quite sure, and lets pictures win that it never called clear.
             repaint: For "parm++": "whole" paints all of a picture again, "region" only a half of it, where it is wrong;
                 by default the backend's, "whole" for the embedded model.
 
@@ -195,7 +199,7 @@ class Handlers:
         """
         return self._result(lambda backend: self.searches.search(
             method, backend, prompt, model=model, paths=paths, steps=steps, guidance=guidance, temperature=temperature,
-            seed=seed, repaint=repaint,
+            seed=seed, judge_from=judge_from, stopping=stopping, repaint=repaint,
         ))  # fmt: skip
 
     def api_reflect(self, trace: dict[str, Any], anyway: bool = False) -> dict[str, Any]:

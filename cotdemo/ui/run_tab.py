@@ -40,7 +40,8 @@ def build(page: Page) -> None:
     limits, examples = BACKENDS[backend_name], examples_of(backend_name)
     start = {
         "prompt": examples[2], "method": "parm", "model": "base", "paths": 8, "steps": limits.steps,
-        "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0, "repaint": limits.repaint,
+        "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0, "judge_from": 1,
+        "stopping": "paper", "repaint": limits.repaint,
     }  # fmt: skip
     run_id = gr.State(None)
     with gr.Row(elem_id="cot-page", equal_height=False):
@@ -70,6 +71,14 @@ def build(page: Page) -> None:
                     *TEMPERATURE, value=limits.temperature, step=0.1, label="Temperature", info="noise in keeping"
                 )
                 seed = gr.Number(0, label="Seed", precision=0, minimum=SEED[0], maximum=SEED[1], elem_id="seed")
+                judge_from = gr.Slider(
+                    *STEPS, value=1, step=1, label="PARM judges from step", info="earlier guesses are hardly ever clear"
+                )
+                stopping = gr.Radio(
+                    [("at a “no”", "paper"), ("leniently", "lenient")], value="paper", label="PARM stops paths",
+                    info="at a “no”: as in the paper; leniently: below P(yes) .1, and unclear ones may win",
+                    elem_id="stopping",
+                )  # fmt: skip
                 repaint = gr.Radio(
                     [("the whole picture", "whole"), ("a region of it", "region")], value="whole",
                     label="PARM++ repaints", info="whole: from the critique; region: the rest stays as it is",
@@ -100,18 +109,19 @@ def build(page: Page) -> None:
 
     names = {
         "run_id": run_id, "prompt": prompt, "choice": choice, "paths": paths, "steps": steps, "guidance": guidance,
-        "temperature": temperature, "seed": seed, "repaint": repaint, "fresh": fresh, "viewer": viewer,
-        "picture": picture, "run": run, "stop": stop, "reflect": reflect, "anyway": anyway, "estimate": estimate,
-        "gallery": gallery,
+        "temperature": temperature, "seed": seed, "judge_from": judge_from, "stopping": stopping, "repaint": repaint,
+        "fresh": fresh, "viewer": viewer, "picture": picture, "run": run, "stop": stop, "reflect": reflect,
+        "anyway": anyway, "estimate": estimate, "gallery": gallery,
     }  # fmt: skip
-    settings = [prompt, choice, paths, steps, guidance, temperature, seed, repaint]
+    kinds = [judge_from, stopping, repaint]
+    settings = [prompt, choice, paths, steps, guidance, temperature, seed, *kinds]
 
     def to(*wanted: str) -> list[Any]:
         return [names[name] for name in wanted]
 
     controls = ("viewer", "run", "stop", "reflect", "anyway")
     painting = gr.on(
-        [run.click, prompt.submit], named(handlers.paint, names), [*settings[:-1], fresh, repaint],
+        [run.click, prompt.submit], named(handlers.paint, names), [*settings[: -len(kinds)], fresh, *kinds],
         to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
     )  # fmt: skip
     reflections = [

@@ -6,6 +6,8 @@
 export function snippetsOf(form, place) {
   const settings = { ...form, prompt: plain(form.prompt ?? "") };
   if (settings.method !== "parm++" || settings.repaint === (settings.backend === "mini" ? "whole" : "region")) delete settings.repaint;
+  if (settings.judge_from === 1) delete settings.judge_from;
+  if (settings.stopping === "paper") delete settings.stopping;
   const all = [
     ["Link", link(settings, place)],
     ["Python", pythonSearch(settings)],
@@ -15,7 +17,7 @@ export function snippetsOf(form, place) {
   return place.mcp ? [...all, ["MCP", agent(place)]] : all;
 }
 
-const NAMES = ["method", "model", "paths", "steps", "guidance", "temperature", "seed", "repaint"];
+const NAMES = ["method", "model", "paths", "steps", "guidance", "temperature", "seed", "judge_from", "stopping", "repaint"];
 
 // What is set, in order; an emptied field is left out, and so takes its default.
 function given(settings, names) {
@@ -51,7 +53,7 @@ rows = trace.to_rows()
 
 // The prompt stands last, after --, so that one that begins with a dash is no option.
 function commandLine(settings) {
-  const options = given(settings, ["backend", ...NAMES]).map(([name, value]) => `--${name} ${shell(value)}`);
+  const options = given(settings, ["backend", ...NAMES]).map(([name, value]) => `--${name.replace("_", "-")} ${shell(value)}`);
   return `python -m cotdemo generate ${options.join(" ")} --out out/run -- ${shell(settings.prompt)}\n`;
 }
 

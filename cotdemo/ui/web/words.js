@@ -24,10 +24,11 @@ export function plural(count, noun) {
 }
 
 export function settingsWords(started) {
-  const { method, model, paths, steps, guidance, temperature, seed, repaint } = started;
+  const { method, model, paths, steps, guidance, temperature, seed, repaint, judge_from: first, stopping } = started;
   return [
     METHODS[method] ?? method, `model ${model}`, plural(paths, "path"), plural(steps, "step"),
-    `guidance ${guidance}`, `temperature ${temperature}`, `seed ${seed}`, ...(repaint === "region" ? ["repaints a region"] : []),
+    `guidance ${guidance}`, `temperature ${temperature}`, `seed ${seed}`,
+    ...(first > 1 ? [`judged from step ${first}`] : []), ...(stopping === "lenient" ? ["stops leniently"] : []), ...(repaint === "region" ? ["repaints a region"] : []),
   ];
 }
 
