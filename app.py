@@ -24,13 +24,15 @@ def main() -> None:
     if default not in BACKENDS:
         parser.error(f"COTDEMO_BACKEND is {default!r}; there are {', '.join(BACKENDS)}")
 
+    from cotdemo.ui.beside import embedded_beside
     from cotdemo.ui.page import build_demo, launch_options
     from cotdemo.ui.zero import is_zero_gpu
 
     lent = is_zero_gpu() and options.backend != "mini"
     more = _with_lent_gpu(options) if lent else {"device": options.device, "weights": options.assets}
     demo = build_demo(options.backend, **more)
-    demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch_options())
+    beside = {} if options.backend == "mini" else {"app_kwargs": {"lifespan": embedded_beside}}
+    demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **beside, **launch_options())
 
 
 def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from .errors import UserError
+from .errors import INSTEAD, UserError
 from .generator.magvit import MagvitV2
 from .generator.pipeline import ShowoPipeline
 from .generator.showo import Showo
@@ -299,7 +299,7 @@ class ReleasedBackend(Backend):
             if free < NEEDED:
                 raise UserError(
                     f"{self.name} needs {NEEDED / 1e9:.0f} GB of GPU memory, and {free / 1e9:.1f} GB are free. End "
-                    "what else uses the GPU, take a larger one, or use the embedded model: --backend mini"
+                    f"what else uses the GPU, take a larger one, or {INSTEAD}."
                 )
         super().warm_up()
 

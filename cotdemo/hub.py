@@ -13,7 +13,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import tqdm
 
-from .errors import UserError
+from .errors import INSTEAD, UserError
 
 Tell = Callable[[str], None]
 
@@ -86,9 +86,7 @@ def in_words(what: str) -> Iterator[None]:
     try:
         yield
     except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
-        raise UserError(
-            f"{what} could not be downloaded: {_cause(error)}. Or use the embedded model: --backend mini"
-        ) from error
+        raise UserError(f"{what} could not be downloaded: {_cause(error)}. Or {INSTEAD}.") from error
 
 
 def _cause(error: Exception) -> str:

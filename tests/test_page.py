@@ -7,11 +7,13 @@ import os
 import shutil
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from page_double import Double
 from results_double import WHY_NOT, invent
+
+from cotdemo.errors import UserError
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
@@ -237,6 +239,32 @@ def test_what_is_not_offered_is_disabled_and_says_why(serve, tmp_path):
     assert page.locator('#choice option[value="self-correct"]').is_disabled()
     assert page.locator('#choice option[value="base"]').is_enabled()
     assert "No self-correcting Show-o has been released" in page.locator("#choice").inner_text()
+
+
+def test_where_a_released_model_cannot_be_had_the_embedded_one_paints_beside_it(browser):
+    from cotdemo.ui.beside import embedded_beside
+    from cotdemo.ui.page import build_demo, launch_options
+
+    def load():
+        raise UserError("showlab/show-o could not be downloaded.")
+
+    demo = build_demo("show-o", load)
+    _, url, _ = demo.launch(
+        prevent_thread_lock=True, quiet=True, app_kwargs={"lifespan": embedded_beside}, **launch_options()
+    )
+    errors: list[str] = []
+    with closing(browser.new_context(viewport=DESKTOP)) as context:
+        page = watched(context, errors)
+        page.goto(url)
+        run(page, "failed")
+        assert "could not be downloaded" in status(page)
+        page.get_by_role("link", name="embedded model").click()
+        page.wait_for_url("**/mini/")
+        run(page)
+        assert page.locator(".cot-prompt").inner_text() == "a photo of three hearts"
+        assert page.get_by_role("link", name="embedded model").count() == 0
+    demo.close()
+    assert errors == []
 
 
 def test_an_unknown_word_is_told_in_words_and_the_next_run_works(visit, site):

@@ -57,9 +57,10 @@ HEADING = """
   <h1>Watch an image generator think</h1>
   <p>Show-o paints a picture as a grid of tokens, a few more at every step. PARM judges each path on the way, stops the
   hopeless ones and crowns the best; then the judge says what is wrong, and it is painted again.</p>
-  <span class="cot-backend">backend <b>{backend}</b></span>
+  <span class="cot-backend">backend <b>{backend}</b>{beside}</span>
 </header>
 """  # fixed text: templates are code
+BESIDE = ' · <a href="mini/">embedded model</a>'  # cotdemo.ui.beside serves it
 
 
 @cache  # Gradio makes a component anew for every update that does not touch it
@@ -202,9 +203,10 @@ class Heading(gr.HTML):
     """The page's title, and its style sheet."""
 
     def __init__(self, value: str = "", *, backend: str, **options: Any):
+        template = HEADING.format(backend=backend, beside="" if backend == "mini" else BESIDE)
         super().__init__(
-            value=value, html_template=HEADING.format(backend=backend), js_on_load="", head=_style("page.css"),
-            apply_default_css=False, **options,
+            value=value, html_template=template, js_on_load="", head=_style("page.css"), apply_default_css=False,
+            **options,
         )  # fmt: skip
 
 

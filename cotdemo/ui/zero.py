@@ -15,11 +15,9 @@ from .. import search as searches
 from ..events import Event, RunStarted
 from ..settings import Settings
 
-LOADING, PER_STEP, MOST = (
-    15,
-    0.12,
-    180,
-)  # seconds: of a call; of a path's step with a 7B judge looking; of a call at most
+LOADING = 15  # seconds of a call
+PER_STEP = 0.12  # seconds of a path's step with a 7B judge looking
+MOST = 180  # seconds of a call
 
 _backend: Any = None  # that of this app, for the forked process
 
