@@ -24,9 +24,9 @@ def main() -> None:
     if default not in BACKENDS:
         parser.error(f"COTDEMO_BACKEND is {default!r}; there are {', '.join(BACKENDS)}")
 
+    from cotdemo.hub import is_zero_gpu
     from cotdemo.ui.beside import embedded_beside
     from cotdemo.ui.page import build_demo, launch_options
-    from cotdemo.ui.zero import is_zero_gpu
 
     lent = is_zero_gpu() and options.backend != "mini"
     more = _with_lent_gpu(options) if lent else {"device": options.device, "weights": options.assets}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from .errors import INSTEAD, UserError
 from .generator.magvit import MagvitV2
 from .generator.pipeline import ShowoPipeline
 from .generator.showo import Showo
-from .hub import Place, Tell, fetch
+from .hub import Place, Tell, fetch, is_zero_gpu
 from .judge.judge import Judge
 from .judge.loading import load_tokenizer
 from .settings import BACKENDS, CORRECTOR, MODELS
@@ -294,7 +293,7 @@ class ReleasedBackend(Backend):
 
     def warm_up(self) -> None:
         """As in every backend. Raises UserError, before anything is downloaded, where the GPU has too little memory."""
-        if self.device.startswith("cuda") and not os.environ.get("SPACES_ZERO_GPU"):  # there it is lent later
+        if self.device.startswith("cuda") and not is_zero_gpu():  # there it is lent later
             free = torch.cuda.mem_get_info(self.device)[0]
             if free < NEEDED:
                 raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ Tell = Callable[[str], None]
 
 TEXTS = ("*.json", "merges.txt", "vocab.txt", "tokenizer.model")  # configs and tokenizers
 SAFE, PICKLED = "*.safetensors", "*.bin"  # weights: the second kind only where there is none of the first
+
+
+def is_zero_gpu() -> bool:
+    """Whether this is a Space whose GPU is lent for one call at a time (``cotdemo.ui.zero``)."""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,6 @@ class RandomBackend(ReleasedBackend):
     def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> Judge:
         return Judge(model, judge_words(model.config.image_token_index))
 
-    def warm_up(self) -> None:
-        self.painter("base")
-        self.verifier("parm")
-
 
 def judge_words(picture: int) -> PreTrainedTokenizerFast:
     """A tokenizer for the original questions; about as many tokens as Qwen2's makes of them."""

@@ -7,7 +7,6 @@ a backend is not given but found where ``ZeroGpu`` has put it. Whoever closes th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,11 +19,6 @@ PER_STEP = 0.12  # seconds of a path's step with a 7B judge looking
 MOST = 180  # seconds of a call
 
 _backend: Any = None  # that of this app, for the forked process
-
-
-def is_zero_gpu() -> bool:
-    """Whether this is a Space with a lent GPU."""
-    return bool(os.environ.get("SPACES_ZERO_GPU"))
 
 
 def seconds_for(paths: int, steps: int, rounds: int) -> int:
