@@ -93,6 +93,8 @@ ROWS = (
     Row("parm++8-empty", "PARM++, 8 paths, empty critiques", "parm++", "self-correct", 8,
         critique="empty", beside="parm++8"),
     Row("parm++8-region", "PARM++ by region, 8 paths", "parm++", "base", 8, repaint="region"),
+    Row("as-many-as-parm++8-region", "PARM, with as many paths as PARM++ by region painted", "parm", "base", 8,
+        beside="parm++8-region"),
     Row("dpo-iter-parm+parm++", "guided iterative DPO + PARM++", "parm++", "dpo-iter-parm"),
     Row("dpo-iter-parm+parm++region", "guided iterative DPO + PARM++ by region", "parm++", "dpo-iter-parm",
         repaint="region"),
@@ -129,6 +131,9 @@ DIFFERENCES = (
         Difference(f"reflection, {_paths(n)} - as many paths without", f"parm++{n}", f"as-many-as-parm++{n}")
         for n in SMALL
     ),
+    Difference("PARM++ by region, 8 paths - as many paths without", "parm++8-region", "as-many-as-parm++8-region"),
+    Difference("guided iterative DPO: PARM++ - PARM", "dpo-iter-parm+parm++", "dpo-iter-parm+parm"),
+    Difference("guided iterative DPO: PARM++ by region - PARM", "dpo-iter-parm+parm++region", "dpo-iter-parm+parm"),
 )
 
 
