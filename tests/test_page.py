@@ -506,6 +506,16 @@ def test_hostile_settings_in_the_address_are_refused_and_nothing_runs(visit):
         assert "paths must be a number" in status(page)
 
 
+def test_rules_of_stopping_are_chosen_in_the_form_and_told_of_the_run(visit):
+    with visit(small("parm", 3, 6, 5)) as page:
+        open_settings(page)
+        page.get_by_label("leniently").check()
+        share(page, "Link")
+        page.wait_for_selector(".cot-code:has-text('&stopping=lenient')")
+        run(page)
+        assert "stops leniently" in page.locator(".cot-settings").inner_text()
+
+
 def test_settings_in_the_address_fill_the_form_and_do_not_run(visit):
     with visit(small("orm", 5, 9, 77, HOSTILE)) as page:
         open_settings(page)

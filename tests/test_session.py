@@ -366,6 +366,14 @@ def test_settings_in_the_address_fill_the_form(handlers):
     }  # fmt: skip
 
 
+def test_rules_of_stopping_come_with_an_address_and_go_into_the_run(handlers):
+    update = handlers.prefill(Address(judge_from="3", stopping="lenient"))
+    assert update == {"judge_from": 3, "stopping": "lenient"}
+    updates = list(handlers.paint(*FORM, judge_from=3, stopping="lenient"))
+    started = messages(updates)[-1]["events"][0]
+    assert (started["judge_from"], started["stopping"]) == (3, "lenient")
+
+
 @pytest.mark.parametrize(
     "query", [{"paths": "many"}, {"paths": "1e999"}, {"model": "http://x"}, {"seed": "nan"}, {"prompt": "\0"}]
 )
