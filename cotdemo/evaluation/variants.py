@@ -62,7 +62,7 @@ RULES_TRIED = (
     Rule("from 9, freed places to fresh paths", judge_from=9, refill="fresh"),
     Rule("from 9, freed places to branches", judge_from=9, refill="branch"),
     Rule("from 9, below .1, unclear, fresh paths", judge_from=9, least=0.1, unclear=True, refill="fresh"),
-    Rule("from 9, a judge that knows, fresh paths", judge_from=9, knows=True, refill="fresh"),
+    Rule("from 9, told the truth, fresh paths", judge_from=9, knows=True, refill="fresh"),
 )
 
 
