@@ -1,7 +1,7 @@
 """``python -m cotdemo eval --variants``: other rules of stopping paths than PARM's, beyond the paper.
 
 They are tried by replay on a pool, except where paths branch: those are painted. What came of it is told in
-docs/measured.md; the one that helps is a setting of the product, ``judge_from``.
+docs/measured.md; what helps is a setting of the product, ``stopping="lenient"`` with ``judge_from``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ from .report import RULES
 from .rungs import at_compute
 from .statistics import OVERALL, means_of_kinds
 
-BRANCH = (
-    9  # the step after which a branch leaves its parent: earlier all paths are alike, later nothing is left to vary
-)
+BRANCH = 9  # the step after which a branch leaves its parent
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,12 @@ class Rule:
     knows: bool = False  # instead of judging, it is told of every path what comes of it: no judge can do better
     unclear: bool = False  # paths that never became clear may win, too
     refill: Literal["", "fresh", "branch"] = ""  # what is painted with the steps that stopped paths have saved
+
+    def bar(self, best: float) -> float | None:
+        """The log-odds of "yes" below which a path stops; None where the judge's answer decides."""
+        if self.least is not None:
+            return _log_odds(self.least)
+        return None if self.behind is None else best - self.behind
 
 
 RULES_TRIED = (
@@ -127,14 +131,12 @@ class Wave:
     def _judge(self, step: Step, paths: Sequence[int], said: Any, right: Sequence[bool] | None) -> None:
         for path, yes, no in zip(paths, said.p_yes.tolist(), said.p_no.tolist()):
             self.odds[path], self.doubts[path] = _log_odds(yes), no
-        best = max(self.odds[path] for path in step.paths if path in self.odds)
+        bar = self.rule.bar(max(self.odds[path] for path in step.paths if path in self.odds))
+        if bar is not None:
+            right = [self.odds[path] >= bar for path in paths]
+        answers = zip(said.yes.tolist(), said.no.tolist()) if right is None else ((one, not one) for one in right)
         hopeless = []
-        answers = zip(right, [not one for one in right]) if right else zip(said.yes.tolist(), said.no.tolist())
         for path, (yes, no) in zip(paths, answers):
-            if self.rule.least is not None:
-                yes, no = self.odds[path] >= _log_odds(self.rule.least), self.odds[path] < _log_odds(self.rule.least)
-            elif self.rule.behind is not None:
-                yes, no = self.odds[path] >= best - self.rule.behind, self.odds[path] < best - self.rule.behind
             if yes:
                 self.settled.add(path)
             elif no:
@@ -170,7 +172,7 @@ def choose(rule: Rule, backend: Backend, settings: Settings) -> Choice:
         path = min(range(settings.paths), key=lambda path: first.doubts.get(path, 1.0))
         first.finish(path)
         finals = [first.codes[path]]
-    pictures = list(waves[0].painting.decode(_stacked(finals)))
+    pictures = list(waves[0].painting.decode(np.stack([np.asarray(codes) for codes in finals])))
     p_yes = backend.verifier("parm").look(pictures).ask("outcome", settings.prompt).p_yes.tolist()
     painted = sum(len(wave.codes) for wave in waves)
     return Choice(pictures[int(np.argmax(p_yes))], painted, sum(len(wave.stopped) for wave in waves))
@@ -203,14 +205,6 @@ def _refilled(rule: Rule, backend: Backend, settings: Settings, first: Wave) -> 
     return [_wave(rule, backend, settings, paths, after=after)]
 
 
-def _stacked(finals: Sequence[Any]) -> Any:
-    if isinstance(finals[0], np.ndarray):
-        return np.stack(finals)
-    import torch
-
-    return torch.stack(finals)
-
-
 # -- the command
 
 
@@ -221,24 +215,28 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     entries = select([entry.metadata for entry in pool.entries], options.limit)
     most = min(PATHS[1], paths + paths // 2)  # for fresh paths, and for an ORM that is given PARM's compute
     fill(Maker(pool, most, ["parm", "orm"]), entries, say)
-    print(f"{'overall, GenEval and strict':<38}  right         less PARM               less ORM at its compute", end="")
-    print("  GFLOP  painted  stopped")
+    columns = [
+        f"{'overall, GenEval and strict':<38}",
+        "right",
+        f"{'less PARM':<23}",
+        f"{'less ORM at its compute':<23}",
+    ]
+    print("  ".join([*columns, "GFLOP", "stopped"]))
+    kinds, prompts = [entry.kind for entry in entries], [entry.prompt for entry in entries]
     before: Mapping[str, Sequence[float]] = {}
     for rule in RULES_TRIED:
         say(rule.words)
         right, operations, choices = _tried(rule, pool, entries, paths)
         before = before or right
-        orm = at_compute(pool, entries, "orm", operations, most)
-        for name in RULES:
-            estimates = (right[name], _less(right[name], before[name]), _less(right[name], values(orm.as_dict(), name)))
+        orm = at_compute(pool, entries, "orm", operations, most).as_dict()
+        ends = [f"{operations / 1e9:5.0f}  {mean(one.stopped for one in choices):7.1f}", ""]
+        for name, words, end in zip(RULES, (rule.words, ""), ends):
             value, parm, other = (
-                means_of_kinds(one, [e.kind for e in entries], [e.prompt for e in entries])[OVERALL]
-                for one in estimates
+                means_of_kinds(one, kinds, prompts)[OVERALL]
+                for one in (right[name], _less(right[name], before[name]), _less(right[name], values(orm, name)))
             )
-            print(f"{rule.words if name == 'geneval' else '':<38}  {value.value:.3f}", end="")
-            print("".join(f"  {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for one in (parm, other)), end="")
-            painted, stopped = (mean(getattr(one, of) for one in choices) for of in ("painted", "stopped"))
-            print(f"  {operations / 1e9:5.0f}  {painted:7.1f}  {stopped:7.1f}" if name == "geneval" else "", flush=True)
+            differences = (f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for one in (parm, other))
+            print("  ".join([f"{words:<38}", f"{value.value:.3f}", *differences, end]).rstrip(), flush=True)
 
 
 def _less(a: Sequence[float], b: Sequence[float]) -> list[float]:
