@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 import torch
 
 from cotdemo import cli
-from cotdemo.evaluation.full_size import Shapes, count, in_words
+from cotdemo.evaluation.full_size import JUDGE, Shapes, count, in_words
 from cotdemo.evaluation.instruments import Script
+from cotdemo.generator.magvit import MagvitV2
+from cotdemo.generator.showo import KNOWN_PHI
+from cotdemo.judge.keys import SIGLIP_SO400M
 from cotdemo.settings import Settings
 
 PROMPT = "a photo of two red stars"
@@ -45,6 +49,22 @@ def test_the_plain_procedure_does_more_in_every_part(counted):
     for part in ("generator", "decoder", "judge"):
         assert counted["plain"]["operations"][part] > counted["fast"]["operations"][part]
     assert "TFLOP a run" in in_words(counted) and "times fewer by count" in in_words(counted)
+
+
+def test_the_timed_benchmark_runs_on_the_released_shapes_made_narrow(tmp_path, monkeypatch):
+    """All that it does on a GPU, on a processor: weights at random, both procedures, floor, and what was measured."""
+    narrow = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    phi = KNOWN_PHI["microsoft/phi-1_5"] | narrow
+    monkeypatch.setitem(KNOWN_PHI, "microsoft/phi-1_5", phi)
+    monkeypatch.setattr("cotdemo.judge.keys.SIGLIP_SO400M", SIGLIP_SO400M | narrow)
+    monkeypatch.setattr("cotdemo.evaluation.full_size.JUDGE", JUDGE | narrow)
+    narrow_vq = partial(MagvitV2, 8, norm_groups=4, encoder_blocks=(1,) * 5, decoder_blocks=(1,) * 5)
+    monkeypatch.setattr("cotdemo.evaluation.full_size.MagvitV2", narrow_vq)
+    asked = ["bench", "--backend", "show-o", "--random", "--device", "cpu", "--prompts", "1", "--paths", "2"]
+    asked += ["--steps", "3", "--clear-at", "2", "--stop-one-in", "2", "--json", str(tmp_path / "bench.json")]
+    assert cli.main(asked) == 0
+    result = json.loads((tmp_path / "bench.json").read_text())
+    assert result["fast"]["seconds"] > 0 and result["plain"]["operations"]["judge"] > 0
 
 
 def test_counting_is_for_the_released_models(tmp_path, capsys):
