@@ -2,8 +2,7 @@
 
 A judge in the released layout, as many layers as make a checkpoint of that size, in shards of bfloat16; and the whole
 1.3B Show-o in one file of single precision, loaded as bfloat16 as on a GPU. Weights are constants: loading does not
-read them. Each is loaded by a process of its own, which watches its anonymous memory: what is mapped from a file, as
-tensors are that keep their type, takes none, and can be let go.
+read them. Each is loaded by a process of its own, which watches its anonymous memory (peak_memory.py).
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import torch
+from peak_memory import run_apart
 from safetensors.torch import save_file
 
 from cotdemo.generator.showo import Showo
@@ -25,30 +23,22 @@ SHARD = 5e9
 DATA = Path(__file__).parent / "data"
 
 LOAD = """
-import sys, threading, time, torch
+import sys, time, torch
 from pathlib import Path
 from cotdemo.generator.showo import Showo
 from cotdemo.judge.loading import load_model
+from peak_memory import peak_of
 
-def anonymous():
-    return int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1]) * 1024
-
-before, most, ended = anonymous(), [0], threading.Event()
-def watch():
-    while not ended.wait(0.005):
-        most[0] = max(most[0], anonymous())
-thread = threading.Thread(target=watch)
-thread.start()
-began = time.perf_counter()
 kind, folder = sys.argv[1], Path(sys.argv[2])
-if kind == "judge":
-    model = load_model(folder, torch.bfloat16)
-else:
-    model = Showo.from_pretrained(folder, torch_dtype=torch.bfloat16)
+load = {
+    "judge": lambda: load_model(folder, torch.bfloat16),
+    "showo": lambda: Showo.from_pretrained(folder, torch_dtype=torch.bfloat16),
+}[kind]
+began = time.perf_counter()
+model, peak = peak_of(load)
 seconds = time.perf_counter() - began
-ended.set(); thread.join()
 size = sum(value.nbytes for value in {v.data_ptr(): v for v in model.state_dict().values()}.values())
-print(size, max(most[0], anonymous()) - before, seconds)
+print(size, peak, seconds)
 """
 
 
@@ -91,11 +81,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
             write(Path(name))
             on_disk = sum(file.stat().st_size for file in Path(name).iterdir())
-            ran = subprocess.run([sys.executable, "-c", LOAD, kind, name], capture_output=True, text=True, check=True)
-        size, peak, seconds = map(float, ran.stdout.split())
+            size, peak, seconds = map(float, run_apart(LOAD, kind, name).split())
         print(
             f"{kind}: {on_disk / 1e9:.1f} GB on the disk, {size / 1e9:.1f} GB of weights; peak {peak / 1e9:.1f} GB, "
-            f"{100 * (peak / size - 1):.0f}% above them; {seconds:.0f} s"
+            f"{100 * max(peak / size - 1, 0):.0f}% above them; {seconds:.0f} s"
         )
 
 

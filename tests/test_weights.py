@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
 import sys
 
 import pytest
 import torch
+from peak_memory import run_apart
 from safetensors.torch import save_file
 
 from cotdemo.errors import UserError
@@ -55,22 +55,13 @@ def test_a_pickle_that_is_more_than_tensors_is_refused_and_not_run(tmp_path, con
 
 
 _LOADING = """
-import sys, threading, time, torch
+import sys, torch
+from pathlib import Path
 from cotdemo.weights import read_weights
+from peak_memory import peak_of
 
-def anonymous():
-    return int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1]) * 1024
-
-before, most, ended = anonymous(), [0], threading.Event()
-def watch():
-    while not ended.wait(0.002):
-        most[0] = max(most[0], anonymous())
-thread = threading.Thread(target=watch)
-thread.start()
-weights = read_weights(__import__("pathlib").Path(sys.argv[1]), torch.bfloat16)
-ended.set(); thread.join()
-size = sum(value.nbytes for value in weights.values())
-print((max(most[0], anonymous()) - before) / size)
+weights, peak = peak_of(lambda: read_weights(Path(sys.argv[1]), torch.bfloat16))
+print(peak / sum(value.nbytes for value in weights.values()))
 """
 
 
@@ -81,5 +72,4 @@ def test_a_checkpoint_is_never_in_memory_twice(tmp_path, kind):
     tensors = {str(number): torch.full((2_000_000,), 0.5) for number in range(40)}
     place = tmp_path / f"weights{kind}"
     save_file(tensors, place) if kind == ".safetensors" else torch.save(tensors, place)
-    peak = subprocess.run([sys.executable, "-c", _LOADING, str(place)], capture_output=True, text=True, check=True)
-    assert float(peak.stdout) < 1.25
+    assert float(run_apart(_LOADING, str(place))) < 1.25
