@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,20 +127,9 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(options: argparse.Namespace, prompt: str, seed: int | None) -> Settings:
-    names = (
-        "paths",
-        "steps",
-        "guidance",
-        "temperature",
-        "rounds",
-        "verdicts",
-        "original",
-        "judge_from",
-        "stopping",
-        "repaint",
-    )
+    names = [field.name for field in fields(Settings) if field.name not in ("prompt", "seed")]
     chosen = {name: getattr(options, name) for name in names}
-    return Settings.checked(prompt, options.method, options.backend, options.model, seed=seed, **chosen)
+    return Settings.checked(prompt, seed=seed, **chosen)
 
 
 def _load(options: argparse.Namespace) -> Backend:

@@ -46,9 +46,9 @@ def test_a_third_size_is_on_the_line_through_two(monkeypatch):
     monkeypatch.setattr("cotdemo.evaluation.metered.counted", lambda do: (do(), 3 * (100 + 10 * size)))
     prices = Prices()
     for size in (4, 8):
-        prices.spend([Work("judge", ("step",), 3, size)], lambda: None)
+        prices.spend("judge", [Work(("step",), 3, size)], lambda: None)
     monkeypatch.setattr("cotdemo.evaluation.metered.counted", lambda do: pytest.fail("counted again"))
-    prices.spend([Work("judge", ("step",), 3, 6)], lambda: None)
+    prices.spend("judge", [Work(("step",), 3, 6)], lambda: None)
     assert prices.operations["judge"] == 3 * (140 + 180 + 160)
-    prices.spend([Work("judge", ("step",), 1, 4), Work("judge", ("step",), 2, 8)], lambda: None)
+    prices.spend("judge", [Work(("step",), 1, 4), Work(("step",), 2, 8)], lambda: None)
     assert prices.operations["judge"] == 3 * (140 + 180 + 160) + 140 + 2 * 180

@@ -13,7 +13,6 @@ from cotdemo.evaluation.pool import Pool
 from cotdemo.evaluation.pooling import Maker, fill
 from cotdemo.evaluation.replay import Replay, replay
 from cotdemo.evaluation.variants import BRANCH, RULES_TRIED, Rule, choose
-from cotdemo.settings import Settings
 from cotdemo.world.geneval import Verdict
 
 ENTRIES = select(of_split("dev"), limit=1)
@@ -29,8 +28,7 @@ def pool(tmp_path_factory):
 
 
 def settings(pool, entry):
-    values = pool.settings.as_dict() | {"prompt": entry.prompt, "method": "parm", "paths": PATHS}
-    return Settings.from_dict(values | {"seed": pool.seed(entry)})
+    return pool.settings_of(entry, method="parm", paths=PATHS)
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,8 @@ Kind = tuple[Hashable, ...]
 
 
 class Work(NamedTuple):
-    """``times`` equal pieces of one kind, done by a part of the backend; the cost of each is a line in ``size``."""
+    """``times`` equal pieces of one kind; the cost of each is a line in ``size``."""
 
-    part: str  # one of PARTS
     kind: Kind
     times: int = 1
     size: int = 0
@@ -39,9 +38,8 @@ class Prices:
         self.operations = dict.fromkeys(PARTS, 0)
         self._known: dict[Kind, dict[int, int]] = {}  # kind -> size -> operations of one piece
 
-    def spend(self, works: Sequence[Work], do: Callable[[], T]) -> T:
-        """The result of ``do``, which does these works, all of one part; what it costs is added."""
-        part = works[0].part
+    def spend(self, part: str, works: Sequence[Work], do: Callable[[], T]) -> T:
+        """The result of ``do``, in which a part of the backend does these works; what it costs is added."""
         costs = [self._cost(work) for work in works]
         if None not in costs:
             self.operations[part] += sum(costs)
@@ -91,7 +89,7 @@ class Metered:
         return MeteredJudge(self._backend.verifier(name), self._prices, name)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        return self._prices.spend([Work("decoder", ("decode",), len(codes))], lambda: self._backend.decode(codes))
+        return self._prices.spend("decoder", [Work(("decode",), len(codes))], lambda: self._backend.decode(codes))
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,8 @@ class MeteredPainter:
         """The prompt is read once, for however many paths."""
         kind = (prompt, settings[:2], context and context.critique)  # with steps and guidance
         painting = self.prices.spend(
-            [Work("generator", ("start", *kind))],
+            "generator",
+            [Work(("start", *kind))],
             lambda: self.painter.start(prompt, paths, *settings, context=context, **after),
         )
         metered = MeteredPainting(painting, self.prices, kind)
@@ -133,17 +132,15 @@ class MeteredPainting:
     def step(self) -> Step:
         live = self.painting.live
         if live[0] in self.left:
-            work = Work("generator", ("step", *self.kind), len(live), self.left[live[0]])
+            work = Work(("step", *self.kind), len(live), self.left[live[0]])
         else:
-            work = Work(
-                "generator", ("first step", *self.kind)
-            )  # nothing is painted yet: computed once, for however many paths
-        step = self.prices.spend([work], self.painting.step)
+            work = Work(("first step", *self.kind))  # nothing is painted yet: computed once, for however many paths
+        step = self.prices.spend("generator", [work], self.painting.step)
         self.remember(step)
         return step
 
     def decode(self, codes: Any) -> Any:
-        return self.prices.spend([Work("decoder", ("decode",), len(codes))], lambda: self.painting.decode(codes))
+        return self.prices.spend("decoder", [Work(("decode",), len(codes))], lambda: self.painting.decode(codes))
 
 
 @dataclass(frozen=True)
@@ -153,8 +150,8 @@ class MeteredJudge:
     name: str
 
     def look(self, pictures: Sequence[np.ndarray]) -> MeteredLook:
-        work = Work("judge", ("look", self.name), len(pictures))
-        look = self.prices.spend([work], lambda: self.judge.look(pictures))
+        work = Work(("look", self.name), len(pictures))
+        look = self.prices.spend("judge", [work], lambda: self.judge.look(pictures))
         return MeteredLook(look, len(pictures), self.prices, self.name)
 
 
@@ -171,11 +168,11 @@ class MeteredLook:
         known = len(self.read.intersection(rows))
         self.read.update(rows)
         works = [
-            Work("judge", (time, self.name, question, prompt), count)
+            Work((time, self.name, question, prompt), count)
             for time, count in (("asked first", len(rows) - known), ("asked further", known))
             if count
         ]
-        return self.prices.spend(works, lambda: self.look.ask(question, prompt, rows))
+        return self.prices.spend("judge", works, lambda: self.look.ask(question, prompt, rows))
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
         """Each piece is counted: no critique is like another."""

@@ -168,6 +168,10 @@ class Pool:
     def seed(self, entry: Entry) -> int:
         return entry.seed(self.settings.seed)
 
+    def settings_of(self, entry: Entry, **rest: object) -> Settings:
+        """The settings of a run on the pool's paths of one prompt: the pool's own but for ``rest``."""
+        return Settings.from_dict(self.settings.as_dict() | {"prompt": entry.prompt, "seed": self.seed(entry)} | rest)
+
     def weights_with(self, verifier: str | None) -> dict[str, str]:
         """Hashes of all weights that a search with this judge depends on."""
         return self.weights | (self.backend.weights_of(verifier=verifier) if verifier else {})

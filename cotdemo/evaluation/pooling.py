@@ -15,7 +15,7 @@ import torch
 
 from ..backends import MINI, MiniBackend, load_backend
 from ..errors import UserError
-from ..settings import MODELS, PATHS, VERIFIERS, Settings, whole
+from ..settings import MODELS, PATHS, VERIFIERS, whole
 from ..training.judge_data import inventory
 from ..world import checker_b, prompts
 from .entries import Entry, select
@@ -63,13 +63,8 @@ class Maker:
                 more = self._judge(entry, verifier, pool.paintings(index).codes[have : self.paths], have)
                 pool.keep(index, joined(answers, more) if answers else more, verifier)
 
-    def _settings(self, entry: Entry) -> Settings:
-        return Settings.from_dict(
-            self.pool.settings.as_dict() | {"prompt": entry.prompt, "seed": self.pool.seed(entry)}
-        )
-
     def _paint(self, entry: Entry, paths: Sequence[int]) -> Paintings:
-        backend, settings = self.pool.backend, self._settings(entry)
+        backend, settings = self.pool.backend, self.pool.settings_of(entry)
         start = starting(backend.painter(settings.model), settings)
         prices = self._priced("paintings", entry, lambda: of_painting(start))
         begun = time.perf_counter()

@@ -16,7 +16,6 @@ from ..errors import UserError
 from ..events import Question
 from ..search import perform
 from ..search.protocols import Context
-from ..settings import Settings
 from .entries import Entry
 from .pool import NO, QUESTIONS, YES, Answers, Paintings, Pool
 from .records import PARTS, Record
@@ -206,8 +205,7 @@ def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -
 
     Stopped paths are known to the pool, so the record says what would have become of them.
     """
-    values = pool.settings.as_dict() | {"prompt": entry.prompt, "method": method, "paths": paths, **rules}
-    settings = Settings.from_dict(values | {"seed": pool.seed(entry)})
+    settings = pool.settings_of(entry, method=method, paths=paths, **rules)
     run = Replay(pool)
     record = Record.of(entry, settings, perform(settings, run, show="none"), run.spent.operations)
     record.seconds = round(sum(run.spent.seconds.values()), 4)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -25,6 +26,7 @@ from .runner import Runner
 
 Status = Callable[[str], None]
 Done = Mapping[str, Mapping[str, Any]]  # rows of the table by name
+Replays = Callable[[int], list[Record]]  # paths -> records of all prompts
 
 
 class NotMeasured(UserError):
@@ -148,7 +150,8 @@ def measure(row: Row, bench: Workbench, done: Done) -> Measured:
     if row.method == "baseline":
         return _plain(row, pool, bench.entries)
     if row.as_costly_as:
-        return at_compute(pool, bench.entries, row.method, _operations(row.as_costly_as, done))
+        runs = replays(pool, bench.entries, row.method)
+        return at_compute(runs, _operations(row.as_costly_as, done), PATHS[1])
     return _searched(row, pool, bench.entries, lambda entry: repainted.get(entry.index, row.paths))
 
 
@@ -191,22 +194,22 @@ def _searched(row: Row, pool: Pool, entries: Sequence[Entry], paths: Callable[[E
     return Measured([Outcome.of(records)], cost(records), {"pruning": summarise(records)["pruning"]})
 
 
-def at_compute(
-    pool: Pool, entries: Sequence[Entry], method: str, operations: float, most: int | None = None
-) -> Measured:
-    """Best of N at a given mean of counted operations, N at most ``most`` or 32.
+def replays(pool: Pool, entries: Sequence[Entry], method: str) -> Replays:
+    """Best of N by N, each replayed once."""
+    return cache(lambda paths: [replay(pool, entry, method, paths) for entry in entries])
+
+
+def at_compute(runs: Replays, operations: float, most: int) -> Measured:
+    """Best of N at a given mean of counted operations, N at most ``most``.
 
     That falls between two numbers of paths. Choosing for each prompt the larger one with the probability at which the
     mean is met exactly, the expected accuracy is the mean of both by these shares, which is what the row reports.
     """
-    runs: dict[int, list[Record]] = {}
 
     def spent(paths: int) -> float:
-        if paths not in runs:
-            runs[paths] = [replay(pool, entry, method, paths) for entry in entries]
-        return sum(cost(runs[paths])["operations"].values())
+        return sum(cost(runs(paths))["operations"].values())
 
-    low, high = PATHS[0], most or PATHS[1]
+    low, high = PATHS[0], most
     if not spent(low) <= operations <= spent(high):
         raise NotMeasured(
             f"{operations / 1e9:.1f} GFLOP are not between those of {low} path and of {high} "
@@ -217,9 +220,9 @@ def at_compute(
         low, high = (middle, high) if spent(middle) <= operations else (low, middle)
     share = (operations - spent(low)) / (spent(high) - spent(low))
     both = [(low, 1 - share), (high, share)]
-    costs = [cost(runs[paths]) for paths, _ in both]
+    costs = [cost(runs(paths)) for paths, _ in both]
     return Measured(
-        [Outcome.of(runs[paths], part) for paths, part in both],
+        [Outcome.of(runs(paths), part) for paths, part in both],
         _mixed(costs, [part for _, part in both]),
     )
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..backends import MiniBackend
 from ..search.protocols import Backend, Painting, Step
+from ..search.verdicts import NEVER_CLEAR
 from ..settings import PATHS, Settings, whole
 from .climb import say
 from .entries import Entry, select
@@ -26,7 +27,7 @@ from .pool import FOLDER, Pool
 from .pooling import Maker, fill
 from .replay import Replay
 from .report import RULES
-from .rungs import at_compute
+from .rungs import at_compute, replays
 from .statistics import OVERALL, means_of_kinds
 
 BRANCH = 9  # the step after which a branch leaves its parent
@@ -169,7 +170,7 @@ def choose(rule: Rule, backend: Backend, settings: Settings) -> Choice:
     finals = [wave.codes[path] for wave in waves for path in wave.survivors]
     if not finals:  # as PARM, the least hopeless of them
         first = waves[0]
-        path = min(range(settings.paths), key=lambda path: first.doubts.get(path, 1.0))
+        path = min(range(settings.paths), key=lambda path: first.doubts.get(path, NEVER_CLEAR))
         first.finish(path)
         finals = [first.codes[path]]
     pictures = list(waves[0].painting.decode(np.stack([np.asarray(codes) for codes in finals])))
@@ -215,21 +216,18 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     entries = select([entry.metadata for entry in pool.entries], options.limit)
     most = min(PATHS[1], paths + paths // 2)  # for fresh paths, and for an ORM that is given PARM's compute
     fill(Maker(pool, most, ["parm", "orm"]), entries, say)
-    columns = [
-        f"{'overall, GenEval and strict':<38}",
-        "right",
-        f"{'less PARM':<23}",
-        f"{'less ORM at its compute':<23}",
-    ]
-    print("  ".join([*columns, "GFLOP", "stopped"]))
+    print(f"{'overall, GenEval and strict':<38}  right  {'less PARM':<23}  less ORM at its compute", end="")
+    print("  GFLOP  painted  stopped")
     kinds, prompts = [entry.kind for entry in entries], [entry.prompt for entry in entries]
     before: Mapping[str, Sequence[float]] = {}
+    orms = replays(pool, entries, "orm")
     for rule in RULES_TRIED:
         say(rule.words)
         right, operations, choices = _tried(rule, pool, entries, paths)
         before = before or right
-        orm = at_compute(pool, entries, "orm", operations, most).as_dict()
-        ends = [f"{operations / 1e9:5.0f}  {mean(one.stopped for one in choices):7.1f}", ""]
+        orm = at_compute(orms, operations, most).as_dict()
+        painted, stopped = (mean(getattr(one, count) for one in choices) for count in ("painted", "stopped"))
+        ends = [f"{operations / 1e9:5.0f}  {painted:7.1f}  {stopped:7.1f}", ""]
         for name, words, end in zip(RULES, (rule.words, ""), ends):
             value, parm, other = (
                 means_of_kinds(one, kinds, prompts)[OVERALL]
@@ -251,11 +249,9 @@ def _tried(
     right: dict[str, list[float]] = {name: [] for name in RULES}
     operations, choices = 0, []
     for entry in entries:
-        values = pool.settings.as_dict() | {"prompt": entry.prompt, "method": "parm", "paths": paths}
-        settings = Settings.from_dict(values | {"seed": pool.seed(entry)})
         run = metered if rule.refill == "branch" else Replay(pool)
         before = metered.operations
-        choices.append(choose(rule, run, settings))
+        choices.append(choose(rule, run, pool.settings_of(entry, method="parm", paths=paths)))
         spent = metered.since(before) if run is metered else run.spent.operations
         operations += sum(spent.values())
         verdict = run.check(entry.prompt, choices[-1].picture)

@@ -60,8 +60,9 @@ def search(
     """Paint ``prompt`` and choose the best picture; yields ``RunStarted``, the run's events, ``RunFinished``.
 
     ``settings`` are those of ``Settings.checked`` (model, paths, steps, guidance, temperature, seed, rounds, verdicts,
-    original, judge_from, stopping, repaint). ``show`` says which pictures ``StepDecoded`` carries: "all", "judged" or "none"; a winner always has its
-    own. ``check=False`` leaves out the backend's checker. ``rewrite`` changes critiques before they are painted from.
+    original, judge_from, stopping, repaint). ``show`` says which pictures ``StepDecoded`` carries: "all", "judged" or
+    "none"; a winner always has its own. ``check=False`` leaves out the backend's checker. ``rewrite`` changes critiques
+    before they are painted from.
 
     Raises UserError at once, before anything is computed, for settings or a prompt that cannot be used.
     """
