@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import threading
+import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,7 +30,7 @@ from .hub import Place, Tell, fetch, is_zero_gpu
 from .judge.judge import Judge
 from .judge.loading import load_tokenizer
 from .settings import BACKENDS, CORRECTOR, MODELS
-from .world import checker_b, prompts
+from .world import checker_b, prompts, typed
 from .world.geneval import Verdict, judge_reading
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ def _generator(model: str) -> str:
     return "showo" if model == "base" else model
 
 
+_MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and pictures, in the released judges' vocabularies
 _COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926
 _TURBO = "SJTU-Deng-Lab/Show-o-Turbo"
 
@@ -146,8 +149,9 @@ class Backend:
     def _load_judge(self, verifier: str) -> Judge:
         raise NotImplementedError
 
-    def check_prompt(self, prompt: str) -> None:
-        """Raise UserError for a prompt this backend cannot paint."""
+    def canonical(self, prompt: str) -> str:
+        """The prompt that is meant, as all parts of this backend read it. Raises UserError for one it cannot paint."""
+        raise NotImplementedError
 
     @cached_property
     def magvit(self) -> MagvitV2:
@@ -244,8 +248,8 @@ class MiniBackend(Backend):
             _JUDGES[verifier], lambda folder: Judge.from_pretrained(folder, device=self.device, dtype=self.dtype)
         )
 
-    def check_prompt(self, prompt: str) -> None:
-        prompts.words(prompt)
+    def canonical(self, prompt: str) -> str:
+        return typed.canonical(prompt)
 
     def check(self, prompt: str, picture: np.ndarray) -> Verdict | None:
         """What checker B says; None for a sentence that is not of the world's six kinds."""
@@ -290,6 +294,15 @@ class ReleasedBackend(Backend):
 
     def _load_judge(self, verifier: str) -> Judge:
         return Judge.from_pretrained(self._fetch(self.source.judges[verifier]), device=self.device, dtype=self.dtype)
+
+    def canonical(self, prompt: str) -> str:
+        """White space and control characters made single blanks; a judge's own marks are no part of a prompt."""
+        tidy = " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in prompt).split())
+        if marks := _MARKS.findall(tidy):
+            raise UserError(f"The prompt must not contain {', '.join(dict.fromkeys(marks))}.")
+        if not tidy:
+            raise UserError("The prompt is empty: write what is to be painted.")
+        return tidy
 
     def warm_up(self) -> None:
         """As in every backend. Raises UserError, before anything is downloaded, where the GPU has too little memory."""

@@ -171,9 +171,10 @@ def _generate(options: argparse.Namespace) -> None:
 
     from .narration import narrate
     from .png import write_png
-    from .search import perform
+    from .search import perform, prepared
     from .trace import Trace
 
+    settings = prepared(settings, backend)
     events = perform(settings, backend)
     trace = Trace.of(narrate(events, _say, _status))
     options.out.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from cotdemo.errors import UserError
 from cotdemo.settings import MODELS
-from cotdemo.world import prompts
+from cotdemo.world import prompts, typed
 from cotdemo.world.checker_a import read
 from cotdemo.world.drawing import draw
 from cotdemo.world.geneval import judge_reading
@@ -210,6 +210,5 @@ class Double:
     def verifier(self, name: str) -> Judge:
         return self._judge
 
-    def check_prompt(self, prompt: str) -> None:
-        if not self.any_words:
-            prompts.words(prompt)
+    def canonical(self, prompt: str) -> str:
+        return prompt if self.any_words else typed.canonical(prompt)

@@ -144,9 +144,10 @@ class Studio:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return decode(codes)
 
-    def check_prompt(self, prompt: str) -> None:
+    def canonical(self, prompt: str) -> str:
         if "zebra" in prompt:
             raise UserError("This backend does not know the word zebra.")
+        return prompt
 
     def draw(self, number: int, seed: int, path: int, step: int) -> np.ndarray:
         if self.codes is not None:

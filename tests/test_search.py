@@ -460,8 +460,8 @@ class Generator(Studio):
     def look(self, pictures):
         return Look(self, [(0, path, 0) for path in range(len(pictures))])
 
-    def check_prompt(self, prompt):
-        pass
+    def canonical(self, prompt):
+        return prompt
 
 
 def test_a_restored_path_of_the_real_generator_ends_as_if_it_had_never_been_stopped():

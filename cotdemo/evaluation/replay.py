@@ -110,8 +110,9 @@ class Replay:
         paintings = self.pool.paintings(index)
         return Verdict(bool(paintings.correct[path]), bool(paintings.strict[path]))
 
-    def check_prompt(self, prompt: str) -> None:
+    def canonical(self, prompt: str) -> str:
         """Whatever was painted could be."""
+        return prompt
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return codes

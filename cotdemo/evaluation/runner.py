@@ -83,7 +83,7 @@ class Runner:
         """Raise UserError, before anything is painted, for a prompt that cannot be."""
         for entry in entries:
             try:
-                self.backend.check_prompt(self.settings(entry).prompt)
+                self.backend.canonical(self.settings(entry).prompt)
             except UserError as error:
                 raise UserError(f"Prompt {entry.index}, {ascii(entry.prompt)[:80]}: {error}") from None
 

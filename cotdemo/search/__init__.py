@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..events import Critiqued, Event, Judged, Progress, RoundStarted, RunFinished, RunStarted, Winner
-from ..settings import CORRECTOR, ROUNDS, Settings, verifier_of
+from ..settings import CORRECTOR, MAX_PROMPT, ROUNDS, Settings, plain_text, verifier_of
 from ..trace import answer
 from .best_of_n import baseline, orm, prm
 from .parm import parm
@@ -37,6 +37,7 @@ __all__ = [
     "Show",
     "Step",
     "perform",
+    "prepared",
     "reflect",
     "search",
 ]
@@ -78,10 +79,8 @@ def perform(
     check: bool = True,
     rewrite: Callable[[str], str] | None = None,
 ) -> Iterator[Event]:
-    """``search`` for settings that have been checked. Raises UserError for another backend or an unknown word."""
-    if settings.backend != backend.name:
-        raise UserError(f"These settings are for {settings.backend}, and {backend.name} is running.")
-    _check(settings, backend)
+    """``search`` for settings that have been checked. Raises UserError as ``prepared`` does."""
+    settings = prepared(settings, backend)
     started = RunStarted(
         **settings.as_dict(),
         grid=tuple(backend.grid),
@@ -91,6 +90,21 @@ def perform(
     )
     run = Run(settings, backend, show, check, rewrite)
     return _finished(run, STRATEGIES[settings.method](run), started=started)
+
+
+def prepared(settings: Settings, backend: Backend) -> Settings:
+    """The settings with the prompt in the backend's canonical form, which everything that follows is given.
+
+    Raises UserError where it is another backend, lacks what such a run needs, or cannot paint the prompt.
+    """
+    if settings.backend != backend.name:
+        raise UserError(f"These settings are for {settings.backend}, and {backend.name} is running.")
+    if settings.corrects and CORRECTOR not in backend.models:
+        raise UserError(
+            f"To repaint whole pictures takes a self-correcting generator, and {backend.name} has none: repaint a "
+            "region, or give one (--assets DIR with its weights in DIR/self-correct)."
+        )
+    return replace(settings, prompt=plain_text("prompt", backend.canonical(settings.prompt), MAX_PROMPT))
 
 
 def reflect(
@@ -125,7 +139,7 @@ def reflect(
         verdicts=started.verdicts,
         repaint=started.repaint if started.method == "parm++" else None,
     )
-    _check(settings, backend)
+    settings = prepared(settings, backend)
     number = 1 + max(event.round for event in events if isinstance(event, RoundStarted))
     if number > ROUNDS[1] and (anyway or not is_right(before)):
         raise UserError(f"This picture has been repainted {ROUNDS[1]} times, which is the most. Start a new run.")
@@ -133,16 +147,6 @@ def reflect(
     run = Run(settings, backend, show, check, rewrite, _meter(spent))
     critique = _critique(events, before.winner)
     return _finished(run, _reflection(run, number, before, critique, anyway), seconds=spent.seconds if spent else 0.0)
-
-
-def _check(settings: Settings, backend: Backend) -> None:
-    """Raise UserError where the backend lacks what a run of these settings needs, or does not know a word."""
-    backend.check_prompt(settings.prompt)
-    if settings.corrects and CORRECTOR not in backend.models:
-        raise UserError(
-            f"To repaint whole pictures takes a self-correcting generator, and {backend.name} has none: repaint a "
-            "region, or give one (--assets DIR with its weights in DIR/self-correct)."
-        )
 
 
 def _reflectable(backend: Backend, events: Sequence[Event]) -> tuple[RunStarted, Chosen]:

@@ -126,5 +126,8 @@ class Backend(Protocol):
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Codes (P, N) -> pictures (P, height, width, 3), uint8, without a painting."""
 
-    def check_prompt(self, prompt: str) -> None:
-        """Raise UserError for a prompt this backend cannot paint (a word it does not know)."""
+    def canonical(self, prompt: str) -> str:
+        """The prompt that is meant by what was typed: what generator, judge and checker are all given.
+
+        Its own canonical form is itself. Raises UserError for one that cannot be painted (a word it does not know).
+        """

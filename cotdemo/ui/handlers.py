@@ -13,6 +13,7 @@ import gradio as gr
 from .. import search as searches
 from ..errors import UserError
 from ..events import Critiqued, Event, Judged, RoundStarted, RunFinished
+from ..search import prepared
 from ..settings import Settings
 from ..trace import Trace, answer, truth
 from .form import Update, buttons, chosen, from_address
@@ -68,10 +69,12 @@ class Handlers:
             with self.line.place() as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
+                settings = prepared(settings, backend)
                 events = self.searches.perform(settings, backend)
                 run = Run()
                 self.runs.add(run)
-                yield {"run_id": run.id, "seed": settings.seed, "picture": None, "gallery": ""}
+                form = {"prompt": settings.prompt, "seed": settings.seed}  # as they are run, so that they can be shared
+                yield {"run_id": run.id, **form, "picture": None, "gallery": ""}
                 yield from self._stream(run, events)
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}

@@ -122,7 +122,7 @@ def build(page: Page) -> None:
     controls = ("viewer", "run", "stop", "reflect", "anyway")
     painting = gr.on(
         [run.click, prompt.submit], named(handlers.paint, names), [*settings[: -len(kinds)], fresh, *kinds],
-        to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
+        to(*controls, "run_id", "prompt", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
     )  # fmt: skip
     reflections = [
         button.click(

@@ -1,0 +1,192 @@
+"""What is typed and what is read: one form of a prompt for generator, judge, checker, trace and link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+import tiny_mini
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from page_double import Double
+from scripted import Studio
+from transformers import AutoTokenizer
+
+import cotdemo.backends
+from cotdemo import cli
+from cotdemo.backends import MINI, ReleasedBackend
+from cotdemo.errors import UserError
+from cotdemo.events import RunFinished, RunStarted
+from cotdemo.png import read_png_settings
+from cotdemo.search import reflect, search
+from cotdemo.settings import MAX_PROMPT, METHODS
+from cotdemo.trace import Trace
+from cotdemo.ui.handlers import Handlers
+from cotdemo.world import splits
+from cotdemo.world.prompts import NUMBERS, PROMPT_WORDS, parse
+from cotdemo.world.scenes import COLOURS, KINDS
+from cotdemo.world.typed import MAX_WORDS, canonical
+
+TYPED = {
+    "Two red stars.": "a photo of two red stars",
+    "A PHOTO OF A STAR": "a photo of a star",
+    "a red star, a blue moon": "a photo of a red star and a blue moon",
+    "A red star, and a blue moon!": "a photo of a red star and a blue moon",
+    "a star & a moon": "a photo of a star and a moon",
+    "  the star,   to the LEFT of the moon ": "a photo of a star left of a moon",
+    "a heart on top of an house": "a photo of a heart above a house",
+    "2 hearts": "a photo of two hearts",
+    "1 star": "a photo of a star",
+    "three-hearts": "a photo of three hearts",
+    "An image of one orange house": "a photo of an orange house",
+    "“two” red stars…": "a photo of two red stars",
+    "ＴＷＯ stars": "a photo of two stars",
+    "stars": "a photo of a star",
+}
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_what_people_type_is_what_the_models_learnt(typed):
+    assert canonical(typed) == TYPED[typed]
+    assert parse(canonical(typed)) is not None
+
+
+@pytest.mark.parametrize("typed", ["", " . ", "a photo of", "a photo of a zebra", "7 stars", "star " * 40, "<image>"])
+def test_what_cannot_be_painted_is_refused_in_words(typed):
+    with pytest.raises(UserError):
+        canonical(typed)
+
+
+def test_the_prompts_of_all_splits_are_canonical_already():
+    for name in ("dev", "test"):
+        for entry in splits.prompts(name):
+            assert canonical(entry["prompt"]) == entry["prompt"]
+
+
+def test_a_released_backend_only_tidies():
+    backend = ReleasedBackend("show-o", "cpu")
+    assert backend.canonical("  A  Dog,\tleft of\x00 2 Benches. ") == "A Dog, left of 2 Benches."
+    for prompt in ("an <image> of a dog", "a <|im_end|>", " \x07 "):
+        with pytest.raises(UserError):
+            backend.canonical(prompt)
+
+
+WORDS = [*PROMPT_WORDS, *NUMBERS.values(), "1", "one", "Grey", "image", "to", "on", "top", "under"]
+SPELT = st.sampled_from(WORDS).map(str).flatmap(lambda word: st.sampled_from([word, word.upper(), word.title()]))
+PHRASES = st.lists(SPELT, min_size=1, max_size=MAX_WORDS + 4)
+MARKS = st.sampled_from([" ", ", ", ". ", "; ", " & ", "  ", " - ", "! ", ": "])
+NUMBER, COLOUR = (st.sampled_from([*words]) for words in (["a", "Two", "3", "four", ""], [*COLOURS, ""]))
+THING = st.tuples(NUMBER, COLOUR, st.sampled_from([*KINDS, *(f"{kind}s" for kind in KINDS if kind != "cross")]))
+
+
+@st.composite
+def prompts(draw) -> str:
+    """Sentences much like those of the world, and heaps of its words, as people type them."""
+    if draw(st.booleans()):
+        things = draw(st.lists(THING, min_size=1, max_size=2))
+        between = draw(st.sampled_from([", ", " and ", " left of ", ", above ", " & "]))
+        return between.join(" ".join(filter(None, thing)) for thing in things) + draw(st.sampled_from(["", ".", "!"]))
+    return "".join(word + draw(MARKS) for word in draw(PHRASES))
+
+
+@given(st.one_of(prompts(), st.text(max_size=MAX_PROMPT)))
+def test_the_canonical_form_is_one_and_every_tokenizer_knows_its_words(typed):
+    try:
+        prompt = canonical(typed)
+    except UserError as error:
+        assert str(error)
+        return
+    assert canonical(prompt) == prompt and len(prompt) <= MAX_PROMPT
+    for folder, tokenizer in TOKENIZERS.items():
+        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        assert tokenizer.unk_token_id not in ids, (folder, prompt)
+        assert len(ids) == len(prompt.split())
+
+
+TOKENIZERS = {
+    folder.parent.name: AutoTokenizer.from_pretrained(folder.parent)
+    for folder in sorted(MINI.glob("*/tokenizer_config.json"))
+}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    root = tmp_path_factory.mktemp("mini")
+    tiny_mini.build_all_judges(root)
+    return cotdemo.backends.MiniBackend(root=root)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(typed=prompts())
+def test_whatever_is_admitted_every_method_can_run(tiny, typed):
+    try:
+        prompt = tiny.canonical(typed)
+    except UserError:
+        return
+    for method in METHODS:
+        events = list(search(method, tiny, typed, paths=1, steps=2, rounds=1, seed=0))
+        assert events[0].prompt == prompt and isinstance(events[-1], RunFinished)
+    again = Trace.from_json(Trace.of(events).to_json())
+    assert isinstance(list(reflect(tiny, again.events, anyway=True))[-1], RunFinished)
+
+
+def test_the_longest_prompt_fits_into_generator_and_judge():
+    backend = cotdemo.backends.MiniBackend()
+    prompt = canonical(" ".join(["star"] * MAX_WORDS))
+    assert len(prompt.split()) + 2 <= backend._config("showo")["max_text_length"]
+    settings = {"paths": 1, "steps": 2, "rounds": 1, "seed": 0}
+    for method in ("orm", "parm++"):
+        assert isinstance(list(search(method, backend, prompt, **settings))[-1], RunFinished)
+
+
+@dataclass
+class Reader(Studio):
+    """A studio that reads as the embedded world does, and remembers who was told which prompt."""
+
+    told: set = field(default_factory=set)
+
+    def canonical(self, prompt):
+        return canonical(prompt)
+
+    def painter(self, model):
+        studio = super().painter(model)
+        start = studio.start
+
+        def remember(prompt, *settings, **more):
+            self.told.add(("painter", prompt))
+            return start(prompt, *settings, **more)
+
+        studio.start = remember
+        return studio
+
+    def look(self, pictures):
+        look = super().look(pictures)
+        ask = look.ask
+        look.ask = lambda question, prompt, rows=None: self.told.add(("judge", prompt)) or ask(question, prompt, rows)
+        return look
+
+
+class TestEveryWayIn:
+    TYPED, MEANT = "A red star, a blue moon.", "a photo of a red star and a blue moon"
+
+    def test_python(self):
+        reader = Reader()
+        reader.check = lambda prompt, picture: reader.told.add(("checker", prompt))
+        events = list(search("parm", reader, self.TYPED, paths=2, steps=2, seed=0))
+        assert reader.told == {(who, self.MEANT) for who in ("painter", "judge", "checker")}
+        assert next(event for event in events if isinstance(event, RunStarted)).prompt == self.MEANT
+
+    def test_command_line(self, monkeypatch, tmp_path):
+        reader = Reader()
+        monkeypatch.setattr(cotdemo.backends, "load_backend", lambda *_, **__: reader)
+        assert cli.main(["generate", self.TYPED, "--paths", "2", "--steps", "2", "--out", str(tmp_path)]) == 0
+        assert {prompt for _, prompt in reader.told} == {self.MEANT}
+        assert read_png_settings(tmp_path / "winner.png").prompt == self.MEANT
+        assert Trace.load(tmp_path / "trace.json").started.prompt == self.MEANT
+
+    def test_page_and_endpoints(self):
+        handlers = Handlers("mini", lambda: Double(pace=0))
+        made = handlers.api_generate(self.TYPED, paths=1, steps=2)
+        assert made["settings"]["prompt"] == made["trace"]["events"][0]["prompt"] == self.MEANT
+        updates = list(handlers.paint(self.TYPED, {"method": "orm", "model": "base"}, 1, 2, 1.0, 1.0, 0, False))
+        assert [update["prompt"] for update in updates if "prompt" in update] == [self.MEANT]  # and so the link
