@@ -26,6 +26,7 @@ from .errors import INSTEAD, UserError
 from .generator.magvit import MagvitV2
 from .generator.pipeline import ShowoPipeline
 from .generator.showo import Showo
+from .hardware import accelerator, device_of
 from .hub import Place, Tell, fetch, is_zero_gpu
 from .judge.judge import Judge
 from .judge.loading import load_tokenizer
@@ -264,7 +265,7 @@ class ReleasedBackend(Backend):
     """
 
     def __init__(self, name: str, device: str, root: Path | None = None, tell: Tell = lambda words: None):
-        super().__init__(name, device, torch.bfloat16 if device.startswith("cuda") else torch.float32)
+        super().__init__(name, device, torch.float32 if device == "cpu" else torch.bfloat16)
         self.source = RELEASED[name]
         self._root, self._tell = root, tell
         self.grid = (32, 32) if name.endswith("512") else (16, 16)
@@ -324,12 +325,12 @@ def load_backend(
     ``root`` is a folder with other weights than the shipped ones; for a released backend one that holds repositories
     of the Hub, as ``owner/name``. ``tell`` hears, in words, how far a download is.
 
-    Raises UserError for a name that is not offered, or where shipped weights are missing.
+    Raises UserError for a name that is not offered, a device that is not here, or where shipped weights are missing.
     """
     if name not in BACKENDS:
         raise UserError(f"There is no backend {name!r}. Choose one of: {', '.join(BACKENDS)}.")
-    if device is not None and device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"There is no GPU here, so {device} cannot be used. Leave the device out, or use cpu.")
+    if device is not None and not is_zero_gpu():  # there a GPU is lent later
+        device = device_of(device)
     if name == "mini":
         return MiniBackend(device or "cpu", root or MINI)
-    return ReleasedBackend(name, device or ("cuda" if torch.cuda.is_available() else "cpu"), root, tell)
+    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell)

@@ -116,7 +116,9 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
 
 def _machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="mini", help=f"{' | '.join(BACKENDS)}; mini (default) runs on any CPU")
-    parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where the backend wants one")
+    parser.add_argument(
+        "--device", help="cpu, cuda, cuda:1, mps, xpu, ...; by default an accelerator where the backend wants one"
+    )
     parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
     parser.add_argument(
         "--assets",
@@ -394,8 +396,9 @@ def _bench(options: argparse.Namespace) -> None:
 def _random(options: argparse.Namespace) -> Backend:
     from . import parallel
     from .evaluation.full_size import RandomBackend
+    from .hardware import device_of
 
-    return RandomBackend(options.backend, options.device or parallel.device())
+    return RandomBackend(options.backend, device_of(options.device) if options.device else parallel.device())
 
 
 def _counted(base: Settings, script: Script) -> tuple[dict[str, Any], Callable[[dict[str, Any]], str]]:

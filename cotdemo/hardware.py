@@ -1,4 +1,4 @@
-"""What a measurement ran on."""
+"""Which devices there are, and what a measurement ran on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,27 @@ import platform
 from pathlib import Path
 
 import torch
+
+from .errors import UserError
+
+
+def accelerator() -> str | None:
+    """The kind of accelerator that torch can use here ("cuda", "mps", "xpu", ...), None where there is none."""
+    return torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else None
+
+
+def device_of(asked: str) -> str:
+    """``asked``, a device's name as torch has it. Raises UserError where it is no name, or names what is not here."""
+    kind = accelerator()
+    here = ["cpu"] + ([kind, *(f"{kind}:{index}" for index in range(torch.accelerator.device_count()))] if kind else [])
+    try:
+        device = torch.device(asked)
+    except RuntimeError:  # torch knows no such name
+        raise UserError(f"{ascii(asked)[:40]} is no device. Leave it out, or use {', '.join(here)}.") from None
+    if str(device) not in here:
+        what = f"There is no {asked} here" if kind else f"There is no accelerator here, so {asked} cannot be used"
+        raise UserError(f"{what}. Leave the device out, or use {', '.join(here)}.")
+    return str(device)
 
 
 def describe(device: str = "cpu") -> dict[str, object]:

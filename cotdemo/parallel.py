@@ -25,7 +25,7 @@ def team() -> PartialState:
     Who asks first must ask for the processor where there is no GPU, or each process takes itself to be alone: so this
     comes before any of accelerate's own functions.
     """
-    return PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
+    return PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
 
 
 def share(count: int) -> slice:
@@ -48,8 +48,8 @@ def first() -> bool:
 
 
 def device() -> str:
-    """This process's GPU where there is one, else the CPU."""
-    return str(team().device) if torch.cuda.is_available() else "cpu"
+    """This process's accelerator where there is one, else the CPU."""
+    return str(team().device) if torch.accelerator.is_available() else "cpu"
 
 
 def meet() -> None:

@@ -25,7 +25,7 @@ from ..evaluation.entries import of_file
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
-from ..hardware import describe, in_words
+from ..hardware import describe, device_of, in_words
 from ..hub import fetch
 from ..judge.judge import Judge
 from ..settings import BACKENDS, CORRECTOR
@@ -368,7 +368,7 @@ def main(arguments: argparse.Namespace) -> None:
         "checkpoint_minutes": arguments.checkpoint_minutes,
         "stop_after_minutes": arguments.stop_after_minutes,
     }
-    device = arguments.device or parallel.device()
+    device = device_of(arguments.device) if arguments.device else parallel.device()
     of = (arguments.stage, arguments.work, arguments.assets, device, options, arguments.seed)
     if arguments.base == "mini":
         Stage(*of).run()
