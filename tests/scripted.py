@@ -90,11 +90,14 @@ class Look:
     def __init__(self, studio: Studio, places: list[tuple[int, int, int]]):
         self.studio, self.places = studio, places
 
-    def ask(self, question, prompt, rows=None) -> Answers:
+    def ask(self, question, prompt, rows=None, *, seeds=None) -> Answers:
         rows = range(len(self.places)) if rows is None else rows
         self.studio.log.append((question, tuple(self.places[row] for row in rows)))
         said = [self.studio.answer(question, *self.places[row]) for row in rows]
         answers, p_yes, p_no = zip(*said)
+        if seeds is not None:
+            draws = [np.random.default_rng(seed).random() for seed in seeds]
+            answers = ["yes" if d < y else "no" if d < y + n else "neither" for d, y, n in zip(draws, p_yes, p_no)]
         yes, no = (np.array([answer == word for answer in answers]) for word in ("yes", "no"))
         return Answers(np.array(p_yes), np.array(p_no), yes, no)
 

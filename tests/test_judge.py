@@ -6,14 +6,18 @@ import itertools
 
 import numpy as np
 import pytest
+import tiny_mini
 import torch
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, Qwen2Config, SiglipVisionConfig
 
 from cotdemo.errors import UserError
+from cotdemo.evaluation.metered import Metered
+from cotdemo.events import Judged
 from cotdemo.judge import judge as judge_module
 from cotdemo.judge.conversation import IGNORE, YES_NO_QUESTIONS
 from cotdemo.judge.judge import Answers, Judge
 from cotdemo.judge.pictures import square, to_pixels
+from cotdemo.search import search
 from cotdemo.world.words import judge_tokenizer
 
 PROMPT = "a photo of a red circle"
@@ -285,9 +289,8 @@ def test_a_lesson_on_explaining_teaches_the_words_and_the_end(judge):
 
 def test_sampled_verdicts_of_a_path_are_its_own_whoever_is_beside_it(judge, pictures):
     def ask(rows):
-        generators = [torch.Generator().manual_seed(row) for row in rows]
-        look = judge.look(pictures[rows], generators)
-        return [look.ask("outcome", PROMPT).words for _ in range(20)]
+        look = judge.look(pictures[rows])
+        return [look.ask("outcome", PROMPT, seeds=[100 * draw + row for row in rows]).words for draw in range(20)]
 
     together, alone = ask([0, 1, 2]), ask([2])
     assert [words[2] for words in together] == [words[0] for words in alone]
@@ -300,6 +303,20 @@ def test_sampled_verdicts_follow_the_probabilities(judge):
     said = [judge.read_answers(logits, generators).words[0] for _ in range(400)]
     assert said.count("yes") / 400 == pytest.approx(0.731, abs=0.07)
     assert said.count("yes") + said.count("no") == 400
+
+
+def test_a_run_with_sampled_verdicts_reads_its_probabilities_as_the_released_code(tmp_path):
+    """After top-k and top-p have removed its rivals, the likeliest answer is certain; by default nothing is removed."""
+    backend = tiny_mini.backend(tmp_path)
+    backend.verifier("parm").model.generation_config.top_k = 1
+    settings = {"paths": 2, "steps": 3, "seed": 0}
+
+    def said(verdicts):
+        events = search("parm", Metered(backend), "a photo of a star", verdicts=verdicts, **settings)
+        return {p for event in events if isinstance(event, Judged) for p in (event.p_yes, event.p_no)}
+
+    assert said("sampled") <= {0.0, 1.0}
+    assert not said("argmax") <= {0.0, 1.0}
 
 
 def test_sampled_verdicts_ignore_case(judge):

@@ -24,7 +24,6 @@ from cotdemo.events import (
     Winner,
 )
 from cotdemo.search import STRATEGIES, reflect, search
-from cotdemo.search.verdicts import drawn
 from cotdemo.settings import METHODS
 from cotdemo.trace import Trace
 
@@ -434,16 +433,27 @@ def test_without_survivors_lenient_rules_finish_the_least_hopeless_path_too():
 
 
 def test_sampled_verdicts_follow_their_probabilities_and_their_seed():
-    draws = [drawn(0.6, 0.3, (seed, 0, 0, 0), "clarity") for seed in range(2000)]
+    def wavering(*_):
+        return "yes", 0.6, 0.3
+
+    studio = Studio(say=wavering)
+    draws = [
+        event.answer
+        for seed in range(300)
+        for event in of(Judged, search("orm", studio, PROMPT, paths=7, steps=1, seed=seed, verdicts="sampled"))
+    ]
     shares = [draws.count(answer) / len(draws) for answer in ("yes", "no", "neither")]
     assert shares == pytest.approx([0.6, 0.3, 0.1], abs=0.03)
-    assert draws == [drawn(0.6, 0.3, (seed, 0, 0, 0), "clarity") for seed in range(2000)]
 
     def unsure(*_):
         return "yes", 0.5, 0.5
 
     answers = [event.answer for event in of(Judged, run(Studio(say=unsure), verdicts="sampled"))]
     assert {"yes", "no"} <= set(answers)
+    assert answers == [event.answer for event in of(Judged, run(Studio(say=unsure), verdicts="sampled"))]
+    few = of(Judged, run(Studio(say=unsure), method="orm", paths=2, verdicts="sampled"))
+    many = of(Judged, run(Studio(say=unsure), method="orm", paths=5, verdicts="sampled"))
+    assert [event.answer for event in few] == [event.answer for event in many][:2]  # whoever is beside a path
     assert run(Studio(say=unsure), verdicts="sampled")[0].verdicts == "sampled"
     assert {event.answer for event in of(Judged, run(Studio(say=unsure)))} == {"yes"}
 

@@ -163,7 +163,9 @@ class MeteredLook:
     name: str
     read: set[int] = field(default_factory=set)  # rows that were asked about: a further question costs less
 
-    def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> Answers:
+    def ask(
+        self, question: Question, prompt: str, rows: Sequence[int] | None = None, **seeds: Sequence[int]
+    ) -> Answers:
         rows = range(self.rows) if rows is None else rows
         known = len(self.read.intersection(rows))
         self.read.update(rows)
@@ -172,7 +174,7 @@ class MeteredLook:
             for time, count in (("asked first", len(rows) - known), ("asked further", known))
             if count
         ]
-        return self.prices.spend("judge", works, lambda: self.look.ask(question, prompt, rows))
+        return self.prices.spend("judge", works, lambda: self.look.ask(question, prompt, rows, **seeds))
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
         """Each piece is counted: no critique is like another."""

@@ -92,21 +92,18 @@ class Judge:
         loading.save(Path(folder), self.model, self.tokenizer, self.conversation.family)
 
     @torch.inference_mode()
-    def look(self, pictures: Sequence[np.ndarray], generators: Sequence[torch.Generator] | None = None) -> Look:
-        """Look at pictures ``(H, W, 3)`` uint8, at once. Raises UserError for anything else.
-
-        With ``generators``, one for each picture, answers are drawn and read as the released code does
-        (``verdicts="sampled"``, see `released`); without, they are read from the logits.
-        """
+    def look(self, pictures: Sequence[np.ndarray]) -> Look:
+        """Look at pictures ``(H, W, 3)`` uint8, at once. Raises UserError for anything else."""
         if len(pictures) == 0:
             raise UserError("There is no picture to look at.")
-        if generators is not None and len(generators) != len(pictures):
-            raise UserError("There must be one random generator for each picture.")
         pixels = to_pixels(pictures, self.picture_size, like=self.model.model.image_newline)
-        return Look(self, halving(partial(see, self.model), pixels), generators)
+        return Look(self, halving(partial(see, self.model), pixels))
 
     def read_answers(self, logits: torch.Tensor, generators: Sequence[torch.Generator] | None = None) -> Answers:
-        """Answers from the logits ``(rows, vocabulary)`` at the position after a question."""
+        """Answers from the logits ``(rows, vocabulary)`` at the position after a question.
+
+        With ``generators``, one for each row, they are drawn and read as the released code does (see `released`).
+        """
         yes, no = self.conversation.yes, self.conversation.no
         if generators is None:
             probabilities = logits.softmax(dim=-1)
@@ -128,13 +125,11 @@ class Look:
         self,
         judge: Judge,
         seen: torch.Tensor,
-        generators: Sequence[torch.Generator] | None = None,
         cache: KeyValues | None = None,
         held: Sequence[tuple[int, ...]] | None = None,
     ):
         self._judge = judge
         self._seen = seen  # (rows, picture tokens, width)
-        self._generators = generators
         self._cache = KeyValues.empty(judge.model, len(seen)) if cache is None else cache
         self._held = [()] * len(seen) if held is None else list(held)  # each row's ids that the cache holds
 
@@ -142,8 +137,18 @@ class Look:
         return len(self._held)
 
     @torch.inference_mode()
-    def ask(self, question: str, prompt: str | Sequence[str], rows: Sequence[int] | None = None) -> Answers:
+    def ask(
+        self,
+        question: str,
+        prompt: str | Sequence[str],
+        rows: Sequence[int] | None = None,
+        *,
+        seeds: Sequence[int] | None = None,
+    ) -> Answers:
         """Ask "clarity", "potential" or "outcome" about ``rows`` (default: all), for one prompt or one for each row.
+
+        With ``seeds``, one for each row, answers are drawn and read as the released code does (``verdicts="sampled"``,
+        see `released`); without, they are read from the logits.
 
         Rows that share what they have read and how much is new are answered by one forward pass. Raises UserError
         for an unknown question or a prompt the judge cannot read.
@@ -154,12 +159,14 @@ class Look:
         prompts = [prompt] * len(rows) if isinstance(prompt, str) else list(prompt)
         if len(prompts) != len(rows):
             raise UserError(f"{len(prompts)} prompts were given for {len(rows)} pictures.")
+        if seeds is not None and len(seeds) != len(rows):
+            raise UserError(f"{len(seeds)} seeds were given for {len(rows)} pictures.")
         conversation = self._judge.conversation
         if not rows:
             return Answers(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, bool), np.zeros(0, bool))
         self._cache.reserve(max(len(conversation.ids(q, p)) for p in set(prompts) for q in YES_NO_QUESTIONS))
         logits = self._read(rows, [conversation.ids(question, p) for p in prompts])
-        generators = None if self._generators is None else [self._generators[row] for row in rows]
+        generators = None if seeds is None else [torch.Generator().manual_seed(seed) for seed in seeds]
         return self._judge.read_answers(logits, generators)
 
     def explain(self, prompt: str, row: int = 0, limit: int = 64) -> Iterator[str]:
@@ -189,9 +196,8 @@ class Look:
         """A look at some of the pictures alone, with all that was read about them; frees the others when it replaces
         this one."""
         index = torch.tensor(rows, device=self._seen.device)  # copies, where a slice would keep the others alive
-        generators = None if self._generators is None else [self._generators[row] for row in rows]
         held = [self._held[row] for row in rows]
-        return Look(self._judge, self._seen[index], generators, self._cache.select(index), held)
+        return Look(self._judge, self._seen[index], self._cache.select(index), held)
 
     def _index(self, rows: Sequence[int]) -> Rows:
         if list(rows) == list(range(rows[0], rows[0] + len(rows))):

@@ -1,4 +1,4 @@
-"""How the released code reads answers (``verdicts="sampled"``), kept so that both ways can be compared.
+"""How the released code draws and reads answers: what ``verdicts="sampled"`` does, to compare both ways.
 
 The original lets the judge write freely, at temperature 1 and with the checkpoint's top-k and top-p, so a verdict is
 a random draw; it lower-cases the first token to decide, but takes the probability of the lower-case token, after

@@ -80,15 +80,20 @@ class Answers(Protocol):
 
     p_yes: Any  # (rows,) softmax probability of "yes"
     p_no: Any  # (rows,)
-    yes: Any  # (rows,) bool: "yes" is the likeliest token of all
+    yes: Any  # (rows,) bool: "yes" is the likeliest token of all, or the one that was drawn
     no: Any  # (rows,) bool
 
 
 class Look(Protocol):
     """Pictures the judge has encoded once, to be asked about."""
 
-    def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> Answers:
-        """One question about the pictures in ``rows`` (all by default), answered in that order."""
+    def ask(
+        self, question: Question, prompt: str, rows: Sequence[int] | None = None, *, seeds: Sequence[int] | None = None
+    ) -> Answers:
+        """One question about the pictures in ``rows`` (all by default), answered in that order.
+
+        ``seeds``, one for each row, are given where answers are to be drawn (``verdicts="sampled"``), and only there.
+        """
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
         """What is wrong with one picture, in pieces of text to be joined as they are."""

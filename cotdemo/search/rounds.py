@@ -12,7 +12,7 @@ import numpy as np
 from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, StepDecoded, Winner
 from ..settings import BACKENDS, REPAINTING_GUIDANCE, Settings
 from .protocols import Backend, Context, Judge, Look, Step
-from .verdicts import drawn, likeliest, score
+from .verdicts import draw_seed, likeliest, score
 
 Show = Literal["all", "judged", "none"]
 
@@ -60,10 +60,16 @@ class Run:
         self, look: Look, question: Question, places: Sequence[tuple[int, int, int]], rows: Sequence[int]
     ) -> list[Judged]:
         """The judge's answers about ``rows`` of a look; ``places`` are the (round, path, step) of those rows."""
-        answers = look.ask(question, self.settings.prompt, rows)
+        answers = look.ask(question, self.settings.prompt, rows, **self._draws(question, places))
         self.meter.judge_passes += len(rows)
         values = (answers.p_yes.tolist(), answers.p_no.tolist(), answers.yes.tolist(), answers.no.tolist())
         return [self._judged(question, place, *row) for place, *row in zip(places, *values)]
+
+    def _draws(self, question: Question, places: Sequence[tuple[int, int, int]]) -> dict[str, list[int]]:
+        """What a judge that draws its answers is told besides."""
+        if self.settings.verdicts != "sampled":
+            return {}
+        return {"seeds": [draw_seed((self.settings.seed, *place), question) for place in places]}
 
     def _judged(
         self, question: Question, place: tuple[int, int, int], p_yes: float, p_no: float, yes: bool, no: bool
@@ -72,9 +78,7 @@ class Run:
             raise FloatingPointError("The judge's probabilities are not finite: look at its weights and its dtype.")
         # a softmax in low precision may exceed 1 by a rounding
         p_yes, p_no = min(max(p_yes, 0.0), 1.0), min(max(p_no, 0.0), 1.0)
-        sampled = self.settings.verdicts == "sampled"
-        answer = drawn(p_yes, p_no, (self.settings.seed, *place), question) if sampled else likeliest(yes, no)
-        return Judged(*place, question, p_yes, p_no, answer)
+        return Judged(*place, question, p_yes, p_no, likeliest(yes, no))
 
 
 @dataclass(frozen=True)

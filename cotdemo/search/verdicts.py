@@ -1,11 +1,11 @@
 """How an answer becomes a verdict, and what the released code made of it.
 
-By default the likeliest token decides, so a run is deterministic. ``verdicts="sampled"`` draws the verdict from the
-answer's probabilities, as the released code does by sampling its answers at temperature 1. ``original=True`` takes the
-released code's rules (github ZiyuGuo99/Image-Generation-CoT, parm.py) where they differ from the paper's: a picture is
-clear unless the answer is "no"; potential is asked once; a "no" does not stop the path, which only cannot win; an
-answer that is neither counts P(no) = 50 for potential and P(yes) = 0 for outcome; the picture chosen without survivors
-is not judged.
+By default the likeliest token decides, so a run is deterministic. ``verdicts="sampled"`` has the judge draw its answer
+and reads the probabilities it was drawn from, as the released code does (``cotdemo.judge.released``). ``original=True``
+takes the released code's rules (github ZiyuGuo99/Image-Generation-CoT, parm.py) where they differ from the paper's: a
+picture is clear unless the answer is "no"; potential is asked once; a "no" does not stop the path, which only cannot
+win; an answer that is neither counts P(no) = 50 for potential and P(yes) = 0 for outcome; the picture chosen without
+survivors is not judged.
 
 ``stopping="lenient"`` is ours (docs/measured.md). The best path of a hard prompt may be called hopeless while it is
 unfinished, so a path stops only below P(yes) = ``HOPELESS``; and a picture that never was called clear may win, as the
@@ -32,10 +32,9 @@ def likeliest(yes: bool, no: bool) -> Answer:
     return "yes" if yes else "no" if no else "neither"
 
 
-def drawn(p_yes: float, p_no: float, key: tuple[int, int, int, int], question: Question) -> Answer:
-    """A verdict drawn from the probabilities; the same ``key`` (seed, round, path, step) draws the same."""
-    draw = np.random.default_rng([*key, QUESTIONS.index(question)]).random()
-    return "yes" if draw < p_yes else "no" if draw < p_yes + p_no else "neither"
+def draw_seed(key: tuple[int, int, int, int], question: Question) -> int:
+    """The seed that one answer is drawn from, by its ``key`` (seed, round, path, step): whoever is asked beside it."""
+    return int(np.random.SeedSequence([*key, QUESTIONS.index(question)]).generate_state(1)[0])
 
 
 def is_clear(clarity: Judged, original: bool) -> bool:
