@@ -10,14 +10,14 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from cotdemo.settings import BACKENDS
+from cotdemo.registry import BACKENDS, EMBEDDED
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Watch an image generator think, step by step.")
-    default = os.environ.get("COTDEMO_BACKEND", "mini")
-    parser.add_argument("--backend", choices=BACKENDS, default=default, help="mini (default) runs on any CPU")
-    parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where there is one")
+    default = os.environ.get("COTDEMO_BACKEND", EMBEDDED)
+    parser.add_argument("--backend", choices=BACKENDS, default=default, help=f"{EMBEDDED} (default) runs on any CPU")
+    parser.add_argument("--device", help="cpu, cuda, mps, ...; by default an accelerator where the backend wants one")
     parser.add_argument("--assets", type=Path, help="other weights: as assets/mini, or the Hub's repositories")
     parser.add_argument("--port", type=int, help="by default 7860 or the next free one")
     options = parser.parse_args()
@@ -28,10 +28,11 @@ def main() -> None:
     from cotdemo.ui.beside import embedded_beside
     from cotdemo.ui.page import build_demo, launch_options
 
-    lent = is_zero_gpu() and options.backend != "mini"
+    ships = BACKENDS[options.backend].ships
+    lent = is_zero_gpu() and not ships
     more = _with_lent_gpu(options) if lent else {"device": options.device, "weights": options.assets}
     demo = build_demo(options.backend, **more)
-    beside = {} if options.backend == "mini" else {"app_kwargs": {"lifespan": embedded_beside}}
+    beside = {} if ships else {"app_kwargs": {"lifespan": embedded_beside}}
     demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **beside, **launch_options())
 
 

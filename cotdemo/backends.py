@@ -30,7 +30,7 @@ from .hardware import accelerator, device_of
 from .hub import Place, Tell, fetch, is_zero_gpu
 from .judge.judge import Judge
 from .judge.loading import load_tokenizer
-from .settings import BACKENDS, CORRECTOR, MODELS
+from .registry import BACKENDS, CORRECTOR, EMBEDDED, MODELS, VERIFIERS, resolve
 from .world import checker_b, prompts, typed
 from .world.geneval import Verdict, judge_reading
 
@@ -44,15 +44,6 @@ _REMADE_BY = {
     "judge-orm": "judge-orm", "judge-prm": "judge-prm", "judge": "judge", "judge-guide": "judge-guide",
     "dpo": "dpo", "dpo-iter": "dpo-iter", "dpo-iter-parm": "dpo-iter-parm",
 }  # fmt: skip
-# verifier -> folder of the embedded model
-_JUDGES = {"parm": "judge", "orm": "judge-orm", "zero-shot": "judge-zero-shot", "prm": "judge-prm"}
-
-
-def _generator(model: str) -> str:
-    """The folder of one set of generator weights of the embedded model."""
-    return "showo" if model == "base" else model
-
-
 _MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and pictures, in the released judges' vocabularies
 _COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926
 _TURBO = "SJTU-Deng-Lab/Show-o-Turbo"
@@ -60,8 +51,9 @@ _TURBO = "SJTU-Deng-Lab/Show-o-Turbo"
 
 @dataclass(frozen=True)
 class Released:
-    """Where the released weights of one backend are, and the settings they were published with."""
+    """Where the released weights of one backend are; ``side`` is that of its grid, in tokens."""
 
+    side: int
     generators: Mapping[str, Place]
     magvit: Place = Place("showlab/magvitv2")
     words: Place = Place("microsoft/phi-1_5")
@@ -76,15 +68,16 @@ class Released:
 
 RELEASED = {
     "show-o": Released(
+        16,
         {
             "base": Place("showlab/show-o"),
             "dpo": Place(_COT, "dpo"),
             "dpo-iter": Place(_COT, "dpo_iter"),
             "dpo-iter-parm": Place(_COT, "dpo_iter_parm_gudie"),  # spelt so
             "turbo": Place(f"{_TURBO}-256"),
-        }
+        },
     ),
-    "show-o-512": Released({"base": Place("showlab/show-o-512x512"), "turbo": Place(f"{_TURBO}-512")}),
+    "show-o-512": Released(32, {"base": Place("showlab/show-o-512x512"), "turbo": Place(f"{_TURBO}-512")}),
 }
 
 
@@ -163,23 +156,24 @@ class Backend:
         return self._load_words()
 
     def verifier(self, name: str) -> Judge:
-        """The judge of that name (``cotdemo.settings.VERIFIERS``). Raises UserError where it cannot be loaded."""
+        """The judge of that name (``cotdemo.registry.VERIFIERS``). Raises UserError where it cannot be loaded."""
         with self._lock:
             if name not in self._judges:
-                self._judges[name] = self._load_judge(name)
+                load = VERIFIERS[name].load  # of one that is no backend's own
+                self._judges[name] = resolve(load)(self) if load else self._load_judge(name)
             return self._judges[name]
 
     def painter(self, model: str) -> ShowoPipeline:
         """The pipeline around one set of generator weights. Raises UserError where they cannot be loaded."""
         with self._lock:
             if model not in self._painters:
-                defaults = BACKENDS[self.name]
+                row = BACKENDS[self.name]
+                rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
                 showo = self._load_showo(model).to(self.device)
                 try:
                     self._painters[model] = ShowoPipeline(
-                        self.tokenizer, showo, self.magvit, steps=defaults.steps, guidance=defaults.guidance,
-                        temperature=defaults.temperature, annealing=defaults.annealing,
-                    )  # fmt: skip
+                        self.tokenizer, showo, self.magvit, **rules, annealing=row.annealing
+                    )
                 except ValueError as error:  # parts that do not belong together
                     raise UserError(str(error)) from error
             return self._painters[model]
@@ -200,22 +194,22 @@ class MiniBackend(Backend):
     """The embedded model: a small world that an exact checker can read."""
 
     def __init__(self, device: str = "cpu", root: Path = MINI):
-        super().__init__("mini", device, torch.float32)
+        super().__init__(EMBEDDED, device, torch.float32)
         self.root = root
         config = self._config("showo")
         side = int(config["num_vq_tokens"] ** 0.5)
         pixels = self._config("judge")["vision_config"]["image_size"]
         self.grid, self.codebook, self.picture_size = (side, side), config["codebook_size"], (pixels, pixels)
         self.weights = {name: weights_hash(root / name) for name in _REMADE_BY if (root / name).is_dir()}
-        self.models = [model for model in MODELS if _generator(model) in self.weights]
+        self.models = [name for name, model in MODELS.items() if model.part in self.weights]
         self.words = prompts.PROMPT_WORDS
         for mismatch in mismatches(root):
             log.warning("The embedded weights do not belong together: %s.", mismatch)
 
     def weights_of(self, model: str | None = None, verifier: str | None = None) -> dict[str, str]:
         """The hashes of what ``model`` paints with and ``verifier`` judges by, by folder. Raises UserError."""
-        folders = [_generator(model), "magvit"] if model else []
-        folders += [_JUDGES[verifier]] if verifier else []
+        folders = [MODELS[model].part, "magvit"] if model else []
+        folders += [VERIFIERS[verifier].part] if verifier else []
         return {folder: weights_hash(self.root / folder) for folder in folders}
 
     def _config(self, part: str) -> dict[str, Any]:
@@ -242,11 +236,11 @@ class MiniBackend(Backend):
         return self._load("magvit", lambda folder: MagvitV2.from_pretrained(folder, torch_dtype=self.dtype))
 
     def _load_showo(self, model: str) -> Showo:
-        return self._load(_generator(model), lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
+        return self._load(MODELS[model].part, lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
 
     def _load_judge(self, verifier: str) -> Judge:
         return self._load(
-            _JUDGES[verifier], lambda folder: Judge.from_pretrained(folder, device=self.device, dtype=self.dtype)
+            VERIFIERS[verifier].part, lambda folder: Judge.from_pretrained(folder, device=self.device, dtype=self.dtype)
         )
 
     def canonical(self, prompt: str) -> str:
@@ -268,13 +262,13 @@ class ReleasedBackend(Backend):
         super().__init__(name, device, torch.float32 if device == "cpu" else torch.bfloat16)
         self.source = RELEASED[name]
         self._root, self._tell = root, tell
-        self.grid = (32, 32) if name.endswith("512") else (16, 16)
+        self.grid = (self.source.side, self.source.side)
         self.codebook = 8192
         self.picture_size = (self.grid[0] * 16, self.grid[1] * 16)
         self.models = list(self.source.generators)
-        places = {_generator(model): place for model, place in self.source.generators.items()}
+        places = {MODELS[model].part: place for model, place in self.source.generators.items()}
         places |= {"magvit": self.source.magvit}
-        places |= {_JUDGES[verifier]: place for verifier, place in self.source.judges.items()}
+        places |= {VERIFIERS[verifier].part: place for verifier, place in self.source.judges.items()}
         self.weights = {part: str(place) for part, place in places.items()}
         if root is not None and (root / CORRECTOR).is_dir():  # of somebody's own training
             self.models.append(CORRECTOR)
@@ -317,8 +311,18 @@ class ReleasedBackend(Backend):
         super().warm_up()
 
 
+def embedded(name: str, device: str | None, root: Path | None, tell: Tell) -> Backend:
+    """The backend that ships; it wants no accelerator."""
+    return MiniBackend(device or "cpu", root or MINI)
+
+
+def released(name: str, device: str | None, root: Path | None, tell: Tell) -> Backend:
+    """A released backend, on an accelerator where there is one."""
+    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell)
+
+
 def load_backend(
-    name: str = "mini", device: str | None = None, root: Path | None = None, tell: Tell = lambda words: None
+    name: str = EMBEDDED, device: str | None = None, root: Path | None = None, tell: Tell = lambda words: None
 ) -> Backend:
     """The backend of that name; ``device`` None takes a GPU where there is one and the backend wants it.
 
@@ -331,6 +335,4 @@ def load_backend(
         raise UserError(f"There is no backend {name!r}. Choose one of: {', '.join(BACKENDS)}.")
     if device is not None and not is_zero_gpu():  # there a GPU is lent later
         device = device_of(device)
-    if name == "mini":
-        return MiniBackend(device or "cpu", root or MINI)
-    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell)
+    return resolve(BACKENDS[name].load)(name, device, root, tell)

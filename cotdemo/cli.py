@@ -1,4 +1,4 @@
-"""``python -m cotdemo generate | eval | bench | pool | judge | look | train | record``.
+"""``python -m cotdemo generate | eval | bench | pool | judge | look | train | record | docs``.
 
 A command's parser and its function stand side by side; what they do lives in ``search``, ``evaluation`` and
 ``training``. Nothing heavy is imported before the arguments have been checked.
@@ -11,13 +11,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
-from .settings import BACKENDS, METHODS, MODELS, REPAINTS, STOPPINGS, VERDICTS, Settings, whole
+from .kinds import Flag, Number, OneOf, Whole, among, whole
+from .registry import BACKENDS, EMBEDDED, BackendSpec
+from .settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
     from .backends import Backend
@@ -34,6 +36,7 @@ _ELSEWHERE = {
     "pool": ("cotdemo.evaluation.pooling", "paint and judge whole paths once, from which eval --table reads its rows"),
     "judge": ("cotdemo.evaluation.judging", "how well the judge tells right from wrong, beside a blind one"),
     "look": ("cotdemo.evaluation.look", "lay pictures out for a person's blind look, or compare it with the checkers"),
+    "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
     "record": ("cotdemo.recording", "make the recorded runs anew that the page shows first"),
 }
 
@@ -97,25 +100,29 @@ def _parser(command: str = "") -> argparse.ArgumentParser:
     return parser
 
 
+_OWN = ("prompt", "backend", "seed")  # settings whose options are each command's own
+
+
 def _settings_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every search has; values are checked by ``Settings``, in the words that page and API use."""
-    parser.add_argument("--method", default="parm", help=f"{' | '.join(METHODS)}; parm by default")
-    parser.add_argument("--model", default="base", help=f"what paints: {' | '.join(MODELS)}")
-    parser.add_argument("--paths", type=int, metavar="N", help="pictures painted at once (8; baseline 1)")
-    parser.add_argument("--steps", type=int, metavar="T", help="mask-predict steps")
-    parser.add_argument("--guidance", type=float, metavar="W", help="0 for none")
-    parser.add_argument("--temperature", type=float, metavar="X", help="of the choice of what is kept")
-    parser.add_argument("--rounds", type=int, metavar="R", help="repaintings at most, for parm++ (3)")
-    parser.add_argument("--verdicts", default="argmax", help=f"{' | '.join(VERDICTS)}: the likeliest answer or a draw")
-    parser.add_argument("--judge-from", type=int, default=1, metavar="T", help="the step that PARM judges first (1)")
-    parser.add_argument("--stopping", default="paper", help=f"{' | '.join(STOPPINGS)}: when PARM stops a path")
-    parser.add_argument("--repaint", help=f"{' | '.join(REPAINTS)}: what parm++ paints again; mini: whole")
-    parser.add_argument("--original", action="store_true", help="the rules of the method's released code")
+    """An option for every setting; values are checked by ``Settings``, in the words that page and API use."""
+    for name, setting in SETTINGS.items():
+        if name not in _OWN:
+            parser.add_argument(f"--{name.replace('_', '-')}", **_option(setting))
     _machine_options(parser)
 
 
+def _option(setting: Setting) -> dict[str, Any]:
+    about = setting.described().replace("%", "%%")  # argparse reads it as a template
+    if isinstance(setting.kind, Flag):
+        return {"action": "store_true", "help": about}
+    known = f"{' | '.join(setting.kind.options)}: " if isinstance(setting.kind, OneOf) else ""
+    kind = {Whole: int, Number: float}.get(type(setting.kind), str)
+    return {"type": kind, "default": setting.default, "metavar": setting.metavar or None, "help": known + about}
+
+
 def _machine_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default="mini", help=f"{' | '.join(BACKENDS)}; mini (default) runs on any CPU")
+    names = " | ".join(BACKENDS)
+    parser.add_argument("--backend", default=EMBEDDED, help=f"{names}; {EMBEDDED} (default) runs on any CPU")
     parser.add_argument(
         "--device", help="cpu, cuda, cuda:1, mps, xpu, ...; by default an accelerator where the backend wants one"
     )
@@ -129,12 +136,16 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(options: argparse.Namespace, prompt: str, seed: int | None) -> Settings:
-    names = [field.name for field in fields(Settings) if field.name not in ("prompt", "seed")]
-    chosen = {name: getattr(options, name) for name in names}
+    chosen = {name: getattr(options, name) for name in SETTINGS if name not in ("prompt", "seed")}
     return Settings.checked(prompt, seed=seed, **chosen)
 
 
+def _row(options: argparse.Namespace) -> BackendSpec:
+    return BACKENDS[among("backend", options.backend, BACKENDS)]
+
+
 def _load(options: argparse.Namespace) -> Backend:
+    row = _row(options)
     if options.threads is not None:
         whole("threads", options.threads, 1, 1024)
     import torch
@@ -147,7 +158,7 @@ def _load(options: argparse.Namespace) -> Backend:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     device = options.device
-    if device is None and options.backend != "mini":
+    if device is None and not row.ships:
         device = parallel.device()  # of several processes each has a GPU of its own
     return load_backend(options.backend, device=device, root=options.assets)
 
@@ -285,7 +296,7 @@ def _report(journal: Journal, chosen: Sequence[Entry], asked: dict[str, Any], ba
 
 
 def _whole_ladder(options: argparse.Namespace) -> None:
-    if options.backend != "mini":
+    if not _row(options).checked:
         raise UserError("The ladder is measured with the embedded model: nothing here can check other pictures.")
     if options.limit is not None:
         whole("limit", options.limit, 1, 100)
@@ -373,7 +384,7 @@ def _bench(options: argparse.Namespace) -> None:
     )  # fmt: skip
     clear_at = None if options.clear_at is None else whole("clear-at", options.clear_at, 1, base.steps)
     one_in = whole("stop-one-in", options.stop_one_in, 1, 1000)
-    if options.backend == "mini" and (options.random or options.count):
+    if _row(options).ships and (options.random or options.count):
         raise UserError("The embedded model's weights are here: --random and --count are for the released ones.")
 
     from .evaluation.instruments import Script

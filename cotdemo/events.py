@@ -3,6 +3,9 @@
 A search (``cotdemo.search``) is a generator of these events. The page, the command line, the trace file, the API and
 the tests all consume the same stream, so nothing about a run is known to one of them and hidden from another.
 
+Each field is declared once, with its kind (what is accepted, how it is written) and a sentence about it: the trace's
+codec and the tables of docs/trace.md derive from them.
+
 Conventions: paths are numbered from 0 and keep their number for the whole run; steps are numbered from 0; rounds are
 numbered from 0 (round 0 paints, later rounds repaint after a critique). Pictures are RGB ``uint8`` arrays of shape
 ``(height, width, 3)`` and take no part in comparisons.
@@ -10,150 +13,193 @@ numbered from 0 (round 0 paints, later rounds repaint after a critique). Picture
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-Method = Literal["baseline", "orm-zero-shot", "orm", "prm", "parm", "parm++"]
+from .kinds import (
+    MAX_SIDE,
+    PICTURE,
+    THUMBNAIL,
+    Codes,
+    Flag,
+    Hashes,
+    Nested,
+    Number,
+    OneOf,
+    Option,
+    OrNone,
+    Picture,
+    Positions,
+    Shares,
+    Text,
+    Whole,
+    Wholes,
+    declared,
+)
+from .registry import MODELS
+from .settings import PATHS, ROUNDS, STEPS, Settings
+
 Question = Literal["clarity", "potential", "outcome"]
 QUESTIONS: tuple[Question, ...] = get_args(Question)
+MAX_CODEBOOK = 2**16  # a code is packed into 16 bits
+MAX_WORDS = 1000  # characters of a critique, a reason, a message
+
+_PROBABILITY, _COUNT = Number(0, 1), Whole(0, 10**9)
+_ASKED = OneOf({question: Option(question) for question in QUESTIONS})
+_ANSWERS = OneOf({answer: Option(answer) for answer in ("yes", "no", "neither")})
+# Pictures of steps are many, and their codes tell them exactly: small and lossy. A round's picture is what people look
+# at: as it is, and to the bit where that costs little.
+_STEP_PICTURE, _ROUND_PICTURE = Picture(THUMBNAIL), Picture(PICTURE, exact=THUMBNAIL)
 
 
-def _picture() -> np.ndarray | None:
-    return field(default=None, compare=False, repr=False)
+def _round(about: str = "") -> Any:
+    return declared(Whole(0, ROUNDS[1]), about)
+
+
+def _path(about: str = "") -> Any:
+    return declared(Whole(0, PATHS[1] - 1), about)
+
+
+def _step(about: str = "") -> Any:
+    return declared(Whole(0, STEPS[1] - 1), about)
+
+
+def _picture(kind: Picture, about: str) -> Any:
+    return declared(kind, about, default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class RunStarted:
-    """First event of every run: what was asked for, and what answers."""
+    """What was asked for, and what answers: the first event of every run."""
 
-    prompt: str
-    method: Method
-    backend: str
-    model: str
-    paths: int
-    steps: int
-    guidance: float
-    temperature: float
-    seed: int
-    rounds: int
-    grid: tuple[int, int]  # token rows, token columns
-    codebook: int  # number of codes a token can take
-    picture_size: tuple[int, int]  # height, width in pixels
-    weights: dict[str, str] = field(default_factory=dict)  # component -> short hash of its weights
-    verdicts: str = "argmax"  # "argmax": the likeliest token decides; "sampled": drawn, as the released code does
-    original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.verdicts``)
-    judge_from: int = 1  # the step, counted from 1, whose guesses PARM's judge looks at first
-    stopping: str = "paper"  # or "lenient": PARM stops fewer paths and lets unclear ones win
-    repaint: str = "whole"  # or "region": PARM++ leaves half of the picture as it is
+    settings: Settings = declared(Nested(Settings))
+    grid: tuple[int, int] = declared(Wholes(1, MAX_SIDE, 2, 2), "token rows, token columns")
+    codebook: int = declared(Whole(2, MAX_CODEBOOK), "number of codes a token can take")
+    picture_size: tuple[int, int] = declared(Wholes(1, 4096, 2, 2), "height, width in pixels")
+    weights: dict[str, str] = declared(Hashes(), "component to short hash of its weights", default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RoundStarted:
-    """A round of painting begins; from round 1 on it repaints ``picture`` with ``critique`` (PARM++)."""
+    """A round of painting begins; from round 1 on it repaints a picture (PARM++)."""
 
-    round: int
-    model: str
-    critique: str = ""
-    picture: np.ndarray | None = _picture()
+    round: int = _round("one more than the round before")
+    model: str = declared(OneOf(MODELS), "the model that paints it")
+    critique: str = declared(Text(MAX_WORDS), "the words it repaints from", default="")
+    picture: np.ndarray | None = _picture(_ROUND_PICTURE, "that it repaints")
 
 
 @dataclass(frozen=True)
 class StepDecoded:
-    """One mask-predict step of one path.
+    """One mask-predict step of one path, once each.
 
-    ``codes`` are all N sampled codes of the step (known positions keep theirs): the *guess*, which is what a judge
-    sees. ``masked`` lists the positions that are masked again after the step; the others are kept. ``confidence`` is
-    the probability of each sampled code, 1.0 where the position was known before.
+    ``codes`` are all N sampled codes of the step (known positions keep theirs). ``masked`` lists the positions that are
+    masked again after the step; the others are kept.
     """
 
-    round: int
-    path: int
-    step: int
-    codes: tuple[int, ...] = field(repr=False)
-    masked: tuple[int, ...] = field(repr=False)
-    confidence: tuple[float, ...] = field(repr=False)
-    picture: np.ndarray | None = _picture()  # decode of ``codes``; None where nobody judges or shows it
+    round: int = _round()
+    path: int = _path()
+    step: int = _step()
+    codes: tuple[int, ...] = declared(Codes(), "of all tokens: the guess, which is what the judge sees", repr=False)
+    masked: tuple[int, ...] = declared(Positions(), "the positions that are masked again after the step", repr=False)
+    confidence: tuple[float, ...] = declared(
+        Shares(), "probability of each code; 1.0 where the position was known before", repr=False
+    )
+    picture: np.ndarray | None = _picture(_STEP_PICTURE, "of the guess; none where nobody judges or shows it")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The judge's answer to one question about one picture, read from the logits of one forward pass."""
+    """The judge's answer to one question about the path's guess at this step, read from one forward pass.
 
-    round: int
-    path: int
-    step: int
-    question: Question
-    p_yes: float
-    p_no: float
-    answer: Literal["yes", "no", "neither"]
+    Once for each round, path, step and question. Where another judge than PARM's ranked the pictures, Reflect brings
+    PARM's word on the winner besides.
+    """
+
+    round: int = _round()
+    path: int = _path()
+    step: int = _step()
+    question: Question = declared(_ASKED)
+    p_yes: float = declared(_PROBABILITY)
+    p_no: float = declared(_PROBABILITY)
+    answer: Literal["yes", "no", "neither"] = declared(_ANSWERS)
 
 
 @dataclass(frozen=True)
 class PathPruned:
-    """The path stops after ``step``: the judge said it can no longer come out right (with probability ``p_no``)."""
+    """The path stops after this step: the judge said that it can no longer come out right.
 
-    round: int
-    path: int
-    step: int
-    p_no: float
+    If no path survives, one of them goes on later: then steps of it follow.
+    """
+
+    round: int = _round()
+    path: int = _path()
+    step: int = _step()
+    p_no: float = declared(_PROBABILITY, "P(no) of the answer that stopped it")
 
 
 @dataclass(frozen=True)
 class Winner:
-    """The picture a round chose. ``p_yes`` is the outcome answer's probability, None where nothing judged it.
+    """The picture that a round chose; one per round."""
 
-    ``fallback`` tells that every path was pruned (or never clear), and the one with the lowest P(no) was finished.
-    """
-
-    round: int
-    path: int
-    survivors: tuple[int, ...]
-    p_yes: float | None
-    fallback: bool = False
-    codes: tuple[int, ...] = field(default=(), repr=False)
-    picture: np.ndarray | None = _picture()
+    round: int = _round()
+    path: int = _path()
+    survivors: tuple[int, ...] = declared(Wholes(0, PATHS[1] - 1, 0, PATHS[1]), "paths among which it was chosen")
+    p_yes: float | None = declared(OrNone(_PROBABILITY), "of the outcome answer; null where nobody judged it")
+    fallback: bool = declared(
+        Flag(), "true: no path survived, and the one with the lowest P(no) to potential was finished", default=False
+    )
+    codes: tuple[int, ...] = declared(
+        Codes(), "of the picture; without them the run cannot be reflected on", default=(), repr=False
+    )
+    picture: np.ndarray | None = _picture(_ROUND_PICTURE, "the picture itself")
 
 
 @dataclass(frozen=True)
 class Critiqued:
-    """The judge's words on the round's winner. ``done`` is False while the words are still coming (streaming)."""
+    """What the judge says is wrong with the winner of a round; one per round."""
 
-    round: int
-    text: str
-    done: bool = True
+    round: int = _round()
+    text: str = declared(Text(MAX_WORDS), "the judge's words")
+    done: bool = declared(Flag(), "false while the words are still coming (in the page's stream only)", default=True)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What the embedded world's exact checker says: the truth, which the judge does not see."""
+    """What the embedded world's exact checker says about a final picture, once each. The judge does not see it."""
 
-    round: int
-    path: int
-    correct: bool  # by GenEval's rules
-    strict: bool  # correct, and nothing in the picture that was not asked for
-    reason: str  # "" when correct
+    round: int = _round()
+    path: int = _path()
+    correct: bool = declared(Flag(), "right by GenEval's rules")
+    strict: bool = declared(Flag(), "right, and nothing in the picture that was not asked for")
+    reason: str = declared(Text(MAX_WORDS), 'what is wrong; "" when right')
 
 
 @dataclass(frozen=True)
 class Progress:
     """What is happening, in words; carries no result and is not kept in a trace."""
 
-    message: str
+    message: str = declared(Text(MAX_WORDS), "what is happening just now")
 
 
 @dataclass(frozen=True)
 class RunFinished:
-    """Last event of a completed run: which round's winner is the answer, and what the run cost."""
+    """The answer so far and what it cost.
 
-    round: int
-    path: int
-    seconds: float = field(compare=False)
-    generator_passes: int  # forward passes of one sequence through the generator (a guided step is two)
-    judge_passes: int  # questions answered
-    pictures_decoded: int
-    passes_saved: int  # generator passes that pruning avoided
+    A stopped run has none; a run that was reflected on has one more for each reflection, and the last one counts.
+    """
+
+    round: int = _round("of the winner that is the answer")
+    path: int = _path("of the winner that is the answer")
+    seconds: float = declared(Number(0, 1e9, digits=3), "time spent computing", compare=False)
+    generator_passes: int = declared(
+        _COUNT, "forward passes of one sequence through the generator; a guided step of one path is two"
+    )
+    judge_passes: int = declared(_COUNT, "questions answered, critiques included")
+    pictures_decoded: int = declared(_COUNT, "pictures that were decoded from codes")
+    passes_saved: int = declared(_COUNT, "generator passes that pruning avoided")
 
 
 Event = (

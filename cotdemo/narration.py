@@ -44,12 +44,9 @@ class _Story:
 
     def lines(self, event: Event) -> Iterator[str]:
         if isinstance(event, RunStarted):
-            self.steps = event.steps
-            yield (
-                f"“{event.prompt}”: {event.method} on {event.backend}, model {event.model}, "
-                f"{event.paths} paths, {event.steps} steps, guidance {event.guidance:g}, "
-                f"temperature {event.temperature:g}, seed {event.seed}"
-            )
+            asked = event.settings
+            self.steps = asked.steps
+            yield f"“{asked.prompt}”: {asked.method} on {asked.backend}, {', '.join(asked.in_words())}"
         elif isinstance(event, RoundStarted):
             self.painted, self.pruned = {}, {}
             if event.round:

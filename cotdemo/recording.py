@@ -77,7 +77,7 @@ def main(arguments: argparse.Namespace) -> None:
     for recording in RECORDINGS:
         trace = record(recording, backend)
         trace.save(arguments.out / f"{recording.name}.json")
-        print(f"{recording.name}: seed {trace.started.seed}, {len(trace.events)} events", flush=True)
+        print(f"{recording.name}: seed {trace.started.settings.seed}, {len(trace.events)} events", flush=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from ray import serve
 
-from .settings import BACKENDS, whole
+from .registry import BACKENDS, EMBEDDED
+from .settings import whole
 from .trace import MAX_BYTES
 from .ui.handlers import Handlers
 from .ui.page import Loading
@@ -59,9 +60,12 @@ class Replica:
 
 def build(arguments: dict[str, str]) -> serve.Application:
     """``backend`` (mini), ``replicas`` (1), and of each ``gpus`` (1, of mini 0) and ``cpus`` (1)."""
-    backend = arguments.get("backend", "mini")
+    backend = arguments.get("backend", EMBEDDED)
     if backend not in BACKENDS:
         raise ValueError(f"There is no backend {backend!r}; there are {', '.join(BACKENDS)}.")
     replicas = whole("replicas", float(arguments.get("replicas", 1)), 1, 10_000)
-    needs = {"num_gpus": float(arguments.get("gpus", backend != "mini")), "num_cpus": float(arguments.get("cpus", 1))}
+    needs = {
+        "num_gpus": float(arguments.get("gpus", not BACKENDS[backend].ships)),
+        "num_cpus": float(arguments.get("cpus", 1)),
+    }
     return Replica.options(num_replicas=replicas, ray_actor_options=needs).bind(backend)

@@ -1,194 +1,233 @@
-"""What a run is asked to do: every setting with its limits, and which method goes with which model on which backend.
+"""What a run is asked to do: every setting, declared once, with its limits, words, default and the methods it concerns.
 
-Page, API, command line, trace and PNG metadata all go through ``Settings.checked``, so a value that one of them refuses
-is refused by all, in the same words.
+Page, endpoints, command line, address, trace, PNG metadata and the tables in docs all derive from the fields of
+``Settings`` and go through ``Settings.checked``, so a value that one of them refuses is refused by all, in the same
+words. What methods, models and backends there are says ``cotdemo.registry``.
 """
 
 from __future__ import annotations
 
 import secrets
-import unicodedata
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from numbers import Real
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any
 
 from .errors import UserError
+from .kinds import FieldKind, Flag, Number, OneOf, Option, Text, Whole, number, plain_text, whole
+from .registry import BACKENDS, CORRECTOR, EMBEDDED, METHODS, MODELS, VERIFIERS, MethodSpec, Offer, offers, refusal
 
-METHODS = ("baseline", "orm-zero-shot", "orm", "prm", "parm", "parm++")
-VERIFIERS = ("parm", "orm", "zero-shot", "prm")  # judges; one answers all of a run's questions
-_VERIFIER_OF = {"orm-zero-shot": "zero-shot", "orm": "orm", "prm": "prm"}  # of the other methods it is PARM's judge
-MODELS = ("base", "self-correct", "dpo", "dpo-iter", "dpo-iter-parm", "turbo")
-VERDICTS = ("argmax", "sampled")
-STOPPINGS = ("paper", "lenient")
-REPAINTS = ("whole", "region")
-CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first picture
+__all__ = [
+    "BACKENDS",
+    "CORRECTOR",
+    "METHODS",
+    "MODELS",
+    "Offer",
+    "SETTINGS",
+    "Setting",
+    "Settings",
+    "VERIFIERS",
+    "corrects",
+    "number",
+    "offers",
+    "plain_text",
+    "setting",
+    "verifier_of",
+    "whole",
+]
+
 REPAINTING_GUIDANCE = 0.0  # away from a picture that follows nothing is also away from the one that is repainted
 
 MAX_PROMPT = 300
 PATHS = (1, 32)
 STEPS = (1, 50)
-GUIDANCE = (0.0, 10.0)
-TEMPERATURE = (0.0, 5.0)
 SEED = (0, 2**32 - 1)
 ROUNDS = (0, 3)
 
+VERDICTS = {
+    "argmax": Option("the likeliest answer", "the likeliest token of an answer decides"),
+    "sampled": Option("a draw", "drawn from the answer's probabilities, as the released code does", "sampled verdicts"),
+}
+STOPPINGS = {
+    "paper": Option("at a “no”", "when the judge says that it cannot come right, as in the paper"),
+    "lenient": Option(
+        "leniently", "only below P(yes) = .1, and pictures that never were called clear may win", "stops leniently"
+    ),
+}
+REPAINTS = {
+    "whole": Option("the whole picture", "all of a picture again, from the critique"),
+    "region": Option(
+        "a region of it", "half of it, elsewhere for each path; the rest stays as it is", "repaints a region"
+    ),
+}
+
+
+def _all(method: MethodSpec) -> bool:
+    return True
+
 
 @dataclass(frozen=True)
-class BackendLimits:
-    """Defaults and cap of one backend; ``cap`` is the most paths x steps of one round.
+class Setting:
+    """One setting, as all derive it.
 
-    ``repaint`` is what PARM++ repaints there, ``critic`` which of ``VERIFIERS`` says in words what is wrong. Where
-    ``amends``, a critique is added to the prompt that a region is repainted from: the generator reads any sentence.
+    ``default`` None is that of the method's, the model's or the backend's row, or one that is ``drawn``. A setting that
+    does not apply to a method (``applies``) has the value ``usual`` there. In a summary a setting is ``said`` with its
+    value in place of {}; one that is not ``always`` told, only where it has another value than the usual one.
     """
 
-    steps: int
-    guidance: float
-    temperature: float
-    cap: int
-    annealing: str = "compounding"  # how the selection noise shrinks (``cotdemo.generator.schedules``)
-    repaint: str = "region"
-    critic: str = "zero-shot"
-    amends: bool = True
-
-
-BACKENDS: Mapping[str, BackendLimits] = {
-    "mini": BackendLimits(
-        steps=18,
-        guidance=1.0,
-        temperature=3.0,
-        cap=800,
-        annealing="linear",
-        repaint="whole",
-        critic="parm",
-        amends=False,
-    ),
-    "show-o": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=600),
-    "show-o-512": BackendLimits(steps=18, guidance=1.75, temperature=1.0, cap=300),
-}
-
-_TURBO = (4, 0.0)  # steps and guidance that the few-step models were distilled for
-
-_NOT_CORRECTING = "no self-correcting Show-o has been released; the mini backend has one"
-_NO_TURBO = "a generator for few steps has been released for show-o and show-o-512 only"
-
-# Why a model is not offered on a backend (absent: it is), and why a method is not.
-_MODELS_REFUSED: Mapping[str, Mapping[str, str]] = {
-    "mini": {"turbo": _NO_TURBO},
-    "show-o": {"self-correct": _NOT_CORRECTING},
-    "show-o-512": {
-        "self-correct": _NOT_CORRECTING,
-        **dict.fromkeys(("dpo", "dpo-iter", "dpo-iter-parm"), "DPO weights have been released for show-o only"),
-    },
-}
-_NOT_RELEASED = {"prm": "no process reward model has been released; the mini backend has one"}
-_METHODS_REFUSED: Mapping[str, Mapping[str, str]] = {
-    "mini": {},
-    "show-o": _NOT_RELEASED,
-    "show-o-512": _NOT_RELEASED,
-}
-
-
-@dataclass(frozen=True)
-class Offer:
-    """One cell of the table: a method with a model on a backend; ``reason`` says why not, "" where it is offered."""
-
-    method: str
-    model: str
-    reason: str
+    name: str
+    kind: FieldKind
+    about: str  # what it is, for the command line, endpoints and docs
+    default: Any = None
+    drawn: Callable[[], Any] | None = None
+    usual: Any = None
+    applies: Callable[[MethodSpec], bool] = _all
+    label: str = ""  # its name on the form; without one the form has no place for it
+    note: str = ""  # below the label
+    step: float = 1  # of a slider; 0 where numbers are typed
+    metavar: str = ""
+    said: str = ""
+    always: bool = False
 
     @property
-    def offered(self) -> bool:
-        return not self.reason
+    def on_form(self) -> bool:
+        return bool(self.label)
+
+    def methods(self) -> list[str]:
+        """The methods it concerns."""
+        return [name for name, method in METHODS.items() if self.applies(method)]
+
+    def default_for(self, method: str, model: str, backend: str) -> Any:
+        """Its value where nothing is asked for."""
+        if not self.applies(METHODS[method]):
+            return self.usual
+        if self.default is not None:
+            return self.default
+        if self.drawn is not None:
+            return self.drawn()
+        rows = (METHODS[method], MODELS[model], BACKENDS[backend])
+        return next((row.defaults[self.name] for row in rows if self.name in row.defaults), self.usual)
+
+    def described(self) -> str:
+        """What it is, whom it concerns, and what it is where nothing is asked for."""
+        methods, default = self.methods(), self.default_words()
+        only = f", for {' and '.join(methods)}" if len(methods) < len(METHODS) else ""
+        return f"{self.about}{only}" + (f" ({default})" if default else "")
+
+    def default_words(self) -> str:
+        """Its default, or what rows have as theirs: "1 for mini, 1.75 for show-o"."""
+        if self.default is not None:
+            return "no" if self.default is False else str(self.default)
+        if self.drawn is not None:
+            return "drawn at random, and told"
+        found = {}  # in the order of the rows, those of backends first
+        for row in (*BACKENDS.values(), *MODELS.values(), *METHODS.values()):
+            if self.name in row.defaults:
+                found.setdefault(row.defaults[self.name], []).append(row.name)
+        told = [str(self.usual)] if self.usual is not None and len(self.methods()) == len(METHODS) else []
+        for value, names in found.items():
+            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            told.append(shown if names == list(BACKENDS) else f"{shown} for {' and '.join(names)}")
+        return ", ".join(told)
+
+    def words(self, value: Any) -> str:
+        """How a summary tells a value; "" where it leaves it out."""
+        if not self.always and value == self.usual:
+            return ""
+        if isinstance(self.kind, OneOf) and not self.said:
+            return self.kind.options[value].said
+        told = f"{value:g}" if isinstance(value, float) else str(value)
+        return self.said.replace("{}", told).replace("(s)", "" if value == 1 else "s")
 
 
-def offers(backend: str) -> tuple[Offer, ...]:
-    """The table of methods and models for one backend, refused cells included. Raises UserError for another name."""
-    _among("backend", backend, BACKENDS)
-    refused_models, refused_methods = _MODELS_REFUSED[backend], _METHODS_REFUSED[backend]
-    return tuple(
-        Offer(method, model, refused_models.get(model) or refused_methods.get(method, ""))
-        for method in METHODS
-        for model in MODELS
-    )
+def setting(kind: FieldKind, about: str, *, absent: Any = MISSING, **words: Any) -> Any:
+    """A field of ``Settings``; ``absent`` is its value in traces from before there was one."""
+    usual = {} if absent is MISSING else {"usual": absent}
+    return field(default=absent, metadata={"kind": kind, "about": about, "words": {**usual, **words}})
 
 
 @dataclass(frozen=True)
 class Settings:
     """Checked settings of one run; make them with ``Settings.checked``."""
 
-    prompt: str
-    method: str
-    backend: str
-    model: str
-    paths: int
-    steps: int
-    guidance: float
-    temperature: float
-    seed: int
-    rounds: int  # repainting rounds at most; 0 unless the method is parm++
-    verdicts: str = "argmax"  # "sampled": yes and no drawn from their probabilities, as the released code does
-    original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.verdicts``)
-    judge_from: int = 1  # the step, counted from 1, whose guesses PARM's judge looks at first
-    stopping: str = "paper"  # PARM: "lenient" stops fewer paths and lets unclear ones win (``cotdemo.search.verdicts``)
-    repaint: str = "whole"  # parm++: "region" leaves half of the picture as it is (``cotdemo.search.regions``)
+    prompt: str = setting(
+        Text(MAX_PROMPT, least=1), "what to paint; the embedded model knows “a photo of two red stars” and such"
+    )
+    method: str = setting(OneOf(METHODS), "how paths are judged and chosen", default="parm", always=True)
+    backend: str = setting(OneOf(BACKENDS), "the weights that paint and judge", default=EMBEDDED)
+    model: str = setting(
+        OneOf(MODELS), "the generator's weights, which paint round 0", default="base", said="model {}", always=True
+    )
+    paths: int = setting(
+        Whole(*PATHS), "pictures painted at once", label="Paths",
+        note="pictures tried", metavar="N", said="{} path(s)", always=True, usual=8,
+    )  # fmt: skip
+    steps: int = setting(
+        Whole(*STEPS), "mask-predict steps of a picture", label="Steps", note="from noise to picture", metavar="T",
+        said="{} step(s)", always=True,
+    )  # fmt: skip
+    guidance: float = setting(
+        Number(0.0, 10.0), "classifier-free guidance, 0 for none; to repaint the whole of a picture goes without",
+        label="Guidance", note="pull towards the prompt", step=0.05, metavar="W", said="guidance {}", always=True,
+    )  # fmt: skip
+    temperature: float = setting(
+        Number(0.0, 5.0), "noise in the choice of which tokens are kept", label="Temperature", note="noise in keeping",
+        step=0.1, metavar="X", said="temperature {}", always=True,
+    )  # fmt: skip
+    seed: int = setting(
+        Whole(*SEED), "of all that is drawn", label="Seed", step=0,
+        metavar="S", said="seed {}", always=True, drawn=lambda: secrets.randbelow(SEED[1] + 1),
+    )  # fmt: skip
+    rounds: int = setting(
+        Whole(*ROUNDS), "repaintings at most", metavar="R", usual=0, applies=lambda method: method.repaints,
+        said="{} repainting(s) at most",
+    )  # fmt: skip
+    verdicts: str = setting(OneOf(VERDICTS), "how an answer becomes a verdict", default="argmax", absent="argmax")
+    original: bool = setting(
+        Flag(), "the rules of the method's released code in place of the right ones", default=False, absent=False,
+        said="by the released code's rules",
+    )  # fmt: skip
+    judge_from: int = setting(
+        Whole(*STEPS), "the step, counted from 1, whose guesses PARM's judge looks at first", default=1, absent=1,
+        applies=lambda method: method.judges_steps, label="PARM judges from step",
+        note="earlier guesses are hardly ever clear", metavar="T", said="judged from step {}",
+    )  # fmt: skip
+    stopping: str = setting(
+        OneOf(STOPPINGS), "when PARM stops a path", default="paper", absent="paper",
+        applies=lambda method: method.judges_steps, label="PARM stops paths",
+        note="at a “no”: as in the paper; leniently: below P(yes) .1, and unclear ones may win",
+    )  # fmt: skip
+    repaint: str = setting(
+        OneOf(REPAINTS), "what PARM++ paints again", absent="whole", applies=lambda method: method.repaints,
+        label="PARM++ repaints", note="whole: from the critique; region: the rest stays as it is",
+    )  # fmt: skip
 
     @classmethod
     def checked(
         cls,
         prompt: object,
         method: object = "parm",
-        backend: object = "mini",
+        backend: object = EMBEDDED,
         model: object = "base",
-        *,
-        paths: object = None,
-        steps: object = None,
-        guidance: object = None,
-        temperature: object = None,
-        seed: object = None,
-        rounds: object = None,
-        verdicts: object = "argmax",
-        original: object = False,
-        judge_from: object = 1,
-        stopping: object = "paper",
-        repaint: object = None,
+        **others: object,
     ) -> Settings:
-        """Settings from whatever a client sent. None asks for the default; for the seed, for one drawn at random.
+        """Settings from whatever a client sent. None asks for a default that depends on what runs, or is drawn.
 
-        Whole numbers may come as floats without a fraction (web forms send them so). ``rounds`` and ``repaint`` are
-        those of parm++. Raises UserError, in words, for a wrong type, a value out of range, a combination that is not
-        offered, a prompt that is empty, too long or holds control characters, and for paths x steps above the backend's
-        cap.
+        Raises UserError, in words, for a name that is no setting, a wrong type, a value out of range, a combination
+        that is not offered, a prompt that is empty, too long or holds control characters, and for paths x steps above
+        the backend's cap.
         """
-        method = _among("method", method, METHODS)
-        backend = _among("backend", backend, BACKENDS)
-        model = _among("model", model, MODELS)
-        limits = BACKENDS[backend]
-        if model == "turbo":
-            limits = replace(limits, steps=_TURBO[0], guidance=_TURBO[1])
-        if paths is None:
-            paths = 1 if method == "baseline" else 8
-        if seed is None:
-            seed = secrets.randbelow(SEED[1] + 1)
-        rounds = whole("rounds", ROUNDS[1] if rounds is None else rounds, *ROUNDS)
-        repaint = _among("repaint", limits.repaint if repaint is None else repaint, REPAINTS)
-        settings = cls(
-            prompt=plain_text("prompt", prompt, MAX_PROMPT),
-            method=method,
-            backend=backend,
-            model=model,
-            paths=whole("paths", paths, *PATHS),
-            steps=whole("steps", limits.steps if steps is None else steps, *STEPS),
-            guidance=number("guidance", limits.guidance if guidance is None else guidance, *GUIDANCE),
-            temperature=number("temperature", limits.temperature if temperature is None else temperature, *TEMPERATURE),
-            seed=whole("seed", seed, *SEED),
-            rounds=rounds if method == "parm++" else 0,
-            verdicts=_among("verdicts", verdicts, VERDICTS),
-            original=flag("original", original),
-            judge_from=whole("judge_from", judge_from, *STEPS),
-            stopping=_among("stopping", stopping, STOPPINGS),
-            repaint=repaint if method == "parm++" else "whole",
-        )
-        settings._check_combination(limits)
+        _refuse_unknown(others)
+        given = {"prompt": prompt, "method": method, "backend": backend, "model": model, **others}
+        rows = {name: SETTINGS[name].kind.check(name, given[name]) for name in ("method", "model", "backend")}
+        values: dict[str, Any] = {}
+        for name, declared in SETTINGS.items():
+            value = given.get(name, declared.default)
+            if value is None and declared.default is None and name != "prompt":
+                value = declared.default_for(**rows)
+            value = declared.kind.check(name, value)
+            values[name] = value if declared.applies(METHODS[rows["method"]]) else declared.usual
+        settings = cls(**values)
+        settings._check_combination()
         return settings
 
     @classmethod
@@ -196,12 +235,9 @@ class Settings:
         """The inverse of ``as_dict``, for values that came from outside. Raises UserError as ``checked`` does."""
         if not isinstance(values, Mapping):
             raise UserError("The settings must be an object with one entry per setting.")
-        known = {field.name for field in fields(cls)}
-        unknown = [name for name in values if name not in known]
-        if unknown:
-            raise UserError(f"{ascii(unknown[0])[:40]} is not a setting; there are {', '.join(sorted(known))}.")
         if "prompt" not in values:
             raise UserError("The settings hold no prompt.")
+        _refuse_unknown(values)
         return cls.checked(**values)
 
     def as_dict(self) -> dict[str, object]:
@@ -217,86 +253,52 @@ class Settings:
         """Whether it needs the self-correcting generator."""
         return corrects(self.method, self.repaint)
 
-    def _check_combination(self, limits: BackendLimits) -> None:
-        reason = next(o.reason for o in offers(self.backend) if (o.method, o.model) == (self.method, self.model))
+    def in_words(self) -> list[str]:
+        """What is asked for beside prompt, method and backend, a few words each: "8 paths", "seed 5"."""
+        told = [one.words(getattr(self, name)) for name, one in SETTINGS.items() if name not in _HEADING]
+        return [words for words in told if words]
+
+    def _check_combination(self) -> None:
+        reason = refusal(self.method, self.model, self.backend)
         if reason:
             raise UserError(f"{self.method} with the model {self.model} is not offered on {self.backend}: {reason}.")
-        if self.original and self.method == "parm++":
-            raise UserError("PARM++ has no original behaviour: no code of it has been released. Choose parm.")
+        method = METHODS[self.method]
+        if self.original and method.no_original:
+            raise UserError(f"{method.label} has no original behaviour: {method.no_original}. Choose parm.")
         if self.original and self.stopping != "paper":
             raise UserError("Lenient stopping is none of the original rules: choose one of them.")
         if self.judge_from > self.steps:
             raise UserError(f"The judge cannot look first at step {self.judge_from} of {self.steps}.")
         if self.repaint == "region" and self.steps < 2:
             raise UserError("To repaint a region takes 2 steps or more.")
-        if self.paths * self.steps > limits.cap:
+        cap = BACKENDS[self.backend].cap
+        if self.paths * self.steps > cap:
             raise UserError(
                 f"{self.paths} paths x {self.steps} steps is {self.paths * self.steps}, and {self.backend} takes at "
-                f"most {limits.cap}. Choose fewer paths or fewer steps."
+                f"most {cap}. Choose fewer paths or fewer steps."
             )
+
+
+_HEADING = ("prompt", "method", "backend")  # told in front of the rest
+
+
+SETTINGS: Mapping[str, Setting] = {
+    one.name: Setting(one.name, one.metadata["kind"], one.metadata["about"], **one.metadata["words"])
+    for one in fields(Settings)
+}
+
+
+def _refuse_unknown(names: Collection[object]) -> None:
+    unknown = [name for name in names if name not in SETTINGS]
+    if unknown:
+        raise UserError(f"{ascii(unknown[0])[:40]} is not a setting; there are {', '.join(sorted(SETTINGS))}.")
 
 
 def verifier_of(method: str) -> str:
     """Which of ``VERIFIERS`` judges the runs of a method."""
-    return _VERIFIER_OF.get(method, "parm")
+    return METHODS[method].verifier
 
 
 def corrects(method: str, repaint: str) -> bool:
     """Whether runs of a method need the self-correcting generator."""
-    return method == "parm++" and repaint == "whole"
-
-
-def whole(name: str, value: object, low: int, high: int) -> int:
-    """``value`` as an int within ``low..high``; a float without a fraction passes, a bool or a text does not."""
-    if not _within(value, low, high) or value != int(value):
-        raise UserError(f"{name} must be a whole number from {low} to {high}.")
-    return int(value)
-
-
-def number(name: str, value: object, low: float, high: float) -> float:
-    """``value`` as a float within ``low..high``; a bool or a text does not pass, nor does NaN."""
-    if not _within(value, low, high):
-        raise UserError(f"{name} must be a number from {low:g} to {high:g}.")
-    return float(value)
-
-
-def _within(value: object, low: float, high: float) -> bool:
-    # compared as it is: a huge int has no float, and NaN is within nothing
-    return isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
-
-
-def flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise UserError(f"{name} must be true or false.")
-    return value
-
-
-_BIDI_CONTROLS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def plain_text(name: str, value: object, most: int, least: int = 1) -> str:
-    """``value`` without outer blanks, ``least..most`` characters of one line.
-
-    Control characters, halves of surrogate pairs and direction overrides are refused: they cannot be written to a file
-    or can make a text look like another one.
-    """
-    if not isinstance(value, str):
-        raise UserError(f"{name} must be a text.")
-    # measured before anything walks over it: a client may send megabytes
-    if len(value) > 2 * most + 100:
-        raise UserError(f"{name} must have at most {most} characters.")
-    text = value.strip()
-    if len(text) < least:
-        raise UserError(f"{name} is empty: write at least {least} character{'s' if least > 1 else ''}.")
-    if len(text) > most:
-        raise UserError(f"{name} must have at most {most} characters; it has {len(text)}.")
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI_CONTROLS:
-            raise UserError(f"{name} must be one line without control characters; it holds U+{ord(character):04X}.")
-    return text
-
-
-def _among(name: str, value: object, known: Collection[str]) -> str:
-    if not isinstance(value, str) or value not in known:
-        raise UserError(f"{ascii(value)[:40]} is no {name} of this app; there are {', '.join(known)}.")
-    return value
+    return METHODS[method].repaints and repaint == "whole"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .events import PathPruned, RoundStarted, Winner
-from .settings import verifier_of
 from .trace import Trace, truth
 
 PLAIN = "one path, unjudged"
@@ -20,21 +19,21 @@ UNFINISHED = "not finished"
 
 def story_of(trace: Trace) -> str:
     """Which of the above a run is; the checker says whether a critique helped."""
-    started, answer = trace.started, trace.winner
+    asked, answer = trace.started.settings, trace.winner
     if answer is None or trace.finished is None:
         return UNFINISHED
     if any(isinstance(event, RoundStarted) and event.round for event in trace.events):
         return MENDED if is_right(trace) and not is_right(trace, of_round=0) else NOT_MENDED
-    if started.method == "parm++":
+    if asked.method == "parm++":
         return APPROVED
-    if started.method == "baseline":
+    if asked.method == "baseline":
         return PLAIN
-    if verifier_of(started.method) != "parm":
+    if asked.verifier != "parm":
         return RANKED
     if answer.fallback:
         return ALL_STOPPED
     stopped = {event.path for event in trace.events if isinstance(event, PathPruned)}
-    left = started.paths - len(stopped)
+    left = asked.paths - len(stopped)
     return NONE_STOPPED if not stopped else ONE_LEFT if left == 1 else SOME_STOPPED
 
 

@@ -29,7 +29,7 @@ def rows_of(events: Sequence[Event]) -> list[dict[str, Any]]:
     guided = False
     for event in events:
         if isinstance(event, RunStarted):
-            guided = event.guidance > 0
+            guided = event.settings.guidance > 0
         elif isinstance(event, RoundStarted):
             models[event.round] = event.model
         elif isinstance(event, StepDecoded):
@@ -58,8 +58,8 @@ def csv_of(events: Sequence[Event]) -> str:
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    started = events[0]
-    run = {name: getattr(started, name) for name in RUN_COLUMNS}
+    asked = events[0].settings
+    run = {name: getattr(asked, name) for name in RUN_COLUMNS}
     file = io.StringIO(newline="")
     table = csv.DictWriter(file, (*RUN_COLUMNS, *COLUMNS))
     table.writeheader()

@@ -191,7 +191,7 @@ class _Seen:
         self.started = started
         self.tokens = started.grid[0] * started.grid[1]
         self.rounds = 0
-        self.judge = verifier_of(started.method)  # of the events to come
+        self.judge = started.settings.verifier  # of the events to come
         self.once: set[tuple[object, ...]] = set()  # what may come once only
         self.painted: set[tuple[int, ...]] = set()  # (round, path) and (round, path, step)
         self.winners: set[tuple[int, int]] = set()
@@ -204,7 +204,10 @@ class _Seen:
             return None if event.round == self.rounds else f"the next round must be {self.rounds}"
         if event.round >= self.rounds:
             return "its round has not begun"
-        if getattr(event, "path", 0) >= self.started.paths or getattr(event, "step", 0) >= self.started.steps:
+        if (
+            getattr(event, "path", 0) >= self.started.settings.paths
+            or getattr(event, "step", 0) >= self.started.settings.steps
+        ):
             return "its path or step is out of range"
         if self._key(event) in self.once:
             return "it comes twice"
@@ -221,7 +224,7 @@ class _Seen:
             return "its step was not painted"
         if isinstance(event, (Winner, Checked)) and (event.round, event.path) not in self.painted:
             return "its path was not painted"
-        if isinstance(event, Winner) and not set(event.survivors) <= set(range(self.started.paths)):
+        if isinstance(event, Winner) and not set(event.survivors) <= set(range(self.started.settings.paths)):
             return "a survivor is out of range"
         if isinstance(event, RunFinished) and (event.round, event.path) not in self.winners:
             return "its round has no such winner"

@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 
 const compare = import("../cotdemo/ui/web/compare.js");
 
-const card = (more = {}) => ({ method: "parm", model: "base", paths: 8, state: "done", words: "", verdict: {}, costs: null, ...more });
+const card = (more = {}) => ({ title: "PARM", model: "Show-o, base", paths: 8, state: "done", words: "", verdict: {}, costs: null, ...more });
 
 test("the line above says how many have ended and what is under way", async () => {
   const { overallWords } = await compare;
@@ -14,12 +14,6 @@ test("the line above says how many have ended and what is under way", async () =
   assert.equal(overallWords([card()]), "1 of 1 run ended.");
   assert.equal(overallWords([card({ state: "running" })], 7.4), "0 of 1 run ended · about 7 s left · PARM: starting");
   assert.equal(overallWords([card({ state: "running" })]), "0 of 1 run ended · PARM: starting");
-});
-
-test("a method is named with what it repaints", async () => {
-  const { methodWords } = await compare;
-  assert.equal(methodWords({ method: "parm++", repaint: "region" }), "PARM++ by region");
-  assert.equal(methodWords({ method: "parm++", repaint: "whole" }), "PARM++");
 });
 
 test("a card says its state, or why it failed", async () => {

@@ -125,7 +125,7 @@ def test_whatever_is_admitted_every_method_can_run(tiny, typed):
         return
     for method in METHODS:
         events = list(search(method, tiny, typed, paths=1, steps=2, rounds=1, seed=0))
-        assert events[0].prompt == prompt and isinstance(events[-1], RunFinished)
+        assert events[0].settings.prompt == prompt and isinstance(events[-1], RunFinished)
     again = Trace.from_json(Trace.of(events).to_json())
     assert isinstance(list(reflect(tiny, again.events, anyway=True))[-1], RunFinished)
 
@@ -174,7 +174,7 @@ class TestEveryWayIn:
         reader.check = lambda prompt, picture: reader.told.add(("checker", prompt))
         events = list(search("parm", reader, self.TYPED, paths=2, steps=2, seed=0))
         assert reader.told == {(who, self.MEANT) for who in ("painter", "judge", "checker")}
-        assert next(event for event in events if isinstance(event, RunStarted)).prompt == self.MEANT
+        assert next(event for event in events if isinstance(event, RunStarted)).settings.prompt == self.MEANT
 
     def test_command_line(self, monkeypatch, tmp_path):
         reader = Reader()
@@ -182,7 +182,7 @@ class TestEveryWayIn:
         assert cli.main(["generate", self.TYPED, "--paths", "2", "--steps", "2", "--out", str(tmp_path)]) == 0
         assert {prompt for _, prompt in reader.told} == {self.MEANT}
         assert read_png_settings(tmp_path / "winner.png").prompt == self.MEANT
-        assert Trace.load(tmp_path / "trace.json").started.prompt == self.MEANT
+        assert Trace.load(tmp_path / "trace.json").started.settings.prompt == self.MEANT
 
     def test_page_and_endpoints(self):
         handlers = Handlers("mini", lambda: Double(pace=0))

@@ -84,7 +84,11 @@ def test_generate_writes_picture_and_trace_and_tells_every_path(tiny, monkeypatc
     assert sorted(file.name for file in out.iterdir()) == ["trace.json", "winner.png"]
 
     trace = Trace.load(out / "trace.json")
-    assert (trace.started.prompt, trace.started.method, trace.started.seed) == (PROMPT, "parm", 5)
+    assert (trace.started.settings.prompt, trace.started.settings.method, trace.started.settings.seed) == (
+        PROMPT,
+        "parm",
+        5,
+    )
     np.testing.assert_array_equal(np.asarray(Image.open(out / "winner.png")), trace.winner.picture)
     settings = read_png_settings(out / "winner.png")
     assert (settings.prompt, settings.paths, settings.steps, settings.seed) == (PROMPT, 3, 4, 5)
@@ -113,7 +117,7 @@ def test_generate_without_a_seed_draws_one_and_keeps_it(monkeypatch, tmp_path):
         assert cli.main(["generate", PROMPT, "--method", "orm", "--steps", "2", "--out", str(tmp_path / name)]) == 0
     first, second = (read_png_settings(tmp_path / name / "winner.png") for name in ("a", "b"))
     assert first.seed != second.seed
-    assert Trace.load(tmp_path / "a" / "trace.json").started.seed == first.seed
+    assert Trace.load(tmp_path / "a" / "trace.json").started.settings.seed == first.seed
 
 
 @pytest.mark.parametrize(
@@ -442,7 +446,10 @@ def test_record_writes_the_first_run_that_tells_each_story(monkeypatch, tmp_path
     monkeypatch.setattr(recording, "load_backend", lambda name: Studio(say=lambda question, *place: answers[question]))
     answers = {"clarity": "yes", "potential": "no", "outcome": "no"}
     assert cli.main(["record", "--out", str(tmp_path)]) == 0
-    assert {file.stem: Trace.load(file).started.seed for file in tmp_path.iterdir()} == {"plain": 3, "stopped": 0}
+    assert {file.stem: Trace.load(file).started.settings.seed for file in tmp_path.iterdir()} == {
+        "plain": 3,
+        "stopped": 0,
+    }
 
     answers["potential"] = "yes"
     monkeypatch.setattr(recording, "SEEDS", 2)

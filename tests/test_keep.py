@@ -129,7 +129,8 @@ def test_a_file_that_is_gone_is_told_in_words(keep, tmp_path):
 
 def test_a_trace_brings_its_settings_into_the_form(keep, tmp_path):
     trace = Trace.of(search("orm", Double(pace=0), PROMPT, paths=2, steps=4, seed=9))
-    trace = Trace.of([replace(trace.events[0], prompt=HOSTILE), *trace.events[1:]])
+    started = replace(trace.started, settings=replace(trace.started.settings, prompt=HOSTILE))
+    trace = Trace.of([started, *trace.events[1:]])
     trace.save(tmp_path / "trace.png")  # its content says what it is, not its name
     update = keep.open_file(str(tmp_path / "trace.png"), None)
     assert (update["prompt"], update["seed"], update["fresh"]) == (HOSTILE, 9, False)
@@ -138,7 +139,8 @@ def test_a_trace_brings_its_settings_into_the_form(keep, tmp_path):
 
 def test_a_trace_that_this_page_could_not_have_run_is_shown_all_the_same(keep, tmp_path):
     trace = Trace.of(search("orm", Double(pace=0), PROMPT, paths=2, steps=4, seed=9))
-    Trace.of([replace(trace.events[0], backend="show-o-512"), *trace.events[1:]]).save(tmp_path / "trace.json")
+    started = replace(trace.started, settings=replace(trace.started.settings, backend="show-o-512"))
+    Trace.of([started, *trace.events[1:]]).save(tmp_path / "trace.json")
     update = keep.open_file(str(tmp_path / "trace.json"), None)
     assert update["run_id"] and "prompt" not in update
 
@@ -190,7 +192,7 @@ def test_there_is_a_recorded_run_of_every_kind_and_each_tells_its_story():
     assert list(runs) == [recording.name for recording in RECORDINGS]
     for recording, trace in zip(RECORDINGS, runs.values()):
         assert (story_of(trace), is_right(trace)) == (recording.story, recording.right), recording.name
-    kinds = {parse(trace.started.prompt)["tag"] for trace in runs.values()}
+    kinds = {parse(trace.started.settings.prompt)["tag"] for trace in runs.values()}
     assert kinds == {"single_object", "two_object", "counting", "colors", "position", "color_attr"}
     assert {ONE_LEFT, ALL_STOPPED, MENDED, NOT_MENDED} <= {recording.story for recording in RECORDINGS}
     cards = Handlers("mini", Double, runs).keep.cards()

@@ -24,7 +24,7 @@ def titles(trace: Trace) -> list[str]:
 def test_the_tour_is_of_a_run_that_shows_everything():
     tour = tour_of(RUNS)
     shown = [stop["title"] for stop in tour["stops"]]
-    assert tour["prompt"] == RUNS[tour["run"]].started.prompt
+    assert tour["prompt"] == RUNS[tour["run"]].started.settings.prompt
     assert shown[:2] == ["A picture is a grid of tokens", "Every row is a path"]
     for title in ("Clear enough to judge?", "Can it still come out right?", "Best of what is left", "Reflection"):
         assert title in shown
@@ -53,7 +53,7 @@ def test_stops_are_at_what_happened_and_say_its_numbers(name):
         text = stops["Hopeless paths stop"].text
         assert (
             f"after step {stopped[0].step + 1}:" in text
-            and f"{trace.started.steps - stopped[0].step - 1} steps" in text
+            and f"{trace.started.settings.steps - stopped[0].step - 1} steps" in text
         )
     assert ("Reflection" in stops) == (len(of(Winner)) > 1)
     if len(of(Winner)) > 1:

@@ -541,7 +541,7 @@ def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
         with page.expect_download() as download:
             page.get_by_role("button", name="trace.json").click()
         download.value.save_as(tmp_path / "trace.json")
-        assert Trace.load(tmp_path / "trace.json").started.seed == 5
+        assert Trace.load(tmp_path / "trace.json").started.settings.seed == 5
         page.wait_for_selector("#picture img")
         source = page.locator("#picture img").get_attribute("src")
         (tmp_path / "winner.png").write_bytes(page.request.get(source).body())

@@ -43,9 +43,9 @@ def test_every_shipped_file_is_small_enough_for_a_space():
 def test_a_recorded_run_is_what_the_shipped_weights_paint(wanted, backend):
     trace = Trace.load(RUNS / f"{wanted.name}.json")
     assert trace.started.weights.items() <= backend.weights.items()  # weights of other methods may have come since
-    assert trace.started.prompt == wanted.prompt
+    assert trace.started.settings.prompt == wanted.prompt
 
-    recorded, again = codes_of(trace.events), codes_of(perform(wanted, backend, trace.started.seed))
+    recorded, again = codes_of(trace.events), codes_of(perform(wanted, backend, trace.started.settings.seed))
     same = sum(recorded[path] == again.get(path) for path in recorded)
     # another processor may round a tie the other way, which changes that path from there on
     assert same >= 0.75 * len(recorded)

@@ -127,7 +127,7 @@ def test_whole_pictures_are_repainted_by_a_generator_that_somebody_gives(monkeyp
         search(backend=load_backend("show-o", "cpu", tmp_path), **asked)
     (tmp_path / "self-correct").mkdir()
     backend = load_backend("show-o", "cpu", tmp_path)
-    assert next(search(backend=backend, **asked)).repaint == "whole"
+    assert next(search(backend=backend, **asked)).settings.repaint == "whole"
     monkeypatch.setattr(Showo, "from_pretrained", lambda source, **_: source)
     assert backend._load_showo("self-correct") == tmp_path / "self-correct"
 

@@ -23,8 +23,8 @@ from cotdemo.events import (
     StepDecoded,
     Winner,
 )
-from cotdemo.search import STRATEGIES, reflect, search
-from cotdemo.settings import METHODS
+from cotdemo.registry import METHODS, resolve
+from cotdemo.search import reflect, search
 from cotdemo.trace import Trace
 
 PROMPT = "a photo of two red stars"
@@ -59,7 +59,7 @@ def at(table, otherwise="yes"):
 
 
 def test_there_is_a_strategy_for_every_method():
-    assert set(STRATEGIES) == set(METHODS)
+    assert all(callable(resolve(method.strategy)) for method in METHODS.values())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -68,7 +68,12 @@ def test_a_run_begins_with_what_was_asked_for_and_ends_with_what_it_cost(method)
     assert isinstance(events[0], RunStarted) and isinstance(events[-1], RunFinished)
     assert len(of(RunStarted, events)) == len(of(RunFinished, events)) == 1
     started = events[0]
-    assert (started.prompt, started.method, started.seed, started.temperature) == (PROMPT, method, 7, 2.0)
+    assert (started.settings.prompt, started.settings.method, started.settings.seed, started.settings.temperature) == (
+        PROMPT,
+        method,
+        7,
+        2.0,
+    )
     assert (started.grid, started.codebook, started.weights) == ((4, 4), 64, {"generator": "0123abcd"})
 
 
@@ -454,7 +459,7 @@ def test_sampled_verdicts_follow_their_probabilities_and_their_seed():
     few = of(Judged, run(Studio(say=unsure), method="orm", paths=2, verdicts="sampled"))
     many = of(Judged, run(Studio(say=unsure), method="orm", paths=5, verdicts="sampled"))
     assert [event.answer for event in few] == [event.answer for event in many][:2]  # whoever is beside a path
-    assert run(Studio(say=unsure), verdicts="sampled")[0].verdicts == "sampled"
+    assert run(Studio(say=unsure), verdicts="sampled")[0].settings.verdicts == "sampled"
     assert {event.answer for event in of(Judged, run(Studio(say=unsure)))} == {"yes"}
 
 

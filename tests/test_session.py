@@ -369,7 +369,7 @@ def test_settings_in_the_address_fill_the_form(handlers):
 def test_rules_of_stopping_come_with_an_address_and_go_into_the_run(handlers):
     update = handlers.prefill(Address(judge_from="3", stopping="lenient"))
     assert update == {"judge_from": 3, "stopping": "lenient"}
-    updates = list(handlers.paint(*FORM, judge_from=3, stopping="lenient"))
+    updates = list(handlers.paint(*FORM, 3, "lenient"))
     started = messages(updates)[-1]["events"][0]
     assert (started["judge_from"], started["stopping"]) == (3, "lenient")
 

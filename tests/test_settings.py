@@ -18,11 +18,11 @@ PROMPT = "a photo of a red apple"
 
 def test_defaults_are_those_of_the_backend():
     settings = Settings.checked(PROMPT)
-    limits = BACKENDS["mini"]
+    limits = BACKENDS["mini"].defaults
     assert (settings.method, settings.backend, settings.model, settings.paths) == ("parm", "mini", "base", 8)
     assert (settings.steps, settings.guidance, settings.temperature) == (
-        *(limits.steps, limits.guidance),
-        limits.temperature,
+        *(limits["steps"], limits["guidance"]),
+        limits["temperature"],
     )
     assert Settings.checked(PROMPT, "baseline").paths == 1
     assert Settings.checked(PROMPT, "parm++").rounds == 3

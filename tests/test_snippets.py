@@ -17,9 +17,9 @@ from scripted import Studio
 
 import cotdemo
 from cotdemo import cli
-from cotdemo.settings import Settings
+from cotdemo.settings import SETTINGS, Settings
 from cotdemo.trace import Trace
-from cotdemo.ui.form import NUMBERS
+from cotdemo.ui.data import settings_of
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="there is no node")
@@ -29,8 +29,8 @@ URL = "https://example.org/some/path/"
 SNIPPETS = """
 import { readFileSync } from "node:fs";
 const { snippetsOf } = await import(process.argv[1]);
-const { forms, place } = JSON.parse(readFileSync(0, "utf8"));
-console.log(JSON.stringify(forms.map((form) => Object.fromEntries(snippetsOf(form, place)))));
+const { forms, place, known } = JSON.parse(readFileSync(0, "utf8"));
+console.log(JSON.stringify(forms.map((form) => Object.fromEntries(snippetsOf(form, place, known)))));
 """
 PROMPTS = (
     "a photo of two red stars",
@@ -54,7 +54,7 @@ def form_of(prompt: str, **more: object) -> dict[str, object]:
 
 
 def snippets(*forms: dict[str, object], mcp: bool = True) -> list[dict[str, str]]:
-    given = json.dumps({"forms": forms, "place": {"url": URL, "mcp": mcp}})
+    given = json.dumps({"forms": forms, "place": {"url": URL, "mcp": mcp}, "known": settings_of("mini")})
     module = (ROOT / "cotdemo" / "ui" / "web" / "snippets.js").as_uri()
     command = [NODE, "--input-type=module", "-e", SNIPPETS, module]
     done = subprocess.run(command, input=given, capture_output=True, text=True, encoding="utf-8", timeout=120)
@@ -85,8 +85,8 @@ def test_the_link_holds_the_settings(copied):
         address = urlsplit(made["Link"])
         assert f"{address.scheme}://{address.netloc}{address.path}" == URL and address.fragment == ""
         query = dict(parse_qsl(address.query, strict_parsing=True))
-        numbers = {name: float(query.pop(name)) for name in NUMBERS if name in query}
-        assert Settings.checked(backend="mini", **query, **numbers) == settings
+        asked = {name: SETTINGS[name].kind.parse(name, text) for name, text in query.items()}
+        assert Settings.checked(backend="mini", **asked) == settings
 
 
 def test_the_python_runs_the_same_search(copied, monkeypatch, tmp_path):
@@ -95,8 +95,7 @@ def test_the_python_runs_the_same_search(copied, monkeypatch, tmp_path):
     for settings, made in copied:
         space: dict[str, object] = {}
         exec(compile(made["Python"], "copied", "exec"), space)
-        started = Trace.load("trace.json").started
-        assert {name: getattr(started, name) for name in settings.as_dict()} == settings.as_dict()
+        assert Trace.load("trace.json").started.settings == settings
         assert len(space["rows"]) >= settings.steps
     assert [file.name for file in tmp_path.iterdir()] == ["trace.json"]
 

@@ -22,7 +22,7 @@ PROMPT = "a photo of two red stars"
 def a_trace(prompt: str = PROMPT, **settings) -> Trace:
     studio = Studio(check=lambda prompt, picture: Verdict(False, False, "three stars"))
     events = list(search("parm++", studio, PROMPT, **{"paths": 2, "steps": 3, "seed": 1, "rounds": 1} | settings))
-    return Trace.of([replace(events[0], prompt=prompt), *events[1:]])
+    return Trace.of([replace(events[0], settings=replace(events[0].settings, prompt=prompt)), *events[1:]])
 
 
 def read(text: str) -> list[dict[str, str]]:

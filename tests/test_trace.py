@@ -21,7 +21,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scripted import Studio, Verdict
 
-from cotdemo.codec import decode_event, decode_picture, encode_event, encode_picture
+from cotdemo.codec import decode_event, encode_event
 from cotdemo.errors import UserError
 from cotdemo.events import (
     Checked,
@@ -34,6 +34,7 @@ from cotdemo.events import (
     StepDecoded,
     Winner,
 )
+from cotdemo.kinds import Nested, decode_picture, encode_picture
 from cotdemo.png import read_png_settings, write_png
 from cotdemo.search import search
 from cotdemo.settings import Settings
@@ -160,7 +161,7 @@ def test_every_type_of_event_comes_back():
 def test_a_run_of_8_paths_and_18_steps_of_64_tokens_stays_well_below_400_kb(paths, steps):
     rng = np.random.default_rng(0)
     events = [
-        RunStarted(PROMPT, "parm", "mini", "base", paths, steps, 1.5, 1.0, 1, 0, (8, 8), 1024, (64, 64)),
+        RunStarted(Settings.checked(PROMPT, paths=paths, steps=steps, seed=1), (8, 8), 1024, (64, 64)),
         RoundStarted(0, "base"),
     ]
     for step in range(steps):
@@ -389,9 +390,9 @@ def test_events_that_do_not_fit_together_are_refused(content, change):
 def test_scripts_in_texts_are_kept_as_the_texts_they_are(trace):
     words = "<img src=x onerror=alert(1)> ${7*7} {{7*7}} </script>"
     events = [replace(event, text=words) if isinstance(event, Critiqued) else event for event in trace.events]
-    events[0] = replace(events[0], prompt=words)
+    events[0] = replace(events[0], settings=replace(events[0].settings, prompt=words))
     again = Trace.from_json(Trace.of(events).to_json())
-    assert again.started.prompt == words
+    assert again.started.settings.prompt == words
 
 
 def webp(width=8, height=8, **options):
@@ -595,4 +596,11 @@ def test_the_written_schema_names_every_event_and_field():
     for kind in kept:
         rows = re.findall(r"^\| (`.*?) \|", sections[kind.__name__], re.MULTILINE)
         named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
-        assert named == [field.name for field in fields(kind)]
+        assert named == list(_names(kind))
+
+
+def _names(record):
+    """The fields of an event; those of the settings stand among them."""
+    for field in fields(record):
+        kind = field.metadata["kind"]
+        yield from _names(kind.type) if isinstance(kind, Nested) else [field.name]

@@ -298,14 +298,38 @@ test("tokens that differ are found, and none where codes are not known", async (
   assert.equal(changedTokens([1], [1, 2]), null);
 });
 
+// As cotdemo.ui.data.labels gives them (tests/test_registry.py).
+const method = (label, verifier, repaints = false) => ({ label, verifier, repaints });
+const labels = {
+  methods: { baseline: method("Baseline", "judge"), orm: method("ORM", "judge-orm"), parm: method("PARM", "judge"), "parm++": method("PARM++", "judge", true) },
+  models: { base: { label: "Show-o, base", part: "showo" }, dpo: { label: "Show-o, DPO", part: "dpo" } },
+  critics: { mini: "judge", "show-o": "judge-zero-shot" },
+  corrector: "self-correct",
+  settings: [
+    { name: "model", said: "model {}", options: {}, usual: null },
+    { name: "paths", said: "{} path(s)", options: {}, usual: null },
+    { name: "judge_from", said: "judged from step {}", options: {}, usual: 1 },
+    { name: "repaint", said: "", options: { region: "repaints a region" }, usual: "whole" },
+  ],
+};
+
+test("a run is told by its method and settings, those that are as usual left out", async () => {
+  const { settingsWords } = await words;
+  const asked = { method: "parm++", model: "base", paths: 1, judge_from: 1, repaint: "whole" };
+  assert.deepEqual(settingsWords(asked, labels), ["PARM++", "model base", "1 path"]);
+  const other = { method: "mine", model: "dpo", paths: 8, judge_from: 9, repaint: "region" };
+  assert.deepEqual(settingsWords(other, labels), ["mine", "model dpo", "8 paths", "judged from step 9", "repaints a region"]);
+  assert.deepEqual(settingsWords({ method: "orm", model: "base", paths: 2 }, labels), ["ORM", "model base", "2 paths"]); // an older trace
+});
+
 test("of all weights those are named that a run used", async () => {
   const { weightsWords } = await import("../cotdemo/ui/web/words.js");
   const weights = { magvit: "m1", showo: "s1", "self-correct": "c1", judge: "j1", "judge-orm": "o1", dpo: "d1" };
-  assert.equal(weightsWords({ weights, model: "base", method: "parm" }), "showo s1, magvit m1, judge j1");
-  assert.equal(weightsWords({ weights, model: "dpo", method: "orm" }), "dpo d1, magvit m1, judge-orm o1");
-  assert.equal(weightsWords({ weights, model: "base", method: "parm++", repaint: "whole" }), "showo s1, magvit m1, judge j1, self-correct c1");
-  assert.equal(weightsWords({ weights, model: "base", method: "parm++", repaint: "region" }), "showo s1, magvit m1, judge j1");
-  assert.equal(weightsWords({ weights: { generator: "g1" }, model: "base", method: "baseline" }), "generator g1");
+  assert.equal(weightsWords({ weights, model: "base", method: "parm" }, labels), "showo s1, magvit m1, judge j1");
+  assert.equal(weightsWords({ weights, model: "dpo", method: "orm" }, labels), "dpo d1, magvit m1, judge-orm o1");
+  assert.equal(weightsWords({ weights, model: "base", method: "parm++", repaint: "whole" }, labels), "showo s1, magvit m1, judge j1, self-correct c1");
+  assert.equal(weightsWords({ weights, model: "base", method: "parm++", repaint: "region" }, labels), "showo s1, magvit m1, judge j1");
+  assert.equal(weightsWords({ weights: { generator: "g1" }, model: "base", method: "baseline" }, labels), "generator g1");
 });
 
 test("a path's line is what was asked of every guess, its marks what was asked besides", async () => {

@@ -30,14 +30,14 @@ class Ladder:
     def __init__(self, file: Path, split: str, seed: int, limit: int | None):
         self.file = file
         self.entries = select(of_split(split), limit)
-        limits = BACKENDS["mini"]
+        defaults = BACKENDS["mini"].defaults
         self.asked = {
             "prompts": f"{split} {fingerprint(of_split(split))}",
             "limit": limit,
             "seed": seed,
-            "steps": limits.steps,
-            "guidance": limits.guidance,
-            "temperature": limits.temperature,
+            "steps": defaults["steps"],
+            "guidance": defaults["guidance"],
+            "temperature": defaults["temperature"],
         }
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
         if file.exists():

@@ -1,13 +1,14 @@
 """Searches: generators of the events of a run, over a painter and a judge (arXiv 2501.13926).
 
 ``search`` is the way in. A strategy is a generator function over a ``Run`` that yields events and returns what it
-chose; closing it stops the work at its next forward pass. Nothing here imports torch.
+chose (``Chosen``); closing it stops the work at its next forward pass. ``cotdemo.registry`` names them. Nothing here
+imports torch.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from time import perf_counter
@@ -17,16 +18,14 @@ import numpy as np
 
 from ..errors import UserError
 from ..events import Critiqued, Event, Judged, Progress, RoundStarted, RunFinished, RunStarted, Winner
-from ..settings import CORRECTOR, MAX_PROMPT, ROUNDS, Settings, plain_text, verifier_of
+from ..registry import CORRECTOR, METHODS, resolve
+from ..settings import MAX_PROMPT, ROUNDS, Settings, plain_text, verifier_of
 from ..trace import answer
-from .best_of_n import baseline, orm, prm
-from .parm import parm
 from .protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
-from .reflection import criticise, is_right, judge_outcome, parm_plus, rank, repaint
+from .reflection import criticise, is_right, judge_outcome, rank, repaint
 from .rounds import Chosen, Meter, Run, Show
 
 __all__ = [
-    "STRATEGIES",
     "Answers",
     "Backend",
     "Context",
@@ -42,11 +41,6 @@ __all__ = [
     "search",
 ]
 
-Strategy = Callable[[Run], Generator[Event, None, Chosen]]
-STRATEGIES: Mapping[str, Strategy] = {
-    "baseline": baseline, "orm-zero-shot": orm, "orm": orm, "prm": prm, "parm": parm, "parm++": parm_plus,
-}  # fmt: skip
-
 
 def search(
     method: str,
@@ -60,10 +54,9 @@ def search(
 ) -> Iterator[Event]:
     """Paint ``prompt`` and choose the best picture; yields ``RunStarted``, the run's events, ``RunFinished``.
 
-    ``settings`` are those of ``Settings.checked`` (model, paths, steps, guidance, temperature, seed, rounds, verdicts,
-    original, judge_from, stopping, repaint). ``show`` says which pictures ``StepDecoded`` carries: "all", "judged" or
-    "none"; a winner always has its own. ``check=False`` leaves out the backend's checker. ``rewrite`` changes critiques
-    before they are painted from.
+    ``settings`` are those of ``cotdemo.settings.Settings`` beside them, by name. ``show`` says which pictures
+    ``StepDecoded`` carries: "all", "judged" or "none"; a winner always has its own. ``check=False`` leaves out the
+    backend's checker. ``rewrite`` changes critiques before they are painted from.
 
     Raises UserError at once, before anything is computed, for settings or a prompt that cannot be used.
     """
@@ -82,14 +75,14 @@ def perform(
     """``search`` for settings that have been checked. Raises UserError as ``prepared`` does."""
     settings = prepared(settings, backend)
     started = RunStarted(
-        **settings.as_dict(),
+        settings=settings,
         grid=tuple(backend.grid),
         codebook=backend.codebook,
         picture_size=tuple(backend.picture_size),
         weights=dict(backend.weights),
     )
     run = Run(settings, backend, show, check, rewrite)
-    return _finished(run, STRATEGIES[settings.method](run), started=started)
+    return _finished(run, resolve(METHODS[settings.method].strategy)(run), started=started)
 
 
 def prepared(settings: Settings, backend: Backend) -> Settings:
@@ -126,18 +119,19 @@ def reflect(
     weights, if no self-correcting model is offered, or after the last round allowed.
     """
     started, before = _reflectable(backend, events)
+    asked = started.settings
     settings = Settings.checked(
-        started.prompt,
+        asked.prompt,
         "parm++",
         backend.name,
-        started.model,
-        paths=started.paths,
-        steps=started.steps,
-        guidance=started.guidance,
-        temperature=started.temperature,
-        seed=started.seed,
-        verdicts=started.verdicts,
-        repaint=started.repaint if started.method == "parm++" else None,
+        asked.model,
+        paths=asked.paths,
+        steps=asked.steps,
+        guidance=asked.guidance,
+        temperature=asked.temperature,
+        seed=asked.seed,
+        verdicts=asked.verdicts,
+        repaint=asked.repaint if asked.method == "parm++" else None,
     )
     settings = prepared(settings, backend)
     number = 1 + max(event.round for event in events if isinstance(event, RoundStarted))
@@ -155,15 +149,16 @@ def _reflectable(backend: Backend, events: Sequence[Event]) -> tuple[RunStarted,
     winner = answer(events)
     if not isinstance(started, RunStarted) or winner is None:
         raise UserError("There is no picture to reflect on yet: paint one first.")
-    if started.backend != backend.name:
-        raise UserError(f"This picture was painted by {started.backend}, and {backend.name} is running: paint it anew.")
+    painter = started.settings.backend
+    if painter != backend.name:
+        raise UserError(f"This picture was painted by {painter}, and {backend.name} is running: paint it anew.")
     other = [name for name in started.weights if started.weights[name] != backend.weights.get(name)]
     if other:
         raise UserError(f"This picture was painted with other weights ({', '.join(sorted(other))}): paint it anew.")
     if not winner.codes:
         raise UserError("This run does not hold the codes of its picture: paint it anew.")
     # what another judge than the reflecting one said is no word of its own
-    own = events if verifier_of(started.method) == verifier_of("parm++") else events[_first_end(events) :]
+    own = events if started.settings.verifier == verifier_of("parm++") else events[_first_end(events) :]
     outcomes = [
         event
         for event in own

@@ -28,7 +28,7 @@ from ..generator.showo import Showo
 from ..hardware import describe, device_of, in_words
 from ..hub import fetch
 from ..judge.judge import Judge
-from ..settings import BACKENDS, CORRECTOR
+from ..registry import BACKENDS, CORRECTOR, EMBEDDED
 from ..world.words import prompt_tokenizer
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
 from .arrays import Kind
@@ -40,7 +40,7 @@ from .trajectories import Paintings
 class Stage:
     """What the stages share: where weights come from and go to, and the record of how they were made."""
 
-    base = "mini"  # the backend whose settings its generators paint with
+    base = EMBEDDED  # the backend whose settings its generators paint with
 
     def __init__(
         self, name: str, work: Path, root: Path, device: str, options: dict[str, Any], seed: int | None = None
@@ -70,11 +70,9 @@ class Stage:
         return Judge.from_pretrained(self.root / folder, device=self.device)
 
     def pipeline(self, folder: str | Path = "showo") -> ShowoPipeline:
-        defaults = BACKENDS[self.base]
-        return ShowoPipeline(
-            self.words(), self.showo(folder), self.magvit(), steps=defaults.steps, guidance=defaults.guidance,
-            temperature=defaults.temperature, annealing=defaults.annealing,
-        )  # fmt: skip
+        row = BACKENDS[self.base]
+        rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
+        return ShowoPipeline(self.words(), self.showo(folder), self.magvit(), **rules, annealing=row.annealing)
 
     def painted(self, paintings: Paintings, folder: str = "showo") -> Lessons:
         """Lessons from paintings of one generator."""
@@ -353,7 +351,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
     parser.add_argument(
-        "--base", default="mini", help="dpo stages: what is aligned, mini (default) | show-o | show-o-512"
+        "--base", default=EMBEDDED, help=f"dpo stages: what is aligned, {' | '.join(BACKENDS)} ({EMBEDDED})"
     )
     parser.add_argument("--prompts", type=Path, metavar="FILE", help="for another base: prompts, as GenEval's metadata")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's own)")
@@ -370,7 +368,7 @@ def main(arguments: argparse.Namespace) -> None:
     }
     device = device_of(arguments.device) if arguments.device else parallel.device()
     of = (arguments.stage, arguments.work, arguments.assets, device, options, arguments.seed)
-    if arguments.base == "mini":
+    if arguments.base == EMBEDDED:
         Stage(*of).run()
         parallel.leave()
         return

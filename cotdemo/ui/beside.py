@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import gradio as gr
 from fastapi import FastAPI
 
+from ..registry import EMBEDDED
 from .page import build_demo, launch_options
 
 PLACE = "/mini"
@@ -19,7 +20,7 @@ async def embedded_beside(app: FastAPI) -> AsyncIterator[None]:
 
     Gradio starts a mounted page with the app that it is mounted on. That one is starting, so this is done here.
     """
-    demo, options = build_demo("mini"), launch_options()
+    demo, options = build_demo(EMBEDDED), launch_options()
     del options["share"]
     gr.mount_gradio_app(app, demo, PLACE, mcp_server=False, **options)
     mounted = app.routes[-1].app

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gradio as gr
 
-from ..settings import MAX_PROMPT, PATHS, SEED
-from .comparison import AT_FIRST, Choice, Comparing, compared
-from .components import METHODS, MODELS, Board
+from ..registry import MODELS
+from ..settings import MAX_PROMPT, SETTINGS
+from .comparison import AT_FIRST, Comparing, compared
+from .components import Board
 from .examples import examples_of
+from .form import component
 from .tab import Page
 from .wiring import COMPUTES, QUICK, named
 
@@ -16,7 +20,7 @@ def build(page: Page) -> None:
     backend, run_tab = page.handlers.backend, page.run["names"]
     comparing = Comparing(page.handlers)
     offered = compared(backend)
-    choices = [(_label(choice), choice.name) for choice in offered]
+    choices = [(f"{choice.title} · {MODELS[choice.model].label}", choice.name) for choice in offered]
     at_first = [choice.name for choice in AT_FIRST if choice in offered]
     comparison = gr.State(None)
     with gr.Row(elem_id="cot-compare-page", equal_height=False):
@@ -29,8 +33,9 @@ def build(page: Page) -> None:
                 compare = gr.Button("Compare", variant="primary", scale=2, min_width=90, elem_id="compare")
                 stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="compare-stop")
             which = gr.CheckboxGroup(choices, value=at_first, label="Methods and models", elem_id="compare-which")
-            paths = gr.Slider(*PATHS, value=8, step=1, label="Paths", info="of every method but the plain one")
-            seed = gr.Number(0, label="Seed", precision=0, minimum=SEED[0], maximum=SEED[1])
+            several = replace(SETTINGS["paths"], note="of every method but the baseline")
+            paths = component(several, several.usual, "compare-paths")
+            seed = component(SETTINGS["seed"], 0, "compare-seed")
             take = gr.Button("Take prompt, paths and seed from Run", size="sm", elem_id="compare-take")
         with gr.Column(elem_id="cot-compare-main"):
             board = Board(elem_id="board")
@@ -44,8 +49,3 @@ def build(page: Page) -> None:
     board.select(named(comparing.open, run_tab), run_tab["run_id"], page.run["opens"], **QUICK)
     taken = [run_tab[name] for name in ("prompt", "paths", "seed")]
     take.click(None, taken, [prompt, paths, seed], js="(...values) => values", api_visibility="private")
-
-
-def _label(choice: Choice) -> str:
-    by_region = " by region" if choice.repaint == "region" else ""
-    return f"{METHODS[choice.method][0]}{by_region} · {MODELS[choice.model][0]}"

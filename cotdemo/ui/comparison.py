@@ -11,10 +11,11 @@ from typing import Any
 
 import gradio as gr
 
-from ..codec import PICTURE, THUMBNAIL, encode_picture
 from ..errors import UserError
 from ..events import Progress, RunFinished
-from ..settings import BACKENDS, Settings, corrects, offers
+from ..kinds import PICTURE, THUMBNAIL, encode_picture
+from ..registry import BACKENDS, METHODS, MODELS, offers
+from ..settings import Settings, corrects
 from ..trace import Trace, answer
 from .form import Update
 from .handlers import Handlers, verdict, words_for
@@ -38,6 +39,11 @@ class Choice:
         return corrects(self.method, self.repaint)
 
     @property
+    def title(self) -> str:
+        """The method for people, and what it repaints."""
+        return METHODS[self.method].label + (" by region" if self.repaint == "region" else "")
+
+    @property
     def name(self) -> str:
         return "/".join((self.method, self.model, *([self.repaint] if self.repaint != "whole" else [])))
 
@@ -55,7 +61,7 @@ NOTHING = "Choose at least one method to compare."
 def compared(backend: str) -> tuple[Choice, ...]:
     """The choices that a backend offers."""
     offered = {(offer.method, offer.model) for offer in offers(backend) if offer.offered}
-    repaints = BACKENDS[backend].repaint == "whole"
+    repaints = BACKENDS[backend].defaults["repaint"] == "whole"
     return tuple(
         choice for choice in CHOICES if (choice.method, choice.model) in offered and (repaints or not choice.corrects)
     )
@@ -82,9 +88,8 @@ class Card:
             "operations": self.operations,
         } if end else None  # fmt: skip
         return {
-            "method": s.method,
-            "model": s.model,
-            "repaint": s.repaint,
+            "title": Choice(s.method, s.model, s.repaint).title,
+            "model": MODELS[s.model].label,
             "paths": s.paths,
             "run": self.run.id if end else "",
             "state": self.state,
@@ -168,7 +173,7 @@ class Comparing:
                     one.model,
                     seed=seed,
                     repaint=one.repaint,
-                    paths=1 if one.method == "baseline" else paths,
+                    paths=METHODS[one.method].defaults.get("paths", paths),
                 )  # fmt: skip
             )
             for one in wanted

@@ -22,35 +22,15 @@ from typing import Any
 
 import gradio as gr
 
-from ..settings import BACKENDS, MAX_PROMPT, SEED, offers
+from ..registry import BACKENDS
+from ..settings import MAX_PROMPT, SEED
 from ..trace import MAX_BYTES
+from .data import choices_of, labels, settings_of
 
 WEB = Path(__file__).with_name("web")
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function |class |const )", re.MULTILINE)
 _NAME = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
-
-METHODS = {
-    "baseline": ("Plain", "one path is the answer, nobody judges"),
-    "orm-zero-shot": ("Zero-shot ORM", "a judge that has never seen a painted picture ranks the final ones"),
-    "orm": ("Best of N", "the judge ranks the final pictures"),
-    "prm": ("PRM", "a judge rates every step, and the mean decides"),
-    "parm": ("PARM", "the judge watches every step and stops hopeless paths"),
-    "parm++": ("PARM++", "PARM, then the judge criticises and it is repainted"),
-}
-MODELS = {
-    "base": ("Show-o, base", ""),
-    "self-correct": ("Show-o, self-correcting", "trained to repaint after a critique"),
-    "dpo": ("Show-o, DPO", "aligned by preference pairs"),
-    "dpo-iter": ("Show-o, iterative DPO", "aligned three times, each time by its own pictures"),
-    "dpo-iter-parm": ("Show-o, guided iterative DPO", "as that, and by pictures that PARM saw mended"),
-    "turbo": ("Show-o Turbo", "for 2 to 8 steps without guidance: set Steps to 4 and Guidance to 0"),
-}
-
-_CRITIC = (  # where neither judge nor generator was trained for it
-    "PARM, then a judge without fine-tuning says what is wrong and regions are repainted. No PARM++ weights have been "
-    "released: this is this project's way, not the paper's"
-)
 
 HEADING = """
 <header class="cot-heading">
@@ -117,6 +97,7 @@ class Viewer(gr.HTML):
             **_drawn("viewer.js", "mount(element, props, watch, server);", "viewer.css"),
             server_functions=[_function(resend), _function(trace), _function(table)],
             most_bytes=MAX_BYTES,
+            labels=labels(),
             **options,
         )
 
@@ -131,23 +112,14 @@ def _function(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def methods_of(backend: str) -> dict[str, tuple[str, str]]:
-    """Labels and notes of all methods, as they are on a backend."""
-    own = {} if BACKENDS[backend].critic == "parm" else {"parm++": (METHODS["parm++"][0], _CRITIC)}
-    return {**METHODS, **own}
-
-
 class Choices(gr.HTML):
     """Method and model of one backend, as ``{"method", "model"}``."""
 
     def __init__(self, value: dict[str, str] | None = None, *, backend: str, **options: Any):
-        table = [{"method": offer.method, "model": offer.model, "reason": offer.reason} for offer in offers(backend)]
         super().__init__(
             value=value,
             **_drawn("choices.js", "mountChoices(element, props, watch);", "choices.css"),
-            offers=table,
-            methods=[[name, *words] for name, words in methods_of(backend).items()],
-            models=[[name, *words] for name, words in MODELS.items()],
+            **choices_of(backend),
             **options,
         )
 
@@ -162,7 +134,6 @@ class Board(gr.HTML):
         super().__init__(
             value=value,
             **_drawn("compare.js", "mountCompare(element, props, trigger, watch);", "compare.css"),
-            models={name: words[0] for name, words in MODELS.items()},
             **options,
         )
 
@@ -203,7 +174,7 @@ class Heading(gr.HTML):
     """The page's title, and its style sheet."""
 
     def __init__(self, value: str = "", *, backend: str, **options: Any):
-        template = HEADING.format(backend=backend, beside="" if backend == "mini" else BESIDE)
+        template = HEADING.format(backend=backend, beside="" if BACKENDS[backend].ships else BESIDE)
         super().__init__(
             value=value, html_template=template, js_on_load="", head=_style("page.css"), apply_default_css=False,
             **options,
@@ -242,6 +213,7 @@ class Share(gr.HTML):
             value=value,
             **_drawn("share.js", "mountShare(element, props, watch);"),
             backend=backend,
+            settings=settings_of(backend),
             most=MAX_BYTES,
             **options,
         )

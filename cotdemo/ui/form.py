@@ -1,4 +1,4 @@
-"""The form: settings as values of its components and back, and which of its buttons can be pressed."""
+"""The form: settings as components and their values, both ways, and which of its buttons can be pressed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,36 @@ from typing import Any
 
 import gradio as gr
 
-from ..errors import UserError
-from ..settings import Settings
+from ..kinds import OneOf
+from ..settings import SETTINGS, Setting, Settings
 
 Update = dict[str, Any]
 
-NUMBERS = ("paths", "steps", "guidance", "temperature", "seed", "judge_from")
-WORDS = ("stopping", "repaint")
-OTHERS = (*NUMBERS, *WORDS)  # than prompt, method and model
-FIELDS = ("prompt", "choice", *OTHERS, "fresh")
+CHOICE = ("method", "model")  # one component has both
+OTHERS = tuple(name for name, setting in SETTINGS.items() if setting.on_form)  # a component each
+_AFTER_SEED = OTHERS.index("seed") + 1
+FIELDS = ("prompt", "choice", *OTHERS[:_AFTER_SEED], "fresh", *OTHERS[_AFTER_SEED:])
+ADDRESS = ("prompt", *CHOICE, *OTHERS)  # what an address may name
+
+
+def start(prompt: str, backend: str) -> dict[str, Any]:
+    """The form as it is at first."""
+    settings = Settings.checked(prompt, backend=backend, seed=0)
+    idle = [SETTINGS[name] for name in OTHERS if settings.method not in SETTINGS[name].methods()]
+    own = {setting.name: setting.default_for(setting.methods()[0], settings.model, backend) for setting in idle}
+    return {name: getattr(settings, name) for name in ADDRESS} | own
+
+
+def component(setting: Setting, value: Any, name: str | None = None) -> gr.components.Component:
+    """What a setting is set by; ``name`` is what the page calls it, by default as the setting."""
+    words = {"label": setting.label, "info": setting.note or None, "elem_id": name or setting.name}
+    if isinstance(setting.kind, OneOf):
+        choices = [(option.label, name) for name, option in setting.kind.options.items()]
+        return gr.Radio(choices, value=value, **words)
+    low, high = setting.kind.low, setting.kind.high
+    if not setting.step:
+        return gr.Number(value, precision=0, minimum=low, maximum=high, **words)
+    return gr.Slider(low, high, value=value, step=setting.step, **words)
 
 
 def buttons(busy: bool, anyway: bool = False) -> Update:
@@ -27,16 +48,19 @@ def buttons(busy: bool, anyway: bool = False) -> Update:
     }
 
 
-def chosen(choice: object, backend: str) -> tuple[object, str, object]:
-    """Method, backend, model as ``Settings.checked`` takes them, from the value of ``Choices``."""
-    choice = choice if isinstance(choice, Mapping) else {}
-    return choice.get("method"), backend, choice.get("model")
+def asked(values: Mapping[str, Any], backend: str) -> Settings:
+    """The settings in the values of ``FIELDS``; one that is not there has its default. Raises UserError."""
+    choice = values["choice"] if isinstance(values["choice"], Mapping) else {}
+    others = {name: values[name] for name in OTHERS if name in values}
+    if values["fresh"]:
+        others["seed"] = None
+    return Settings.checked(values["prompt"], choice.get("method"), backend, choice.get("model"), **others)
 
 
 def filled(settings: Settings) -> Update:
     """The form with these settings in it, all of them, the seed as it is."""
     others = {name: getattr(settings, name) for name in OTHERS}
-    choice = {"method": settings.method, "model": settings.model}
+    choice = {name: getattr(settings, name) for name in CHOICE}
     return {"prompt": settings.prompt, "choice": choice, **others, "fresh": False}
 
 
@@ -49,24 +73,13 @@ def left_out(settings: Settings) -> list[str]:
 
 def from_address(query: Mapping[str, str], backend: str) -> Update:
     """The form with what an address asks for; what it does not name stays. Raises UserError."""
-    given = {name: query[name] for name in ("prompt", "method", "model", *WORDS) if name in query}
-    numbers = {name: _parsed(name, query[name]) for name in NUMBERS if name in query}
-    if not given and not numbers:
+    given = {name: SETTINGS[name].kind.parse(name, query[name]) for name in ADDRESS if name in query}
+    if not given:
         return {}
-    settings = Settings.checked(**{"prompt": "a", **given, "backend": backend, **numbers})
-    update: Update = {name: getattr(settings, name) for name in numbers}
-    if "prompt" in given:
-        update["prompt"] = settings.prompt
-    update |= {name: getattr(settings, name) for name in WORDS if name in given}
-    if "seed" in numbers:
+    settings = Settings.checked(**{"prompt": "a", **given, "backend": backend})
+    update: Update = {name: getattr(settings, name) for name in ("prompt", *OTHERS) if name in given}
+    if "seed" in given:
         update["fresh"] = False
-    if given.keys() & {"method", "model"}:
-        update["choice"] = {"method": settings.method, "model": settings.model}
+    if given.keys() & set(CHOICE):
+        update["choice"] = {name: getattr(settings, name) for name in CHOICE}
     return update
-
-
-def _parsed(name: str, text: str) -> float:
-    try:
-        return float(text[:40])
-    except ValueError:
-        raise UserError(f"{name} must be a number.") from None

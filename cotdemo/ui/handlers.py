@@ -14,10 +14,10 @@ from .. import search as searches
 from ..errors import UserError
 from ..events import Critiqued, Event, Judged, RoundStarted, RunFinished
 from ..search import prepared
-from ..settings import Settings
+from ..settings import SETTINGS
 from ..trace import Trace, answer, truth
-from .form import Update, buttons, chosen, from_address
-from .keep import Keep, png_bytes, portrait, settings_of
+from .form import FIELDS, Update, asked, buttons, from_address
+from .keep import Keep, png_bytes, portrait
 from .line import Line, Place
 from .pace import Pace
 from .session import Loader, Run, Runs, notice
@@ -54,17 +54,10 @@ class Handlers:
 
     # -- painting
 
-    def paint(
-        self, prompt: str, choice: object, paths: object, steps: object, guidance: object, temperature: object,
-        seed: object, fresh: bool, judge_from: object = 1, stopping: object = "paper", repaint: object = None,
-    ) -> Iterator[Update]:  # fmt: skip
-        """Search, streaming; ``fresh`` draws a new seed, which is shown."""
+    def paint(self, *form: Any) -> Iterator[Update]:
+        """Search, streaming; ``form`` are the values of ``FIELDS``. A new seed, where one is drawn, is shown."""
         try:
-            settings = Settings.checked(
-                prompt, *chosen(choice, self.backend), paths=paths, steps=steps, guidance=guidance,
-                temperature=temperature, seed=None if fresh else seed, judge_from=judge_from, stopping=stopping,
-                repaint=repaint,
-            )  # fmt: skip
+            settings = asked(dict(zip(FIELDS, form)), self.backend)
             yield buttons(busy=True)
             with self.line.place() as place:
                 yield from self._turn(place)
@@ -174,36 +167,14 @@ class Handlers:
 
     # -- named endpoints, for gradio_client and MCP
 
-    def api_generate(
-        self, prompt: str, method: str = "parm", model: str = "base", paths: int | None = None,
-        steps: int | None = None, guidance: float | None = None, temperature: float | None = None,
-        seed: int | None = None, judge_from: int = 1, stopping: str = "paper", repaint: str | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    def api_generate(self, prompt: str, method: str = SETTINGS["method"].default, **settings: Any) -> dict[str, Any]:
         """Paint a prompt on several paths, judge them, and return the best picture with the whole trace.
-
-        Args:
-            prompt: What to paint, at most 300 characters. The embedded model knows "a photo of two red stars" and such.
-            method: "baseline" (no judge), "orm" (best of N), "parm" (judged at every step), "parm++" (with reflection).
-            model: The generator's weights, "base" or another that the backend offers.
-            paths: How many pictures to try, 1 to 32; by default 8, or 1 for "baseline".
-            steps: Mask-predict steps per picture, 1 to 50; by default 18.
-            guidance: Classifier-free guidance, 0 to 10; by default the backend's.
-            temperature: Noise in choosing which tokens to keep, 0 to 5; by default the backend's.
-            seed: 0 to 4294967295; by default one drawn at random, which is returned.
-            judge_from: For "parm" and "parm++": the step whose guesses the judge looks at first, counted from 1.
-            stopping: For the same: "paper" stops a path when the judge says that it cannot come right, "lenient" only
-                when it is quite sure, and lets pictures win that it never called clear.
-            repaint: For "parm++": "whole" paints all of a picture again, "region" only a half of it, where it is wrong;
-                by default the backend's, "whole" for the embedded model.
 
         Returns:
             picture (PNG as a data URL, its settings inside), verdict (path, p_yes, answer and, for the embedded model,
             the checker's truth), settings (with the seed used) and trace (to be given to "reflect" or saved).
         """
-        return self._result(lambda backend: self.searches.search(
-            method, backend, prompt, model=model, paths=paths, steps=steps, guidance=guidance, temperature=temperature,
-            seed=seed, judge_from=judge_from, stopping=stopping, repaint=repaint,
-        ))  # fmt: skip
+        return self._result(lambda backend: self.searches.search(method, backend, prompt, **settings))
 
     def api_reflect(self, trace: dict[str, Any], anyway: bool = False) -> dict[str, Any]:
         """Criticise the picture of a trace in words, repaint it, and return the better one with the continued trace.
@@ -237,7 +208,7 @@ class Handlers:
             "picture": "data:image/png;base64," + base64.b64encode(png_bytes(events)).decode(),
             "verdict": verdict(events),
             "critique": critiques[-1] if critiques else "",
-            "settings": settings_of(trace.started).as_dict(),
+            "settings": trace.started.settings.as_dict(),
             "trace": json.loads(trace.to_json()),
         }
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from ..codec import THUMBNAIL, encode_picture
 from ..errors import UserError
-from ..events import Event, RunStarted
+from ..events import Event
+from ..kinds import THUMBNAIL, encode_picture
 from ..png import SIGNATURE, read_png_settings, write_png
+from ..registry import METHODS
 from ..settings import Settings
 from ..story import story_of
 from ..trace import Trace, answer
@@ -70,7 +70,7 @@ class Keep:
         self.runs.add(run)
         update = {"viewer": message, "run_id": run.id, "picture": portrait(run.events), **buttons(busy=False)}
         try:
-            return {**update, **filled(self._usable(settings_of(trace.started)))}
+            return {**update, **filled(self._usable(trace.started.settings))}
         except UserError:
             return update  # it can be looked at all the same
 
@@ -121,8 +121,8 @@ class Keep:
         return [
             {
                 "name": name,
-                "prompt": trace.started.prompt,
-                "method": trace.started.method,
+                "prompt": trace.started.settings.prompt,
+                "method": METHODS[trace.started.settings.method].label,
                 "story": story_of(trace),
                 "date": trace.created[:10],
                 "picture": encode_picture(trace.winner.picture, THUMBNAIL, lossless=True) if trace.winner else "",
@@ -135,7 +135,7 @@ def recorded_runs(backend: str, folder: Path, first: Path | None = None) -> dict
     """The runs of a folder that ``backend`` painted, by their files' names, ``first`` in front of them."""
     files = ([first] if first else []) + sorted(folder.glob("*.json"), key=_by_number)
     traces = {path.stem: Trace.load(path) for path in files}
-    return {name: trace for name, trace in traces.items() if trace.started.backend == backend}
+    return {name: trace for name, trace in traces.items() if trace.started.settings.backend == backend}
 
 
 def _by_number(path: Path) -> tuple[float, str]:
@@ -154,17 +154,13 @@ def shown(run: Run, trace: Trace, title: str) -> str:
     return message
 
 
-def settings_of(started: RunStarted) -> Settings:
-    return Settings(**{field.name: getattr(started, field.name) for field in fields(Settings)})
-
-
 def png_bytes(events: list[Event] | tuple[Event, ...]) -> bytes:
     """The answer of a run as a PNG file with its settings inside; b"" where there is no picture."""
     winner = answer(events)
     if winner is None or winner.picture is None:
         return b""
     buffer = io.BytesIO()
-    write_png(buffer, winner.picture, settings_of(events[0]))
+    write_png(buffer, winner.picture, events[0].settings)
     return buffer.getvalue()
 
 

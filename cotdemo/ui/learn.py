@@ -29,20 +29,24 @@ def tour_of(recorded: Mapping[str, Trace]) -> dict[str, Any]:
     if not stops:
         return {}
     name = max(stops, key=lambda one: (story_of(recorded[one]) == MENDED, len(stops[one])))
-    return {"run": name, "prompt": recorded[name].started.prompt, "stops": [asdict(stop) for stop in stops[name]]}
+    return {
+        "run": name,
+        "prompt": recorded[name].started.settings.prompt,
+        "stops": [asdict(stop) for stop in stops[name]],
+    }
 
 
 def stops_of(trace: Trace) -> Iterator[Stop]:
     """The stops of one run; what did not happen in it has none."""
-    events, started = trace.events, trace.started
+    events, asked = trace.events, trace.started.settings
     first = [event for event in events if getattr(event, "round", 0) == 0]
     winner = _only(first, Winner)[-1]
-    yield from _painting(first, winner, started.paths)
+    yield from _painting(first, winner, asked.paths)
     yield from _judging(first)
-    yield from _stopping([event for event in first if getattr(event, "path", None) != winner.path], started.steps)
+    yield from _stopping([event for event in first if getattr(event, "path", None) != winner.path], asked.steps)
     if winner.p_yes is not None:
-        yield Stop("Best of what is left", _choosing(winner), _row(winner.path), (0, winner.path, started.steps - 1))
-    yield from _reflecting(events, started.steps)
+        yield Stop("Best of what is left", _choosing(winner), _row(winner.path), (0, winner.path, asked.steps - 1))
+    yield from _reflecting(events, asked.steps)
     yield Stop(
         "Look for yourself",
         "Click any cell, drag the slider or press play: all of this happens in your browser. Point at the picture to "

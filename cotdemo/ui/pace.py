@@ -26,18 +26,21 @@ class Pace:
         finished = next((event for event in events if isinstance(event, RunFinished)), None)
         if started is None or finished is None:
             return
-        kind = f"{started.method}/{'guided' if started.guidance > 0 else 'unguided'}"
+        asked = started.settings
         with self._lock:
-            last = self._seconds.setdefault(kind, deque(maxlen=LAST))
-            last.append(finished.seconds / (started.paths * started.steps))
+            last = self._seconds.setdefault(_kind(asked), deque(maxlen=LAST))
+            last.append(finished.seconds / (asked.paths * asked.steps))
 
     def expected(self, settings: Settings) -> float | None:
         """Seconds that a run of these settings will take; None where no such run has been finished."""
-        kind = f"{settings.method}/{'guided' if settings.guidance > 0 else 'unguided'}"
-        seconds = self.table().get(kind)
+        seconds = self.table().get(_kind(settings))
         return None if seconds is None else seconds * settings.paths * settings.steps
 
     def table(self) -> dict[str, float]:
         """Kind, as ``parm/guided``, to seconds; a kind that was never run is not there."""
         with self._lock:
             return {kind: median(seconds) for kind, seconds in self._seconds.items()}
+
+
+def _kind(settings: Settings) -> str:
+    return f"{settings.method}/{'guided' if settings.guidance > 0 else 'unguided'}"

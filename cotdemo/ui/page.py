@@ -10,7 +10,7 @@ import gradio as gr
 
 from .. import search as searches
 from ..errors import UserError
-from ..settings import BACKENDS
+from ..registry import BACKENDS, EMBEDDED
 from ..trace import MAX_BYTES
 from . import compare_tab, learn_tab, results_tab, run_tab
 from .components import Heading, Tour, joined
@@ -33,7 +33,7 @@ FOLLOW_ADDRESS = "() => {" + joined("tabs.js", 'followAddress(document.getElemen
 
 
 def build_demo(
-    backend_name: str = "mini",
+    backend_name: str = EMBEDDED,
     load: Callable[[], Any] | None = None,
     *,
     device: str | None = None,

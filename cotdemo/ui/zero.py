@@ -60,5 +60,5 @@ def _seconds_to_perform(settings: Settings, show: searches.Show) -> int:
 
 
 def _seconds_to_reflect(events: list[Event], anyway: bool) -> int:
-    started = next(event for event in events if isinstance(event, RunStarted))
-    return seconds_for(started.paths, started.steps, 0)
+    asked = next(event for event in events if isinstance(event, RunStarted)).settings
+    return seconds_for(asked.paths, asked.steps, 0)

@@ -2,14 +2,14 @@
 
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
-import { METHODS, VERDICTS, plural, probability, prose } from "./words.js";
+import { VERDICTS, plural, probability, prose } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
 const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side. Each can then be opened, step by step.";
 
-// `props.value` is the latest message of cotdemo.ui.comparison, a text; `props.models` gives names to models.
+// `props.value` is the latest message of cotdemo.ui.comparison, a text.
 export function mountCompare(element, props, trigger, watch) {
-  const board = new Board(props.models, (run) => {
+  const board = new Board((run) => {
     trigger("select", { index: 0, value: run });
     document.querySelector('#cot-tabs [role="tab"]')?.click();
   });
@@ -23,7 +23,7 @@ export function overallWords(cards, left = null) {
   const now = cards.find((card) => card.state === "running");
   const counted = `${ended} of ${plural(cards.length, "run")} ended`;
   const about = left === null ? "" : ` · about ${Math.max(1, Math.round(left))} s left`;
-  return now ? `${counted}${about} · ${methodWords(now)}: ${runningWords(now)}` : `${counted}.`;
+  return now ? `${counted}${about} · ${now.title}: ${runningWords(now)}` : `${counted}.`;
 }
 
 function runningWords(card) {
@@ -60,13 +60,8 @@ export function spentWords({ operations: all, passes, questions, seconds, plain_
   ];
 }
 
-export function methodWords({ method, repaint }) {
-  return `${METHODS[method] ?? method}${repaint === "region" ? " by region" : ""}`;
-}
-
 class Board {
-  constructor(models, open) {
-    this.models = models;
+  constructor(open) {
     this.open = open;
     this.cards = [];
     this.status = make("p", { class: "cot-compare-status", role: "status" });
@@ -87,7 +82,7 @@ class Board {
       this.list.replaceChildren(...this.cards.map((card) => card.element));
     }
     const most = Math.max(...cards.map((card) => card.costs?.operations ?? 0), 1);
-    cards.forEach((card, index) => this.cards[index].draw(card, this.models[card.model] ?? card.model, most));
+    cards.forEach((card, index) => this.cards[index].draw(card, most));
   }
 }
 
@@ -112,15 +107,16 @@ class Card {
     );
   }
 
-  draw(card, model, most) {
+  draw(card, most) {
+    const { title, model } = card;
     this.run = card.run;
     setAttribute(this.element, "data-state", card.state);
-    setText(this.title, methodWords(card));
+    setText(this.title, title);
     setText(this.model, `${model} · ${plural(card.paths, "path")}`);
     setText(this.state, stateWords(card));
     const shown = card.picture.startsWith("data:image/");
     if (shown) setAttribute(this.image, "src", card.picture);
-    setAttribute(this.image, "alt", `What ${methodWords(card)} with ${model} chose; ${judgeWords(card.verdict)}`);
+    setAttribute(this.image, "alt", `What ${title} with ${model} chose; ${judgeWords(card.verdict)}`);
     toggle(this.image, shown);
     setText(this.judge, card.costs ? judgeWords(card.verdict) : "–");
     const truth = checkedWords(card.verdict.truth);
@@ -129,6 +125,6 @@ class Card {
     setText(this.costs, card.costs ? spentWords(card.costs).join(" · ") : "\u00a0");
     this.bar.style.width = `${(100 * (card.costs?.operations ?? 0)) / most}%`;
     this.button.disabled = !card.run;
-    setAttribute(this.button, "aria-label", `Open the run of ${methodWords(card)}, ${model}, step by step`);
+    setAttribute(this.button, "aria-label", `Open the run of ${title}, ${model}, step by step`);
   }
 }

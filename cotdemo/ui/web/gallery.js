@@ -1,7 +1,6 @@
 // Recorded runs to open: they are shown at once, without a model.
 
 import { make, setAttribute } from "./dom.js";
-import { METHODS } from "./words.js";
 
 // `props.runs` are {name, prompt, method, story, date, picture}; `props.value` names the one on show, or is "".
 export function mountGallery(element, props, trigger, watch) {
@@ -27,7 +26,7 @@ function card({ name, prompt, method, story, date, picture }, onclick) {
     make(
       "span", { class: "cot-card-words" },
       make("b", {}, prompt.replace("a photo of ", "")),
-      make("span", {}, `${METHODS[method] ?? method} · ${story}`),
+      make("span", {}, `${method} · ${story}`),
     ),
   );
 }

@@ -14,8 +14,8 @@ const USES = {
   MCP: "For the settings of an agent: it gets the tools generate and reflect.",
 };
 
-// `props.value` is the form, as {prompt, method, model, paths, ...}; `props.backend` what runs; `props.most` the most bytes
-// of a file that is opened.
+// `props.value` is the form, as {prompt, method, model, paths, ...}; `props.backend` what runs; `props.settings`
+// what there is to set; `props.most` the most bytes of a file that is opened.
 export function mountShare(element, props, watch) {
   const share = new Share(element, props);
   watch("value", () => share.draw());
@@ -43,7 +43,7 @@ class Share {
 
   draw() {
     const place = { url: `${location.origin}${location.pathname}`, mcp: Boolean(window.gradio_config?.mcp_server) };
-    const snippets = snippetsOf({ ...this.props.value, backend: this.props.backend }, place);
+    const snippets = snippetsOf({ ...this.props.value, backend: this.props.backend }, place, this.props.settings);
     if (!this.tabs.childElementCount) {
       this.tabs.append(...snippets.map(([kind]) => make("button", { type: "button", onclick: () => this.choose(kind) }, kind)));
     }

@@ -2,26 +2,21 @@
 //
 // A prompt is anything that can be typed or came with a link, so each language's own quoting is used throughout.
 
-// `form` holds the settings, `place` is {url, mcp}: where this page is served, and whether to agents too.
-export function snippetsOf(form, place) {
-  const settings = { ...form, prompt: plain(form.prompt ?? "") };
-  if (settings.method !== "parm++" || settings.repaint === (settings.backend === "mini" ? "whole" : "region")) delete settings.repaint;
-  if (settings.judge_from === 1) delete settings.judge_from;
-  if (settings.stopping === "paper") delete settings.stopping;
+// `form` holds the settings, `place` is {url, mcp}: where this page is served, and whether to agents too; `known` are the
+// settings there are, as cotdemo.ui.data.settings_of gives them. What is as usual there, or does not concern the method,
+// is left out, and so is an emptied field, which so takes its default.
+export function snippetsOf(form, place, known) {
+  const named = known.filter(({ name, usual, methods }) => methods.includes(form.method) && form[name] !== usual && (form[name] ?? null) !== null);
+  const prompt = plain(form.prompt ?? "");
+  const { backend } = form;
+  const given = named.filter(({ name }) => name !== "prompt").map(({ name }) => [name, form[name]]);
   const all = [
-    ["Link", link(settings, place)],
-    ["Python", pythonSearch(settings)],
-    ["Shell", commandLine(settings)],
-    ["Client", pythonClient(settings, place)],
+    ["Link", link(prompt, given, place)],
+    ["Python", pythonSearch(prompt, backend, given)],
+    ["Shell", commandLine(prompt, [["backend", backend], ...given])],
+    ["Client", pythonClient([["prompt", prompt], ...given], place)],
   ];
   return place.mcp ? [...all, ["MCP", agent(place)]] : all;
-}
-
-const NAMES = ["method", "model", "paths", "steps", "guidance", "temperature", "seed", "judge_from", "stopping", "repaint"];
-
-// What is set, in order; an emptied field is left out, and so takes its default.
-function given(settings, names) {
-  return names.filter((name) => settings[name] !== null && settings[name] !== undefined).map((name) => [name, settings[name]]);
 }
 
 // No setting may hold control characters, and in a terminal they would act as keys.
@@ -29,20 +24,21 @@ function plain(text) {
   return text.replace(/\p{Cc}+/gu, " ");
 }
 
-function link(settings, { url }) {
+function link(prompt, given, { url }) {
   const address = new URL(url);
-  address.search = new URLSearchParams(given(settings, ["prompt", ...NAMES]));
+  address.search = new URLSearchParams([["prompt", prompt], ...given]);
   return address.href;
 }
 
-function pythonSearch(settings) {
-  const options = given(settings, NAMES.slice(1)).map(([name, value]) => `${name}=${python(value)}`);
+function pythonSearch(prompt, backend, given) {
+  const options = given.filter(([name]) => name !== "method").map(([name, value]) => `${name}=${python(value)}`);
+  const method = given.find(([name]) => name === "method")[1];
   return `import cotdemo
 from cotdemo.trace import Trace
 
-backend = cotdemo.load_backend(${python(settings.backend)})
+backend = cotdemo.load_backend(${python(backend)})
 events = cotdemo.search(
-    ${python(settings.method)}, backend, ${python(settings.prompt)},
+    ${python(method)}, backend, ${python(prompt)},
     ${options.join(", ")},
 )
 trace = Trace.of(events)
@@ -52,13 +48,13 @@ rows = trace.to_rows()
 }
 
 // The prompt stands last, after --, so that one that begins with a dash is no option.
-function commandLine(settings) {
-  const options = given(settings, ["backend", ...NAMES]).map(([name, value]) => `--${name.replace("_", "-")} ${shell(value)}`);
-  return `python -m cotdemo generate ${options.join(" ")} --out out/run -- ${shell(settings.prompt)}\n`;
+function commandLine(prompt, given) {
+  const options = given.map(([name, value]) => `--${name.replaceAll("_", "-")} ${shell(value)}`);
+  return `python -m cotdemo generate ${options.join(" ")} --out out/run -- ${shell(prompt)}\n`;
 }
 
-function pythonClient(settings, { url }) {
-  const options = given(settings, ["prompt", ...NAMES]).map(([name, value]) => `    ${name}=${python(value)},\n`);
+function pythonClient(given, { url }) {
+  const options = given.map(([name, value]) => `    ${name}=${python(value)},\n`);
   return `from gradio_client import Client
 
 client = Client(${python(url)})

@@ -13,7 +13,7 @@ import { costWords, milestone, settingsWords, statusWords, truthWords, weightsWo
 
 // `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again.
 export function mount(element, props, watch, server) {
-  const viewer = new Viewer(element, server, props.most_bytes);
+  const viewer = new Viewer(element, server, props.most_bytes, props.labels);
   const take = () => props.value && viewer.take(JSON.parse(props.value));
   watch("value", take);
   take();
@@ -21,8 +21,9 @@ export function mount(element, props, watch, server) {
 }
 
 class Viewer {
-  constructor(element, server, mostBytes) {
+  constructor(element, server, mostBytes, labels) {
     this.server = server;
+    this.labels = labels;
     this.drop = new Drop(element, mostBytes, (message) => this.take({ notice: { type: "Failed", message } }));
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
@@ -167,13 +168,13 @@ class Viewer {
   drawHead() {
     const { state } = this;
     setText(this.prompt, state.started ? state.started.prompt : "");
-    setText(this.settings, state.started ? settingsWords(state.started).join(" · ") : "");
+    setText(this.settings, state.started ? settingsWords(state.started, this.labels).join(" · ") : "");
     setText(this.status, statusWords(state));
     const checked = state.phase === "finished" && answerOf(state.rounds[state.finished.round])?.checked;
     this.truth.replaceChildren(...(checked ? [make("strong", {}, "Truth, which the judge does not see: "), truthWords(checked)] : []));
     setText(this.cost, costWords(state));
     const { recorded } = state;
-    const weights = recorded && state.started ? weightsWords(state.started) : "";
+    const weights = recorded && state.started ? weightsWords(state.started, this.labels) : "";
     setText(this.recorded, recorded ? [`${recorded.title} of ${recorded.created.slice(0, 10)}`, weights && `weights: ${weights}`].filter(Boolean).join(" · ") : "");
     toggle(this.recorded, Boolean(recorded));
     for (const line of [this.prompt, this.settings, this.truth, this.cost]) toggle(line, line.textContent !== "");

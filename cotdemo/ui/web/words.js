@@ -15,29 +15,27 @@ export const VERDICTS = {
   outcome: { name: "Match", yes: ["✓", "matches the prompt"], no: ["✕", "does not match the prompt"], neither: ["–", "no answer on the outcome"] },
 };
 
-export const METHODS = {
-  baseline: "Plain", "orm-zero-shot": "Zero-shot ORM", orm: "Best of N", prm: "PRM", parm: "PARM", "parm++": "PARM++",
-};
-
 export function plural(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-export function settingsWords(started) {
-  const { method, model, paths, steps, guidance, temperature, seed, repaint, judge_from: first, stopping } = started;
-  return [
-    METHODS[method] ?? method, `model ${model}`, plural(paths, "path"), plural(steps, "step"),
-    `guidance ${guidance}`, `temperature ${temperature}`, `seed ${seed}`,
-    ...(first > 1 ? [`judged from step ${first}`] : []), ...(stopping === "lenient" ? ["stops leniently"] : []), ...(repaint === "region" ? ["repaints a region"] : []),
-  ];
+// The method and what is asked for beside it, a few words each; `labels` is what cotdemo.ui.data.labels says.
+export function settingsWords(started, labels) {
+  const told = labels.settings.map((setting) => settingWords(setting, started[setting.name]));
+  return [labels.methods[started.method]?.label ?? started.method, ...told.filter(Boolean)];
 }
 
-const JUDGES = { "orm-zero-shot": "judge-zero-shot", orm: "judge-orm", prm: "judge-prm", parm: "judge", "parm++": "judge" };
+// As Setting.words of cotdemo/settings.py: "" for what is as usual, and in traces from before there was such a setting.
+function settingWords({ said, options, usual }, value) {
+  if (value === undefined || value === usual) return "";
+  return said ? said.replace("{}", value).replace("(s)", value === 1 ? "" : "s") : options[value] ?? "";
+}
 
 // The weights that a run painted and judged with; a trace names all that its backend had.
-export function weightsWords({ backend, weights, model, method, repaint }) {
-  const reflected = method !== "parm++" ? [] : [repaint === "region" ? "" : "self-correct", backend === "mini" ? "" : "judge-zero-shot"];
-  const used = [model === "base" ? "showo" : model, "magvit", JUDGES[method], ...reflected];
+export function weightsWords({ backend, weights, model, method, repaint }, labels) {
+  const { repaints, verifier } = labels.methods[method] ?? {};
+  const reflected = repaints ? [repaint === "region" ? "" : labels.corrector, labels.critics[backend]] : [];
+  const used = [...new Set([labels.models[model]?.part, "magvit", verifier, ...reflected])];
   const named = used[0] in weights ? used.filter((part) => part in weights) : Object.keys(weights); // by names of its own
   return named.map((part) => `${part} ${weights[part]}`).join(", ");
 }

@@ -1,0 +1,146 @@
+"""The tables in README.md and docs/ that derive from the code: ``python -m cotdemo docs`` writes them anew.
+
+A table stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; ``TABLES`` makes it. A test compares what is
+committed with what would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, fields
+from pathlib import Path
+
+from .codec import EVENTS, is_optional
+from .errors import UserError
+from .events import Progress
+from .kinds import Nested, OneOf
+from .registry import BACKENDS, METHODS, MODELS, VERIFIERS, Spec, refusal
+from .settings import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+FILES = ("README.md", "docs/trace.md", "docs/released.md")
+_REGION = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def written(text: str) -> str:
+    """A document with all its generated parts as they are to be. Raises UserError for a name that none has."""
+
+    def region(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in TABLES:
+            raise UserError(f"There is no table {name}; there are {', '.join(TABLES)}.")
+        return f"{name}{match[2]}\n{TABLES[name]()}\n"
+
+    return _REGION.sub(region, text)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *map(list, rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
+
+
+def methods() -> str:
+    """Every method: what it does, what judges, where it is offered and why not."""
+    rows = (
+        (
+            f"`{name}`",
+            method.label,
+            method.about,
+            VERIFIERS[method.verifier].label if method.judged else "–",
+            *_offered(name),
+        )
+        for name, method in METHODS.items()
+    )
+    return _table(("method", "name", "what it does", "verifier", *BACKENDS), rows)
+
+
+def _offered(method: str) -> Iterable[str]:
+    """Whether a method is offered, backend by backend, and how."""
+    for backend in BACKENDS.values():
+        own = METHODS[method].about_on(backend)
+        yield refusal(method, "base", backend.name) or ("yes" if own == METHODS[method].about else own)
+
+
+def models() -> str:
+    """Every set of generator weights: what it is, where there is one and why not."""
+    rows = (
+        (f"`{name}`", model.label, model.about, *(refusal("baseline", name, backend) or "yes" for backend in BACKENDS))
+        for name, model in MODELS.items()
+    )
+    return _table(("model", "name", "what it is", *BACKENDS), rows)
+
+
+def verifiers() -> str:
+    rows = ((f"`{spec.name}`", spec.label, spec.about, _asking(spec)) for spec in VERIFIERS.values())
+    return _table(("verifier", "name", "what it is", "of the methods"), rows)
+
+
+def _asking(verifier: Spec) -> str:
+    return ", ".join(
+        f"`{name}`" for name, method in METHODS.items() if method.judged and method.verifier == verifier.name
+    )
+
+
+def settings() -> str:
+    """Every setting: what it is, what it takes, its default, by what name each way in has it."""
+    rows = (
+        (f"`{name}`", setting.about, _takes(setting.kind), setting.default_words(), _concerned(name))
+        for name, setting in SETTINGS.items()
+    )
+    return _table(("setting", "what it is", "values", "default", "for"), rows)
+
+
+def _takes(kind: object) -> str:
+    if isinstance(kind, OneOf) and not any(isinstance(option, Spec) for option in kind.options.values()):
+        return "; ".join(f"`{name}`: {option.about or option.label}" for name, option in kind.options.items())
+    return kind.words
+
+
+def _concerned(name: str) -> str:
+    concerned = SETTINGS[name].methods()
+    return "all" if len(concerned) == len(METHODS) else ", ".join(f"`{method}`" for method in concerned)
+
+
+def events() -> str:
+    """Every event of a trace: what it tells, and its fields."""
+    parts = []
+    for name, event in EVENTS.items():
+        if event is not Progress:  # not kept in a trace
+            about = " ".join(event.__doc__.split()).replace("``", "`")
+            rows = [row for one in fields(event) for row in _rows(one)]
+            parts.append(f"**{name}**: {about}\n\n" + _table(("field", "value", "what it is"), rows))
+    return "\n".join(parts)
+
+
+def _rows(one: Field) -> Iterable[tuple[str, str, str]]:
+    kind = one.metadata["kind"]
+    if isinstance(kind, Nested):
+        return [row for inner in fields(kind.type) for row in _rows(inner)]
+    optional = "*optional*; " if is_optional(one) else ""
+    return [(f"`{one.name}`", optional + kind.words, one.metadata["about"])]
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "methods": methods,
+    "models": models,
+    "verifiers": verifiers,
+    "settings": settings,
+    "events": events,
+}
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write the generated parts of all documents."""
+    for name in FILES:
+        file = arguments.root / name
+        before = file.read_text(encoding="utf-8")
+        after = written(before)
+        file.write_text(after, encoding="utf-8")
+        print(f"{name}: {'unchanged' if after == before else 'written'}", flush=True)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", type=Path, default=ROOT, metavar="DIR", help="the repository (default: this one)")
