@@ -104,7 +104,7 @@ def test_released_generators_are_told_the_critique_in_the_prompt_by_a_judge_with
     first = list(search("parm++", backend, PROMPT, **asked | {"rounds": 0}))
     assert set(backend.judges) == {"parm"} and backend.prompts == [PROMPT]
     more = list(reflect(backend, first, anyway=True))
-    assert first[0].repaint == "region" and backend.judges.count("zero-shot") == 1
+    assert first[0].settings.repaint == "region" and backend.judges.count("zero-shot") == 1
     critique = next(event.critique for event in more if isinstance(event, RoundStarted))
     assert backend.prompts[1:] == [f"{PROMPT}. {critique}"[:MAX_PROMPT]] and critique
 
