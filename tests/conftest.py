@@ -1,4 +1,4 @@
-"""Fixtures of the tests that drive the page in a browser. A console error fails whatever test it comes up in."""
+"""Fixtures of the tests that drive the page in a browser. Whatever the browser complains of fails the test."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def browser():
 
 @pytest.fixture
 def enter(browser):
-    """Makes a page in a context of its own, closed at the end; nothing may have gone wrong in any of them by then."""
-    errors: list[str] = []
+    """Makes a page in a context of its own, closed at the end; by then the browser may not have complained of any."""
+    complaints: list[str] = []
     contexts = []
 
     def entered(**options):
         contexts.append(browser.new_context(**{"viewport": DESKTOP} | options))
-        return watched(contexts[-1], errors)
+        return watched(contexts[-1], complaints)
 
     yield entered
     for context in contexts:
         context.close()
-    assert errors == []
+    assert complaints == []
 
 
 @pytest.fixture

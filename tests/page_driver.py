@@ -59,14 +59,23 @@ class Site:
         return self.backend
 
 
-def watched(context, errors: list[str]):
-    """A new page that adds to ``errors`` what goes wrong in it."""
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("dialog", lambda dialog: (errors.append("a dialog: " + dialog.message), dialog.dismiss()))
-    return page
+# What a page reports to its window alone, such as a ResizeObserver's loop, is said on the console as well.
+LISTEN = """
+    addEventListener("error", (event) => event.message && console.error(`window: ${event.message}`));
+    addEventListener("unhandledrejection", (event) => console.error(`not caught: ${event.reason}`));
+"""
+
+
+def watched(context, complaints: list[str]):
+    """A new page of a context; whatever the browser complains of in any page of it is added to ``complaints``."""
+    context.set_default_timeout(PATIENCE)
+    context.add_init_script(LISTEN)
+    context.on(
+        "console", lambda said: said.type in ("error", "warning") and complaints.append(f"{said.type}: {said.text}")
+    )
+    context.on("weberror", lambda raised: complaints.append(f"uncaught: {raised.error}"))
+    context.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
+    return context.new_page()
 
 
 def small(method: str = "parm", paths: int = 4, steps: int = 6, seed: int = 3, prompt: str = PROMPT) -> str:

@@ -78,3 +78,41 @@ def test_a_pinned_path_stays_beside_the_selected_one(visit):
             "document.querySelector('.cot-gallery button[aria-current=true]')?.dataset.name !== 'recorded'"
         )
         page.wait_for_function("document.querySelector('.cot-pinned').hidden")
+
+
+def lines_of(page) -> list[list[str]]:
+    """The lines of the chart below the matrix, as (path, outline)."""
+    return page.locator(".cot-reward").evaluate_all(
+        "lines => lines.map((line) => [line.dataset.path, line.querySelector('path').getAttribute('d')])"
+    )
+
+
+def show(page, name: str) -> None:
+    """Opens a recorded run, and gives whatever watches sizes the time to draw."""
+    page.click(f'.cot-gallery button[data-name="{name}"]')
+    page.wait_for_selector(f'.cot-gallery button[data-name="{name}"][aria-current]')
+    page.wait_for_function("document.querySelector('.cot-recorded').textContent.includes('of 20')")
+    quiet(page)
+
+
+def test_the_chart_below_the_matrix_is_of_the_run_on_show_alone(visit):
+    with visit() as page:
+        first = lines_of(page)
+        assert len(first) == 8
+        plot = page.locator(".cot-rewards-plot")
+        plot.hover(position={"x": 34, "y": plot.bounding_box()["height"] - 22})
+        assert "Path" in page.locator(".cot-rewards .cot-note").inner_text()
+        show(page, "9-plain")  # nobody judges its steps
+        assert page.locator(".cot-rewards").is_hidden()
+        page.set_viewport_size({"width": 1000, "height": 800})
+        quiet(page)
+        assert page.locator(".cot-rewards").is_hidden()
+        page.mouse.move(5, 5)
+        show(page, "2-one-left")
+        assert page.locator(".cot-rewards .cot-note").inner_text() == ""
+        shown = lines_of(page)
+        assert shown != first and len(shown) == page.locator(".cot-matrix tbody tr").count() == 4
+        page.set_viewport_size({"width": 700, "height": 800})
+        quiet(page)
+        narrow = lines_of(page)
+        assert [path for path, _ in narrow] == [path for path, _ in shown] and narrow != shown
