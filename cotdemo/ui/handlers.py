@@ -13,6 +13,7 @@ import gradio as gr
 from .. import search as searches
 from ..errors import UserError
 from ..events import Critiqued, Event, Judged, RoundStarted, RunFinished
+from ..prose import prose
 from ..settings import Settings
 from ..trace import Trace, answer, truth
 from .form import Update, buttons, chosen, from_address
@@ -233,7 +234,7 @@ class Handlers:
         return {
             "picture": "data:image/png;base64," + base64.b64encode(png_bytes(events)).decode(),
             "verdict": verdict(events),
-            "critique": critiques[-1] if critiques else "",
+            "critique": prose(critiques[-1]) if critiques else "",
             "settings": settings_of(trace.started).as_dict(),
             "trace": json.loads(trace.to_json()),
         }
@@ -279,11 +280,12 @@ def verdict(events: list[Event] | tuple[Event, ...]) -> dict[str, Any]:
     if winner is None:
         return {}
     checked = truth(events, winner)
+    true = {"correct": checked.correct, "strict": checked.strict, "reason": prose(checked.reason)} if checked else None
     return {
         "round": winner.round,
         "path": winner.path,
         "fallback": winner.fallback,
         "p_yes": outcome.p_yes if outcome else None,
         "answer": outcome.answer if outcome else None,
-        "truth": {name: getattr(checked, name) for name in ("correct", "strict", "reason")} if checked else None,
+        "truth": true,
     }
