@@ -1,4 +1,4 @@
-"""Critiques and the checker's reasons are shown as written English, wherever a person reads them; traces keep them raw."""
+"""Critiques and the checker's reasons are shown as written English to whoever reads; traces keep them raw."""
 
 from __future__ import annotations
 

@@ -151,9 +151,7 @@ def _reflecting(events: Sequence[Event], answer: str | None, steps: int) -> Iter
     said = [event.text for event in _only(events, Critiqued) if event.done]
     for winner in later[:1]:
         words = f"it says “{prose(said[0])}”" if said and said[0] else "it says no more"
-        found = (
-            "calls it right, and was asked to repaint it all the same" if answer == "yes" else "finds it wrong"
-        )
+        found = "calls it right, and was asked to repaint it all the same" if answer == "yes" else "finds it wrong"
         yield Stop(
             "Reflection",
             f"PARM++ goes on. The judge {found}: {words}. The picture is painted again from that critique; of the best "
