@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, PHONE, TOO_WIDE
+from page_driver import DESKTOP, PHONE, TOO_WIDE, quiet
 
 
 def stops_in_sight(page) -> int:
@@ -50,6 +50,7 @@ def test_a_new_visitor_is_asked_once(visit):
     with visit() as page:
         page.get_by_role("button", name="No, thanks").click()
         assert page.locator(".cot-invitation").count() == 0
+        quiet(page)  # Gradio complains of its own stream where a page is left while one is open
         page.reload()
         page.wait_for_selector(".cot-matrix td", state="attached")
         page.wait_for_timeout(500)

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from page_driver import filled, open_settings, run, seed_whose_winner_is, settled, small, status
+from page_driver import PROMPT, filled, open_settings, run, seed_whose_winner_is, settled, small, status
 
 
-def test_reflect_before_a_run_says_what_to_do(visit):
+def test_reflect_where_nothing_was_painted_says_what_to_do(serve, tmp_path):
+    page = serve(tmp_path, "show-o")  # nothing of it has been recorded
+    page.get_by_role("tab", name="Run").click()
+    page.click("#reflect")
+    page.wait_for_selector('.cot[data-phase="failed"]')
+    assert "press Run first" in status(page)
+
+
+def test_reflect_on_first_paint_is_on_the_picture_that_is_shown(visit, site):
     with visit() as page:
+        before = page.locator("#picture img").get_attribute("src")
+        assert before and page.locator('tr[data-kind="won"]').count() == 1
         page.click("#reflect")
-        page.wait_for_selector('.cot[data-phase="failed"]')
-        assert "press Run first" in status(page)
+        page.wait_for_selector("#anyway", state="visible")
+        settled(page)
+        assert page.locator(".cot-prompt").inner_text() == PROMPT and page.locator(".cot-recorded").is_visible()
+        assert page.locator("td").count() == 8 * 18
+        assert "The judge says yes, with P(yes)" in page.locator(".cot-reflection").inner_text()
+        page.click("#anyway")
+        page.wait_for_selector(".cot-card img >> nth=1")
+        settled(page)
+    with visit() as page:  # what one visitor has repainted, others do not see
+        assert page.locator(".cot-reflection").is_hidden()
 
 
 def test_reflection_shows_critique_both_pictures_and_both_verdicts(visit):

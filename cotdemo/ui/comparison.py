@@ -159,20 +159,15 @@ class Comparing:
         wanted = [choice for choice in compared(backend) if choice.name in chosen]
         if not wanted:
             raise UserError(NOTHING)
-        return [
-            Card(
-                Settings.checked(
-                    prompt,
-                    one.method,
-                    backend,
-                    one.model,
-                    seed=seed,
-                    repaint=one.repaint,
-                    paths=1 if one.method == "baseline" else paths,
-                )  # fmt: skip
+        cards = []
+        for one in wanted:
+            number = 1 if one.method == "baseline" else paths
+            settings = Settings.checked(
+                prompt, one.method, backend, one.model, seed=seed, repaint=one.repaint, paths=number
             )
-            for one in wanted
-        ]
+            seed = settings.seed  # where none was given, one is drawn for all
+            cards.append(Card(settings))
+        return cards
 
     def _run(self, card: Card, comparison: Comparison) -> Iterator[None]:
         """One run; yields when there is news."""

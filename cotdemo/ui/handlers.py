@@ -28,7 +28,6 @@ PATIENCE = 3600.0  # seconds that a client of an endpoint waits for its turn, an
 STOP_PATIENCE = 60.0  # seconds to wait for the step under way when Stop is pressed
 UNEXPECTED = "Something went wrong inside, and it has been logged. Your settings are kept: press Run to try again."
 OUT_OF_MEMORY = "The device ran out of memory. Choose fewer paths or fewer steps, and press Run again."
-NOT_YET = "There is no picture to reflect on yet: press Run first, or open a trace."
 
 
 class Handlers:
@@ -65,14 +64,15 @@ class Handlers:
                 temperature=temperature, seed=None if fresh else seed, judge_from=judge_from, stopping=stopping,
                 repaint=repaint,
             )  # fmt: skip
-            yield buttons(busy=True)
+            drawn = {} if settings.seed == seed else {"seed": settings.seed}  # at once: nothing typed later is lost
+            yield {**drawn, **buttons(busy=True)}
             with self.line.place() as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
                 events = self.searches.perform(settings, backend)
                 run = Run()
                 self.runs.add(run)
-                yield {"run_id": run.id, "seed": settings.seed, "picture": None, "gallery": ""}
+                yield {"run_id": run.id, "picture": None, "gallery": ""}
                 yield from self._stream(run, events)
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}
@@ -80,8 +80,8 @@ class Handlers:
     def reflect(self, run_id: str | None, anyway: bool = False) -> Iterator[Update]:
         """One round of reflection on what is on show."""
         try:
-            run = self._run(run_id)
-            yield buttons(busy=True)
+            run, shown = self._on_show(run_id)
+            yield {**shown, **buttons(busy=True)}
             with self.line.place() as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
@@ -138,13 +138,17 @@ class Handlers:
             told = words
         return self.loader.result()
 
-    def _run(self, run_id: str | None) -> Run:
+    def _on_show(self, run_id: str | None) -> tuple[Run, Update]:
+        """The run that this visitor sees, and what makes it his own where the page has shown it to everybody at first.
+
+        Raises UserError if there is none.
+        """
         if run_id is None:
-            raise UserError(NOT_YET)
+            return self.keep.take_first()
         run = self.runs.get(run_id)
         if run is None:
             raise UserError("This run is no longer kept here. Press Run again, or open its trace if you saved it.")
-        return run
+        return run, {}
 
     def stop(self, run_id: str | None) -> Update:
         """End the run within one step; what was painted stays on show."""

@@ -10,9 +10,9 @@ from typing import Any
 import gradio as gr
 
 from ..settings import BACKENDS, GUIDANCE, MAX_PROMPT, PATHS, SEED, STEPS, TEMPERATURE
-from .components import Choices, Estimate, Gallery, Share, Viewer
+from .components import Choices, Estimate, Fresh, Gallery, Share, Viewer
 from .examples import examples_of
-from .form import FIELDS, OTHERS
+from .form import FIELDS
 from .handlers import Handlers, words_for
 from .keep import portrait
 from .tab import Page
@@ -29,7 +29,7 @@ NOT_LOADED = "The model loads when the page is first opened; you can press Run a
 
 FORM = f"""(prompt, choice, ...others) => {{
   const form = {{ prompt, ...choice }};
-  {json.dumps(OTHERS)}.forEach((name, place) => {{ form[name] = others[place]; }});
+  {json.dumps(FIELDS[2:])}.forEach((name, place) => {{ form[name] = others[place]; }});
   return [form, form];
 }}"""
 
@@ -41,7 +41,7 @@ def build(page: Page) -> None:
     start = {
         "prompt": examples[2], "method": "parm", "model": "base", "paths": 8, "steps": limits.steps,
         "guidance": limits.guidance, "temperature": limits.temperature, "seed": 0, "judge_from": 1,
-        "stopping": "paper", "repaint": limits.repaint,
+        "stopping": "paper", "repaint": limits.repaint, "fresh": True,
     }  # fmt: skip
     run_id = gr.State(None)
     with gr.Row(elem_id="cot-page", equal_height=False):
@@ -54,6 +54,14 @@ def build(page: Page) -> None:
                 run = gr.Button("Run", variant="primary", min_width=90, scale=2, elem_id="run")
                 stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="stop")
                 reflect = gr.Button("Reflect", min_width=70, elem_id="reflect")
+            with gr.Row(elem_id="cot-seed"):
+                fresh = Fresh(True, elem_id="fresh")
+                seed = gr.Number(
+                    0, label="The seed", show_label=False, container=False, precision=0, minimum=SEED[0],
+                    maximum=SEED[1], min_width=60, elem_id="seed",
+                )  # fmt: skip
+            # who types a seed means it; who empties the field does not
+            seed.input(None, seed, fresh, js="(seed) => seed === null", api_visibility="private")
             estimate = Estimate(start, backend=backend_name, elem_id="estimate")
             anyway = gr.Button("Repaint anyway", visible=False, elem_id="anyway")
             with gr.Row(elem_id="cot-chips"):
@@ -61,7 +69,7 @@ def build(page: Page) -> None:
                     chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
                     chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
             choice = Choices({"method": "parm", "model": "base"}, backend=backend_name, elem_id="choice")
-            with gr.Accordion("Paths, steps, guidance, seed", open=False, elem_id="cot-settings"):
+            with gr.Accordion("Paths, steps, guidance", open=False, elem_id="cot-settings"):
                 paths = gr.Slider(*PATHS, value=8, step=1, label="Paths", info="pictures tried", elem_id="paths")
                 steps = gr.Slider(*STEPS, value=limits.steps, step=1, label="Steps", info="from noise to picture")
                 guidance = gr.Slider(
@@ -70,7 +78,6 @@ def build(page: Page) -> None:
                 temperature = gr.Slider(
                     *TEMPERATURE, value=limits.temperature, step=0.1, label="Temperature", info="noise in keeping"
                 )
-                seed = gr.Number(0, label="Seed", precision=0, minimum=SEED[0], maximum=SEED[1], elem_id="seed")
                 judge_from = gr.Slider(
                     *STEPS, value=1, step=1, label="PARM judges from step", info="earlier guesses are hardly ever clear"
                 )
@@ -84,7 +91,6 @@ def build(page: Page) -> None:
                     label="PARM++ repaints", info="whole: from the critique; region: the rest stays as it is",
                     elem_id="repaint",
                 )  # fmt: skip
-                fresh = gr.Checkbox(True, label="A new seed for every run", elem_id="fresh")
             with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
                 about = gr.Markdown(f"{ABOUT[backend_name]}\n\n{NOT_LOADED}")
         with gr.Column(elem_id="cot-main"):
@@ -128,7 +134,7 @@ def build(page: Page) -> None:
         button.click(
             named(handler, names),
             run_id,
-            to(*controls, "picture", "estimate"),
+            to(*controls, "run_id", "picture", "estimate"),
             show_progress="hidden",
             **COMPUTES,
         )  # fmt: skip
@@ -139,8 +145,8 @@ def build(page: Page) -> None:
     page.run.update(names=names, opens=opens)
     opened.upload(named(keep.open_file, names), [opened, run_id], opens, **QUICK)
     gallery.select(named(keep.open_recorded, names), [gallery, run_id], opens, **QUICK)
-    changes = [part.change for part in settings]
-    gr.on(changes, None, settings, [estimate, share], js=FORM, api_visibility="private")
+    form = to(*FIELDS)
+    gr.on([part.change for part in form], None, form, [estimate, share], js=FORM, api_visibility="private")
     demo.load(named(handlers.prefill, names), None, to(*FIELDS, "viewer"), **QUICK)
     demo.load(named(handlers.rates, names), None, estimate, **QUICK)
     demo.load(_tell_of(handlers, backend_name), None, about, **QUICK)
