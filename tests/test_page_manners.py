@@ -29,7 +29,7 @@ def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
     with visit(f"?__theme={theme}") as page:
         page.locator(".cot-share summary").click()
         tabs = {"#board": "Compare", "#measured": "Results", "#lesson": "Learn"}
-        for part in ("#viewer", "#choice", "#gallery", "#estimate", "#share", *tabs):
+        for part in ("#viewer", "#cot-seed", "#choice", "#gallery", "#estimate", "#share", *tabs):
             if part in tabs:
                 open_tab(page, tabs[part])
             if part == "#board":
