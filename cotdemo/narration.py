@@ -17,6 +17,7 @@ from .events import (
     StepDecoded,
     Winner,
 )
+from .prose import prose
 
 Say = Callable[[str], None]
 
@@ -63,7 +64,7 @@ class _Story:
             for path in sorted(self.painted):
                 yield self._path(event, path)
         elif isinstance(event, Critiqued) and event.done:
-            yield f"the judge says what is wrong: {event.text}"
+            yield f"the judge says what is wrong: {prose(event.text)}"
         elif isinstance(event, RunFinished):
             yield from self._end(event)
 
@@ -95,4 +96,5 @@ class _Story:
 def _truth(checked: Checked) -> str:
     if checked.strict:
         return "right"
-    return f"right, but {checked.reason}" if checked.correct else f"wrong: {checked.reason}"
+    reason = prose(checked.reason)
+    return f"right, but {reason}" if checked.correct else f"wrong: {reason}"

@@ -28,6 +28,15 @@ test("what was never run has no time, and that is said", async () => {
   }
 });
 
+test("what Run will do about the seed is said in words", async () => {
+  const { seedWords, limitWords } = await estimate;
+  assert.equal(seedWords(form({ seed: 7, fresh: true }), limits), "Run draws a new seed.");
+  assert.equal(seedWords(form({ seed: 7, fresh: false }), limits), "Run keeps seed 7.");
+  assert.equal(seedWords(form({ seed: 0, fresh: false }), limits), "Run keeps seed 0.");
+  for (const seed of [-1, 1.5, null, 2 ** 32]) assert.equal(seedWords(form({ seed, fresh: false }), limits), "");
+  assert.equal(limitWords(form({ seed: 1.5, fresh: true }), limits), ""); // it is not used
+});
+
 test("a limit is explained where it is broken", async () => {
   const { limitWords } = await estimate;
   assert.equal(limitWords(form(), limits), "");

@@ -16,8 +16,8 @@ from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
+from page_driver import ARGUMENTS, CHROMIUM, DESKTOP
 from playwright.sync_api import Page, sync_playwright
-from test_page import ARGUMENTS, CHROMIUM, DESKTOP
 
 from cotdemo import search as searches
 from cotdemo.backends import load_backend

@@ -49,6 +49,13 @@ def test_cards_come_in_a_fixed_order_and_end_as_the_same_runs_would_alone():
     assert plain["verdict"]["answer"] is None and last["cards"][2]["verdict"]["answer"] == "yes"
 
 
+def test_where_no_seed_is_given_one_is_drawn_for_all():
+    compare = comparing()
+    *_, last = messages(compare.compare(PROMPT, ["orm/base", "parm/base"], 2, None))
+    opened = [compare.open(None, SimpleNamespace(value=card["run"]))["seed"] for card in last["cards"]]
+    assert opened[0] == opened[1]
+
+
 def test_the_time_left_is_told_once_such_runs_are_known():
     compare = comparing(Double(pace=0.01))
     first = messages(compare.compare(PROMPT, ["baseline/base", "parm/base"], 4, 7))

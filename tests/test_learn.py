@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from page_double import Double
 
 from cotdemo.events import Critiqued, Judged, PathPruned, Winner
+from cotdemo.prose import prose
 from cotdemo.search import search
 from cotdemo.trace import Trace
 from cotdemo.ui.keep import recorded_runs
@@ -57,10 +59,50 @@ def test_stops_are_at_what_happened_and_say_its_numbers(name):
         )
     assert ("Reflection" in stops) == (len(of(Winner)) > 1)
     if len(of(Winner)) > 1:
-        assert [one for one in of(Critiqued) if one.done][0].text in stops["Reflection"].text
+        assert prose([one for one in of(Critiqued) if one.done][0].text) in stops["Reflection"].text
     assert ("Best of what is left" in stops) == (winner.p_yes is not None)
     if winner.fallback:
         assert "No path passed" in stops["Best of what is left"].text
+
+
+def changed(trace: Trace, kind: type, **values) -> Trace:
+    """The trace with other values in all of its events of one kind."""
+    return Trace.of([replace(event, **values) if isinstance(event, kind) else event for event in trace.events])
+
+
+@pytest.mark.parametrize(
+    "answer, p_yes, said, unsaid",
+    [
+        ("yes", 0.93, "P(yes) .93: it matches the prompt", "not match"),
+        ("no", 0.0, "P(yes) .00: it does not match the prompt", ": it matches"),
+        ("neither", 0.4, "P(yes) .40: neither", ": it matches"),
+    ],
+)
+def test_of_the_only_path_left_is_said_what_the_judge_answered(answer, p_yes, said, unsaid):
+    trace = changed(RUNS["2-one-left"], Winner, p_yes=p_yes)
+    winner = trace.winner
+    outcome = next(
+        e for e in trace.events if isinstance(e, Judged) and (e.question, e.path) == ("outcome", winner.path)
+    )
+    events = [replace(e, answer=answer, p_yes=p_yes) if e is outcome else e for e in trace.events]
+    text = {stop.title: stop.text for stop in stops_of(Trace.of(events))}["Best of what is left"]
+    assert "is all that is left" in text and said in text and unsaid not in text
+
+
+def test_the_tour_says_what_the_judge_said_even_where_it_gave_no_answer_or_was_not_heeded():
+    potential = [e for e in RUNS["2-one-left"].events if isinstance(e, Judged) and e.question == "potential"][0]
+    events = [replace(e, answer="neither") if e is potential else e for e in RUNS["2-one-left"].events]
+    text = {stop.title: stop.text for stop in stops_of(Trace.of(events))}["Can it still come out right?"]
+    assert "neither yes nor no" in text
+    right = changed(RUNS["3-critique-helped"], Judged, answer="yes")
+    assert "finds it wrong" not in {stop.title: stop.text for stop in stops_of(right)}["Reflection"]
+
+
+@pytest.mark.parametrize("left, words", [(0, "It was its last."), (1, "The step that it had left was never painted")])
+def test_the_steps_that_a_stopped_path_had_left_are_counted_in_words(left, words):
+    trace = RUNS["1-three-hearts"]
+    stopped = changed(trace, PathPruned, step=trace.started.settings.steps - 1 - left)
+    assert words in {stop.title: stop.text for stop in stops_of(stopped)}["Hopeless paths stop"]
 
 
 def test_what_did_not_happen_is_no_stop():

@@ -18,7 +18,8 @@ from cotdemo.png import read_png_settings
 from cotdemo.search import search
 from cotdemo.trace import Trace
 from cotdemo.ui.components import joined
-from cotdemo.ui.handlers import NOT_YET, OUT_OF_MEMORY, UNEXPECTED, Handlers
+from cotdemo.ui.handlers import OUT_OF_MEMORY, UNEXPECTED, Handlers
+from cotdemo.ui.keep import NOT_YET
 from cotdemo.ui.session import Loader, Run, Runs, batches
 
 PROMPT = "a photo of a red star and a blue moon"
@@ -295,6 +296,24 @@ def painted(handlers, right: bool):
 def test_reflect_before_a_run_says_what_to_do(handlers):
     (message,) = messages(handlers.reflect(None))
     assert message["notice"]["message"] == NOT_YET
+
+
+def test_reflect_on_first_paint_is_on_the_recorded_run_that_is_shown_and_leaves_it_to_others():
+    recorded = Trace.of(search("parm", Double(pace=0), PROMPT, paths=3, steps=5, seed=7))
+    handlers = Handlers("mini", lambda: Double(pace=0), {"one": recorded})
+    visits = [list(handlers.reflect_anyway(None)) for _ in range(2)]
+    runs = [run_id(updates) for updates in visits]
+    assert len({*runs, handlers.keep.first.id}) == 3
+    for updates in visits:
+        first, *_, last = messages(updates)
+        assert first["recorded"]["title"] == "A recorded run" and first["events"][0]["seed"] == 7
+        kinds = [event["type"] for event in last["events"]]
+        assert kinds.count("RunStarted") == 1 and kinds.count("RoundStarted") == 2 and kinds[-1] == "RunFinished"
+        assert {message["run"] for message in messages(updates)} == {run_id(updates)}
+    assert handlers.keep.trace(handlers.keep.first.id) == handlers.keep.trace("recorded")
+    assert len(handlers.keep.first.events) == len(recorded.events)
+    again = list(handlers.reflect_anyway(runs[0]))  # and so on from there
+    assert [event["type"] for event in messages(again)[-1]["events"]].count("RoundStarted") == 3
 
 
 def test_a_wrong_picture_is_criticised_and_repainted(handlers):

@@ -284,6 +284,18 @@ test("a screen reader hears each new place in the line, once", async () => {
   assert.equal(milestone(first, waiting(first, "One run is before yours.")), "");
 });
 
+test("a word-level model's punctuation is set as a person sets it, as in Python", async () => {
+  const { prose } = await words;
+  for (const [raw, written] of require("./prose.json")) assert.equal(prose(raw), written);
+});
+
+test("a screen reader hears a critique as it is written", async () => {
+  const { reduce } = await reducer;
+  const { milestone } = await words;
+  const before = await after(winner(0));
+  assert.equal(milestone(before, reduce(before, { type: "Critiqued", round: 0, text: "one star , not two", done: true })), "Critique: one star, not two");
+});
+
 test("a word-level model's commas are set as a person sets them", async () => {
   const { prose, truthWords } = await words;
   assert.equal(prose("three stars , not two"), "three stars, not two");

@@ -164,20 +164,20 @@ class Comparing:
         wanted = [choice for choice in compared(backend) if choice.name in chosen]
         if not wanted:
             raise UserError(NOTHING)
-        return [
-            Card(
-                Settings.checked(
-                    prompt,
-                    one.method,
-                    backend,
-                    one.model,
-                    seed=seed,
-                    repaint=one.repaint,
-                    paths=METHODS[one.method].defaults.get("paths", paths),
-                )  # fmt: skip
+        cards = []
+        for one in wanted:
+            settings = Settings.checked(
+                prompt,
+                one.method,
+                backend,
+                one.model,
+                seed=seed,
+                repaint=one.repaint,
+                paths=METHODS[one.method].defaults.get("paths", paths),
             )
-            for one in wanted
-        ]
+            seed = settings.seed  # where none was given, one is drawn for all
+            cards.append(Card(settings))
+        return cards
 
     def _run(self, card: Card, comparison: Comparison) -> Iterator[None]:
         """One run; yields when there is news."""

@@ -124,6 +124,13 @@ class Choices(gr.HTML):
         )
 
 
+class Fresh(gr.HTML):
+    """Whether Run draws a new seed; otherwise it keeps the one in the field beside this. Styled as ``Choices``."""
+
+    def __init__(self, value: bool = True, **options: Any):
+        super().__init__(value=value, **_drawn("seed.js", "mountSeed(element, props, watch);"), **options)
+
+
 class Board(gr.HTML):
     """Results of a comparison. Its value is the latest message of ``cotdemo.ui.comparison``, a text.
 

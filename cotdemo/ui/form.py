@@ -14,8 +14,7 @@ Update = dict[str, Any]
 
 CHOICE = ("method", "model")  # one component has both
 OTHERS = tuple(name for name, setting in SETTINGS.items() if setting.on_form)  # a component each
-_AFTER_SEED = OTHERS.index("seed") + 1
-FIELDS = ("prompt", "choice", *OTHERS[:_AFTER_SEED], "fresh", *OTHERS[_AFTER_SEED:])
+FIELDS = ("prompt", "choice", *OTHERS, "fresh")
 ADDRESS = ("prompt", *CHOICE, *OTHERS)  # what an address may name
 
 
@@ -24,12 +23,12 @@ def start(prompt: str, backend: str) -> dict[str, Any]:
     settings = Settings.checked(prompt, backend=backend, seed=0)
     idle = [SETTINGS[name] for name in OTHERS if settings.method not in SETTINGS[name].methods()]
     own = {setting.name: setting.default_for(setting.methods()[0], settings.model, backend) for setting in idle}
-    return {name: getattr(settings, name) for name in ADDRESS} | own
+    return {name: getattr(settings, name) for name in ADDRESS} | own | {"fresh": True}
 
 
-def component(setting: Setting, value: Any, name: str | None = None) -> gr.components.Component:
+def component(setting: Setting, value: Any, name: str | None = None, **options: Any) -> gr.components.Component:
     """What a setting is set by; ``name`` is what the page calls it, by default as the setting."""
-    words = {"label": setting.label, "info": setting.note or None, "elem_id": name or setting.name}
+    words = {"label": setting.label, "info": setting.note or None, "elem_id": name or setting.name, **options}
     if isinstance(setting.kind, OneOf):
         choices = [(option.label, name) for name, option in setting.kind.options.items()]
         return gr.Radio(choices, value=value, **words)

@@ -13,6 +13,7 @@ import gradio as gr
 from .. import search as searches
 from ..errors import UserError
 from ..events import Critiqued, Event, Judged, RoundStarted, RunFinished
+from ..prose import prose
 from ..search import prepared
 from ..settings import SETTINGS
 from ..trace import Trace, answer, truth
@@ -28,7 +29,6 @@ PATIENCE = 3600.0  # seconds that a client of an endpoint waits for its turn, an
 STOP_PATIENCE = 60.0  # seconds to wait for the step under way when Stop is pressed
 UNEXPECTED = "Something went wrong inside, and it has been logged. Your settings are kept: press Run to try again."
 OUT_OF_MEMORY = "The device ran out of memory. Choose fewer paths or fewer steps, and press Run again."
-NOT_YET = "There is no picture to reflect on yet: press Run first, or open a trace."
 
 
 class Handlers:
@@ -57,8 +57,11 @@ class Handlers:
     def paint(self, *form: Any) -> Iterator[Update]:
         """Search, streaming; ``form`` are the values of ``FIELDS``. A new seed, where one is drawn, is shown."""
         try:
-            settings = asked(dict(zip(FIELDS, form)), self.backend)
-            yield buttons(busy=True)
+            values = dict(zip(FIELDS, form))
+            settings = asked(values, self.backend)
+            # at once: nothing typed later is lost
+            drawn = {} if settings.seed == values["seed"] else {"seed": settings.seed}
+            yield {**drawn, **buttons(busy=True)}
             with self.line.place() as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
@@ -66,8 +69,7 @@ class Handlers:
                 events = self.searches.perform(settings, backend)
                 run = Run()
                 self.runs.add(run)
-                form = {"prompt": settings.prompt, "seed": settings.seed}  # as they are run, so that they can be shared
-                yield {"run_id": run.id, **form, "picture": None, "gallery": ""}
+                yield {"run_id": run.id, "picture": None, "gallery": ""}
                 yield from self._stream(run, events)
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}
@@ -75,8 +77,8 @@ class Handlers:
     def reflect(self, run_id: str | None, anyway: bool = False) -> Iterator[Update]:
         """One round of reflection on what is on show."""
         try:
-            run = self._run(run_id)
-            yield buttons(busy=True)
+            run, shown = self._on_show(run_id)
+            yield {**shown, **buttons(busy=True)}
             with self.line.place() as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
@@ -133,13 +135,17 @@ class Handlers:
             told = words
         return self.loader.result()
 
-    def _run(self, run_id: str | None) -> Run:
+    def _on_show(self, run_id: str | None) -> tuple[Run, Update]:
+        """The run that this visitor sees, and what makes it his own where the page has shown it to everybody at first.
+
+        Raises UserError if there is none.
+        """
         if run_id is None:
-            raise UserError(NOT_YET)
+            return self.keep.take_first()
         run = self.runs.get(run_id)
         if run is None:
             raise UserError("This run is no longer kept here. Press Run again, or open its trace if you saved it.")
-        return run
+        return run, {}
 
     def stop(self, run_id: str | None) -> Update:
         """End the run within one step; what was painted stays on show."""
@@ -207,7 +213,7 @@ class Handlers:
         return {
             "picture": "data:image/png;base64," + base64.b64encode(png_bytes(events)).decode(),
             "verdict": verdict(events),
-            "critique": critiques[-1] if critiques else "",
+            "critique": prose(critiques[-1]) if critiques else "",
             "settings": trace.started.settings.as_dict(),
             "trace": json.loads(trace.to_json()),
         }
@@ -253,11 +259,12 @@ def verdict(events: list[Event] | tuple[Event, ...]) -> dict[str, Any]:
     if winner is None:
         return {}
     checked = truth(events, winner)
+    true = {"correct": checked.correct, "strict": checked.strict, "reason": prose(checked.reason)} if checked else None
     return {
         "round": winner.round,
         "path": winner.path,
         "fallback": winner.fallback,
         "p_yes": outcome.p_yes if outcome else None,
         "answer": outcome.answer if outcome else None,
-        "truth": {name: getattr(checked, name) for name in ("correct", "strict", "reason")} if checked else None,
+        "truth": true,
     }

@@ -25,6 +25,8 @@ from ..trace import Trace, answer
 from .form import Update, buttons, filled, left_out
 from .session import Run, Runs, notice
 
+RECORDED = "A recorded run"
+NOT_YET = "There is no picture to reflect on yet: press Run first, or open a trace."
 UNDER_WAY = "A run is under way: press Stop, or wait for it to end, and open it then."
 
 
@@ -35,10 +37,10 @@ class Keep:
         self.backend = backend
         self.runs = runs
         self.recorded = recorded
-        self.first = Run("recorded")
+        self.first = Run("recorded")  # all visitors' alike
         self.first_message = ""
         for trace in list(recorded.values())[:1]:
-            self.first_message = shown(self.first, trace, "A recorded run")
+            self.first_message = shown(self.first, trace, RECORDED)
 
     # -- opening
 
@@ -58,21 +60,34 @@ class Keep:
         trace = self.recorded.get(name) if isinstance(name, str) else None
         if trace is None or self._under_way(run_id):
             return {"gallery": ""}
-        return self._open(trace, "A recorded run")
+        return self._open(trace, RECORDED)
+
+    def take_first(self) -> tuple[Run, Update]:
+        """The run that a page shows at first as a run of one visitor, and what puts that on show in its place.
+
+        Raises UserError where the page shows none.
+        """
+        if not self.first.events:
+            raise UserError(NOT_YET)
+        return self._put(next(iter(self.recorded.values())), RECORDED)
 
     def open_trace(self, trace: Trace, title: str, run_id: str | None) -> Update:
         """Show a trace under a title, unless a run is under way."""
         return {} if self._under_way(run_id) else {**self._open(trace, title), "gallery": ""}
 
     def _open(self, trace: Trace, title: str) -> Update:
-        run = Run()
-        message = shown(run, trace, title)
-        self.runs.add(run)
-        update = {"viewer": message, "run_id": run.id, "picture": portrait(run.events), **buttons(busy=False)}
+        run, update = self._put(trace, title)
+        update = {**update, "picture": portrait(run.events), **buttons(busy=False)}
         try:
             return {**update, **filled(self._usable(trace.started.settings))}
         except UserError:
             return update  # it can be looked at all the same
+
+    def _put(self, trace: Trace, title: str) -> tuple[Run, Update]:
+        run = Run()
+        message = shown(run, trace, title)
+        self.runs.add(run)
+        return run, {"viewer": message, "run_id": run.id}
 
     def _open_picture(self, file: str) -> Update:
         settings = self._usable(read_png_settings(file))

@@ -7,10 +7,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..events import Critiqued, Event, Judged, PathPruned, StepDecoded, Winner
+from ..prose import prose
 from ..story import MENDED, story_of
 from ..trace import Trace, truth
 
 Place = tuple[int, int, int]  # round, path, step
+
+# What the judge's answer on the only path left means; P(yes) alone may be small.
+LAST = {
+    "yes": "it matches the prompt",
+    "no": "it does not match the prompt, but nothing else is left to choose",
+    "neither": "neither that it matches the prompt nor that it does not, but nothing else is left to choose",
+}
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,9 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
     yield from _judging(first)
     yield from _stopping([event for event in first if getattr(event, "path", None) != winner.path], asked.steps)
     if winner.p_yes is not None:
-        yield Stop("Best of what is left", _choosing(winner), _row(winner.path), (0, winner.path, asked.steps - 1))
-    yield from _reflecting(events, asked.steps)
+        text = _choosing(winner, _answer_on(winner, first))
+        yield Stop("Best of what is left", text, _row(winner.path), (0, winner.path, asked.steps - 1))
+    yield from _reflecting(events, _answer_on(winner, events), asked.steps)
     yield Stop(
         "Look for yourself",
         "Click any cell, drag the slider or press play: all of this happens in your browser. Point at the picture to "
@@ -98,7 +107,7 @@ def _judging(first: Sequence[Event]) -> Iterator[Stop]:
     )  # fmt: skip
     potential = [one for one in judged if one.question == "potential" and (one.path, one.step) == place[1:]]
     for one in potential[:1]:
-        went = "yes (▲), so it is painted on" if one.answer == "yes" else "no (▼)"
+        went = {"yes": "yes (▲), so it is painted on", "no": "no (▼)", "neither": "neither yes nor no (△)"}[one.answer]
         yield Stop(
             "Can it still come out right?",
             f"Of a clear guess it is asked whether it can still become what the prompt says. It said {went}: "
@@ -110,15 +119,22 @@ def _judging(first: Sequence[Event]) -> Iterator[Stop]:
 def _stopping(first: Sequence[Event], steps: int) -> Iterator[Stop]:
     for stopped in _only(first, PathPruned)[:1]:
         left = steps - stopped.step - 1
+        had = "The step that it had left was" if left == 1 else f"The {left} steps that it had left were"
         yield Stop(
             "Hopeless paths stop",
-            f"Path {stopped.path + 1} was stopped after step {stopped.step + 1}: P(no) {_probability(stopped.p_no)}. "
-            f"The {left} steps that it had left were never painted, and their computation is saved.",
+            f"Path {stopped.path + 1} was stopped after step {stopped.step + 1}: P(no) {_probability(stopped.p_no)}."
+            + (f" {had} never painted, and their computation is saved." if left else " It was its last."),
             _cell(stopped.path, stopped.step), (0, stopped.path, stopped.step),
         )  # fmt: skip
 
 
-def _choosing(winner: Winner) -> str:
+def _answer_on(winner: Winner, events: Sequence[Event]) -> str | None:
+    """The judge's latest answer on whether the picture of ``winner`` matches the prompt; None if it was not asked."""
+    said = [one for one in _only(events, Judged) if (one.question, one.round) == ("outcome", winner.round)]
+    return next((one.answer for one in reversed(said) if one.path == winner.path), None)
+
+
+def _choosing(winner: Winner, answer: str | None) -> str:
     path, said = winner.path + 1, f"P(yes) {_probability(winner.p_yes or 0.0)}"
     if winner.fallback:
         return (
@@ -126,22 +142,24 @@ def _choosing(winner: Winner) -> str:
             f"picture the judge says {said}: the probability that it matches the prompt."
         )
     if len(winner.survivors) < 2:
-        return f"Path {path} is all that is left. Of its final picture the judge says {said}: it matches the prompt."
+        means = LAST[answer] if answer else "the probability that it matches the prompt"
+        return f"Path {path} is all that is left. Of its final picture the judge says {said}: {means}."
     return (
         f"The judge looks at the final pictures of the {len(winner.survivors)} paths that are left, and ranks them by "
         f"P(yes), the probability that a picture matches the prompt. Path {path} wears the crown: {said}."
     )
 
 
-def _reflecting(events: Sequence[Event], steps: int) -> Iterator[Stop]:
+def _reflecting(events: Sequence[Event], answer: str | None, steps: int) -> Iterator[Stop]:
     later = [winner for winner in _only(events, Winner) if winner.round == 1]
     said = [event.text for event in _only(events, Critiqued) if event.done]
     for winner in later[:1]:
-        words = f"it says “{said[0]}”" if said and said[0] else "it says so"
+        words = f"it says “{prose(said[0])}”" if said and said[0] else "it says no more"
+        found = "calls it right, and was asked to repaint it all the same" if answer == "yes" else "finds it wrong"
         yield Stop(
             "Reflection",
-            f"PARM++ goes on. The judge finds the picture wrong, and {words}. The picture is painted again from that "
-            f"critique; of the best new one the judge says P(yes) {_probability(winner.p_yes or 0.0)}.",
+            f"PARM++ goes on. The judge {found}: {words}. The picture is painted again from that critique; of the best "
+            f"new one the judge says P(yes) {_probability(winner.p_yes or 0.0)}.",
             "#viewer .cot-reflection", (1, winner.path, steps - 1),
         )  # fmt: skip
 

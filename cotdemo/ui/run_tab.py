@@ -11,7 +11,7 @@ import gradio as gr
 
 from ..registry import BACKENDS
 from ..settings import MAX_PROMPT, SETTINGS
-from .components import Choices, Estimate, Gallery, Share, Viewer
+from .components import Choices, Estimate, Fresh, Gallery, Share, Viewer
 from .endpoint import taking_settings
 from .examples import examples_of
 from .form import CHOICE, FIELDS, OTHERS, component, start
@@ -24,7 +24,7 @@ NOT_LOADED = "The model loads when the page is first opened; you can press Run a
 
 FORM = f"""(prompt, choice, ...others) => {{
   const form = {{ prompt, ...choice }};
-  {json.dumps(OTHERS)}.forEach((name, place) => {{ form[name] = others[place]; }});
+  {json.dumps(FIELDS[2:])}.forEach((name, place) => {{ form[name] = others[place]; }});
   return [form, form];
 }}"""
 
@@ -45,6 +45,11 @@ def build(page: Page) -> None:
                 run = gr.Button("Run", variant="primary", min_width=90, scale=2, elem_id="run")
                 stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="stop")
                 reflect = gr.Button("Reflect", min_width=70, elem_id="reflect")
+            with gr.Row(elem_id="cot-seed"):
+                fresh = Fresh(True, elem_id="fresh")
+                seed = component(SETTINGS["seed"], at_first["seed"], show_label=False, container=False, min_width=60)
+            # who types a seed means it; who empties the field does not
+            seed.input(None, seed, fresh, js="(seed) => seed === null", api_visibility="private")
             estimate = Estimate(at_first, backend=backend_name, elem_id="estimate")
             anyway = gr.Button("Repaint anyway", visible=False, elem_id="anyway")
             with gr.Row(elem_id="cot-chips"):
@@ -52,12 +57,9 @@ def build(page: Page) -> None:
                     chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
                     chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
             choice = Choices({name: at_first[name] for name in CHOICE}, backend=backend_name, elem_id="choice")
-            with gr.Accordion("Paths, steps, guidance, seed", open=False, elem_id="cot-settings"):
-                others = {}
-                for name in OTHERS:
-                    others[name] = component(SETTINGS[name], at_first[name])
-                    if name == "seed":
-                        fresh = gr.Checkbox(True, label="A new seed for every run", elem_id="fresh")
+            with gr.Accordion("Paths, steps, guidance", open=False, elem_id="cot-settings"):
+                more = {name: component(SETTINGS[name], at_first[name]) for name in OTHERS if name != "seed"}
+            others = {name: {**more, "seed": seed}[name] for name in OTHERS}
             with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
                 about = gr.Markdown(f"{_about(backend_name)}\n\n{NOT_LOADED}")
         with gr.Column(elem_id="cot-main"):
@@ -93,13 +95,13 @@ def build(page: Page) -> None:
     controls = ("viewer", "run", "stop", "reflect", "anyway")
     painting = gr.on(
         [run.click, prompt.submit], named(handlers.paint, names), to(*FIELDS),
-        to(*controls, "run_id", "prompt", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
+        to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
     )  # fmt: skip
     reflections = [
         button.click(
             named(handler, names),
             run_id,
-            to(*controls, "picture", "estimate"),
+            to(*controls, "run_id", "picture", "estimate"),
             show_progress="hidden",
             **COMPUTES,
         )  # fmt: skip
@@ -110,8 +112,8 @@ def build(page: Page) -> None:
     page.run.update(names=names, opens=opens)
     opened.upload(named(keep.open_file, names), [opened, run_id], opens, **QUICK)
     gallery.select(named(keep.open_recorded, names), [gallery, run_id], opens, **QUICK)
-    changes = [part.change for part in settings]
-    gr.on(changes, None, settings, [estimate, share], js=FORM, api_visibility="private")
+    form = to(*FIELDS)
+    gr.on([part.change for part in form], None, form, [estimate, share], js=FORM, api_visibility="private")
     demo.load(named(handlers.prefill, names), None, to(*FIELDS, "viewer"), **QUICK)
     demo.load(named(handlers.rates, names), None, estimate, **QUICK)
     demo.load(_tell_of(handlers, backend_name), None, about, **QUICK)

@@ -1,23 +1,35 @@
-// The line below Run: how long these settings will take, or the limit that they break.
+// The lines below Run: from which seed it will paint, and how long these settings will take, or the limit that they break.
 
 import { make, setText } from "./dom.js";
 
 // `props.value` is the form; `props.rates` seconds for one step of one path, by kind of run; `props.limits` {backend, cap,
 // prompt, seed}: the most paths x steps, characters of a prompt, and the highest seed.
 export function mountEstimate(element, props, watch) {
+  const seed = make("p", { class: "cot-seed-words", role: "status" });
   const time = make("b", {});
   const rest = make("span", {});
   const limit = make("span", { class: "cot-limit", role: "status" });
-  element.replaceChildren(make("p", { class: "cot-estimate" }, time, rest, limit));
+  element.replaceChildren(seed, make("p", { class: "cot-estimate" }, time, rest, limit));
   const draw = () => {
     const broken = limitWords(props.value ?? {}, props.limits);
     const [known, words] = broken ? ["", ""] : timeWords(props.value ?? {}, props.rates);
+    setText(seed, seedWords(props.value ?? {}, props.limits));
     setText(time, known);
     setText(rest, words);
     setText(limit, broken);
   };
   watch(["value", "rates"], draw);
   draw();
+}
+
+// What Run will do about the seed; "" where what was typed is none.
+export function seedWords({ seed, fresh }, limits) {
+  if (fresh) return "Run draws a new seed.";
+  return isSeed(seed, limits) ? `Run keeps seed ${seed}.` : "";
+}
+
+function isSeed(seed, limits) {
+  return Number.isInteger(seed) && seed >= 0 && seed <= limits.seed;
 }
 
 // What these settings take, as [time, "" where it is not known; the rest of the sentence].
@@ -29,11 +41,11 @@ export function timeWords({ method, paths, steps, guidance }, rates) {
 }
 
 // The limit that these settings break, in words, or "".
-export function limitWords({ prompt, paths, steps, seed }, limits) {
+export function limitWords({ prompt, paths, steps, seed, fresh }, limits) {
   if (paths * steps > limits.cap) {
     return `${paths} paths × ${steps} steps is ${paths * steps}, and ${limits.backend} takes at most ${limits.cap}: choose fewer.`;
   }
-  if (!(Number.isInteger(seed) && seed >= 0 && seed <= limits.seed)) return `The seed is a whole number from 0 to ${limits.seed}.`;
+  if (!fresh && !isSeed(seed, limits)) return `The seed is a whole number from 0 to ${limits.seed}.`;
   if (prompt?.length >= limits.prompt) return `The prompt is full: ${limits.prompt} characters at most.`;
   return "";
 }

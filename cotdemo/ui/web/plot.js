@@ -2,6 +2,7 @@
 // arrow keys, and marks the points it is told to mark; what is said of them is not its business.
 
 import { make, setAttribute, shape, toggle } from "./dom.js";
+import { Fitted } from "./fitted.js";
 import { markOf, seriesOf } from "./series.js";
 
 const HEIGHT = 280;
@@ -26,14 +27,16 @@ export class Plot {
     this.element = make("figure", { class: "cot-chart" }, make("figcaption", {}, title), this.area);
     this.marked = null;
     this.listen();
-    new ResizeObserver(() => this.shown && this.draw(this.shown)).observe(this.area);
+    this.fitted = new Fitted(this.area, (shown, width) => this.paint(shown, width));
   }
 
   // {x, y: {scale, domain, ticks, words, label}, series: [{name, points: [{at, x, y, low, high}]}], level: {y, label}}
   draw(shown) {
+    this.fitted.draw(shown);
+  }
+
+  paint(shown, width) {
     this.shown = shown;
-    const width = this.area.clientWidth;
-    if (!width) return; // in a tab that is not open
     setAttribute(this.svg, "width", width);
     const { x, y, level } = shown;
     this.x = x.scale(x.domain, [MARGIN.left, width - MARGIN.right]);

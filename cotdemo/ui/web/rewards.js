@@ -1,6 +1,7 @@
 // What the judge said along all paths of a round: one line for each path, over the steps.
 
 import { make, setAttribute, setText, shape, toggle } from "./dom.js";
+import { Fitted } from "./fitted.js";
 import { VERDICTS, pathWords, probability } from "./words.js";
 
 const HEIGHT = 150; // pixels
@@ -36,7 +37,7 @@ export class Rewards {
     this.note = make("span", { class: "cot-note" });
     this.plot = shape("svg", { height: HEIGHT, role: "img", class: "cot-rewards-plot" });
     this.element = make("section", { class: "cot-rewards", hidden: true, "aria-label": "What the judge said, step by step" }, make("div", { class: "cot-rewards-head" }, this.title, this.note), this.plot);
-    new ResizeObserver(() => { if (this.drawn && this.plot.clientWidth !== this.width) this.draw(...this.drawn); }).observe(this.plot);
+    this.fitted = new Fitted(this.plot, (shown, width) => this.paint(shown, width));
     this.plot.addEventListener("pointermove", (event) => this.point(this.nearest(event)));
     this.plot.addEventListener("pointerleave", () => this.point(null));
     this.plot.addEventListener("click", (event) => { const place = this.nearest(event); if (place) this.onSelect(place); });
@@ -44,12 +45,16 @@ export class Rewards {
 
   draw(state, round, selection) {
     const question = watched(state.started, round);
+    const about = `${state.run}/${round.round}`;
+    if (about !== this.about) this.point(null); // what was pointed at belongs to another round
+    this.about = about;
     toggle(this.element, question !== "");
-    if (!question) return;
-    const { steps } = state.started;
-    this.drawn = [state, round, selection];
-    this.width = this.plot.clientWidth;
-    this.x = (step) => EDGE.left + (step / Math.max(steps - 1, 1)) * (this.width - EDGE.left - EDGE.right);
+    this.fitted.draw(question ? { round, selection, question, steps: state.started.steps } : null);
+  }
+
+  paint({ round, selection, question, steps }, width) {
+    this.width = width;
+    this.x = (step) => EDGE.left + (step / Math.max(steps - 1, 1)) * (width - EDGE.left - EDGE.right);
     this.y = (yes) => HEIGHT - EDGE.bottom - yes * (HEIGHT - EDGE.top - EDGE.bottom);
     const name = VERDICTS[question].name;
     setText(this.title, question === "outcome" ? "P(yes) of every guess" : `P(${name.toLowerCase()}) of every guess, until it is clear`);

@@ -130,9 +130,9 @@ export function truthWords(checked) {
   return reason ? `wrong: ${reason}` : "wrong";
 }
 
-// Words of a word-level model as a person writes them: "three stars , not two" -> "three stars, not two".
+// Words of a word-level model as a person writes them, as cotdemo/prose.py does: "three stars , not two" -> "three stars, not two".
 export function prose(text) {
-  return text.replaceAll(" ,", ",");
+  return text.replace(/\s+([,.;!?])(?=\s|$)/g, "$1");
 }
 
 // What a screen reader is told while a run goes on: milestones only.
@@ -145,7 +145,7 @@ export function milestone(before, after) {
   if (!old || old.round !== now.round) return statusWords(after);
   const fallen = now.paths.filter((path, index) => path.pruned && !old.paths[index].pruned);
   if (fallen.length) return fallen.map((path) => `Path ${path.path + 1} stopped at step ${path.pruned.step + 1}.`).join(" ");
-  if (now.verdict?.done && !old.verdict?.done) return `Critique: ${now.verdict.text}`;
+  if (now.verdict?.done && !old.verdict?.done) return `Critique: ${prose(now.verdict.text)}`;
   return "";
 }
 

@@ -1,0 +1,85 @@
+"""Fixtures of the tests that drive the page in a browser. Whatever the browser complains of fails the test."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+from page_double import Double
+from page_driver import ARGUMENTS, CHROMIUM, DESKTOP, DRAWN, Site, watched
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("page"))
+    yield site
+    site.may_load.set()
+    site.demo.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium (apt-get install chromium)")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def enter(browser):
+    """Makes a page in a context of its own, closed at the end; by then the browser may not have complained of any."""
+    complaints: list[str] = []
+    contexts = []
+
+    def entered(**options):
+        contexts.append(browser.new_context(**{"viewport": DESKTOP} | options))
+        return watched(contexts[-1], complaints)
+
+    yield entered
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def visit(enter, site):
+    """Opens the site's page, with what it first shows on the screen."""
+    site.may_load.set()
+    site.backend.pace, site.backend.critique = 0.01, ""
+
+    @contextmanager
+    def opened(query: str = "", viewport=DESKTOP, **options):
+        page = enter(viewport=viewport, **options)
+        page.goto(site.url + query)
+        page.wait_for_selector(".cot-matrix td", state="attached")
+        if query.endswith("#results"):
+            page.wait_for_selector(DRAWN)
+        yield page
+        page.context.close()
+
+    return opened
+
+
+@pytest.fixture
+def serve(enter):
+    """A page over a folder of measured figures of its own."""
+    from cotdemo.ui.page import build_demo, launch_options
+
+    served = []
+
+    def page_of(assets, backend="mini"):
+        demo = build_demo(backend, Double, assets=assets)
+        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        page = enter()
+        served.append((demo, page.context))
+        page.goto(url + "#results")
+        page.wait_for_selector(".cot-results h2")
+        return page
+
+    yield page_of
+    for demo, context in served:
+        context.close()
+        demo.close()

@@ -1,0 +1,150 @@
+"""Driving the page in a real Chromium, over a scripted generator and judge (``page_double``).
+
+What stands here is shared by the files of tests: a page being served, what a visitor does with it, and the ear that
+hears every complaint of the browser. The fixtures are in ``conftest``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from urllib.parse import urlencode
+
+from page_double import Double
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --disable-background-networking --disable-component-update "
+    "--disable-sync --no-first-run"
+).split()
+PATIENCE = 90_000  # milliseconds; a busy machine is slow
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+PROMPT = "a photo of a red star and a blue moon"
+DRAWN = ".cot-plot svg[width]"  # the Results tab, open, with its charts
+# what of the Results tab reaches over the edge, save what scrolls for itself
+TOO_WIDE = """
+    all => all.filter((one) => !one.closest(".cot-numbers") && one.getBoundingClientRect().right > innerWidth)
+        .map((one) => one.outerHTML.slice(0, 80))
+"""
+HOSTILE = "${7*7} {{value}} `${alert(1)}` <img src=x onerror=alert(1)> </script><script>alert(1)</script>"
+
+
+class Site:
+    """A page being served: its address, its backend, and the gate that holds its loading back."""
+
+    def __init__(self, folder):
+        from results_double import invent
+
+        from cotdemo.search import search
+        from cotdemo.trace import Trace
+        from cotdemo.ui.page import ASSETS, build_demo, launch_options
+
+        self.backend = Double(pace=0.01, any_words=True)
+        self.loaded = threading.Event()
+        self.may_load = threading.Event()
+        self.trace = Trace.of(search("parm", Double(pace=0), PROMPT, seed=3), created="2026-01-02T03:04:05+00:00")
+        self.trace.save(folder / "recorded.json")
+        invent(folder)
+        shutil.copytree(ASSETS / "runs", folder / "runs")
+        self.demo = build_demo("mini", self.load, recorded=folder / "recorded.json", assets=folder)
+        _, self.url, _ = self.demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+
+    def load(self):
+        self.may_load.wait(600)
+        self.loaded.set()
+        return self.backend
+
+
+# What a page reports to its window alone, such as a ResizeObserver's loop, is said on the console as well.
+LISTEN = """
+    addEventListener("error", (event) => event.message && console.error(`window: ${event.message}`));
+    addEventListener("unhandledrejection", (event) => console.error(`not caught: ${event.reason}`));
+"""
+
+
+def watched(context, complaints: list[str]):
+    """A new page of a context; whatever the browser complains of in any page of it is added to ``complaints``."""
+    context.set_default_timeout(PATIENCE)
+    context.add_init_script(LISTEN)
+    context.on(
+        "console", lambda said: said.type in ("error", "warning") and complaints.append(f"{said.type}: {said.text}")
+    )
+    context.on("weberror", lambda raised: complaints.append(f"uncaught: {raised.error}"))
+    context.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
+    return context.new_page()
+
+
+def small(method: str = "parm", paths: int = 4, steps: int = 6, seed: int = 3, prompt: str = PROMPT) -> str:
+    query = {"prompt": prompt, "method": method, "paths": paths, "steps": steps, "seed": seed}
+    return "?" + urlencode(query)
+
+
+def filled(page, seed: int, prompt: str = PROMPT) -> None:
+    """Waits until the settings of the address are in the form, so that they overwrite nothing typed after."""
+    page.wait_for_function(
+        "([seed, prompt]) => document.querySelector('#seed input')?.value === seed"
+        " && document.querySelector('#prompt textarea').value === prompt",
+        arg=[str(seed), prompt],
+    )
+
+
+def open_settings(page) -> None:
+    page.get_by_role("button", name="Paths, steps, guidance").click()
+
+
+def run(page, phase: str = "finished") -> None:
+    """Presses Run and waits until the page shows that run, not the one it replaces."""
+    page.locator("#viewer .cot").evaluate("viewer => { viewer.dataset.phase = 'pressed'; }")
+    page.click("#run")
+    under_way = phase in ("running", "waiting")
+    page.wait_for_selector(f'.cot[data-phase="{phase}"]') if under_way else settled(page, phase)
+
+
+def settled(page, phase: str = "finished") -> None:
+    page.wait_for_selector(f'.cot[data-phase="{phase}"]')
+    page.wait_for_selector("#run:not([disabled])")
+
+
+def quiet(page) -> None:
+    """Waits until the page has asked nothing for a second. (Its heartbeat never ends: "networkidle" does not come.)"""
+    asked = [time.monotonic()]
+    page.on("request", lambda _: asked.append(time.monotonic()))
+    while time.monotonic() - asked[-1] < 1:
+        page.wait_for_timeout(100)
+
+
+def cells(page, state: str) -> int:
+    return page.locator(f'td[data-state="{state}"]').count()
+
+
+def status(page) -> str:
+    return page.locator(".cot-status").inner_text()
+
+
+def seed_whose_winner_is(right: bool) -> int:
+    from cotdemo.search import search
+    from cotdemo.trace import Trace
+
+    for seed in range(100):
+        winner = Trace.of(search("parm", Double(pace=0), PROMPT, paths=2, steps=6, seed=seed)).winner
+        if (winner.p_yes > 0.5) is right:
+            return seed
+    raise AssertionError("no such seed")
+
+
+def share(page, kind: str) -> None:
+    if page.locator(".cot-share").get_attribute("open") is None:
+        page.locator(".cot-share summary").click()
+    page.get_by_role("button", name=kind, exact=True).click()
+
+
+def open_tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def row_of(page, name: str):
+    return page.locator(f'.cot-row[data-name="{name}"]')

@@ -1,0 +1,43 @@
+"""The Compare tab in a real Chromium."""
+
+from __future__ import annotations
+
+import pytest
+from page_driver import DESKTOP, PHONE, PROMPT, TOO_WIDE
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_methods_are_compared_and_a_result_is_opened(visit, site, viewport):
+    with visit("#compare", viewport) as page:
+        page.wait_for_selector("#board .cot-empty")
+        page.fill("#compare-prompt textarea", PROMPT)
+        page.click("#compare")
+        page.wait_for_function("document.querySelector('.cot-compare-status').textContent.includes('5 of 5')")
+        cards = page.locator(".cot-compare > li")
+        assert cards.count() == 5
+        assert cards.locator("img[src^='data:image/']").count() == 5
+        assert page.locator(".cot-compare > li").evaluate_all(TOO_WIDE) == []
+        assert page.locator("#compare").is_enabled() and page.locator("#compare-stop").is_disabled()
+        button = cards.nth(3).locator("button")
+        assert "PARM" in button.get_attribute("aria-label")
+        button.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.querySelector('#viewer').textContent.includes('From a comparison')")
+        assert page.get_by_role("tab", name="Run").get_attribute("aria-selected") == "true"
+        assert page.locator("#prompt textarea").input_value() == PROMPT
+
+
+def test_a_comparison_stops_and_the_next_one_starts_clean(visit, site):
+    site.backend.pace = 0.15
+    with visit("#compare") as page:
+        page.fill("#compare-prompt textarea", PROMPT)
+        page.click("#compare")
+        page.wait_for_selector(".cot-compare > li[data-state='done']")
+        page.click("#compare-stop")
+        page.wait_for_selector(".cot-compare > li[data-state='stopped']")
+        page.wait_for_selector("#compare:enabled")
+        assert page.locator(".cot-compare > li[data-state='done'] img[src]").count() >= 1
+        site.backend.pace = 0.0
+        page.click("#compare")
+        page.wait_for_function("document.querySelectorAll('.cot-compare > [data-state=\"done\"]').length === 5")
+        page.wait_for_selector("#compare:enabled")

@@ -1,0 +1,127 @@
+"""What is opened, saved and shared: links, recorded runs, traces, pictures, tables."""
+
+from __future__ import annotations
+
+import json
+
+from page_driver import HOSTILE, PROMPT, cells, filled, open_settings, run, share, small, status
+
+
+def test_settings_in_the_address_fill_the_form_and_do_not_run(visit):
+    with visit(small("orm", 5, 9, 77, HOSTILE)) as page:
+        open_settings(page)
+        filled(page, 77, HOSTILE)
+        assert page.locator("#prompt textarea").input_value() == HOSTILE
+        assert page.locator('#choice input[value="orm"]').is_checked()
+        page.wait_for_timeout(500)
+        assert page.locator('.cot[data-phase="finished"] .cot-recorded').is_visible()
+
+
+def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
+    from cotdemo.png import read_png_settings
+    from cotdemo.trace import Trace
+
+    with visit(small("orm", 2, 4, 5)) as page:
+        open_settings(page)
+        filled(page, 5)
+        run(page)
+        page.wait_for_selector("#run:not([disabled])")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="trace.json").click()
+        download.value.save_as(tmp_path / "trace.json")
+        assert Trace.load(tmp_path / "trace.json").started.settings.seed == 5
+        page.wait_for_selector("#picture img")
+        source = page.locator("#picture img").get_attribute("src")
+        (tmp_path / "winner.png").write_bytes(page.request.get(source).body())
+        assert read_png_settings(tmp_path / "winner.png").seed == 5
+        with page.expect_download() as download:
+            page.get_by_role("button", name="trace.csv").click()
+        download.value.save_as(tmp_path / "trace.csv")
+        lines = (tmp_path / "trace.csv").read_bytes().decode().split("\r\n")
+        assert lines[0].startswith("prompt,method,backend,seed,round") and len(lines) == 1 + 2 * 4 + 1
+
+
+def test_a_recorded_run_is_opened_and_brings_its_settings(visit, site):
+    steps = site.backend.steps_painted
+    with visit() as page:
+        cards = page.locator(".cot-gallery button")
+        assert cards.count() == 11 and cards.first.get_attribute("aria-current") == "true"
+        card = page.locator('.cot-gallery button[data-name="3-critique-helped"]')
+        assert "the critique helped" in card.inner_text()
+        card.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        assert "A recorded run of 20" in page.locator(".cot-recorded").inner_text()
+        page.wait_for_selector(".cot-critique blockquote")
+        page.wait_for_function("document.querySelector('#prompt textarea').value === 'a photo of two red stars'")
+        assert page.locator('#choice input[value="parm++"]').is_checked()
+        assert card.get_attribute("aria-current") == "true" and cards.first.get_attribute("aria-current") is None
+        assert site.backend.steps_painted == steps
+
+
+def drop(page, *files: tuple[str, bytes]) -> None:
+    """Drops files in the middle of the viewer, as a browser tells it."""
+    script = """([target, files]) => {
+        const data = new DataTransfer();
+        for (const [name, bytes] of files) data.items.add(new File([new Uint8Array(bytes)], name));
+        for (const type of ["dragenter", "dragover"]) {
+            target.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }));
+        }
+        window.overlay = !document.querySelector(".cot-drop").hidden;
+        target.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    }"""
+    target = page.locator(".cot-matrix").element_handle()
+    page.evaluate(script, [target, [[name, list(data)] for name, data in files]])
+
+
+def test_a_trace_or_a_picture_is_dropped_on_the_viewer(visit, site, tmp_path):
+    from cotdemo.png import write_png
+    from cotdemo.settings import Settings
+
+    settings = Settings.checked(HOSTILE, "orm", paths=3, steps=7, guidance=1.33, temperature=0.77, seed=123)
+    write_png(tmp_path / "winner.png", site.trace.winner.picture, settings)
+    data = (tmp_path / "winner.png").read_bytes()
+    with visit() as page:
+        page.click('.cot-gallery button[data-name="9-plain"]')
+        page.wait_for_selector(".cot-prompt:has-text('a photo of a star')")
+        drop(page, ("trace.json", site.trace.to_json().encode()))
+        page.wait_for_selector(".cot-recorded:has-text('opened trace')")
+        assert page.evaluate("window.overlay") and page.locator(".cot-drop").is_hidden()
+        assert page.locator(".cot-prompt").inner_text() == PROMPT
+
+        open_settings(page)
+        drop(page, ("winner.png", data))
+        filled(page, 123, HOSTILE)
+        assert "Press Run to paint it again" in status(page)
+        assert page.locator(".cot-prompt").inner_text() == PROMPT and cells(page, "decoded") > 0
+        share(page, "Python")
+        code = page.locator(".cot-code").inner_text()
+        assert "paths=3, steps=7, guidance=1.33, temperature=0.77, seed=123" in code and json.dumps(HOSTILE) in code
+
+        for files, words in (
+            ([("winner.png", data[:60])], "truncated"),
+            ([("a.json", b"{}")], "not a trace"),
+            ([("a.exe", b"MZ")], "Only a trace"),
+            ([("a.json", b"{}"), ("b.json", b"{}")], "one file"),
+        ):
+            drop(page, *files)
+            page.wait_for_selector(f".cot-status:has-text('{words}')")
+            assert page.locator(".cot-prompt").inner_text() == PROMPT and cells(page, "decoded") > 0
+
+
+def test_the_link_is_copied_and_says_so_and_opens_the_same_form(visit, site):
+    with visit(permissions=["clipboard-read", "clipboard-write"]) as page:
+        page.fill("#prompt textarea", HOSTILE)
+        share(page, "Link")
+        page.get_by_role("button", name="Copy", exact=True).click()
+        page.wait_for_selector(".cot-told:has-text('Copied')")
+        link = page.evaluate("navigator.clipboard.readText()")
+        assert link == page.locator(".cot-code").inner_text()
+        with visit(link[len(site.url) :]) as opened:
+            opened.wait_for_function("text => document.querySelector('#prompt textarea')?.value === text", arg=HOSTILE)
+            assert opened.locator('.cot[data-phase="finished"] .cot-recorded').is_visible()
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
+        share(page, "Shell")
+        page.get_by_role("button", name="Copy", exact=True).click()
+        page.wait_for_selector(".cot-told:has-text('Marked')")
+        assert page.evaluate("getSelection().toString()").startswith("python -m cotdemo generate")

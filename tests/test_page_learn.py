@@ -1,0 +1,57 @@
+"""The Learn tab and the tour in a real Chromium."""
+
+from __future__ import annotations
+
+import pytest
+from page_driver import DESKTOP, PHONE, TOO_WIDE, quiet
+
+
+def stops_in_sight(page) -> int:
+    """Walks through the tour by keyboard and counts its stops; each must light something up and be in the window."""
+    count = 0
+    while page.locator(".cot-tour").count():
+        spot, dialog = page.locator(".cot-spotlight").bounding_box(), page.locator(".cot-tour").bounding_box()
+        size = page.viewport_size
+        assert spot["width"] > 10 and spot["y"] < size["height"] and spot["y"] + spot["height"] > 0
+        assert dialog["x"] >= 0 and dialog["x"] + dialog["width"] <= size["width"]
+        assert dialog["y"] >= 0 and dialog["y"] + dialog["height"] <= size["height"]
+        assert page.evaluate("document.activeElement.closest('.cot-tour') !== null")
+        count += 1
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(250)  # the light moves
+    return count
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_tour_shows_what_it_speaks_of_and_is_remembered(visit, viewport):
+    with visit("#learn", viewport) as page:
+        page.get_by_role("heading", name="How to read this").wait_for()
+        assert page.locator(".cot-lesson").evaluate_all(TOO_WIDE) == []
+        page.click("#tour .cot-tour-go")
+        page.wait_for_selector(".cot-tour")
+        assert page.get_by_role("tab", name="Run").get_attribute("aria-selected") == "true"
+        assert page.locator(".cot-tour").get_attribute("role") == "dialog"
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip"
+        assert stops_in_sight(page) >= 7
+        page.reload()
+        page.wait_for_selector(".cot-matrix td", state="attached")
+        page.wait_for_timeout(500)
+        assert page.locator(".cot-invitation").count() == 0
+
+
+def test_a_new_visitor_is_asked_once(visit):
+    with visit() as page:
+        page.wait_for_selector(".cot-invitation")
+        page.get_by_role("button", name="Take the tour").click()
+        page.wait_for_selector(".cot-tour")
+        page.keyboard.press("Escape")
+        assert page.locator(".cot-tour").count() == page.locator(".cot-spotlight").count() == 0
+    with visit() as page:
+        page.get_by_role("button", name="No, thanks").click()
+        assert page.locator(".cot-invitation").count() == 0
+        quiet(page)  # Gradio complains of its own stream where a page is left while one is open
+        page.reload()
+        page.wait_for_selector(".cot-matrix td", state="attached")
+        page.wait_for_timeout(500)
+        assert page.locator(".cot-invitation").count() == 0

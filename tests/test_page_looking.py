@@ -1,0 +1,118 @@
+"""Looking closer at a run, in the browser alone: scrubbing, playing, lines of verdicts, a pinned path."""
+
+from __future__ import annotations
+
+from page_driver import quiet
+
+
+def test_scrubbing_playing_and_arrow_keys_ask_the_server_nothing(visit):
+    with visit() as page:
+        quiet(page)
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.locator('td[data-path="2"][data-step="4"]').click()
+        assert page.locator(".cot-focus-title").inner_text().startswith("Path 3")
+        assert page.locator(".cot-place").inner_text() == "step 5 of 18"
+        for key, place in (("ArrowRight", (2, 5)), ("ArrowDown", (3, 5)), ("ArrowLeft", (3, 4)), ("Home", (3, 0))):
+            page.keyboard.press(key)
+            chosen = page.locator('td[aria-selected="true"]')
+            assert (chosen.get_attribute("data-path"), chosen.get_attribute("data-step")) == tuple(map(str, place))
+            assert chosen.evaluate("cell => cell === document.activeElement")
+        page.locator(".cot-slider").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.locator(".cot-place").inner_text() == "step 2 of 18"
+        page.locator(".cot-play").click()
+        page.wait_for_function("document.querySelector('.cot-place').textContent === 'step 5 of 18'")
+        page.locator(".cot-play").click()
+        assert page.locator(".cot-play").get_attribute("aria-label") == "Play the steps"
+        page.locator(".cot-figure canvas").first.hover()
+        page.wait_for_selector(".cot-note:has-text('Token in row')")
+        assert asked == []
+
+
+def test_the_guess_and_what_is_kept_differ_while_tokens_are_masked(visit):
+    with visit() as page:
+        pixels = (
+            "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join()"
+        )
+        kept, guess = (page.locator(".cot-figure canvas").nth(index) for index in (0, 1))
+        page.locator('td[data-path="0"][data-step="3"]').click()
+        page.wait_for_timeout(300)
+        assert kept.evaluate(pixels) != guess.evaluate(pixels)
+        assert "tokens kept" in page.locator(".cot-focus > .cot-note").inner_text()
+
+
+def test_a_line_and_its_row_are_pointed_at_together(visit):
+    with visit() as page:
+        lines = page.locator(".cot-reward")
+        assert lines.count() == page.locator(".cot-matrix tbody tr").count() == 8
+        page.locator(".cot-matrix tbody tr").nth(2).hover()
+        assert page.locator(".cot-reward[data-pointed]").get_attribute("data-path") == "2"
+        plot = page.locator(".cot-rewards-plot")
+        box = plot.bounding_box()
+        plot.hover(position={"x": 34, "y": box["height"] - 22})  # the first step, where nothing is clear
+        pointed = page.locator(".cot-matrix tr[data-pointed]")
+        assert pointed.count() == 1 and "step 1:" in page.locator(".cot-rewards .cot-note").inner_text()
+        name = pointed.locator(".cot-path-name").inner_text()
+        plot.click(position={"x": 34, "y": box["height"] - 22})
+        assert page.locator(".cot-focus-title span").first.inner_text() == name
+        assert page.locator(".cot-place").inner_text().startswith("step 1 of")
+
+
+def test_a_pinned_path_stays_beside_the_selected_one(visit):
+    with visit() as page:
+        cell = "td[data-path='{}'][data-step='3']".format
+        page.click(cell(1))
+        page.get_by_role("button", name="Pin this path").click()
+        assert page.get_by_role("button", name="Pin this path").count() == 0  # it is the selected one
+        page.click(cell(4))
+        assert page.locator(".cot-pinned-title").inner_text().startswith("Path 2, pinned")
+        assert page.locator(".cot-focus-title span").first.inner_text() == "Path 5"
+        label = page.locator(".cot-pinned canvas").first.get_attribute("aria-label")
+        assert label == "Tokens kept so far, path 2, step 4"
+        page.get_by_role("button", name="Unpin").click()
+        assert page.locator(".cot-pinned").is_hidden()
+        page.get_by_role("button", name="Pin this path").click()
+        page.locator(".cot-gallery button").nth(1).click()
+        page.wait_for_function(
+            "document.querySelector('.cot-gallery button[aria-current=true]')?.dataset.name !== 'recorded'"
+        )
+        page.wait_for_function("document.querySelector('.cot-pinned').hidden")
+
+
+def lines_of(page) -> list[list[str]]:
+    """The lines of the chart below the matrix, as (path, outline)."""
+    return page.locator(".cot-reward").evaluate_all(
+        "lines => lines.map((line) => [line.dataset.path, line.querySelector('path').getAttribute('d')])"
+    )
+
+
+def show(page, name: str) -> None:
+    """Opens a recorded run, and gives whatever watches sizes the time to draw."""
+    page.click(f'.cot-gallery button[data-name="{name}"]')
+    page.wait_for_selector(f'.cot-gallery button[data-name="{name}"][aria-current]')
+    page.wait_for_function("document.querySelector('.cot-recorded').textContent.includes('of 20')")
+    quiet(page)
+
+
+def test_the_chart_below_the_matrix_is_of_the_run_on_show_alone(visit):
+    with visit() as page:
+        first = lines_of(page)
+        assert len(first) == 8
+        plot = page.locator(".cot-rewards-plot")
+        plot.hover(position={"x": 34, "y": plot.bounding_box()["height"] - 22})
+        assert "Path" in page.locator(".cot-rewards .cot-note").inner_text()
+        show(page, "9-plain")  # nobody judges its steps
+        assert page.locator(".cot-rewards").is_hidden()
+        page.set_viewport_size({"width": 1000, "height": 800})
+        quiet(page)
+        assert page.locator(".cot-rewards").is_hidden()
+        page.mouse.move(5, 5)
+        show(page, "2-one-left")
+        assert page.locator(".cot-rewards .cot-note").inner_text() == ""
+        shown = lines_of(page)
+        assert shown != first and len(shown) == page.locator(".cot-matrix tbody tr").count() == 4
+        page.set_viewport_size({"width": 700, "height": 800})
+        quiet(page)
+        narrow = lines_of(page)
+        assert [path for path, _ in narrow] == [path for path, _ in shown] and narrow != shown
