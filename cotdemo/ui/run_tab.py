@@ -87,7 +87,6 @@ def build(page: Page) -> None:
         "picture": picture, "run": run, "stop": stop, "reflect": reflect, "anyway": anyway, "estimate": estimate,
         "gallery": gallery,
     }  # fmt: skip
-    settings = [prompt, choice, *others.values()]
 
     def to(*wanted: str) -> list[Any]:
         return [names[name] for name in wanted]
