@@ -43,7 +43,7 @@ class RunStarted:
     picture_size: tuple[int, int]  # height, width in pixels
     weights: dict[str, str] = field(default_factory=dict)  # component -> short hash of its weights
     verdicts: str = "argmax"  # "argmax": the likeliest token decides; "sampled": drawn, as the released code does
-    original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.verdicts``)
+    original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.stopping``)
     judge_from: int = 1  # the step, counted from 1, whose guesses PARM's judge looks at first
     stopping: str = "paper"  # or "lenient": PARM stops fewer paths and lets unclear ones win
     repaint: str = "whole"  # or "region": PARM++ leaves half of the picture as it is

@@ -127,9 +127,9 @@ class Settings:
     seed: int
     rounds: int  # repainting rounds at most; 0 unless the method is parm++
     verdicts: str = "argmax"  # "sampled": yes and no drawn from their probabilities, as the released code does
-    original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.verdicts``)
+    original: bool = False  # the released code's rules in place of the right ones (``cotdemo.search.stopping``)
     judge_from: int = 1  # the step, counted from 1, whose guesses PARM's judge looks at first
-    stopping: str = "paper"  # PARM: "lenient" stops fewer paths and lets unclear ones win (``cotdemo.search.verdicts``)
+    stopping: str = "paper"  # PARM: "lenient" stops fewer paths and lets unclear ones win (``cotdemo.search.stopping``)
     repaint: str = "whole"  # parm++: "region" leaves half of the picture as it is (``cotdemo.search.regions``)
 
     @classmethod
