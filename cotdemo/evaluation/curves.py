@@ -19,19 +19,16 @@ from ..backends import MiniBackend
 from ..errors import UserError
 from ..hardware import describe, in_words
 from ..settings import PATHS, verifier_of, whole
-from .climb import say
 from .entries import Entry, select
 from .figures import draw
-from .journal import write_json
-from .pool import FOLDER, UNKNOWN, Pool
-from .pooling import Maker, budget, fill
+from .ladder import means
+from .pool import FOLDER, UNKNOWN, Maker, Pool, budget, fill, say
 from .records import Path as PathRecord
-from .records import Record
+from .records import Record, write_json
 from .replay import replay
-from .report import RULES
+from .report import RULES, accuracy, pruning
 from .results import CURVES, VERSION, read_curves
-from .rungs import cost
-from .statistics import OVERALL, means_of_kinds, roc_auc_within
+from .statistics import OVERALL, estimates, roc_auc_within
 
 FILE = Path("assets/curves.json")
 FIGURES = Path("docs/figures")
@@ -47,39 +44,33 @@ def curves(
     status: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """All curves of one generator, whose pool must hold the most paths of ``numbers``, judged for ``methods``."""
-    accuracy, pruning = [], []
+    reached, stopping = [], []
     for method in methods:
         points = []
         for paths in numbers:
             status(f"{method}, {paths} paths")
             runs = [replay(pool, entry, method, paths) for entry in entries]
-            points.append(_point(runs, entries, paths))
+            points.append(_point(runs, paths))
             if method == "parm":
-                pruning.append(_pruning(runs, paths))
-        accuracy.append({"method": method, "points": points})
+                stopping.append(_stopping(runs, paths))
+        reached.append({"method": method, "points": points})
     status("judges by step")
     return {
         "model": pool.settings.model,
         "weights": {name: hash for method in methods for name, hash in pool.weights_with(verifier_of(method)).items()},
-        "methods": accuracy,
+        "methods": reached,
         "oracle": [{"paths": paths, "accuracy": _oracle(pool, entries, paths)} for paths in numbers],
-        "pruning": pruning,
+        "pruning": stopping,
         "outcome": {method: _final(pool, entries, verifier_of(method), max(numbers)) for method in methods},
         "by_step": _by_step(pool, entries, methods, max(numbers)),
     }
 
 
-def _overall(right: Sequence[float], entries: Sequence[Entry]) -> dict[str, float]:
-    """The mean of the kinds, with its interval."""
-    estimates = means_of_kinds(right, [entry.kind for entry in entries], [entry.prompt for entry in entries])
-    return estimates[OVERALL].as_dict()
-
-
-def _point(runs: Sequence[Record], entries: Sequence[Entry], paths: int) -> dict[str, Any]:
-    spent = cost(runs)
+def _point(runs: Sequence[Record], paths: int) -> dict[str, Any]:
+    spent = means(runs)
     return {
         "paths": paths,
-        "accuracy": {rule: _overall([of(record.final) for record in runs], entries) for rule, of in RULES.items()},
+        "accuracy": {rule: accuracy(runs, lambda one, of=of: of(one.final))[OVERALL] for rule, of in RULES.items()},
         "operations": spent["operations"],
         "seconds": spent["seconds"],
     }
@@ -87,33 +78,37 @@ def _point(runs: Sequence[Record], entries: Sequence[Entry], paths: int) -> dict
 
 def _oracle(pool: Pool, entries: Sequence[Entry], paths: int) -> dict[str, Any]:
     """How often any of the first ``paths`` paths is right."""
-    found = [pool.paintings(entry.index) for entry in entries]
+    kinds, prompts = [entry.kind for entry in entries], [entry.prompt for entry in entries]
     return {
-        "geneval": _overall([part.correct[:paths].any() for part in found], entries),
-        "strict": _overall([part.strict[:paths].any() for part in found], entries),
+        rule: estimates([truth[:paths].any() for truth in truths], kinds, prompts)[OVERALL]
+        for rule, truths in _truths(pool, entries).items()
     }
 
 
-def _pruning(records: Sequence[Record], paths: int) -> dict[str, Any]:
+def _truths(pool: Pool, entries: Sequence[Entry]) -> dict[str, list[np.ndarray]]:
+    """Whether each path is right, prompt by prompt."""
+    found = [pool.paintings(entry.index) for entry in entries]
+    return {"geneval": [part.correct for part in found], "strict": [part.strict for part in found]}
+
+
+def _stopping(records: Sequence[Record], paths: int) -> dict[str, Any]:
     """What stopping paths saves, and what it stops wrongly; ``lost``: prompts whose right paths were all stopped."""
-    stopped = [path for record in records for path in record.rounds[0].paths if path.pruned is not None]
-    painted = sum(record.generator_passes for record in records)
-    saved = sum(record.passes_saved for record in records)
-
-    def lost(record: Record, right: Callable[[PathRecord], bool | None]) -> bool:
-        first = record.rounds[0]
-        left = [path for path in first.paths if path.pruned is None or path is first.chosen]
-        return any(map(right, first.paths)) and not any(map(right, left))
-
+    found = pruning(records)
     return {
         "paths": paths,
-        "stopped": len(stopped) / (paths * len(records)),
-        "step": mean(path.pruned + 1 for path in stopped) if stopped else None,  # counted from 1
-        "wrongly": {rule: mean(map(bool, map(of, stopped))) if stopped else None for rule, of in RULES.items()},
-        "lost": {rule: mean(lost(record, of) for record in records) for rule, of in RULES.items()},
-        "none_left": mean(record.rounds[0].fallback for record in records),
-        "passes_saved": saved / (painted + saved),
+        "stopped": found["pruned"] / found["paths"],
+        "step": found["mean_step"],
+        "wrongly": found["would_have_been_right"],
+        "lost": {rule: mean(_lost(record, of) for record in records) for rule, of in RULES.items()},
+        "none_left": found["all_pruned"],
+        "passes_saved": found["passes_saved"],
     }
+
+
+def _lost(record: Record, right: Callable[[PathRecord], bool | None]) -> bool:
+    first = record.rounds[0]
+    left = [path for path in first.paths if path.pruned is None or path is first.chosen]
+    return any(map(right, first.paths)) and not any(map(right, left))
 
 
 # -- judges
@@ -121,14 +116,12 @@ def _pruning(records: Sequence[Record], paths: int) -> dict[str, Any]:
 
 def _areas(pool: Pool, entries: Sequence[Entry], verifier: str, paths: int, question: int, step: int) -> dict[str, Any]:
     """Areas under ROC within prompt of P(yes) to a question at a step, against what the paths come to."""
-    scores, groups, truth = [], [], {rule: [] for rule in RULES}
-    for entry in entries:
-        part = pool.paintings(entry.index)
-        scores += pool.answers(verifier, entry.index).p[question, :paths, step, 0].tolist()
-        groups += [entry.index] * paths
-        truth["geneval"] += part.correct[:paths].tolist()
-        truth["strict"] += part.strict[:paths].tolist()
-    return {rule: _known(roc_auc_within(scores, labels, groups)) for rule, labels in truth.items()}
+    told = [pool.answers(verifier, entry.index).p[question, :paths, step, 0] for entry in entries]
+    groups = np.repeat([entry.index for entry in entries], paths).tolist()
+    return {
+        rule: _known(roc_auc_within(np.concatenate(told), np.concatenate([row[:paths] for row in truths]), groups))
+        for rule, truths in _truths(pool, entries).items()
+    }
 
 
 def _final(pool: Pool, entries: Sequence[Entry], verifier: str, paths: int) -> dict[str, Any]:

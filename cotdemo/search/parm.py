@@ -22,7 +22,7 @@ def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chose
     """
     rule, round = run.rule, Round(run, beginning)
     yield from round.start()
-    painting, known = round.painting, _Known()
+    painting, known = round.painting, _Known(clear=set(round.paths) if rule.all_clear else set())
     while not painting.done:
         asked = rule.asked(round.next_step, painting.live, known.settled) if round.judging else []
         # final pictures are judged once more, so all of them are needed
@@ -49,7 +49,7 @@ def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chose
 class _Known:
     """What the judge has said of the paths so far."""
 
-    clear: set[int] = field(default_factory=set)
+    clear: set[int]
     settled: set[int] = field(default_factory=set)  # asked nothing more, unless again
     promising: set[int] = field(default_factory=set)
     doubts: dict[int, float] = field(default_factory=dict)

@@ -29,6 +29,7 @@ class StoppingRule:
     stops. ``behind`` measures from the best of the live paths at that step, by the latest each was told.
     """
 
+    all_clear: bool = False  # no image is asked for its clarity
     clear_unless_no: bool = False  # an answer that is neither makes an image clear, too
     least: float | None = None  # P(yes) to potential below which a path is hopeless
     behind: float | None = None  # how far its log-odds of "yes" may be behind those of the best path

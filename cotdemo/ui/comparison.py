@@ -203,11 +203,13 @@ class Comparing:
             yield
 
     def _paint(self, card: Card, comparison: Comparison) -> Iterator[None]:
-        from ..evaluation.metered import Metered  # imports torch: not before the page is up
+        from ..evaluation.cost import Instrumented, Prices  # imports torch: not before the page is up
 
         backend, run, searches = self._handlers.loader.result(), card.run, self._handlers.searches
-        meter = comparison.meter = comparison.meter or Metered(backend)  # a lent GPU's process keeps its counts
-        before = meter.operations
+        meter = comparison.meter = comparison.meter or Instrumented(
+            backend, Prices()
+        )  # a lent GPU's process keeps its counts
+        before = dict(meter.meter.totals)
         # whole traces where they are small, so that they can be looked at step by step
         show = "all" if max(backend.picture_size) <= THUMBNAIL else "judged"
         told = 0.0
@@ -218,7 +220,7 @@ class Comparing:
             if time.monotonic() - told > TELL:
                 told = time.monotonic()
                 yield
-        card.operations = sum(meter.since(before).values())
+        card.operations = sum(meter.meter.since(before).values())
         self._handlers.pace.learn(run.events)
 
     def stop(self, id: object) -> Update:
