@@ -16,7 +16,16 @@ from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
 from cotdemo.evaluation import ladder as climbing
 from cotdemo.evaluation.ladder import (
-    SHIPPED, Ladder, Measured, Outcome, Workbench, chosen, climb, plan, training_seeds, values,
+    SHIPPED,
+    Ladder,
+    Measured,
+    Outcome,
+    Workbench,
+    chosen,
+    climb,
+    plan,
+    training_seeds,
+    values,
 )  # fmt: skip
 from cotdemo.evaluation.results import ladder_table, read_ladder
 from cotdemo.evaluation.rows import DIFFERENCES, ROWS, Row, paper, paper_difference

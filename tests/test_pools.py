@@ -11,8 +11,8 @@ import tiny_mini
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
-from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.cost import Count, Instrumented
+from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.pool import Maker, Pool, budget, fill, joined
 from cotdemo.evaluation.records import Journal
 from cotdemo.evaluation.replay import Recorded, replay
@@ -102,9 +102,11 @@ def test_a_replay_refuses_what_the_pool_does_not_hold(pool):
     with pytest.raises(UserError, match="does not hold"):
         replay(pool, select(of_split("dev"), limit=2)[1], "orm", 2)
     with pytest.raises(UserError, match="other settings"):
-        list(perform(Settings.checked(ENTRIES[0].prompt, "orm", paths=2, steps=STEPS + 1, seed=1), Recorded(pool, ENTRIES[0])))
+        other = Settings.checked(ENTRIES[0].prompt, "orm", paths=2, steps=STEPS + 1, seed=1)
+        list(perform(other, Recorded(pool, ENTRIES[0])))
     with pytest.raises(UserError, match="self-correct"):
-        list(perform(Settings.checked(ENTRIES[0].prompt, "orm", model="self-correct", paths=2), Recorded(pool, ENTRIES[0])))
+        other = Settings.checked(ENTRIES[0].prompt, "orm", model="self-correct", paths=2)
+        list(perform(other, Recorded(pool, ENTRIES[0])))
 
 
 # -- making

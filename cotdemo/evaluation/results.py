@@ -1,4 +1,4 @@
-"""The files of ``eval --table`` and ``eval --curves``, read by whatever shows them, and the table as text and as Markdown.
+"""The files of ``eval --table`` and ``eval --curves``, read by whatever shows them; the table as text and as Markdown.
 
 This is what the page reads results by; no torch here.
 """
@@ -140,8 +140,8 @@ def _told(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     counted = f", {sum(pictures.values())} prompts" if pictures else ""
     hardware = "; ".join(dict.fromkeys(row["hardware"] for row in rows))
     return (
-        f"Written from `assets/ladder.json` by a command: do not edit. The `{split}` split{counted}, one winner a prompt "
-        f"(the plain generators: several); {asked['steps']} steps, guidance {asked['guidance']:g}, temperature "
+        f"Written from `assets/ladder.json` by a command: do not edit. The `{split}` split{counted}, one winner a "
+        f"prompt (the plain generators: several); {asked['steps']} steps, guidance {asked['guidance']:g}, temperature "
         f"{asked['temperature']:g}, seed {asked['seed']}. 95% intervals by bootstrap over prompts, stratified by kind; "
         "overall is the mean of the kinds. *GenEval* by GenEval's rules, *strict* if nothing is there besides that was "
         "not asked for. The paper's figures are GenEval's with the full-size models: another world, for orientation, "

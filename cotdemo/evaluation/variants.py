@@ -91,7 +91,7 @@ def choose(variant: Variant, backend: Backend, settings: Settings) -> Choice:
 
 
 def _refill(variant: Variant, settings: Settings, first: Chosen, events: Sequence[Event]) -> tuple[Beginning, int]:
-    """How one more round of PARM begins, and with how many paths: as many as the steps that were saved are enough for."""
+    """How one more round of PARM begins, and with how many paths: those that the steps saved are enough for."""
     steps = settings.steps
     saved = sum(steps - 1 - event.step for event in events if isinstance(event, PathPruned))
     if variant.refill == "fresh":
