@@ -21,14 +21,15 @@ from ..hardware import describe, in_words
 from ..settings import PATHS, verifier_of, whole
 from .entries import Entry, select
 from .figures import draw
+from .judging import clear, told, within
 from .ladder import means
-from .pool import FOLDER, UNKNOWN, Maker, Pool, budget, fill, say
+from .pool import CHECKED, FOLDER, Maker, Pool, budget, fill, say
 from .records import Path as PathRecord
 from .records import Record, write_json
 from .replay import replay
 from .report import RULES, accuracy, pruning
 from .results import CURVES, VERSION, read_curves
-from .statistics import OVERALL, estimates, roc_auc_within
+from .statistics import OVERALL, estimates
 
 FILE = Path("assets/curves.json")
 FIGURES = Path("docs/figures")
@@ -61,7 +62,9 @@ def curves(
         "methods": reached,
         "oracle": [{"paths": paths, "accuracy": _oracle(pool, entries, paths)} for paths in numbers],
         "pruning": stopping,
-        "outcome": {method: _final(pool, entries, verifier_of(method), max(numbers)) for method in methods},
+        "outcome": {
+            method: _areas(pool, entries, verifier_of(method), "outcome", max(numbers), -1) for method in methods
+        },
         "by_step": _by_step(pool, entries, methods, max(numbers)),
     }
 
@@ -81,14 +84,8 @@ def _oracle(pool: Pool, entries: Sequence[Entry], paths: int) -> dict[str, Any]:
     kinds, prompts = [entry.kind for entry in entries], [entry.prompt for entry in entries]
     return {
         rule: estimates([truth[:paths].any() for truth in truths], kinds, prompts)[OVERALL]
-        for rule, truths in _truths(pool, entries).items()
+        for rule, truths in pool.truths(entries).items()
     }
-
-
-def _truths(pool: Pool, entries: Sequence[Entry]) -> dict[str, list[np.ndarray]]:
-    """Whether each path is right, prompt by prompt."""
-    found = [pool.paintings(entry.index) for entry in entries]
-    return {"geneval": [part.correct for part in found], "strict": [part.strict for part in found]}
 
 
 def _stopping(records: Sequence[Record], paths: int) -> dict[str, Any]:
@@ -114,18 +111,15 @@ def _lost(record: Record, right: Callable[[PathRecord], bool | None]) -> bool:
 # -- judges
 
 
-def _areas(pool: Pool, entries: Sequence[Entry], verifier: str, paths: int, question: int, step: int) -> dict[str, Any]:
+def _areas(
+    pool: Pool, entries: Sequence[Entry], verifier: str, question: str, paths: int, step: int
+) -> dict[str, float | None]:
     """Areas under ROC within prompt of P(yes) to a question at a step, against what the paths come to."""
-    told = [pool.answers(verifier, entry.index).p[question, :paths, step, 0] for entry in entries]
-    groups = np.repeat([entry.index for entry in entries], paths).tolist()
+    scores = told(pool, entries, verifier, question, paths)[..., [step]]
     return {
-        rule: _known(roc_auc_within(np.concatenate(told), np.concatenate([row[:paths] for row in truths]), groups))
-        for rule, truths in _truths(pool, entries).items()
+        rule: _known(within(scores, np.stack([truth[:paths] for truth in truths])[..., None]))
+        for rule, truths in pool.truths(entries).items()
     }
-
-
-def _final(pool: Pool, entries: Sequence[Entry], verifier: str, paths: int) -> dict[str, Any]:
-    return _areas(pool, entries, verifier, paths, -1, -1)  # outcome is the last question, of the last guess
 
 
 def _by_step(pool: Pool, entries: Sequence[Entry], methods: Sequence[str], paths: int) -> list[dict[str, Any]]:
@@ -133,24 +127,18 @@ def _by_step(pool: Pool, entries: Sequence[Entry], methods: Sequence[str], paths
     for step in range(pool.settings.steps):
         row: dict[str, Any] = {"step": step + 1}
         if "parm" in methods:
-            row["clarity"] = _clarity(pool, entries, step)
-            row["potential"] = _areas(pool, entries, "parm", paths, 1, step)
+            row["clarity"] = _clarity(pool, entries, min(paths, CHECKED), step)
+            row["potential"] = _areas(pool, entries, "parm", "potential", paths, step)
         if "prm" in methods:
-            row["prm"] = _areas(pool, entries, "prm", paths, 0, step)
+            row["prm"] = _areas(pool, entries, "prm", "outcome", paths, step)
         rows.append(row)
     return rows
 
 
-def _clarity(pool: Pool, entries: Sequence[Entry], step: int) -> float | None:
+def _clarity(pool: Pool, entries: Sequence[Entry], paths: int, step: int) -> float | None:
     """Area under ROC within prompt of P(yes) to clarity, against whether the guess shows what its path ends with."""
-    scores, groups, truth = [], [], []
-    for entry in entries:
-        answers = pool.answers("parm", entry.index)
-        known = np.flatnonzero(answers.clear[:, step] != UNKNOWN)
-        scores += answers.p[0, known, step, 0].tolist()
-        truth += (answers.clear[known, step] == 1).tolist()
-        groups += [entry.index] * len(known)
-    return _known(roc_auc_within(scores, truth, groups))
+    scores, shown = told(pool, entries, "parm", "clarity", paths), clear(pool, entries, paths)
+    return _known(within(scores[..., [step]], shown[..., [step]] == 1))
 
 
 def _known(area: float) -> float | None:

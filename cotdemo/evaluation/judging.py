@@ -30,18 +30,35 @@ FIXED_STEPS = (0.35, 0.5, 0.65, 0.8)  # where potential is asked, as shares of a
 _AHEAD = {"parm": "potential", "prm": "outcome"}  # by which question a judge says what can become of a guess
 
 
+def told(pool: Pool, entries: Sequence[Entry], verifier: str, question: str, paths: int) -> np.ndarray:
+    """P(yes) ``(prompts, paths, steps)`` of a judge; NaN where it was not asked."""
+    number = QUESTIONS[verifier].index(question)
+    return np.stack([pool.answers(verifier, entry.index).p[number, :paths, :, 0] for entry in entries])
+
+
+def clear(pool: Pool, entries: Sequence[Entry], paths: int) -> np.ndarray:
+    """Whether guesses ``(prompts, paths, steps)`` show what their paths end with: 1, 0 or UNKNOWN."""
+    return np.stack([pool.answers("parm", entry.index).clear[:paths] for entry in entries])
+
+
+def within(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Area within prompt and step of ``scores (prompts, paths, steps)``; ``truth`` is as large, or one for all steps.
+
+    NaN where there is nothing to tell apart.
+    """
+    prompts, paths, steps = scores.shape
+    groups = np.broadcast_to(np.arange(prompts * steps).reshape(prompts, 1, steps), scores.shape)
+    return roc_auc_within(scores.ravel(), np.broadcast_to(truth, scores.shape).ravel(), groups.ravel().tolist())
+
+
 def judge_figures(pool: Pool, entries: Sequence[Entry], paths: int, verifier: str = "parm") -> dict[str, Any]:
     """The figures of one judge about ``paths`` paths a prompt of a pool, which must hold them.
 
     Clarity is known of the first paths of each prompt that the pool has checked (``pool.CHECKED``).
     """
-    steps, questions = pool.settings.steps, QUESTIONS[verifier]
-    parts = [pool.answers(verifier, entry.index) for entry in entries]
-    said = {
-        question: np.stack([part.p[number, :paths, :, 0] for part in parts])  # (prompts, paths, steps)
-        for number, question in enumerate(questions)
-    }
-    right = np.stack([pool.paintings(entry.index).strict[:paths] for entry in entries])  # (prompts, paths)
+    steps = pool.settings.steps
+    said = {question: told(pool, entries, verifier, question, paths) for question in QUESTIONS[verifier]}
+    right = np.stack([truth[:paths] for truth in pool.truths(entries)["strict"]])  # (prompts, paths)
     blank = _of_nothing(pool, verifier, entries)
     figures: dict[str, Any] = {
         "model": pool.settings.model,
@@ -62,8 +79,7 @@ def judge_figures(pool: Pool, entries: Sequence[Entry], paths: int, verifier: st
         means = said["outcome"].mean(-1, keepdims=True)
         figures["mean_of_steps_within_prompt"] = _within(means, blank["outcome"], right)
     if verifier == "parm":
-        clear = np.stack([part.clear[:paths] for part in parts])
-        figures["clarity"] = _clarity(said["clarity"], blank["clarity"], clear)
+        figures["clarity"] = _clarity(said["clarity"], blank["clarity"], clear(pool, entries, paths))
     return figures
 
 
@@ -71,25 +87,19 @@ def _of_nothing(pool: Pool, verifier: str, entries: Sequence[Entry]) -> dict[str
     """P(yes) of the judge to each question about a blank picture ``(prompts,)``."""
     ground = np.full((*pool.backend.picture_size, 3), GROUND, np.uint8)
     look = pool.backend.verifier(verifier).look([ground])
-    told = [[look.ask(question, entry.prompt).p_yes[0] for question in QUESTIONS[verifier]] for entry in entries]
-    return dict(zip(QUESTIONS[verifier], np.array(told).T))
+    said = [[look.ask(question, entry.prompt).p_yes[0] for question in QUESTIONS[verifier]] for entry in entries]
+    return dict(zip(QUESTIONS[verifier], np.array(said).T))
 
 
 def _within(said: np.ndarray, blank: np.ndarray, right: np.ndarray) -> dict[str, float | int]:
-    """Areas within prompt and step of P(yes) ``(prompts, paths, steps)``, against what the paths come to."""
-    groups = (np.arange(len(said))[:, None, None] * said.shape[2] + np.arange(said.shape[2])) + np.zeros_like(said, int)
-    truth, nothing = (np.broadcast_to(one, said.shape).ravel() for one in (right[..., None], blank[:, None, None]))
-    return {
-        "pictures": said.size,
-        "judge": roc_auc_within(said.ravel(), truth, groups.ravel().tolist()),
-        "blank": roc_auc_within(nothing, truth, groups.ravel().tolist()),
-    }
+    nothing, truth = np.broadcast_to(blank[:, None, None], said.shape), right[..., None]
+    return {"pictures": said.size, "judge": within(said, truth), "blank": within(nothing, truth)}
 
 
-def _clarity(said: np.ndarray, blank: np.ndarray, clear: np.ndarray) -> dict[str, float | int]:
+def _clarity(said: np.ndarray, blank: np.ndarray, shown: np.ndarray) -> dict[str, float | int]:
     """The last guess is the final picture, which is clear by definition, and counts not."""
-    known = clear[..., :-1] != UNKNOWN
-    truth = clear[..., :-1][known] == 1
+    known = shown[..., :-1] != UNKNOWN
+    truth = shown[..., :-1][known] == 1
     steps = np.broadcast_to(np.arange(known.shape[2]), known.shape)
     nothing = np.broadcast_to(blank[:, None, None], known.shape)
     return {

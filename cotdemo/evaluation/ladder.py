@@ -13,6 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cache
@@ -116,7 +117,8 @@ class Workbench:
 
     def runner(self, row: Row) -> Runner:
         """Runs a row that repaints. Raises NotMeasured where the row it refers to is not there."""
-        backend = _Of(self.backend, self.weights(row))
+        backend = copy(self.backend)
+        backend.weights = self.weights(row)  # those only that the row depends on
         base = Settings.checked(
             "a row", row.method, backend.name, row.model, paths=row.paths, seed=self.seed, repaint=row.repaint
         )
@@ -188,16 +190,9 @@ def _paths_beside(row: Row, bench: Workbench) -> dict[int, int]:
 
 def _plain(row: Row, pool: Pool, entries: Sequence[Entry]) -> Measured:
     """The first pictures of each prompt, each counting its share."""
-    parts = [pool.paintings(entry.index) for entry in entries]
+    truths = pool.truths(entries)
     outcomes = [
-        Outcome(
-            1 / row.pictures,
-            1,
-            {
-                "geneval": bits(part.correct[path] for part in parts),
-                "strict": bits(part.strict[path] for part in parts),
-            },
-        )
+        Outcome(1 / row.pictures, 1, {rule: bits(truth[path] for truth in of) for rule, of in truths.items()})
         for path in range(row.pictures)
     ]
     return Measured(outcomes, means([replay(pool, entry, "baseline", 1) for entry in entries]))
@@ -258,16 +253,6 @@ def _live(row: Row, bench: Workbench) -> Measured:
         means(records),
         {name: summary[name] for name in ("pruning", "reflection", "critiques")},
     )
-
-
-class _Of:
-    """A backend that names those of its weights only that a row depends on."""
-
-    def __init__(self, backend: MiniBackend, weights: Mapping[str, str]):
-        self._backend, self.weights = backend, weights
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
 
 
 def means(records: Sequence[Record]) -> dict[str, Any]:

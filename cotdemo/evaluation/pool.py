@@ -173,6 +173,11 @@ class Pool:
         part = self.answers(verifier, index) if verifier else self.paintings(index)
         return part.paths if part else 0
 
+    def truths(self, entries: Sequence[Entry]) -> dict[str, list[np.ndarray]]:
+        """By both rules, whether each path is right, prompt by prompt."""
+        found = [self.paintings(entry.index) for entry in entries]
+        return {"geneval": [part.correct for part in found], "strict": [part.strict for part in found]}
+
     def seed(self, entry: Entry) -> int:
         return entry.seed(self.settings.seed)
 
@@ -465,10 +470,11 @@ def main(options: argparse.Namespace) -> None:
 def diversity(pool: Pool, entries: Sequence[Entry], paths: int) -> str:
     """How often one path is right, and how often any of ``paths`` is, which is what a perfect judge would reach."""
     lines = []
-    for rule, name in (("GenEval", "correct"), ("strict", "strict")):
-        right = [getattr(pool.paintings(entry.index), name)[:paths] for entry in entries]
+    for rule, truths in pool.truths(entries).items():
+        right = [truth[:paths] for truth in truths]
         one, any_one = np.mean([row.mean() for row in right]), np.mean([row.any() for row in right])
-        lines.append(f"{rule}: a path is right on {one:.3f} of the prompts, any of {paths} on {any_one:.3f}")
+        name = {"geneval": "GenEval"}.get(rule, rule)
+        lines.append(f"{name}: a path is right on {one:.3f} of the prompts, any of {paths} on {any_one:.3f}")
     return "\n".join(lines)
 
 
