@@ -24,8 +24,8 @@ from .settings import SETTINGS, Setting, Settings
 if TYPE_CHECKING:
     from .backends import Backend
     from .evaluation.entries import Entry
-    from .evaluation.instruments import Script
-    from .evaluation.journal import Journal
+    from .evaluation.plain import Script
+    from .evaluation.records import Journal
     from .evaluation.runner import Runner
 
 USER_ERROR, FAILED, STOPPED = 2, 1, 130
@@ -33,7 +33,7 @@ USER_ERROR, FAILED, STOPPED = 2, 1, 130
 # commands that bring ``add_arguments(parser)`` and ``main(options)``, and import torch for them
 _ELSEWHERE = {
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
-    "pool": ("cotdemo.evaluation.pooling", "paint and judge whole paths once, from which eval --table reads its rows"),
+    "pool": ("cotdemo.evaluation.pool", "paint and judge whole paths once, from which eval --table reads its rows"),
     "judge": ("cotdemo.evaluation.judging", "how well the judge tells right from wrong, beside a blind one"),
     "look": ("cotdemo.evaluation.look", "lay pictures out for a person's blind look, or compare it with the checkers"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
@@ -240,12 +240,13 @@ def _eval(options: argparse.Namespace) -> None:
         raise UserError("Name the file for the figures: --json FILE.")
 
     from .evaluation import entries as prompts
+    from .world.metadata import MAX_LINES, of_file
 
-    metadata = prompts.of_file(options.metadata) if options.metadata else prompts.of_split(options.split)
+    metadata = of_file(options.metadata) if options.metadata else prompts.of_split(options.split)
     pictures = options.pictures if options.pictures is not None else 4 if options.metadata else 1
     chosen = prompts.select(
         metadata,
-        None if options.limit is None else whole("limit", options.limit, 1, prompts.MAX_LINES),
+        None if options.limit is None else whole("limit", options.limit, 1, MAX_LINES),
         whole("pictures", pictures, 1, 100),
     )
     base = _settings(options, chosen[0].prompt, options.seed)
@@ -254,7 +255,7 @@ def _eval(options: argparse.Namespace) -> None:
         raise UserError(f"Nothing here can check what {backend.name} paints: keep the pictures for GenEval, --out DIR.")
 
     from . import parallel
-    from .evaluation.journal import Journal
+    from .evaluation.records import Journal
     from .evaluation.runner import Runner
 
     asked = {
@@ -282,8 +283,7 @@ def _eval(options: argparse.Namespace) -> None:
 
 def _report(journal: Journal, chosen: Sequence[Entry], asked: dict[str, Any], backend: Backend) -> None:
     """Write an evaluation's file, and its figures for a reader."""
-    from .evaluation.report import summarise
-    from .evaluation.tables import table
+    from .evaluation.report import summarise, table
     from .hardware import describe, in_words
 
     places = [(entry.index, entry.sample) for entry in chosen]
@@ -302,9 +302,9 @@ def _whole_ladder(options: argparse.Namespace) -> None:
         whole("limit", options.limit, 1, 100)
     backend = _load(options)
 
-    from .evaluation import climb, curves, variants
+    from .evaluation import curves, ladder, variants
 
-    (climb if options.table else curves if options.curves else variants).main(options, backend)
+    (ladder if options.table else curves if options.curves else variants).main(options, backend)
 
 
 def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:
@@ -338,9 +338,8 @@ def _heading(asked: dict[str, Any]) -> str:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from .evaluation.journal import load, write_json
-    from .evaluation.report import compare
-    from .evaluation.tables import comparison_table
+    from .evaluation.records import load, write_json
+    from .evaluation.report import compare, comparison_table
 
     if len(options.compare) % 2:
         raise UserError("Name two files to compare, A and B, or several times two.")
@@ -387,7 +386,7 @@ def _bench(options: argparse.Namespace) -> None:
     if _row(options).ships and (options.random or options.count):
         raise UserError("The embedded model's weights are here: --random and --count are for the released ones.")
 
-    from .evaluation.instruments import Script
+    from .evaluation.plain import Script
 
     script = Script.typical(base.steps) if clear_at is None else Script(clear_at - 1)
     script = replace(script, hopeless_one_in=one_in)
@@ -398,7 +397,7 @@ def _bench(options: argparse.Namespace) -> None:
 
         result = bench(_random(options) if options.random else _load(options), base, script, count, status=_status)
 
-    from .evaluation.journal import write_json
+    from .evaluation.records import write_json
 
     write_json(options.json, result)
     _say(in_words(result))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cotdemo.evaluation.ladder import SHIPPED, Ladder
+from cotdemo.evaluation.ladder import SHIPPED, Ladder, Measured, Outcome
 from cotdemo.evaluation.results import CURVES, VERSION
 from cotdemo.evaluation.rows import ROWS, Row
-from cotdemo.evaluation.rungs import Measured, Outcome
 
 LIMIT = 2  # prompts of each kind
 KINDS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")

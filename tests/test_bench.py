@@ -13,14 +13,11 @@ from torch import nn
 
 import cotdemo.backends
 from cotdemo import cli
-from cotdemo.evaluation.bench import bench, runs_of
-from cotdemo.evaluation.flops import Count, matmul_rate
-from cotdemo.evaluation.instruments import Clock, Measured, Script
-from cotdemo.evaluation.margins import first_difference, margin
-from cotdemo.evaluation.plain import PlainRun, plain_answer
+from cotdemo.evaluation.bench import Scripted, bench, first_difference, margin, runs_of
+from cotdemo.evaluation.cost import Clock, counted, matmul_rate
+from cotdemo.evaluation.plain import PlainRun, Script, plain_answer
 from cotdemo.events import Judged, PathPruned, StepDecoded, Winner
 from cotdemo.generator.decoding import PathSampler
-from cotdemo.search import perform
 from cotdemo.settings import Settings
 from cotdemo.world.prompts import TAGS, parse
 
@@ -37,16 +34,12 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(tiny):
-    return PlainRun(tiny.painter("base"), tiny.verifier("parm"), SETTINGS, SCRIPT, Clock())
+    return PlainRun(tiny, SETTINGS, SCRIPT, Clock())
 
 
 @pytest.fixture(scope="module")
 def fast(tiny):
-    measured, events = Measured(tiny, Clock(), SCRIPT), []
-    for event in perform(SETTINGS, measured, show="judged"):
-        measured.note(event)
-        events.append(event)
-    return events
+    return list(Scripted(tiny, Clock(), SCRIPT).perform(SETTINGS))
 
 
 def guesses(events):
@@ -158,31 +151,19 @@ def test_a_difference_in_masks_alone_is_measured_in_the_ranking(tiny, fast):
 
 
 def test_operations_of_products_convolutions_and_attention_are_counted():
-    count = Count()
+    queries, keys = torch.ones(2, 3, 5, 8), torch.ones(2, 1, 7, 8)
+    attention = nn.functional.scaled_dot_product_attention
     with torch.inference_mode():
-        with count("linear"):
-            nn.Linear(8, 16)(torch.ones(3, 5, 8))
-        with count("convolution"):
-            nn.Conv2d(3, 4, 3, padding=1)(torch.ones(2, 3, 6, 6))
-        with count("attention"):
-            keys = torch.ones(2, 1, 7, 8)
-            nn.functional.scaled_dot_product_attention(torch.ones(2, 3, 5, 8), keys, keys, enable_gqa=True)
-    assert count.totals == {
-        "linear": 2 * 15 * 8 * 16,
-        "convolution": 2 * (2 * 36) * 4 * 27,
-        "attention": 2 * 2 * 2 * 3 * 5 * 7 * 8,
-    }
+        assert counted(lambda: nn.Linear(8, 16)(torch.ones(3, 5, 8)))[1] == 2 * 15 * 8 * 16
+        assert counted(lambda: nn.Conv2d(3, 4, 3, padding=1)(torch.ones(2, 3, 6, 6)))[1] == 2 * (2 * 36) * 4 * 27
+        assert counted(lambda: attention(queries, keys, keys, enable_gqa=True))[1] == 2 * 2 * 2 * 3 * 5 * 7 * 8
 
 
 def test_operations_of_a_fast_step_follow_from_the_shapes(tiny):
     """Two guided paths: rows of 64 tokens, soi and eoi, which also attend to the prefix."""
-    count = Count()
-    with count("start"):
-        painting = tiny.painter("base").start(PROMPT, [0, 1], STEPS, 0.5, 1.0)
-    with count("first"):
-        masked = painting.step().masked[0].sum().item()
-    with count("second"):
-        painting.step()
+    painting, start = counted(lambda: tiny.painter("base").start(PROMPT, [0, 1], STEPS, 0.5, 1.0))
+    step, first = counted(painting.step)
+    masked, second = step.masked[0].sum().item(), counted(painting.step)[1]
     tokens, width, inner, layers, head = 66, 32, 48, 2, 1024
     prefix = 1 + 2 + len(PROMPT.split())
 
@@ -192,9 +173,9 @@ def test_operations_of_a_fast_step_follow_from_the_shapes(tiny):
         after = 2 * queries * (2 * width * width + 2 * width * inner) + 2 * 2 * queries * (tokens + prefix) * width
         return rows * (after + 2 * layers * tokens * 2 * width * width + 2 * asked * width * head)
 
-    assert count.totals["first"] == operations(2, 64)  # blank canvases differ by their prefix only
-    assert count.totals["second"] == operations(4, masked)
-    assert 0 < count.totals["start"] < count.totals["first"]
+    assert first == operations(2, 64)  # blank canvases differ by their prefix only
+    assert second == operations(4, masked)
+    assert 0 < start < first
 
 
 def test_the_machine_multiplies_at_some_rate():

@@ -381,6 +381,7 @@ def test_train_names_what_is_missing(tmp_path, capsys):
 
 
 def test_judge_measures_the_judge_against_the_checker(tiny, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where its pool is kept
     monkeypatch.setattr("cotdemo.evaluation.judging.load_backend", lambda name: tiny)
     file = tmp_path / "judge.json"
     arguments = ["judge", "--split", "dev", "--limit", "1", "--paths", "2", "--steps", "4", "--json", str(file)]
@@ -395,6 +396,7 @@ def test_judge_measures_each_verifier_on_each_generator_by_the_questions_it_has_
     root = shutil.copytree(tiny.root, tmp_path / "mini")
     for folder in ("judge-orm", "judge-prm"):
         shutil.copytree(root / "judge", root / folder)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("cotdemo.evaluation.judging.load_backend", lambda name: cotdemo.backends.MiniBackend(root=root))
     file, found = tmp_path / "judge.json", {}
     arguments = ["judge", "--split", "dev", "--limit", "1", "--paths", "2", "--steps", "4", "--json", str(file)]

@@ -14,8 +14,7 @@ from cotdemo.errors import UserError
 from cotdemo.evaluation.curves import METHODS, curves
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.figures import apart, draw
-from cotdemo.evaluation.pool import Paintings, Pool
-from cotdemo.evaluation.pooling import Maker, fill
+from cotdemo.evaluation.pool import Maker, Paintings, Pool, fill
 from cotdemo.evaluation.results import read_curves
 from cotdemo.settings import verifier_of
 from cotdemo.ui.measured import measured

@@ -13,15 +13,14 @@ from scripted import Studio, Verdict
 
 from cotdemo.errors import UserError
 from cotdemo.evaluation import geneval
-from cotdemo.evaluation.entries import Entry, fingerprint, of_file, of_split, select
-from cotdemo.evaluation.journal import Journal, load
-from cotdemo.evaluation.records import Path, Record, Round
-from cotdemo.evaluation.report import compare, summarise
+from cotdemo.evaluation.entries import Entry, fingerprint, of_split, select
+from cotdemo.evaluation.records import Journal, Path, Record, Round, load
+from cotdemo.evaluation.report import compare, comparison_table, summarise, table
 from cotdemo.evaluation.runner import Runner
 from cotdemo.evaluation.statistics import OVERALL, means_of_kinds, roc_auc, roc_auc_within
-from cotdemo.evaluation.tables import comparison_table, table
 from cotdemo.png import read_png_settings
 from cotdemo.settings import Settings
+from cotdemo.world.metadata import of_file
 from cotdemo.world.prompts import TAGS, metadata
 
 # -- areas under ROC curves

@@ -10,7 +10,7 @@ import torch
 
 from cotdemo import cli
 from cotdemo.evaluation.full_size import JUDGE, Shapes, count, in_words
-from cotdemo.evaluation.instruments import Script
+from cotdemo.evaluation.plain import Script
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.generator.showo import KNOWN_PHI
 from cotdemo.judge.keys import SIGLIP_SO400M

@@ -14,15 +14,22 @@ import tiny_mini
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
-from cotdemo.evaluation import climb as climbing
-from cotdemo.evaluation import rungs
-from cotdemo.evaluation.climb import chosen, climb, plan, training_seeds
-from cotdemo.evaluation.ladder import SHIPPED, Ladder, values
-from cotdemo.evaluation.results import read_ladder
+from cotdemo.evaluation import ladder as climbing
+from cotdemo.evaluation.ladder import (
+    SHIPPED,
+    Ladder,
+    Measured,
+    Outcome,
+    Workbench,
+    chosen,
+    climb,
+    plan,
+    training_seeds,
+    values,
+)  # fmt: skip
+from cotdemo.evaluation.results import ladder_table, read_ladder
 from cotdemo.evaluation.rows import DIFFERENCES, ROWS, Row, paper, paper_difference
-from cotdemo.evaluation.rungs import Measured, Outcome, Workbench
 from cotdemo.evaluation.statistics import OVERALL
-from cotdemo.evaluation.tables import ladder_table
 from cotdemo.ui.measured import measured as measured_by_page
 
 SMALL = {"plain": 1, "orm": 2, "parm": 2, "orm-at-parm's-compute": 2, "dpo-iter": 1, "self-correct": 1, "parm++8": 2,
@@ -40,9 +47,8 @@ def few(monkeypatch):
     rows = tuple(
         replace(row, paths=SMALL[row.name], pictures=min(row.pictures, 2)) for row in ROWS if row.name in SMALL
     )
-    for module in (rungs, climbing):
-        monkeypatch.setattr(module, "ROWS", rows)
-    monkeypatch.setattr(rungs, "PATHS", (1, 8))
+    monkeypatch.setattr(climbing, "ROWS", rows)
+    monkeypatch.setattr(climbing, "PATHS", (1, 8))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tiny_mini import backend
 
-from cotdemo.evaluation.metered import Metered, Prices, Work, counted
+from cotdemo.evaluation.cost import Instrumented, Prices, Work, counted
 from cotdemo.events import Critiqued
 from cotdemo.search import search
 
@@ -22,12 +22,13 @@ def events_of(painted_by, method: str, paths: int, **more) -> list:
 
 
 def test_the_sum_is_what_counting_all_of_it_comes_to(tiny):
-    meter = Metered(tiny)
+    metered_by = Instrumented(tiny, Prices())
+    meter = metered_by.meter
     by_region = {"repaint": "region"}
     runs = (("baseline", 1, {}), ("parm", 5, {}), ("parm++", 3, {}), ("parm++", 3, by_region), ("parm", 4, {}))
     for method, paths, more in runs:
-        before = meter.operations
-        metered = events_of(meter, method, paths, **more)
+        before = dict(meter.totals)
+        metered = events_of(metered_by, method, paths, **more)
         plainly, whole = counted(lambda run=(method, paths), more=more: events_of(tiny, *run, **more))
         assert metered == plainly
         assert (method == "parm++") == any(isinstance(event, Critiqued) for event in metered)
@@ -35,20 +36,21 @@ def test_the_sum_is_what_counting_all_of_it_comes_to(tiny):
 
 
 def test_what_is_known_is_not_counted_again(tiny, monkeypatch):
-    meter = Metered(tiny)
-    events_of(meter, "parm", 4)
-    monkeypatch.setattr("cotdemo.evaluation.metered.counted", lambda do: pytest.fail("counted again"))
-    before = meter.operations
-    assert events_of(meter, "baseline", 1) and sum(meter.since(before).values()) > 0
+    metered_by = Instrumented(tiny, Prices())
+    meter = metered_by.meter
+    events_of(metered_by, "parm", 4)
+    monkeypatch.setattr("cotdemo.evaluation.cost.counted", lambda do: pytest.fail("counted again"))
+    before = dict(meter.totals)
+    assert events_of(metered_by, "baseline", 1) and sum(meter.since(before).values()) > 0
 
 
 def test_a_third_size_is_on_the_line_through_two(monkeypatch):
-    monkeypatch.setattr("cotdemo.evaluation.metered.counted", lambda do: (do(), 3 * (100 + 10 * size)))
+    monkeypatch.setattr("cotdemo.evaluation.cost.counted", lambda do: (do(), 3 * (100 + 10 * size)))
     prices = Prices()
     for size in (4, 8):
         prices.spend("judge", [Work(("step",), 3, size)], lambda: None)
-    monkeypatch.setattr("cotdemo.evaluation.metered.counted", lambda do: pytest.fail("counted again"))
+    monkeypatch.setattr("cotdemo.evaluation.cost.counted", lambda do: pytest.fail("counted again"))
     prices.spend("judge", [Work(("step",), 3, 6)], lambda: None)
-    assert prices.operations["judge"] == 3 * (140 + 180 + 160)
+    assert prices.totals["judge"] == 3 * (140 + 180 + 160)
     prices.spend("judge", [Work(("step",), 1, 4), Work(("step",), 2, 8)], lambda: None)
-    assert prices.operations["judge"] == 3 * (140 + 180 + 160) + 140 + 2 * 180
+    assert prices.totals["judge"] == 3 * (140 + 180 + 160) + 140 + 2 * 180

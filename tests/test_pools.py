@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +11,11 @@ import tiny_mini
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
+from cotdemo.evaluation.cost import Count, Instrumented
 from cotdemo.evaluation.entries import of_split, select
-from cotdemo.evaluation.flops import Count
-from cotdemo.evaluation.journal import Journal
-from cotdemo.evaluation.pool import Pool, joined
-from cotdemo.evaluation.pooling import Maker, budget, fill
-from cotdemo.evaluation.replay import Replay, replay
+from cotdemo.evaluation.pool import Maker, Pool, budget, fill, joined
+from cotdemo.evaluation.records import Journal
+from cotdemo.evaluation.replay import Recorded, replay
 from cotdemo.evaluation.runner import Runner
 from cotdemo.search import perform
 from cotdemo.settings import VERIFIERS, Settings
@@ -88,48 +86,11 @@ def test_replays_stop_paths_and_fall_back_as_a_live_run_does(pool):
     assert all(path.strict is not None for record in records for path in record.rounds[0].paths)
 
 
-class Counted:
-    """``backend`` with its operations counted by part."""
-
-    def __init__(self, backend, count):
-        self._backend, self._count = backend, count
-
-    def __getattr__(self, name):
-        return getattr(self._backend, name)
-
-    def _watched(self, one, **parts):
-        def call(name, *arguments, **more):
-            with self._count(parts[name]):
-                return getattr(one, name)(*arguments, **more)
-
-        class Watched:
-            def __getattr__(self, name):
-                return (lambda *a, **m: call(name, *a, **m)) if name in parts else getattr(one, name)
-
-        return Watched()
-
-    def painter(self, model):
-        def start(*arguments, **more):
-            with self._count("generator"):
-                painting = self._backend.painter(model).start(*arguments, **more)
-            return self._watched(painting, step="generator", decode="decoder")
-
-        return SimpleNamespace(start=start)
-
-    def verifier(self, name):
-        def look(pictures):
-            with self._count("judge"):
-                seen = self._backend.verifier(name).look(pictures)
-            return self._watched(seen, ask="judge")
-
-        return SimpleNamespace(look=look)
-
-
 @pytest.mark.parametrize(("method", "paths"), [("baseline", 1), ("orm", 4), ("prm", 3), ("parm", 1), ("parm", 5)])
 def test_a_replay_costs_the_operations_of_the_live_run(pool, backend, method, paths):
     entry, count = ENTRIES[3], Count()
     live = Settings.from_dict(settings(method, paths).as_dict() | {"prompt": entry.prompt, "seed": entry.seed(0)})
-    list(perform(live, Counted(backend, count), show="none"))
+    list(perform(live, Instrumented(backend, count), show="none"))
     replayed = replay(pool, entry, method, paths)
     for part, operations in count.totals.items():
         assert replayed.operations[part] == pytest.approx(operations, rel=COUNTED), part
@@ -141,9 +102,11 @@ def test_a_replay_refuses_what_the_pool_does_not_hold(pool):
     with pytest.raises(UserError, match="does not hold"):
         replay(pool, select(of_split("dev"), limit=2)[1], "orm", 2)
     with pytest.raises(UserError, match="other settings"):
-        list(perform(Settings.checked(ENTRIES[0].prompt, "orm", paths=2, steps=STEPS + 1, seed=1), Replay(pool)))
+        other = Settings.checked(ENTRIES[0].prompt, "orm", paths=2, steps=STEPS + 1, seed=1)
+        list(perform(other, Recorded(pool, ENTRIES[0])))
     with pytest.raises(UserError, match="self-correct"):
-        list(perform(Settings.checked(ENTRIES[0].prompt, "orm", model="self-correct", paths=2), Replay(pool)))
+        other = Settings.checked(ENTRIES[0].prompt, "orm", model="self-correct", paths=2)
+        list(perform(other, Recorded(pool, ENTRIES[0])))
 
 
 # -- making
@@ -267,4 +230,4 @@ def test_joining_adds_paths_and_seconds_and_keeps_prices(pool):
     part = pool.paintings(ENTRIES[0].index)
     both = joined(part, part)
     assert both.paths == 2 * PATHS and both.elapsed == 2 * part.elapsed
-    assert both.prices.start == part.prices.start
+    assert both.start == part.start

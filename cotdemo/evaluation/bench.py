@@ -1,34 +1,40 @@
 """The fast path against the plain procedure: same weights, same machine, one run, and the same work.
 
-Verdicts are scripted for the comparison (``instruments.Script``), since real ones decide how much there is to do; both
-sides compute them all the same. Beside it, PARM with its real verdicts: how long a run takes, and how long the page
-waits for its first picture.
+Verdicts are scripted for the comparison, since real ones decide how much there is to do; both sides compute them all
+the same. Beside it, PARM with its real verdicts: how long a run takes, and how long the page waits for its first
+picture.
+
+Both sides draw with the same random numbers, so their tokens part only where a number falls between their two roundings
+of one boundary: between two codes in a cumulative distribution, or between two tokens in the ranking of what is masked.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from statistics import mean, median
 from typing import Any
 
+import numpy as np
 import torch
 
 from .. import hardware
 from ..backends import Backend
-from ..events import RunFinished, StepDecoded, Winner
+from ..events import Event, Question, RunFinished, StepDecoded, Winner
+from ..generator.decoding import PathSampler, draw, gumbel
+from ..generator.pipeline import ShowoPipeline
+from ..generator.schedules import temperatures
 from ..products import as_torch_does
 from ..search import perform
+from ..search.protocols import Look
 from ..settings import Settings
 from ..world.splits import PER_KIND
+from .cost import Clock, Count, Instrumented, Meter, matmul_rate
 from .entries import of_split, select
-from .flops import Count, matmul_rate
-from .instruments import Clock, Measured, Script, Watch
-from .margins import first_difference, margin
-from .plain import Guess, PlainRun
+from .plain import Guess, PlainRun, Script
 from .records import PARTS
 
 Status = Callable[[str], None]
@@ -50,13 +56,13 @@ def bench(
         # taking turns, so that neither side always has the warmer machine
         timed.append(_both(backend, settings, script, lambda: Clock(backend.device), plain_first=bool(number % 2)))
         with as_torch_does():
-            by_torch.append(_fast(backend, settings, script, Clock(backend.device))["seconds"])
+            by_torch.append(fast(backend, settings, script, Clock(backend.device)).seconds)
     status("counting operations")
     counted = _both(backend, runs[0], script, Count, False)
     rate = matmul_rate(backend.device, backend.dtype)
 
     sides = {side: _side([pair[side] for pair in timed], counted[side], rate) for side in ("plain", "fast")}
-    ratios = [pair["plain"]["seconds"] / pair["fast"]["seconds"] for pair in timed]
+    ratios = [pair["plain"].seconds / pair["fast"].seconds for pair in timed]
     return {
         "format": "cotdemo-bench",
         "version": 1,
@@ -84,70 +90,129 @@ def runs_of(base: Settings, count: int) -> list[Settings]:
     return [replace(base, prompt=entry.prompt, seed=entry.seed(base.seed)) for entry in entries]
 
 
-def _both(
-    backend: Backend, settings: Settings, script: Script, watch: Callable[[], Any], plain_first: bool
-) -> dict[str, dict[str, Any]]:
-    """One run of each side, measured."""
-    sides = {"plain": _plain, "fast": _fast}
-    order = ("plain", "fast") if plain_first else ("fast", "plain")
-    return {side: sides[side](backend, settings, script, watch()) for side in order}
+# -- the two sides
 
 
-def _plain(backend: Backend, settings: Settings, script: Script, watch: Watch) -> dict[str, Any]:
+class Scripted(Instrumented):
+    """A metered backend whose judge computes its real answers, and says what a script says.
+
+    The judge is shown pictures and is told of no path, so each picture of a run is remembered with its place.
+    """
+
+    check = None
+
+    def __init__(self, backend: Backend, meter: Meter, script: Script):
+        super().__init__(backend, meter)
+        self.script = script
+        self.places: dict[int, tuple[int, int]] = {}  # identity of a picture -> path, step
+        self._kept: dict[int, np.ndarray] = {}  # the latest picture of each path, so that identities stay unique
+
+    def perform(self, settings: Settings) -> Iterator[Event]:
+        """The events of a run that decodes what is judged."""
+        for event in perform(settings, self, show="judged"):
+            if isinstance(event, StepDecoded) and event.picture is not None:
+                self.places[id(event.picture)] = event.path, event.step
+                self._kept[event.path] = event.picture
+            yield event
+
+    def verifier(self, name: str) -> _ScriptedJudge:
+        return _ScriptedJudge(self, super().verifier(name))
+
+
+@dataclass(frozen=True)
+class _ScriptedJudge:
+    backend: Scripted
+    judge: Any
+
+    def look(self, pictures: Sequence[np.ndarray]) -> _ScriptedLook:
+        places = [self.backend.places[id(picture)] for picture in pictures]
+        return _ScriptedLook(self.judge.look(pictures), places, self.backend.script)
+
+
+@dataclass(frozen=True)
+class _ScriptedLook:
+    look: Look
+    places: Sequence[tuple[int, int]]
+    script: Script
+
+    def ask(self, question: Question, prompt: str, rows: Sequence[int]) -> Any:
+        yes = np.array([self.script.says(question, *self.places[row]) for row in rows])
+        return replace(self.look.ask(question, prompt, rows), yes=yes, no=~yes)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run: seconds in all, what its parts took (seconds, or operations), every guess, and what was chosen."""
+
+    seconds: float
+    parts: Mapping[str, float]
+    guesses: Mapping[tuple[int, int], Guess]  # (path, step) -> codes, positions masked again
+    winner: int | None
+    decodes: int
+    questions: int
+
+
+def plainly(
+    backend: Backend, settings: Settings, script: Script, meter: Meter, run_of: type[PlainRun] = PlainRun
+) -> Side:
+    """A run by the procedure of the released code."""
     begun = time.perf_counter()
     with as_torch_does():
-        run = PlainRun(backend.painter(settings.model), backend.verifier("parm"), settings, script, watch)
-    return {
-        "seconds": time.perf_counter() - begun,
-        "parts": watch.totals,
-        "guesses": run.guesses,
-        "winner": run.winner,
-        "decodes": run.decodes,
-        "questions": run.questions,
-    }
+        run = run_of(backend, settings, script, meter)
+    return Side(time.perf_counter() - begun, meter.totals, run.guesses, run.winner, run.decodes, run.questions)
 
 
-def _fast(backend: Backend, settings: Settings, script: Script, watch: Watch) -> dict[str, Any]:
-    measured = Measured(backend, watch, script)
+def fast(backend: Backend, settings: Settings, script: Script, meter: Meter) -> Side:
+    """The same run by the search."""
     guesses: dict[tuple[int, int], Guess] = {}
-    result: dict[str, Any] = {}
     begun = time.perf_counter()
-    for event in perform(settings, measured, show="judged"):
-        measured.note(event)
+    for event in Scripted(backend, meter, script).perform(settings):
         if isinstance(event, StepDecoded):
             guesses[event.path, event.step] = event.codes, event.masked
         elif isinstance(event, Winner):
-            result["winner"] = None if event.fallback else event.path
+            winner = None if event.fallback else event.path
         elif isinstance(event, RunFinished):
-            result |= {"decodes": event.pictures_decoded, "questions": event.judge_passes}
-    return result | {"seconds": time.perf_counter() - begun, "parts": watch.totals, "guesses": guesses}
+            end = event
+    seconds = time.perf_counter() - begun
+    return Side(seconds, meter.totals, guesses, winner, end.pictures_decoded, end.judge_passes)
 
 
-def _side(runs: list[dict[str, Any]], counted: dict[str, Any], rate: float) -> dict[str, Any]:
+def _both(
+    backend: Backend, settings: Settings, script: Script, meter: Callable[[], Meter], plain_first: bool
+) -> dict[str, Side]:
+    """One run of each side, measured."""
+    sides = {"plain": plainly, "fast": fast}
+    order = ("plain", "fast") if plain_first else ("fast", "plain")
+    return {side: sides[side](backend, settings, script, meter()) for side in order}
+
+
+# -- what came of them
+
+
+def _side(runs: Sequence[Side], counted: Side, rate: float) -> dict[str, Any]:
     """Seconds of a run (mean), by part, and the floor: the operations of the first run at the machine's matrix rate."""
-    operations = {part: counted["parts"].get(part, 0) for part in PARTS}
-    seconds = sum(run["seconds"] for run in runs) / len(runs)
-    parts = {part: sum(run["parts"].get(part, 0.0) for run in runs) / len(runs) for part in PARTS}
+    seconds = sum(run.seconds for run in runs) / len(runs)
+    parts = {part: sum(run.parts[part] for run in runs) / len(runs) for part in PARTS}
     return {
         "seconds": seconds,
         "parts": parts | {"rest": seconds - sum(parts.values())},
-        "decodes": runs[0]["decodes"],
-        "questions": runs[0]["questions"],
-        "operations": operations,
-        "floor_seconds": sum(operations.values()) / rate,
+        "decodes": runs[0].decodes,
+        "questions": runs[0].questions,
+        "operations": dict(counted.parts),
+        "floor_seconds": sum(counted.parts.values()) / rate,
     }
 
 
-def _agreement(backend: Backend, runs: list[Settings], timed: list[dict[str, Any]]) -> dict[str, Any]:
+def _agreement(backend: Backend, runs: Sequence[Settings], timed: Sequence[Mapping[str, Side]]) -> dict[str, Any]:
     """Whether both sides painted the same tokens, path by path, over the steps that both painted."""
     differences = []
     for number, (settings, pair) in enumerate(zip(runs, timed)):
-        fast, plain = pair["fast"]["guesses"], pair["plain"]["guesses"]
+        ours, plain = pair["fast"].guesses, pair["plain"].guesses
         for path in range(settings.paths):
-            step = first_difference(fast, plain, path)
+            step = first_difference(ours, plain, path)
             if step is not None:
                 pipeline = backend.painter(settings.model)
-                how_close = margin(pipeline, settings, path, step, fast[path, step], plain[path, step])
+                how_close = margin(pipeline, settings, path, step, ours[path, step], plain[path, step])
                 differences.append({"prompt": number, "path": path, "first_step": step, "margin": how_close})
     paths = sum(settings.paths for settings in runs)
     margins = [difference["margin"] for difference in differences]
@@ -156,8 +221,59 @@ def _agreement(backend: Backend, runs: list[Settings], timed: list[dict[str, Any
         "identical": paths - len(differences),
         "largest_margin": max(margins, default=None),
         "differences": differences,
-        "same_winner": sum(pair["fast"]["winner"] == pair["plain"]["winner"] for pair in timed),
+        "same_winner": sum(pair["fast"].winner == pair["plain"].winner for pair in timed),
     }
+
+
+class _Witness:
+    """Draws as ``PathSampler`` does, and remembers the last draw."""
+
+    def __init__(self, sampler: PathSampler):
+        self._sampler = sampler
+
+    def codes(self, probs: torch.Tensor, paths: Sequence[int], step: int) -> torch.Tensor:
+        # the sampler's next numbers, whatever they are for: ``noise`` hands them out as they are
+        self.probs, self.uniform = probs, self._sampler.noise(probs, paths, step)
+        return draw(probs, self.uniform)
+
+    def noise(self, probs: torch.Tensor, paths: Sequence[int], step: int) -> torch.Tensor:
+        self.noise_drawn = self._sampler.noise(probs, paths, step)
+        return self.noise_drawn
+
+
+def first_difference(
+    ours: Mapping[tuple[int, int], Guess], other: Mapping[tuple[int, int], Guess], path: int
+) -> int | None:
+    """The first step that both painted of ``path`` and at which they differ; None where there is none."""
+    steps = sorted(step for number, step in ours if number == path and (number, step) in other)
+    return next((step for step in steps if ours[path, step] != other[path, step]), None)
+
+
+def margin(pipeline: ShowoPipeline, settings: Settings, path: int, step: int, ours: Guess, other: Guess) -> float:
+    """The margin of the draw by which two guesses of one step part; the largest, where several tokens do.
+
+    For codes: the distance of the random number from the boundary between the two, as probability. For masks alone:
+    the distance of the two tokens in the ranking, in log-probability.
+    """
+    s = settings
+    witness = _Witness(PathSampler.from_seed(s.seed, [path]))
+    painting = pipeline.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, sampler=witness)
+    while painting.taken(path) <= step:
+        painted = painting.step()
+    parted = [token for token, (a, b) in enumerate(zip(ours[0], other[0])) if a != b]
+    if parted:
+        cumulative = witness.probs[0].cumsum(-1)
+        drawn = witness.uniform[0] * cumulative[:, -1]
+        edges = [cumulative[token, min(ours[0][token], other[0][token])] for token in parted]
+        return max(abs(float(drawn[token] - edge)) for token, edge in zip(parted, edges))
+    annealing = pipeline.settings().annealing
+    temperature = temperatures(annealing, s.temperature, s.steps, path)[step]
+    rank = painted.confidence[0].log() + temperature * gumbel(witness.noise_drawn[0]).cpu()
+    one, two = (sorted(set(a) - set(b)) for a, b in ((ours[1], other[1]), (other[1], ours[1])))
+    return float((rank[one][:, None] - rank[two]).abs().max())
+
+
+# -- PARM by itself
 
 
 def _parm(backend: Backend, runs: list[Settings], status: Status) -> dict[str, Any]:

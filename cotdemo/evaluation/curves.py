@@ -19,19 +19,17 @@ from ..backends import MiniBackend
 from ..errors import UserError
 from ..hardware import describe, in_words
 from ..settings import PATHS, verifier_of, whole
-from .climb import say
 from .entries import Entry, select
 from .figures import draw
-from .journal import write_json
-from .pool import FOLDER, UNKNOWN, Pool
-from .pooling import Maker, budget, fill
+from .judging import clear, told, within
+from .ladder import means
+from .pool import CHECKED, FOLDER, Maker, Pool, budget, fill, say
 from .records import Path as PathRecord
-from .records import Record
+from .records import Record, write_json
 from .replay import replay
-from .report import RULES
+from .report import RULES, accuracy, pruning
 from .results import CURVES, VERSION, read_curves
-from .rungs import cost
-from .statistics import OVERALL, means_of_kinds, roc_auc_within
+from .statistics import OVERALL, estimates
 
 FILE = Path("assets/curves.json")
 FIGURES = Path("docs/figures")
@@ -47,39 +45,35 @@ def curves(
     status: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """All curves of one generator, whose pool must hold the most paths of ``numbers``, judged for ``methods``."""
-    accuracy, pruning = [], []
+    reached, stopping = [], []
     for method in methods:
         points = []
         for paths in numbers:
             status(f"{method}, {paths} paths")
             runs = [replay(pool, entry, method, paths) for entry in entries]
-            points.append(_point(runs, entries, paths))
+            points.append(_point(runs, paths))
             if method == "parm":
-                pruning.append(_pruning(runs, paths))
-        accuracy.append({"method": method, "points": points})
+                stopping.append(_stopping(runs, paths))
+        reached.append({"method": method, "points": points})
     status("judges by step")
     return {
         "model": pool.settings.model,
         "weights": {name: hash for method in methods for name, hash in pool.weights_with(verifier_of(method)).items()},
-        "methods": accuracy,
+        "methods": reached,
         "oracle": [{"paths": paths, "accuracy": _oracle(pool, entries, paths)} for paths in numbers],
-        "pruning": pruning,
-        "outcome": {method: _final(pool, entries, verifier_of(method), max(numbers)) for method in methods},
+        "pruning": stopping,
+        "outcome": {
+            method: _areas(pool, entries, verifier_of(method), "outcome", max(numbers), -1) for method in methods
+        },
         "by_step": _by_step(pool, entries, methods, max(numbers)),
     }
 
 
-def _overall(right: Sequence[float], entries: Sequence[Entry]) -> dict[str, float]:
-    """The mean of the kinds, with its interval."""
-    estimates = means_of_kinds(right, [entry.kind for entry in entries], [entry.prompt for entry in entries])
-    return estimates[OVERALL].as_dict()
-
-
-def _point(runs: Sequence[Record], entries: Sequence[Entry], paths: int) -> dict[str, Any]:
-    spent = cost(runs)
+def _point(runs: Sequence[Record], paths: int) -> dict[str, Any]:
+    spent = means(runs)
     return {
         "paths": paths,
-        "accuracy": {rule: _overall([of(record.final) for record in runs], entries) for rule, of in RULES.items()},
+        "accuracy": {rule: accuracy(runs, lambda one, of=of: of(one.final))[OVERALL] for rule, of in RULES.items()},
         "operations": spent["operations"],
         "seconds": spent["seconds"],
     }
@@ -87,52 +81,45 @@ def _point(runs: Sequence[Record], entries: Sequence[Entry], paths: int) -> dict
 
 def _oracle(pool: Pool, entries: Sequence[Entry], paths: int) -> dict[str, Any]:
     """How often any of the first ``paths`` paths is right."""
-    found = [pool.paintings(entry.index) for entry in entries]
+    kinds, prompts = [entry.kind for entry in entries], [entry.prompt for entry in entries]
     return {
-        "geneval": _overall([part.correct[:paths].any() for part in found], entries),
-        "strict": _overall([part.strict[:paths].any() for part in found], entries),
+        rule: estimates([truth[:paths].any() for truth in truths], kinds, prompts)[OVERALL]
+        for rule, truths in pool.truths(entries).items()
     }
 
 
-def _pruning(records: Sequence[Record], paths: int) -> dict[str, Any]:
+def _stopping(records: Sequence[Record], paths: int) -> dict[str, Any]:
     """What stopping paths saves, and what it stops wrongly; ``lost``: prompts whose right paths were all stopped."""
-    stopped = [path for record in records for path in record.rounds[0].paths if path.pruned is not None]
-    painted = sum(record.generator_passes for record in records)
-    saved = sum(record.passes_saved for record in records)
-
-    def lost(record: Record, right: Callable[[PathRecord], bool | None]) -> bool:
-        first = record.rounds[0]
-        left = [path for path in first.paths if path.pruned is None or path is first.chosen]
-        return any(map(right, first.paths)) and not any(map(right, left))
-
+    found = pruning(records)
     return {
         "paths": paths,
-        "stopped": len(stopped) / (paths * len(records)),
-        "step": mean(path.pruned + 1 for path in stopped) if stopped else None,  # counted from 1
-        "wrongly": {rule: mean(map(bool, map(of, stopped))) if stopped else None for rule, of in RULES.items()},
-        "lost": {rule: mean(lost(record, of) for record in records) for rule, of in RULES.items()},
-        "none_left": mean(record.rounds[0].fallback for record in records),
-        "passes_saved": saved / (painted + saved),
+        "stopped": found["pruned"] / found["paths"],
+        "step": found["mean_step"],
+        "wrongly": found["would_have_been_right"],
+        "lost": {rule: mean(_lost(record, of) for record in records) for rule, of in RULES.items()},
+        "none_left": found["all_pruned"],
+        "passes_saved": found["passes_saved"],
     }
+
+
+def _lost(record: Record, right: Callable[[PathRecord], bool | None]) -> bool:
+    first = record.rounds[0]
+    left = [path for path in first.paths if path.pruned is None or path is first.chosen]
+    return any(map(right, first.paths)) and not any(map(right, left))
 
 
 # -- judges
 
 
-def _areas(pool: Pool, entries: Sequence[Entry], verifier: str, paths: int, question: int, step: int) -> dict[str, Any]:
+def _areas(
+    pool: Pool, entries: Sequence[Entry], verifier: str, question: str, paths: int, step: int
+) -> dict[str, float | None]:
     """Areas under ROC within prompt of P(yes) to a question at a step, against what the paths come to."""
-    scores, groups, truth = [], [], {rule: [] for rule in RULES}
-    for entry in entries:
-        part = pool.paintings(entry.index)
-        scores += pool.answers(verifier, entry.index).p[question, :paths, step, 0].tolist()
-        groups += [entry.index] * paths
-        truth["geneval"] += part.correct[:paths].tolist()
-        truth["strict"] += part.strict[:paths].tolist()
-    return {rule: _known(roc_auc_within(scores, labels, groups)) for rule, labels in truth.items()}
-
-
-def _final(pool: Pool, entries: Sequence[Entry], verifier: str, paths: int) -> dict[str, Any]:
-    return _areas(pool, entries, verifier, paths, -1, -1)  # outcome is the last question, of the last guess
+    scores = told(pool, entries, verifier, question, paths)[..., [step]]
+    return {
+        rule: _known(within(scores, np.stack([truth[:paths] for truth in truths])[..., None]))
+        for rule, truths in pool.truths(entries).items()
+    }
 
 
 def _by_step(pool: Pool, entries: Sequence[Entry], methods: Sequence[str], paths: int) -> list[dict[str, Any]]:
@@ -140,24 +127,18 @@ def _by_step(pool: Pool, entries: Sequence[Entry], methods: Sequence[str], paths
     for step in range(pool.settings.steps):
         row: dict[str, Any] = {"step": step + 1}
         if "parm" in methods:
-            row["clarity"] = _clarity(pool, entries, step)
-            row["potential"] = _areas(pool, entries, "parm", paths, 1, step)
+            row["clarity"] = _clarity(pool, entries, min(paths, CHECKED), step)
+            row["potential"] = _areas(pool, entries, "parm", "potential", paths, step)
         if "prm" in methods:
-            row["prm"] = _areas(pool, entries, "prm", paths, 0, step)
+            row["prm"] = _areas(pool, entries, "prm", "outcome", paths, step)
         rows.append(row)
     return rows
 
 
-def _clarity(pool: Pool, entries: Sequence[Entry], step: int) -> float | None:
+def _clarity(pool: Pool, entries: Sequence[Entry], paths: int, step: int) -> float | None:
     """Area under ROC within prompt of P(yes) to clarity, against whether the guess shows what its path ends with."""
-    scores, groups, truth = [], [], []
-    for entry in entries:
-        answers = pool.answers("parm", entry.index)
-        known = np.flatnonzero(answers.clear[:, step] != UNKNOWN)
-        scores += answers.p[0, known, step, 0].tolist()
-        truth += (answers.clear[known, step] == 1).tolist()
-        groups += [entry.index] * len(known)
-    return _known(roc_auc_within(scores, truth, groups))
+    scores, shown = told(pool, entries, "parm", "clarity", paths), clear(pool, entries, paths)
+    return _known(within(scores[..., [step]], shown[..., [step]] == 1))
 
 
 def _known(area: float) -> float | None:

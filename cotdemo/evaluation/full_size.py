@@ -17,7 +17,6 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
 
 from ..backends import ReleasedBackend
-from ..events import RunFinished
 from ..generator.image_block import Prefix, image_hidden
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import Step
@@ -26,13 +25,13 @@ from ..generator.showo import Showo
 from ..judge.conversation import WORDING
 from ..judge.judge import Answers, Judge
 from ..judge.keys import released_config
-from ..search import perform
 from ..settings import Settings
 from ..world.prompts import PROMPT_WORDS
-from .flops import Count
-from .instruments import Measured, Script
-from .plain import PlainRun
+from .bench import fast, plainly
+from .cost import Count
+from .plain import PlainRun, Script
 from .records import PARTS
+from .replay import Paths
 
 # config.json of the released PARM and ORM, as far as it says how large they are
 JUDGE = {
@@ -123,18 +122,17 @@ class _Painter:
         self.tokenizer, self.showo, self.magvit, self.size = tokenizer, showo, magvit, size
 
     def start(
-        self, prompt: str, paths: Sequence[int], steps: int, guidance: float, temperature: float, seed: int,
-        form: str = "fast",
-    ) -> _Painting:  # fmt: skip
+        self, prompt: str, paths: Sequence[int], steps: int, guidance: float, *_: Any, form: str = "fast"
+    ) -> _Painting:
         return _Painting(self, prompt, paths, steps, guidance > 0, form)
 
 
-class _Painting:
-    """See ``cotdemo.search.protocols.Painting``."""
+class _Painting(Paths):
+    """The calls that ``pipeline.FastForm`` or ``PlainForm`` make, on shapes."""
 
     def __init__(self, painter: _Painter, prompt: str, paths: Sequence[int], steps: int, guided: bool, form: str):
+        super().__init__(paths, steps)
         self._painter, self._form, self._branches = painter, form, 2 if guided else 1
-        self.live, self.index, self._steps = tuple(paths), 0, steps
         showo = painter.showo
         self._tokens = showo.config.num_vq_tokens
         self._counts = masked_counts("cosine", steps, self._tokens)
@@ -143,38 +141,34 @@ class _Painting:
             ids = torch.empty(self._branches, self._length, dtype=torch.long, device="meta")
             showo.showo.model(ids)
 
-    @property
-    def done(self) -> bool:
-        return self.index == self._steps
-
-    def drop(self, paths: Sequence[int]) -> None:
-        self.live = tuple(path for path in self.live if path not in paths)
-
     @torch.no_grad()
     def step(self) -> Step:
-        """The calls that ``pipeline.FastForm`` or ``PlainForm`` make, on shapes."""
-        showo, rows = self._painter.showo, len(self.live) * self._branches
-        if self._form == "plain":
-            length = showo.vocabulary.max_text + 1 + self._tokens + 2
-            allowed = torch.empty(rows, length, length, dtype=torch.bool, device="meta")
-            showo(torch.empty(rows, length, dtype=torch.long, device="meta"), allowed)
-        else:
-            open_tokens = self._tokens if self.index == 0 else self._counts[self.index - 1]
-            rows = self._branches if self.index == 0 else rows  # blank canvases are computed once
-            phi = showo.showo.config
-            heads, width = phi.num_attention_heads, phi.hidden_size // phi.num_attention_heads
-            held = [
-                torch.empty(rows, heads, self._length, width, dtype=showo.dtype, device="meta")
-                for _ in range(phi.num_hidden_layers)
-            ]
-            ids = torch.empty(rows, self._tokens + 2, dtype=torch.long, device="meta")
-            where = torch.empty(rows, open_tokens, dtype=torch.long, device="meta")
-            prefix = Prefix(held, held, torch.ones(rows, self._length, dtype=torch.bool))
-            showo.code_logits(image_hidden(showo.showo.model, ids, prefix, where))
+        index = self.advance()
+        (self._plain if self._form == "plain" else self._fast)(index)
         shape = (len(self.live), self._tokens)
-        masked = torch.arange(self._tokens).expand(shape) < self._counts[self.index]
-        self.index += 1
-        return Step(self.index - 1, self.live, torch.zeros(shape, dtype=torch.long), masked, torch.ones(shape))
+        masked = torch.arange(self._tokens).expand(shape) < self._counts[index]
+        return Step(index, self.live, torch.zeros(shape, dtype=torch.long), masked, torch.ones(shape))
+
+    def _plain(self, index: int) -> None:
+        showo, rows = self._painter.showo, len(self.live) * self._branches
+        length = showo.vocabulary.max_text + 1 + self._tokens + 2
+        allowed = torch.empty(rows, length, length, dtype=torch.bool, device="meta")
+        showo(torch.empty(rows, length, dtype=torch.long, device="meta"), allowed)
+
+    def _fast(self, index: int) -> None:
+        showo = self._painter.showo
+        rows = self._branches * (len(self.live) if index else 1)  # blank canvases are computed once
+        open_tokens = self._counts[index - 1] if index else self._tokens
+        phi = showo.showo.config
+        heads, width = phi.num_attention_heads, phi.hidden_size // phi.num_attention_heads
+        held = [
+            torch.empty(rows, heads, self._length, width, dtype=showo.dtype, device="meta")
+            for _ in range(phi.num_hidden_layers)
+        ]
+        ids = torch.empty(rows, self._tokens + 2, dtype=torch.long, device="meta")
+        where = torch.empty(rows, open_tokens, dtype=torch.long, device="meta")
+        prefix = Prefix(held, held, torch.ones(rows, self._length, dtype=torch.bool))
+        showo.code_logits(image_hidden(showo.showo.model, ids, prefix, where))
 
     @torch.no_grad()
     def decode(self, codes: torch.Tensor) -> np.ndarray:
@@ -185,29 +179,25 @@ class _Painting:
 class _PlainRun(PlainRun):
     """Its judge reads text and picture anew for every question, and does not say the end mark."""
 
-    def _ask(self, question: str, path: int, step: int, picture: np.ndarray) -> tuple[bool, float]:
-        self.questions += 1
-        with self._watch("judge"):
-            self._judge.look([picture]).ask(question, self._settings.prompt)
-        return self._script.says(question, path, step), 0.5
+    def _answer(self, question: str, picture: np.ndarray, verdict: bool) -> float:
+        return float(self._judge.look([picture]).ask(question, self._settings.prompt).p_yes[0])
 
 
 def count(settings: Settings, script: Script) -> dict[str, Any]:
     """Operations of one PARM run at full size, by part: ``fast`` and ``plain``, with the same scripted verdicts."""
     backend = Shapes(settings.backend)
-    fast, plain = Count(), Count()
-    measured = Measured(backend, fast, script)
-    for event in perform(settings, measured, show="judged"):
-        measured.note(event)
-        if isinstance(event, RunFinished):
-            done = event
-    run = _PlainRun(backend.painter(settings.model), backend.verifier("parm"), settings, script, plain)
+    sides = {
+        "fast": fast(backend, settings, script, Count()),
+        "plain": plainly(backend, settings, script, Count(), _PlainRun),
+    }
     return {
         "format": "cotdemo-operations",
         "asked": {name: value for name, value in settings.as_dict().items() if name != "prompt"},
         "script": asdict(script),
-        "fast": {"operations": fast.totals, "decodes": done.pictures_decoded, "questions": done.judge_passes},
-        "plain": {"operations": plain.totals, "decodes": run.decodes, "questions": run.questions},
+        **{
+            name: {"operations": dict(side.parts), "decodes": side.decodes, "questions": side.questions}
+            for name, side in sides.items()
+        },
     }
 
 

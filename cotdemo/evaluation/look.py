@@ -23,7 +23,7 @@ from ..settings import whole
 from ..world import checker_a, checker_b
 from ..world.geneval import judge_reading
 from .geneval import written
-from .journal import write_json
+from .records import write_json
 
 COLUMNS, ROWS = 5, 4
 SIDE, GAP, LINES = 192, 12, 54  # pixels: a picture, between pictures, the words under it

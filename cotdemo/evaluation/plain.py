@@ -12,27 +12,51 @@ one word (it allows 100 tokens), one random number a token (it draws one for eac
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from ..events import Question
-from ..generator.pipeline import Painting, ShowoPipeline
 from ..judge.judge import Judge
 from ..judge.pictures import to_pixels
+from ..search.protocols import Backend, Painting
 from ..settings import Settings
-from .instruments import Script, Watch
+from .cost import Instrumented, Meter
 
 Guess = tuple[tuple[int, ...], tuple[int, ...]]  # codes, positions masked again
+
+
+@dataclass(frozen=True)
+class Script:
+    """Verdicts that depend on path and step alone, so that two procedures have the same work to do.
+
+    Pictures are clear from step ``clear_from`` on (counted from 0); one path in ``hopeless_one_in`` has no potential;
+    every final picture is called right.
+    """
+
+    clear_from: int
+    hopeless_one_in: int = 4
+
+    @classmethod
+    def typical(cls, steps: int) -> Script:
+        """The first clear picture at the 8th of 18 steps, where the paper's judge finds its earliest ones."""
+        return cls(clear_from=max(round(steps * 8 / 18), 1) - 1)
+
+    def says(self, question: Question, path: int, step: int) -> bool:
+        if question == "clarity":
+            return step >= self.clear_from
+        return question == "outcome" or path % self.hopeless_one_in != self.hopeless_one_in - 1
 
 
 class PlainRun:
     """A whole run of ``settings``. ``guesses`` has every (path, step), ``winner`` the path with the highest P(yes)."""
 
-    def __init__(self, pipeline: ShowoPipeline, judge: Judge, settings: Settings, script: Script, watch: Watch):
-        self._pipeline, self._judge, self._settings = pipeline, judge, settings
-        self._script, self._watch = script, watch
+    def __init__(self, backend: Backend, settings: Settings, script: Script, meter: Meter):
+        self._painter = Instrumented(backend, meter).painter(settings.model)
+        self._judge, self._settings = backend.verifier("parm"), settings
+        self._script, self._meter = script, meter
         self.guesses: dict[tuple[int, int], Guess] = {}
         self.decodes = self.questions = 0
         finals = {path: self._paint(path) for path in range(settings.paths)}
@@ -43,12 +67,10 @@ class PlainRun:
     def _paint(self, path: int) -> tuple[bool, np.ndarray]:
         """Paint one path to its end; whether it may come out right, and the final picture."""
         s = self._settings
-        with self._watch("generator"):
-            painting = self._pipeline.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, form="plain")
+        painting = self._painter.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, form="plain")
         clear = promising = False
         while not painting.done:
-            with self._watch("generator"):
-                step = painting.step()
+            step = painting.step()
             masked = step.masked[0].nonzero()[:, 0].tolist()
             self.guesses[path, step.index] = tuple(step.codes[0].tolist()), tuple(masked)
             self._decode(painting, step.codes)
@@ -61,15 +83,16 @@ class PlainRun:
 
     def _decode(self, painting: Painting, codes: torch.Tensor) -> np.ndarray:
         self.decodes += 1
-        with self._watch("decoder"):
-            return painting.decode(codes)[0]
+        return painting.decode(codes)[0]
 
     def _ask(self, question: Question, path: int, step: int, picture: np.ndarray) -> tuple[bool, float]:
         """The scripted verdict, and P(yes)."""
         self.questions += 1
         verdict = self._script.says(question, path, step)
-        with self._watch("judge"):
-            return verdict, plain_answer(self._judge, picture, question, self._settings.prompt, verdict)
+        return verdict, self._meter.spend("judge", [], lambda: self._answer(question, picture, verdict))
+
+    def _answer(self, question: Question, picture: np.ndarray, verdict: bool) -> float:
+        return plain_answer(self._judge, picture, question, self._settings.prompt, verdict)
 
 
 class _Dictated(LogitsProcessor):

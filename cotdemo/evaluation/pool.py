@@ -4,29 +4,39 @@ Path i of a prompt's pool is path i of a live run on that prompt, so whatever a 
 pool (``cotdemo.evaluation.replay``). It is kept in a folder named by what its paths depend on, which ``pool.json`` in
 it spells out; in that, ``paintings/0123.npz`` has the paths of prompt 123, and ``JUDGE-HASH/0123.npz`` what one judge
 says about them. New weights of a judge so leave the paintings as they are, and a killed command loses one prompt.
+
+``python -m cotdemo pool`` makes one, prompt by prompt; what is there already is kept. Prices are floating-point
+operations of the pieces of a run, so that the cost of any run follows by adding up; they depend on a prompt by its
+length alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
+import sys
+import time
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
-from ..backends import MiniBackend
+from ..backends import MINI, MiniBackend, load_backend
 from ..errors import UserError
 from ..events import Question
-from ..settings import BACKENDS, Settings
+from ..settings import BACKENDS, MODELS, PATHS, VERIFIERS, Settings, whole
+from ..world import checker_b, prompts
+from ..world.geneval import inventory
+from .cost import counted
 from .entries import Entry, fingerprint, of_split, select
-from .journal import write_json
-from .prices import JudgePrices, PaintingPrices
+from .records import write_json
 
 FOLDER = Path("runs/pools")
 # what each judge is asked: PARM all questions, the others what they have learnt
@@ -36,6 +46,10 @@ QUESTIONS: Mapping[str, tuple[Question, ...]] = {
 YES, NO, NEITHER = 1, 0, -1
 UNKNOWN = -1
 MAX_PART = 64_000_000  # bytes of one file, unpacked
+CHECKED = 8  # paths of a prompt whose guesses are checked too: enough to know how good clarity is
+EVERY_STEP = ("clarity", "potential")  # the others are asked about final pictures, but for ``prm``
+DEFAULT_JUDGES = ("parm", "orm", "zero-shot")
+Status = Callable[[str], None]
 
 
 def _array(shape: str, kind: Any, adds: bool = False) -> Any:
@@ -50,9 +64,9 @@ class Paintings:
     codes: np.ndarray = _array("paths steps tokens", np.int16)  # the guess of every step
     correct: np.ndarray = _array("paths", bool)  # what the checker says of the final pictures
     strict: np.ndarray = _array("paths", bool)
-    start: np.ndarray = _array("", np.int64)  # prices, see PaintingPrices
-    step: np.ndarray = _array("steps 2", np.int64)
-    decode: np.ndarray = _array("", np.int64)
+    start: np.ndarray = _array("", np.int64)  # price of reading the prompt
+    step: np.ndarray = _array("steps 2", np.int64)  # of a step once, and for every path in it
+    decode: np.ndarray = _array("", np.int64)  # of one picture
     seconds: np.ndarray = _array("2", np.float64, adds=True)  # spent by generator and decoder on
     operations: np.ndarray = _array("2", np.int64, adds=True)  # so many operations
     elapsed: np.ndarray = _array("", np.float64, adds=True)  # seconds in all, the checker's included
@@ -60,10 +74,6 @@ class Paintings:
     @property
     def paths(self) -> int:
         return len(self.correct)
-
-    @property
-    def prices(self) -> PaintingPrices:
-        return PaintingPrices(int(self.start), self.step, int(self.decode))
 
 
 @dataclass(frozen=True)
@@ -73,8 +83,10 @@ class Answers:
     p: np.ndarray = _array("questions paths steps 2", np.float32)  # P(yes) and P(no); NaN where it was not asked
     said: np.ndarray = _array("questions paths steps", np.int8)  # YES, NO or NEITHER
     clear: np.ndarray = _array("paths steps", np.int8)  # truth: the guess shows what the final picture shows, 1 or 0
-    look: np.ndarray = _array("", np.int64)  # prices, see JudgePrices
-    ask: np.ndarray = _array("questions 2", np.int64)
+    look: np.ndarray = _array("", np.int64)  # price of a look at one picture
+    ask: np.ndarray = _array(
+        "questions 2", np.int64
+    )  # of a question, as the first about a picture and as a further one
     seconds: np.ndarray = _array("1", np.float64, adds=True)
     operations: np.ndarray = _array("1", np.int64, adds=True)
     elapsed: np.ndarray = _array("", np.float64, adds=True)
@@ -82,10 +94,6 @@ class Answers:
     @property
     def paths(self) -> int:
         return self.said.shape[1]
-
-    @property
-    def prices(self) -> JudgePrices:
-        return JudgePrices(int(self.look), self.ask)
 
 
 Part = TypeVar("Part", Paintings, Answers)
@@ -165,6 +173,11 @@ class Pool:
         part = self.answers(verifier, index) if verifier else self.paintings(index)
         return part.paths if part else 0
 
+    def truths(self, entries: Sequence[Entry]) -> dict[str, list[np.ndarray]]:
+        """By both rules, whether each path is right, prompt by prompt."""
+        found = [self.paintings(entry.index) for entry in entries]
+        return {"geneval": [part.correct for part in found], "strict": [part.strict for part in found]}
+
     def seed(self, entry: Entry) -> int:
         return entry.seed(self.settings.seed)
 
@@ -175,11 +188,6 @@ class Pool:
     def weights_with(self, verifier: str | None) -> dict[str, str]:
         """Hashes of all weights that a search with this judge depends on."""
         return self.weights | (self.backend.weights_of(verifier=verifier) if verifier else {})
-
-    @cached_property
-    def by_prompt(self) -> Mapping[tuple[str, int], Entry]:
-        """Entries by prompt and seed, which is how a run names them."""
-        return {(entry.prompt, self.seed(entry)): entry for entry in self.entries}
 
     def _layer(self, verifier: str) -> str:
         (hash,) = self.backend.weights_of(verifier=verifier).values()
@@ -228,3 +236,254 @@ def _check(part: Paintings | Answers) -> None:
             raise ValueError("a probability is out of range")
         if not np.isin(part.said, (YES, NO, NEITHER)).all():
             raise ValueError("an answer is none")
+
+
+# -- making one
+
+
+@dataclass
+class Maker:
+    """Makes the parts of one pool: ``paths`` paths a prompt, judged by ``verifiers``."""
+
+    pool: Pool
+    paths: int
+    verifiers: Sequence[str]
+
+    def __post_init__(self) -> None:
+        self._prices: dict[tuple[str, int], dict[str, np.ndarray]] = {}
+        for verifier in self.verifiers:
+            self.pool.weights_with(verifier)  # missing weights are reported before anything is painted
+
+    def missing(self, entry: Entry) -> dict[str, int]:
+        """What this entry still lacks: "paintings" or a judge's name -> paths."""
+        have = {"paintings": self.pool.paths(entry.index)}
+        have |= {verifier: self.pool.paths(entry.index, verifier) for verifier in self.verifiers}
+        return {what: self.paths - paths for what, paths in have.items() if paths < self.paths}
+
+    def make(self, entry: Entry) -> None:
+        """Paint and judge what the entry lacks, keeping each part as soon as it is made."""
+        pool, index = self.pool, entry.index
+        for what, missing in self.missing(entry).items():
+            first = self.paths - missing
+            verifier = None if what == "paintings" else what
+            if verifier:
+                before = pool.answers(verifier, index)
+                more = self._judge(entry, verifier, pool.paintings(index).codes[first : self.paths], first)
+            else:
+                before, more = pool.paintings(index), self._paint(entry, range(first, self.paths))
+            pool.keep(index, joined(before, more) if before else more, verifier)
+
+    def _paint(self, entry: Entry, paths: Sequence[int]) -> Paintings:
+        backend, s = self.pool.backend, self.pool.settings_of(entry)
+        start = partial(
+            backend.painter(s.model).start, s.prompt, steps=s.steps, guidance=s.guidance, temperature=s.temperature,
+            seed=s.seed,
+        )  # fmt: skip
+        prices = self._priced("paintings", entry, lambda: _painting_prices(start))
+        begun = time.perf_counter()
+        painting, codes = start(paths=paths), []
+        while not painting.done:
+            codes.append(painting.step().codes)
+        painted = time.perf_counter()
+        pictures = painting.decode(codes[-1])
+        decoded = time.perf_counter()
+        truth = [backend.check(entry.prompt, picture) for picture in pictures]
+        once, each = prices["step"].sum(0)
+        return Paintings(
+            codes=torch.stack(codes, 1).numpy().astype(np.int16),
+            correct=np.array([one.correct for one in truth]),
+            strict=np.array([one.strict for one in truth]),
+            **prices,
+            seconds=np.array([painted - begun, decoded - painted]),
+            operations=np.array([prices["start"] + once + len(paths) * each, prices["decode"] * len(paths)]),
+            elapsed=np.float64(time.perf_counter() - begun),
+        )
+
+    def _judge(self, entry: Entry, verifier: str, codes: np.ndarray, first: int) -> Answers:
+        """What a judge says about ``codes`` (paths, steps, tokens); ``first`` is the number of their first path."""
+        backend, questions = self.pool.backend, QUESTIONS[verifier]
+        judge, (paths, steps, _) = backend.verifier(verifier), codes.shape
+        prices = self._priced(verifier, entry, lambda: _judge_prices(backend, verifier, entry.prompt))
+        begun, judging, operations = time.perf_counter(), 0.0, 0
+        p = np.full((len(questions), paths, steps, 2), np.nan, np.float32)
+        said = np.full((len(questions), paths, steps), NEITHER, np.int8)
+        shown: dict[int, np.ndarray] = {}  # step -> pictures, of the paths whose guesses are checked
+        for step in range(steps):
+            asked = [number for number, question in enumerate(questions) if _asks(verifier, question, step, steps)]
+            if not asked:
+                continue
+            pictures = backend.decode(codes[:, step].astype(np.int64))
+            shown[step] = pictures[: max(CHECKED - first, 0)]
+            since = time.perf_counter()
+            look = judge.look(list(pictures))
+            for number in asked:
+                answers = look.ask(questions[number], entry.prompt)
+                p[number, :, step] = np.stack([answers.p_yes, answers.p_no], axis=1)
+                said[number, :, step] = np.select([answers.yes, answers.no], [YES, NO], NEITHER)
+            judging += time.perf_counter() - since
+            ask = prices["ask"]
+            operations += paths * int(prices["look"] + ask[asked[0], 0] + ask[asked[1:], 1].sum())
+        clear = "clarity" in questions
+        return Answers(
+            p=p,
+            said=said,
+            clear=_clear(shown, paths, steps) if clear else np.full((paths, steps), UNKNOWN, np.int8),
+            **prices,
+            seconds=np.array([judging]),
+            operations=np.array([operations]),
+            elapsed=np.float64(time.perf_counter() - begun),
+        )
+
+    def _priced(self, what: str, entry: Entry, count: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Prices of prompts of this length."""
+        key = what, len(prompts.words(entry.prompt))
+        if key not in self._prices:
+            self._prices[key] = count()
+        return self._prices[key]
+
+
+def _asks(verifier: str, question: str, step: int, steps: int) -> bool:
+    """Whether a judge is asked this about the guess of that step."""
+    return step == steps - 1 or question in EVERY_STEP or verifier == "prm"
+
+
+def _painting_prices(start: Callable[..., Any]) -> dict[str, Any]:
+    """Prices of ``Paintings``, counted on two paths; the first step's blank canvas is computed once for all."""
+    painting, reading = counted(lambda: start(paths=range(2)))
+    steps = []
+    while not painting.done:
+        step, operations = counted(painting.step)
+        steps.append((0, operations // 2) if steps else (operations, 0))
+    decode = counted(partial(painting.decode, step.codes))[1] // 2
+    return {"start": np.int64(reading), "step": np.asarray(steps, np.int64), "decode": np.int64(decode)}
+
+
+def _judge_prices(backend: MiniBackend, verifier: str, prompt: str) -> dict[str, Any]:
+    """Prices of ``Answers``, counted on two pictures; further questions are asked in their order."""
+    judge, blank = backend.verifier(verifier), list(np.zeros((2, *backend.picture_size, 3), np.uint8))
+    look = counted(lambda: judge.look(blank))[1] // 2
+    together = judge.look(blank)
+    ask = [
+        [counted(partial(seen.ask, question, prompt))[1] // 2 for seen in (judge.look(blank), together)]
+        for question in QUESTIONS[verifier]
+    ]
+    return {"look": np.int64(look), "ask": np.asarray(ask, np.int64)}
+
+
+def _clear(shown: Mapping[int, np.ndarray], paths: int, steps: int) -> np.ndarray:
+    """Whether the guesses show the objects and colours of the final pictures (paths, steps)."""
+    clear = np.full((paths, steps), UNKNOWN, np.int8)
+    final = [inventory(checker_b.read(picture)) for picture in shown[steps - 1]]
+    for step, pictures in shown.items():
+        for path, picture in enumerate(pictures):
+            clear[path, step] = inventory(checker_b.read(picture)) == final[path]
+    return clear
+
+
+# -- how long it takes
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What is missing, and how long it takes by a sample of the same work."""
+
+    paths: Mapping[str, int]  # "paintings" or a judge -> paths
+    seconds: Mapping[str, float]  # of one path
+
+    @property
+    def hours(self) -> float:
+        return sum(paths * self.seconds[what] for what, paths in self.paths.items()) / 3600
+
+    def __str__(self) -> str:
+        parts = [f"{what} {paths} paths x {self.seconds[what]:.3f} s" for what, paths in self.paths.items()]
+        return f"{self.hours:.2f} hours of one process ({', '.join(parts)})" if parts else "nothing is missing"
+
+
+def budget(maker: Maker, entries: Sequence[Entry], sample: int = 4) -> Budget:
+    """How long the rest takes. Up to ``sample`` paths of one unfinished prompt are made for it, and kept."""
+    unfinished = [entry for entry in entries if maker.missing(entry)]
+    if not unfinished:
+        return Budget({}, {})
+    one = unfinished[len(unfinished) // 2]
+    Maker(maker.pool, min(sample, maker.paths), maker.verifiers).make(one)
+    parts = {"paintings": maker.pool.paintings(one.index)}
+    parts |= {verifier: maker.pool.answers(verifier, one.index) for verifier in maker.verifiers}
+    missing: dict[str, int] = {}
+    for entry in unfinished:
+        for what, paths in maker.missing(entry).items():
+            missing[what] = missing.get(what, 0) + paths
+    return Budget(missing, {what: float(parts[what].elapsed) / parts[what].paths for what in missing})
+
+
+def fill(maker: Maker, entries: Sequence[Entry], status: Status) -> None:
+    """Make what is missing, telling before how long it takes, and now and then how far it is."""
+    unfinished = [entry for entry in entries if maker.missing(entry)]
+    if not unfinished:
+        return
+    status(f"{maker.pool.folder}: {budget(maker, entries)}")
+    begun = told = time.monotonic()
+    for number, entry in enumerate(unfinished, 1):
+        maker.make(entry)
+        now = time.monotonic()
+        if now - told > 30:
+            told, left = now, (now - begun) / number * (len(unfinished) - number) / 60
+            status(f"{number} of {len(unfinished)} prompts, {left:.0f} min left")
+
+
+# -- the command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="base", choices=MODELS, help="what paints (base)")
+    parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
+    parser.add_argument("--paths", type=int, default=PATHS[1], metavar="N", help=f"paths a prompt ({PATHS[1]})")
+    parser.add_argument("--judges", nargs="*", default=DEFAULT_JUDGES, choices=VERIFIERS, help="who judges them")
+    parser.add_argument("--seed", type=int, default=0, help="of which every prompt's own is made (0)")
+    parser.add_argument("--limit", type=int, metavar="K", help="the first K prompts of each kind")
+    parser.add_argument("--share", default="1/1", metavar="I/M", help="the I-th of M shares, for M processes at once")
+    parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
+    parser.add_argument("--assets", type=Path, default=MINI, metavar="DIR", help="other weights than the shipped ones")
+    parser.add_argument("--pools", type=Path, default=FOLDER, metavar="DIR", help=f"where pools are kept ({FOLDER})")
+    parser.add_argument("--dry-run", action="store_true", help="tell how long it takes, by four paths, and stop")
+
+
+def main(options: argparse.Namespace) -> None:
+    """``python -m cotdemo pool``."""
+    if options.threads is not None:
+        torch.set_num_threads(whole("threads", options.threads, 1, 1024))
+    backend = load_backend("mini", root=options.assets)
+    pool = Pool(backend, options.model, options.split, options.seed, folder=options.pools)
+    limit = None if options.limit is None else whole("limit", options.limit, 1, len(pool.entries))
+    entries = _share(select([entry.metadata for entry in pool.entries], limit), options.share)
+    maker = Maker(pool, whole("paths", options.paths, *PATHS), options.judges)
+    if options.dry_run:
+        print(budget(maker, entries))
+        return
+    try:
+        fill(maker, entries, say)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("Stopped; whole prompts are kept. The same command goes on.") from None
+    print(f"{pool.folder} holds {maker.paths} paths of {len(entries)} prompts")
+    print(diversity(pool, entries, maker.paths))
+
+
+def diversity(pool: Pool, entries: Sequence[Entry], paths: int) -> str:
+    """How often one path is right, and how often any of ``paths`` is, which is what a perfect judge would reach."""
+    lines = []
+    for rule, truths in pool.truths(entries).items():
+        right = [truth[:paths] for truth in truths]
+        one, any_one = np.mean([row.mean() for row in right]), np.mean([row.any() for row in right])
+        name = {"geneval": "GenEval"}.get(rule, rule)
+        lines.append(f"{name}: a path is right on {one:.3f} of the prompts, any of {paths} on {any_one:.3f}")
+    return "\n".join(lines)
+
+
+def _share(entries: Sequence[Entry], share: str) -> Sequence[Entry]:
+    number, _, of = share.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of) <= 1000):
+        raise UserError("A share is written I/M, the I-th of M: 1/2.")
+    return entries[int(number) - 1 :: int(of)]
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

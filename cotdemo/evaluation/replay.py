@@ -1,49 +1,58 @@
 """The search itself, run on a pool: what it would have painted, asked and chosen, and what that would have cost.
 
-``Replay`` is a backend (``cotdemo.search.protocols.Backend``) that looks everything up. In place of codes and pictures
-it hands out where they are in the pool: rows of (prompt, path, step). The search cannot tell, so what it yields here
-is what it would yield live, up to the rounding of kernels that depend on the size of a batch.
+``Recorded`` is a backend (``cotdemo.search.protocols.Backend``) whose generator and judges answer from the pool. In
+place of codes and pictures it hands out where they are: rows of (path, step). The search cannot tell, so what it yields
+here is what it would yield live, up to the rounding of kernels that depend on the size of a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
 from ..events import Question
 from ..search import perform
-from ..search.protocols import Context
+from .cost import Instrumented, Work
 from .entries import Entry
-from .pool import NO, QUESTIONS, YES, Answers, Paintings, Pool
+from .pool import NO, QUESTIONS, YES, Answers, Pool
 from .records import PARTS, Record
 from .runner import finish_pruned
 
-Place = np.ndarray  # (3,) int: index of the prompt, path, step
 
+class Paths:
+    """Which paths of a painting are live, and how many steps each has taken (``cotdemo.search.protocols.Painting``)."""
 
-@dataclass
-class Spent:
-    """What a run would have cost, by part: counted operations, and seconds at the rate at which the pool was made."""
+    def __init__(self, paths: Sequence[int], steps: int):
+        self.live, self._taken, self._steps = tuple(paths), dict.fromkeys(paths, 0), steps
 
-    operations: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
+    @property
+    def done(self) -> bool:
+        return all(self._taken[path] == self._steps for path in self.live)
 
-    def add(self, part: str, operations: int, rate: float) -> None:
-        """``rate``: seconds for one operation."""
-        self.operations[part] += int(operations)
-        self.seconds[part] += float(operations * rate)
+    def advance(self) -> int:
+        """The index of the step that the live paths take now."""
+        index = min(self._taken[path] for path in self.live)
+        self._taken |= dict.fromkeys(self.live, index + 1)
+        return index
+
+    def drop(self, paths: Sequence[int]) -> None:
+        self.live = tuple(path for path in self.live if path not in paths)
+
+    def restore(self, path: int) -> None:
+        self.live = tuple(sorted({*self.live, path}))
 
 
 @dataclass(frozen=True)
 class Step:
-    """See ``cotdemo.search.protocols.Step``; a code is a place in the pool, and what is masked is not kept."""
+    """See ``cotdemo.search.protocols.Step``; codes are places in the pool, and what is masked is not kept."""
 
     index: int
     paths: tuple[int, ...]
-    codes: np.ndarray  # (paths, 3)
+    codes: np.ndarray  # (paths, 2): path, step
 
     @property
     def masked(self) -> np.ndarray:
@@ -52,6 +61,15 @@ class Step:
     @property
     def confidence(self) -> np.ndarray:
         return np.zeros((len(self.paths), 0), np.float32)
+
+
+class Painting(Paths):
+    def step(self) -> Step:
+        index = self.advance()
+        return Step(index, self.live, np.array([(path, index) for path in self.live]))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        return codes
 
 
 @dataclass(frozen=True)
@@ -63,52 +81,46 @@ class Verdict:
     reason: str = ""
 
 
-class Replay:
-    """One run on a pool; ``spent`` is what it has cost so far.
+class Recorded:
+    """The paths of one prompt of a pool. With ``knows``, its judges are told of every path what comes of it.
 
-    Raises UserError, from the call that asks, for what the pool does not hold: a prompt, a path, other settings, a
-    judge's answer, a repainting.
+    Raises UserError, from the call that asks, for what the pool does not hold: a path, other settings, a judge's
+    answer, a repainting.
     """
 
-    def __init__(self, pool: Pool):
-        self.pool = pool
-        self.spent = Spent()
+    def __init__(self, pool: Pool, entry: Entry, knows: bool = False):
+        self.pool, self.entry, self.knows = pool, entry, knows
         backend = pool.backend
         self.name, self.weights, self.models = backend.name, dict(backend.weights), backend.models
         self.grid, self.codebook, self.picture_size = backend.grid, backend.codebook, backend.picture_size
 
-    def painter(self, model: str) -> Replay:
+    def painter(self, model: str) -> Recorded:
         if model != self.pool.settings.model:
             raise UserError(f"This pool holds paths of {self.pool.settings.model}, not of {model}.")
         return self
 
-    def start(
-        self,
-        prompt: str,
-        paths: Sequence[int],
-        steps: int,
-        guidance: float,
-        temperature: float,
-        seed: int,
-        *,
-        context: Context | None = None,
-    ) -> Painting:
+    def start(self, prompt: str, paths: Sequence[int], *settings: Any, **more: Any) -> Painting:
         s = self.pool.settings
-        if context is not None or (steps, guidance, temperature) != (s.steps, s.guidance, s.temperature):
+        expected = (s.steps, s.guidance, s.temperature, self.pool.seed(self.entry))
+        if more or (prompt, *settings) != (self.entry.prompt, *expected):
             raise UserError("This pool was painted by other settings, or holds no repaintings: evaluate live.")
-        entry = self.pool.by_prompt.get((prompt, seed))
-        paintings = entry and self.pool.paintings(entry.index)
-        if not paintings or max(paths) >= paintings.paths:
+        if max(paths) >= self.pool.paths(self.entry.index):
             raise UserError(f"The pool {self.pool.folder} does not hold {max(paths) + 1} paths of {ascii(prompt)}.")
-        return Painting(entry.index, paintings, paths, self.spent)
+        return Painting(paths, s.steps)
 
     def verifier(self, name: str) -> Judge:
-        return Judge(self.pool, name, self.spent)
+        return Judge(self, name)
 
-    def check(self, prompt: str, picture: Place) -> Verdict:
-        index, path, _ = picture
-        paintings = self.pool.paintings(index)
-        return Verdict(bool(paintings.correct[path]), bool(paintings.strict[path]))
+    def answers(self, verifier: str) -> Answers:
+        """What a judge says about these paths."""
+        answers = self.pool.answers(verifier, self.entry.index)
+        if answers is None:
+            raise UserError(f"The pool {self.pool.folder} holds no answers of {verifier} on {self.entry.prompt}.")
+        return answers
+
+    def check(self, prompt: str, picture: np.ndarray) -> Verdict:
+        paintings = self.pool.paintings(self.entry.index)
+        return Verdict(bool(paintings.correct[picture[0]]), bool(paintings.strict[picture[0]]))
 
     def canonical(self, prompt: str) -> str:
         """Whatever was painted could be."""
@@ -118,74 +130,30 @@ class Replay:
         return codes
 
 
-class Painting:
-    """See ``cotdemo.search.protocols.Painting``."""
+@dataclass(frozen=True)
+class Judge:
+    recorded: Recorded
+    name: str
 
-    def __init__(self, index: int, paintings: Paintings, paths: Sequence[int], spent: Spent):
-        self._index, self._spent, self._prices = index, spent, paintings.prices
-        self._rates = paintings.seconds / paintings.operations
-        self._taken = dict.fromkeys(paths, 0)
-        self.live = tuple(paths)
-        spent.add("generator", self._prices.start, self._rates[0])
-
-    @property
-    def done(self) -> bool:
-        return all(self._taken[path] == len(self._prices.steps) for path in self.live)
-
-    def step(self) -> Step:
-        index = min(self._taken[path] for path in self.live)
-        once, each = self._prices.steps[index]
-        self._spent.add("generator", once + each * len(self.live), self._rates[0])
-        for path in self.live:
-            self._taken[path] += 1
-        return Step(index, self.live, np.array([(self._index, path, index) for path in self.live]))
-
-    def drop(self, paths: Sequence[int]) -> None:
-        self.live = tuple(path for path in self.live if path not in paths)
-
-    def restore(self, path: int) -> None:
-        self.live = tuple(sorted({*self.live, path}))
-
-    def decode(self, codes: np.ndarray) -> np.ndarray:
-        self._spent.add("decoder", self._prices.decode * len(codes), self._rates[1])
-        return codes
+    def look(self, pictures: Sequence[np.ndarray]) -> Look:
+        return Look(self, np.array(pictures))
 
 
 @dataclass(frozen=True)
-class Judge:
-    pool: Pool
-    name: str
-    spent: Spent
-
-    def look(self, pictures: Sequence[Place]) -> Look:
-        index = int(pictures[0][0])
-        answers = self.pool.answers(self.name, index)
-        if answers is None:
-            raise UserError(f"The pool {self.pool.folder} holds no answers of {self.name} about prompt {index}.")
-        return Look(self, answers, [(int(path), int(step)) for _, path, step in pictures])
-
-
 class Look:
-    """See ``cotdemo.search.protocols.Look``."""
-
-    def __init__(self, judge: Judge, answers: Answers, places: list[tuple[int, int]]):
-        self._judge, self._answers, self._places = judge, answers, places
-        self._rate = float(answers.seconds[0] / answers.operations[0])
-        self._read: set[int] = set()  # rows that a question has been asked about: a further one costs its own words
-        judge.spent.add("judge", answers.prices.look * len(places), self._rate)
+    judge: Judge
+    places: np.ndarray  # (pictures, 2): path, step
 
     def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> ReplayedAnswers:
-        rows = list(range(len(self._places)) if rows is None else rows)
-        number = QUESTIONS[self._judge.name].index(question)
-        paths, steps = np.array([self._places[row] for row in rows]).T
-        if paths.max() >= self._answers.paths or np.isnan(self._answers.p[number, paths, steps]).any():
-            raise UserError(f"{self._judge.name} was not asked for {question} there when the pool was made.")
-        first, further = self._answers.prices.ask[number]
-        known = len(self._read.intersection(rows))
-        self._judge.spent.add("judge", first * (len(rows) - known) + further * known, self._rate)
-        self._read.update(rows)
-        said = self._answers.said[number, paths, steps]
-        return ReplayedAnswers(*self._answers.p[number, paths, steps].T, said == YES, said == NO)
+        recorded, name = self.judge.recorded, self.judge.name
+        answers, number = recorded.answers(name), QUESTIONS[name].index(question)
+        paths, steps = self.places[slice(None) if rows is None else list(rows)].T
+        if paths.max() >= answers.paths or np.isnan(answers.p[number, paths, steps]).any():
+            raise UserError(f"{name} was not asked for {question} there when the pool was made.")
+        said = answers.said[number, paths, steps]
+        if recorded.knows and question == "potential":
+            said = np.where(recorded.pool.paintings(recorded.entry.index).strict[paths], YES, NO)
+        return ReplayedAnswers(*answers.p[number, paths, steps].T, said == YES, said == NO)
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
         raise UserError("A pool holds no critiques: evaluate live.")
@@ -199,6 +167,44 @@ class ReplayedAnswers:
     no: np.ndarray
 
 
+class Tariff:
+    """A meter (``cotdemo.evaluation.cost``) by the prices in a pool: operations, and seconds at the rate at which the
+    pool was made."""
+
+    def __init__(self, recorded: Recorded):
+        self._recorded = recorded
+        self.totals = dict.fromkeys(PARTS, 0)
+        self.seconds = dict.fromkeys(PARTS, 0.0)
+
+    def spend(self, part: str, works: Sequence[Work], do: Callable[[], Any]) -> Any:
+        result = do()  # what the pool does not hold is refused there
+        for work in works:
+            operations, rate = self._price(work)
+            self.totals[part] += work.times * int(operations)
+            self.seconds[part] += float(work.times * operations * rate)
+        return result
+
+    def _price(self, work: Work) -> tuple[int, float]:
+        """Operations of one piece, and seconds of one operation."""
+        what, recorded = work.kind[0], self._recorded
+        if what in ("look", "asked first", "asked further"):
+            part = recorded.answers(work.kind[1])
+            rate = float(part.seconds[0] / part.operations[0])
+            if what == "look":
+                return part.look, rate
+            return part.ask[QUESTIONS[work.kind[1]].index(work.kind[2]), int(what == "asked further")], rate
+        part = recorded.pool.paintings(recorded.entry.index)
+        generator, decoder = part.seconds / part.operations
+        prices = {"start": part.start, "first step": part.step[0, 0], "step": part.step[work.step, 1]}
+        return (part.decode, decoder) if what == "decode" else (prices[what], generator)
+
+
+def replaying(pool: Pool, entry: Entry, knows: bool = False) -> Instrumented:
+    """A backend that replays the paths of one prompt, and meters what a run on it would have cost."""
+    recorded = Recorded(pool, entry, knows)
+    return Instrumented(recorded, Tariff(recorded))
+
+
 def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -> Record:
     """The record of a run of ``method`` over the first ``paths`` paths, with what it would have cost.
 
@@ -207,8 +213,8 @@ def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -
     Stopped paths are known to the pool, so the record says what would have become of them.
     """
     settings = pool.settings_of(entry, method=method, paths=paths, **rules)
-    run = Replay(pool)
-    record = Record.of(entry, settings, perform(settings, run, show="none"), run.spent.operations)
-    record.seconds = round(sum(run.spent.seconds.values()), 4)
-    finish_pruned(Replay(pool), settings, record)
+    run = replaying(pool, entry)
+    record = Record.of(entry, settings, perform(settings, run, show="none"), run.meter.totals)
+    record.seconds = round(sum(run.meter.seconds.values()), 4)
+    finish_pruned(run.backend, settings, record)
     return record

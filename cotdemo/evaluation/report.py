@@ -1,4 +1,5 @@
-"""The figures of an evaluation, from its records: accuracy by kind with intervals, and what search made of the paths.
+"""The figures of an evaluation, from its records: accuracy by kind with intervals, and what search made of the paths;
+as values, and as text for a terminal.
 
 GenEval accuracy goes by GenEval's rules; strict accuracy asks besides that nothing is there that was not asked for.
 Overall is the mean of the kinds, as GenEval has it.
@@ -7,15 +8,18 @@ Overall is the mean of the kinds, as GenEval has it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
+from ..search.reflection import rank
 from .entries import SEEN
 from .records import PARTS, Path, Record
-from .statistics import means_of_kinds, roc_auc_within
+from .statistics import OVERALL, estimates, roc_auc_within
+
+COSTS = ("seconds", "generator_passes", "judge_passes", "pictures_decoded", "passes_saved")
 
 RULES: Mapping[str, Callable[[Path], bool | None]] = {
     "geneval": lambda path: path.correct,
@@ -30,11 +34,12 @@ def summarise(records: Sequence[Record], embedded: bool = False) -> dict[str, An
         rule: accuracy(records, lambda record, of=of: of(record.final)) for rule, of in RULES.items()
     }
     summary["paths"] = {rule: _paths(records, of) for rule, of in RULES.items()}
-    summary["pruning"] = _pruning(records)
+    stopped = pruning(records)
+    summary["pruning"] = _rounded(stopped) if stopped["pruned"] else None
     summary["judge"] = _judge(records)
     summary["reflection"] = _reflection(records)
     summary["critiques"] = _critiques(records)
-    summary["cost"] = _cost(records)
+    summary["cost"] = cost(records, sum, 3)
     return summary
 
 
@@ -43,8 +48,7 @@ def accuracy(records: Sequence[Record], right: Callable[[Record], bool | float |
     values = [right(record) for record in records]
     if not values or None in values:
         return None
-    estimates = means_of_kinds(values, [r.kind for r in records], [r.prompt for r in records])
-    return {kind: estimate.as_dict() for kind, estimate in estimates.items()}
+    return estimates(values, [r.kind for r in records], [r.prompt for r in records])
 
 
 def compare(a: Sequence[Record], b: Sequence[Record]) -> dict[str, Any]:
@@ -63,9 +67,8 @@ def compare(a: Sequence[Record], b: Sequence[Record]) -> dict[str, Any]:
             result[rule] = None
             continue
         kinds, prompts = [x.kind for x, _ in pairs], [x.prompt for x, _ in pairs]
-        estimates = means_of_kinds([float(y) - float(x) for x, y in known], kinds, prompts)
         result[rule] = {
-            "difference": {kind: estimate.as_dict() for kind, estimate in estimates.items()},
+            "difference": estimates([float(y) - float(x) for x, y in known], kinds, prompts),
             "right_to_wrong": sum(x and not y for x, y in known),
             "wrong_to_right": sum(y and not x for x, y in known),
         }
@@ -105,24 +108,29 @@ def _paths(records: Sequence[Record], of: Callable[[Path], bool | None]) -> dict
     }
 
 
-def _pruning(records: Sequence[Record]) -> dict[str, Any] | None:
-    """What stopping paths saved and cost, first round; None where no path was ever stopped."""
+def pruning(records: Sequence[Record]) -> dict[str, Any]:
+    """What stopping paths saved and cost, first round; None for what is not known, or where none was stopped."""
     pruned = [path for record in records for path in record.rounds[0].paths if path.pruned is not None]
-    if not pruned:
-        return None
     known = {rule: [of(path) for path in pruned] for rule, of in RULES.items()}
     painted = sum(record.generator_passes for record in records)
     saved = sum(record.passes_saved for record in records)
     return {
         "paths": sum(len(record.rounds[0].paths) for record in records),
         "pruned": len(pruned),
-        "mean_step": round(float(np.mean([path.pruned + 1 for path in pruned])), 3),  # counted from 1
+        "mean_step": _ratio(sum(path.pruned + 1 for path in pruned), len(pruned)),  # counted from 1
         "would_have_been_right": {
-            rule: None if None in truths else _share(sum(truths), len(truths)) for rule, truths in known.items()
+            rule: None if None in truths else _ratio(sum(truths), len(truths)) for rule, truths in known.items()
         },
-        "all_pruned": _share(sum(record.rounds[0].fallback for record in records), len(records)),
-        "passes_saved": _share(saved, painted + saved),
+        "all_pruned": _ratio(sum(record.rounds[0].fallback for record in records), len(records)),
+        "passes_saved": _ratio(saved, painted + saved),
     }
+
+
+def _rounded(stopped: Mapping[str, Any]) -> dict[str, Any]:
+    """``pruning`` as it stands in a summary."""
+    rounded = {name: _short(value) for name, value in stopped.items() if name != "would_have_been_right"}
+    right = {rule: _short(share) for rule, share in stopped["would_have_been_right"].items()}
+    return {**rounded, "mean_step": round(stopped["mean_step"], 3), "would_have_been_right": right}
 
 
 def _judge(records: Sequence[Record]) -> dict[str, Any] | None:
@@ -167,15 +175,9 @@ def _repaintings(records: Sequence[Record], number: int, of: Callable[[Path], bo
     pairs = []
     for record in records:
         if number < len(record.rounds):
-            # the judge prefers "yes", then the higher P(yes); of equals the earlier
-            before = max(record.rounds[:number], key=lambda one: _rank(one.chosen))
+            before = max(record.rounds[:number], key=lambda one: rank(one.chosen.outcome()))  # of equals the earlier
             pairs.append((of(before.chosen), of(record.rounds[number].chosen)))
     return pairs
-
-
-def _rank(path: Path) -> tuple[bool, float]:
-    p_yes, said = path.outcome() or (-1.0, "")
-    return said == "yes", p_yes
 
 
 def _changes(pairs: Sequence[tuple[bool, bool]]) -> dict[str, int]:
@@ -213,12 +215,117 @@ def _critiques(records: Sequence[Record]) -> dict[str, Any] | None:
     }
 
 
-def _cost(records: Sequence[Record]) -> dict[str, Any]:
-    names = ("seconds", "generator_passes", "judge_passes", "pictures_decoded", "passes_saved")
-    total = {name: sum(getattr(record, name) for record in records) for name in names}
-    operations = {part: sum(record.operations[part] for record in records) for part in PARTS}
-    return total | {"seconds": round(total["seconds"], 3), "operations": operations}
+def cost(records: Sequence[Record], of: Callable[[Iterable[float]], float], digits: int) -> dict[str, Any]:
+    """What the records cost, together or as means (``of``); ``operations`` by part."""
+    parts = {part: of(record.operations[part] for record in records) for part in PARTS}
+    return {
+        **{name: round(of(getattr(record, name) for record in records), digits) for name in COSTS},
+        "operations": parts,
+    }
 
 
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 6) if whole else None
+def _ratio(part: float, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _short(share: float | None) -> float | None:
+    return None if share is None else round(share, 6)
+
+
+def _share(part: float, whole: int) -> float | None:
+    return _short(_ratio(part, whole))
+
+
+# -- as text
+
+
+def table(summary: Mapping[str, Any]) -> str:
+    """The figures for a terminal."""
+    accuracies = summary["accuracy"]
+    lines = [f"{'kind':<24}{'prompts':>8}{'pictures':>10}   {'GenEval':<23}  {'strict':<23}"]
+    for kind, counts in summary["kinds"].items():
+        row = f"{kind:<24}{counts['prompts']:>8}{counts['pictures']:>10}   {both(accuracies, kind)}"
+        lines.append(row + ("  seen in training" if counts["seen_in_training"] else ""))
+    total = [sum(counts[name] for counts in summary["kinds"].values()) for name in ("prompts", "pictures")]
+    lines.append(f"{'overall (mean of kinds)':<24}{total[0]:>8}{total[1]:>10}   {both(accuracies, OVERALL)}")
+    lines = [line.rstrip() for line in lines]
+    if accuracies["strict"] is None:
+        lines.append("Nothing here can check these pictures: score them with GenEval's evaluator.")
+    return "\n".join([*lines, *_sentences(summary)])
+
+
+def comparison_table(result: Mapping[str, Any]) -> str:
+    """B minus A for a terminal."""
+    known = {rule: result[rule] and result[rule]["difference"] for rule in RULES}
+    kinds = next((list(of) for of in known.values() if of), [])
+    lines = [f"{'B - A':<24}   {'GenEval':<25}  {'strict':<25}"]
+    lines += [f"{kind:<24}   {both(known, kind, '+')}" for kind in kinds]
+    for rule in RULES:
+        if result[rule]:
+            lines.append(f"{rule}: {_changed(result[rule])}")
+    left_out = result["only_a"] + result["only_b"]
+    alone = f"; {left_out} pictures have no partner and are left out" if left_out else ""
+    lines.append(f"{result['pairs']} pairs{alone}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def both(of: Mapping[str, Any], kind: str, sign: str = "") -> str:
+    """The intervals by both rules, in columns."""
+    return "  ".join(f"{interval(of[rule] and of[rule][kind], sign):<23}" for rule in RULES)
+
+
+def interval(estimate: Mapping[str, float] | None, sign: str = "") -> str:
+    if estimate is None:
+        return "not checked"
+    return f"{estimate['value']:{sign}.3f} [{estimate['low']:{sign}.3f}, {estimate['high']:{sign}.3f}]"
+
+
+def _sentences(summary: Mapping[str, Any]) -> list[str]:
+    lines = []
+    paths = summary["paths"]["strict"]
+    if paths and len(paths["prompts_by_right_paths"]) > 2:
+        most = len(paths["prompts_by_right_paths"]) - 1
+        mean, oracle = (interval(paths[name][OVERALL]) for name in ("mean_path", "oracle"))
+        lines.append(
+            f"paths, strict: mean {mean}; oracle best of {most} {oracle}; "
+            f"right on 1 to {most - 1} of {most}: {paths['some_but_not_all']:.3f} of prompts"
+        )
+    if summary["judge"]:
+        areas = {rule: _number(area) for rule, area in summary["judge"]["outcome_auc_within"].items()}
+        lines.append(
+            f"judge: outcome's area under ROC within prompt: strict {areas['strict']}, GenEval {areas['geneval']}"
+        )
+    if summary["pruning"]:
+        stopped = summary["pruning"]
+        wrongly = stopped["would_have_been_right"]["strict"]
+        truth = "" if wrongly is None else f"; {wrongly:.3f} of them would have come out right (strict)"
+        lines.append(
+            f"pruned: {stopped['pruned']} of {stopped['paths']} paths, at step {stopped['mean_step']:.1f} on average"
+            f"{truth}; none left in {stopped['all_pruned']:.3f} of runs; {stopped['passes_saved']:.3f} of passes saved"
+        )
+    if summary["reflection"]:
+        strict = summary["reflection"]["strict"]
+        changed = f"; strict: {_changed(strict['whole'])}" if strict else ""
+        lines.append(f"repainted: {summary['reflection']['runs_repainted']} runs{changed}")
+    if summary["critiques"]:
+        said = summary["critiques"]
+        lines.append(
+            f"critiques: {_number(said['true'])} true of {said['wrong_pictures_criticised']} on wrong pictures "
+            f"(always the commonest fault: {_number(said['commonest_fault_would_be_true'])}); "
+            f"{_number(said['right_pictures_criticised'])} of {said['right_pictures']} right pictures criticised"
+        )
+    spent = summary["cost"]
+    lines.append(
+        f"cost: {spent['seconds']:.1f} s, {spent['generator_passes']} generator passes, "
+        f"{spent['judge_passes']} questions, {spent['pictures_decoded']} pictures decoded, "
+        f"{sum(spent['operations'].values()) / 1e9:.0f} GFLOP"
+    )
+    return lines
+
+
+def _number(share: float | None) -> str:
+    return "-" if share is None else f"{share:.3f}"
+
+
+def _changed(counts: Mapping[str, int]) -> str:
+    return f"{counts['wrong_to_right']} wrong -> right, {counts['right_to_wrong']} right -> wrong"

@@ -17,10 +17,9 @@ from ..search.protocols import Backend
 from ..settings import Settings
 from ..trace import answer
 from . import geneval
+from .cost import Instrumented, Prices
 from .entries import Entry
-from .journal import Journal, load
-from .metered import Metered
-from .records import Record
+from .records import Journal, Record, load
 
 Rewrite = Callable[[str], str]
 CRITIQUES = ("real", "empty", "shuffled")
@@ -111,14 +110,14 @@ class Runner:
             yield record
 
     @cached_property
-    def _metered(self) -> Metered:
-        return Metered(self.backend)
+    def _metered(self) -> Instrumented:
+        return Instrumented(self.backend, Prices())
 
     def _paint(self, entry: Entry, rewrite: Rewrite | None) -> tuple[Record, Winner]:
-        settings = self.settings(entry)
-        before = self._metered.operations
+        settings, meter = self.settings(entry), self._metered.meter
+        before = dict(meter.totals)
         events = list(perform(settings, self._metered, show="none", rewrite=rewrite))
-        record = Record.of(entry, settings, events, self._metered.since(before))
+        record = Record.of(entry, settings, events, meter.since(before))
         if self.finish_pruned:
             finish_pruned(self.backend, settings, record)
         return record, answer(events)

@@ -56,6 +56,13 @@ def means_of_kinds(
     return {kind: _estimate(mean, resampled[kind]) for kind, mean in means.items()}
 
 
+def estimates(
+    values: Sequence[float], kinds: Sequence[str], prompts: Sequence[Hashable]
+) -> dict[str, dict[str, float]]:
+    """``means_of_kinds`` as it stands in a file."""
+    return {kind: one.as_dict() for kind, one in means_of_kinds(values, kinds, prompts).items()}
+
+
 def _resampled(totals: np.ndarray, sizes: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Means ``(draws,)`` over groups drawn with replacement, from each group's sum and size."""
     means = []

@@ -1,4 +1,4 @@
-"""``python -m cotdemo eval --variants``: other rules of stopping paths than PARM's, beyond the paper.
+"""``python -m cotdemo eval --variants``: PARM by other stopping rules than the paper's, beside the ORM at its compute.
 
 They are tried by replay on a pool, except where paths branch: those are painted. What came of it is told in
 docs/measured.md; what helps is a setting of the product, ``stopping="lenient"`` with ``judge_from``.
@@ -7,210 +7,122 @@ docs/measured.md; what helps is a setting of the product, ``stopping="lenient"``
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Any, Literal
 
-import numpy as np
+import torch
 
 from ..backends import MiniBackend
-from ..search.protocols import Backend, Painting, Step
-from ..search.verdicts import NEVER_CLEAR
+from ..events import Event, Judged, PathPruned, StepDecoded
+from ..generator.pipeline import Step
+from ..search.parm import parm
+from ..search.protocols import Backend
+from ..search.rounds import Beginning, Chosen, Run
+from ..search.stopping import LENIENT, PAPER, StoppingRule
 from ..settings import PATHS, Settings, whole
-from .climb import say
+from .cost import Instrumented, Prices
 from .entries import Entry, select
-from .ladder import values
-from .metered import Metered
-from .pool import FOLDER, Pool
-from .pooling import Maker, fill
-from .replay import Replay
+from .ladder import at_compute, replays, values
+from .pool import FOLDER, Maker, Pool, fill, say
+from .replay import replaying
 from .report import RULES
-from .rungs import at_compute, replays
 from .statistics import OVERALL, means_of_kinds
 
 BRANCH = 9  # the step after which a branch leaves its parent
 
 
 @dataclass(frozen=True)
-class Rule:
-    """PARM but for what is named here. Steps count from 1."""
+class Variant:
+    """PARM by a rule, judged from a step on; ``knows``: the judge of potential is told of every path what comes of it,
+    which no judge can better; ``refill``: what is painted with the steps that stopped paths have saved."""
 
     words: str
+    rule: StoppingRule = PAPER
     judge_from: int = 1
-    again: tuple[int, ...] = ()  # steps at which paths that were promising are asked for their potential again
-    least: float | None = None  # P(yes) below which a path stops, instead of at the answer "no"
-    behind: float | None = None  # how far its log-odds of "yes" may be behind those of the best path, likewise
-    knows: bool = False  # instead of judging, it is told of every path what comes of it: no judge can do better
-    unclear: bool = False  # paths that never became clear may win, too
-    refill: Literal["", "fresh", "branch"] = ""  # what is painted with the steps that stopped paths have saved
-
-    def bar(self, best: float) -> float | None:
-        """The log-odds of "yes" below which a path stops; None where the judge's answer decides."""
-        if self.least is not None:
-            return _log_odds(self.least)
-        return None if self.behind is None else best - self.behind
+    knows: bool = False
+    refill: Literal["", "fresh", "branch"] = ""
 
 
-RULES_TRIED = (
-    Rule("PARM"),
-    *(Rule(f"judged from step {step} on", judge_from=step) for step in (6, 9, 11)),
-    Rule("asked again at step 12", again=(12,)),
-    Rule("asked again at 12, 15 and 18", again=(12, 15, 18)),
-    *(Rule(f"from 9, stopped below P(yes) = {least:g}", judge_from=9, least=least) for least in (0.02, 0.1)),
-    *(Rule(f"from 9, stopped {behind:g} behind the best", judge_from=9, behind=behind) for behind in (1.0, 2.0, 4.0)),
-    Rule("from 9, 2 behind, asked again at 12", judge_from=9, behind=2.0, again=(12,)),
-    Rule("from 9, unclear ones may win", judge_from=9, unclear=True),
-    Rule("from 9, below .1, unclear may win", judge_from=9, least=0.1, unclear=True),
-    Rule("from 9, 2 behind, unclear may win", judge_from=9, behind=2.0, unclear=True),
-    Rule("from 9, freed places to fresh paths", judge_from=9, refill="fresh"),
-    Rule("from 9, freed places to branches", judge_from=9, refill="branch"),
-    Rule("from 9, below .1, unclear, fresh paths", judge_from=9, least=0.1, unclear=True, refill="fresh"),
-    Rule("from 9, told the truth, fresh paths", judge_from=9, knows=True, refill="fresh"),
+VARIANTS = (
+    Variant("PARM"),
+    *(Variant(f"judged from step {step} on", judge_from=step) for step in (6, 9, 11)),
+    Variant("asked again at step 12", StoppingRule(again=(12,))),
+    Variant("asked again at 12, 15 and 18", StoppingRule(again=(12, 15, 18))),
+    *(Variant(f"from 9, stopped below P(yes) = {least:g}", StoppingRule(least=least), 9) for least in (0.02, 0.1)),
+    *(
+        Variant(f"from 9, stopped {behind:g} behind the best", StoppingRule(behind=behind), 9)
+        for behind in (1.0, 2.0, 4.0)
+    ),
+    Variant("from 9, 2 behind, asked again at 12", StoppingRule(behind=2.0, again=(12,)), 9),
+    Variant("from 9, unclear ones may win", StoppingRule(unclear_wins=True), 9),
+    Variant("from 9, below .1, unclear may win", LENIENT, 9),
+    Variant("from 9, 2 behind, unclear may win", StoppingRule(behind=2.0, unclear_wins=True), 9),
+    Variant("from 9, freed places to fresh paths", judge_from=9, refill="fresh"),
+    Variant("from 9, freed places to branches", judge_from=9, refill="branch"),
+    Variant("from 9, below .1, unclear, fresh paths", LENIENT, 9, refill="fresh"),
+    Variant("from 9, told the truth, fresh paths", StoppingRule(all_clear=True), 9, knows=True, refill="fresh"),
 )
-
-
-@dataclass
-class Wave:
-    """Paths painted in one batch under a rule, and what the judge said of them. Its end is in ``codes``."""
-
-    rule: Rule
-    backend: Backend
-    settings: Settings
-    painting: Painting
-    codes: dict[int, Any] = field(default_factory=dict)  # path -> the latest guess
-    odds: dict[int, float] = field(default_factory=dict)  # path -> log-odds of "yes" to potential, the latest
-    doubts: dict[int, float] = field(default_factory=dict)  # path -> P(no) to potential, the latest
-    settled: set[int] = field(default_factory=set)  # promising by the latest answer
-    stopped: dict[int, int] = field(default_factory=dict)  # path -> the step after which it was stopped
-    branching: Step | None = None
-
-    def paint(self) -> None:
-        clear: set[int] = set()
-        while not self.painting.done:
-            step = self._step()
-            asked = [path for path in step.paths if path not in self.settled or step.index + 1 in self.rule.again]
-            if step.index + 1 < self.rule.judge_from or not asked:
-                continue
-            prompt, pictures = self.settings.prompt, list(self.painting.decode(self._rows(step, asked)))
-            seen = self.backend.verifier("parm").look(pictures)
-            if self.rule.knows:
-                clear.update(asked)
-            unclear = [row for row, path in enumerate(asked) if path not in clear]
-            if unclear:
-                said = seen.ask("clarity", prompt, unclear)
-                clear.update(asked[row] for row, yes in zip(unclear, said.yes.tolist()) if yes)
-            rows = [row for row, path in enumerate(asked) if path in clear]
-            if rows:
-                said = seen.ask("potential", prompt, rows)
-                right = [self.backend.check(prompt, pictures[row]).strict for row in rows] if self.rule.knows else None
-                self._judge(step, [asked[row] for row in rows], said, right)
-
-    @property
-    def survivors(self) -> list[int]:
-        return sorted(self.painting.live if self.rule.unclear else self.settled)
-
-    def finish(self, path: int) -> None:
-        """Paint a stopped path to its end."""
-        if path in self.stopped and self.stopped[path] < self.settings.steps:
-            self.painting.drop(self.painting.live)
-            self.painting.restore(path)
-            while not self.painting.done:
-                self._step()
-
-    def _step(self) -> Step:
-        step = self.painting.step()
-        self.codes.update(zip(step.paths, step.codes))
-        if step.index + 1 == BRANCH:
-            self.branching = step
-        return step
-
-    def _rows(self, step: Step, paths: Sequence[int]) -> Any:
-        return step.codes[[step.paths.index(path) for path in paths]]
-
-    def _judge(self, step: Step, paths: Sequence[int], said: Any, right: Sequence[bool] | None) -> None:
-        for path, yes, no in zip(paths, said.p_yes.tolist(), said.p_no.tolist()):
-            self.odds[path], self.doubts[path] = _log_odds(yes), no
-        bar = self.rule.bar(max(self.odds[path] for path in step.paths if path in self.odds))
-        if bar is not None:
-            right = [self.odds[path] >= bar for path in paths]
-        answers = zip(said.yes.tolist(), said.no.tolist()) if right is None else ((one, not one) for one in right)
-        hopeless = []
-        for path, (yes, no) in zip(paths, answers):
-            if yes:
-                self.settled.add(path)
-            elif no:
-                self.settled.discard(path)
-                hopeless.append(path)
-        if hopeless:
-            self.painting.drop(hopeless)
-            self.stopped.update(dict.fromkeys(hopeless, step.index + 1))
-
-
-def _log_odds(probability: float) -> float:
-    probability = min(max(probability, 1e-6), 1 - 1e-6)
-    return math.log(probability / (1 - probability))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The picture that a rule has chosen, and how many paths it has painted and stopped."""
+    """The picture that a variant has chosen, its path, and how many paths it has painted and stopped."""
 
     picture: Any
+    path: int
     painted: int
     stopped: int
 
 
-def choose(rule: Rule, backend: Backend, settings: Settings) -> Choice:
-    """The best of the survivors by the judge's outcome question, after all that the rule paints."""
-    waves = [_wave(rule, backend, settings, range(settings.paths))]
-    if rule.refill:
-        waves += _refilled(rule, backend, settings, waves[0])
-    finals = [wave.codes[path] for wave in waves for path in wave.survivors]
-    if not finals:  # as PARM, the least hopeless of them
-        first = waves[0]
-        path = min(range(settings.paths), key=lambda path: first.doubts.get(path, NEVER_CLEAR))
-        first.finish(path)
-        finals = [first.codes[path]]
-    pictures = list(waves[0].painting.decode(np.stack([np.asarray(codes) for codes in finals])))
-    p_yes = backend.verifier("parm").look(pictures).ask("outcome", settings.prompt).p_yes.tolist()
-    painted = sum(len(wave.codes) for wave in waves)
-    return Choice(pictures[int(np.argmax(p_yes))], painted, sum(len(wave.stopped) for wave in waves))
+def choose(variant: Variant, backend: Backend, settings: Settings) -> Choice:
+    """The best of the survivors, after all that the variant paints."""
+    settings = replace(settings, judge_from=variant.judge_from)
+    first, events = _drained(parm(Run(settings, backend, "none", check=False, rule=variant.rule)))
+    best, painted, stops = first, settings.paths, [event for event in events if isinstance(event, PathPruned)]
+    beginning, count = _refill(variant, settings, first, events)
+    if count:
+        more = Run(replace(settings, paths=count), backend, "none", check=False, rule=variant.rule)
+        second, events = _drained(parm(more, beginning))
+        best = max(first, second, key=lambda one: (not one.winner.fallback, one.outcome.p_yes))
+        painted, stops = painted + count, stops + [event for event in events if isinstance(event, PathPruned)]
+    return Choice(best.winner.picture, best.winner.path, painted, len(stops))
 
 
-def _wave(rule: Rule, backend: Backend, settings: Settings, paths: range, **after: Step) -> Wave:
-    s = settings
-    start = backend.painter(s.model).start
-    wave = Wave(rule, backend, s, start(s.prompt, paths, s.steps, s.guidance, s.temperature, s.seed, **after))
-    wave.paint()
-    return wave
-
-
-def _refilled(rule: Rule, backend: Backend, settings: Settings, first: Wave) -> list[Wave]:
-    """One more wave, of as many paths as the steps that were saved are enough for."""
+def _refill(variant: Variant, settings: Settings, first: Chosen, events: Sequence[Event]) -> tuple[Beginning, int]:
+    """How one more round of PARM begins, and with how many paths: those that the steps saved are enough for."""
     steps = settings.steps
-    saved = sum(steps - step for step in first.stopped.values())
-    count = saved // (steps if rule.refill == "fresh" else steps - BRANCH)
-    parents = sorted(first.settled, key=lambda path: -first.odds[path])
-    if not count or (rule.refill == "branch" and not parents):
-        return []
-    paths = range(settings.paths, settings.paths + count)
-    if rule.refill == "fresh":
-        return [_wave(rule, backend, settings, paths)]
-    before = first.branching
-    rows = [before.paths.index(parents[number % len(parents)]) for number in range(count)]
-    after = before._replace(
-        paths=tuple(paths), codes=before.codes[rows], masked=before.masked[rows], confidence=before.confidence[rows]
-    )
-    return [_wave(rule, backend, settings, paths, after=after)]
+    saved = sum(steps - 1 - event.step for event in events if isinstance(event, PathPruned))
+    if variant.refill == "fresh":
+        return Beginning(first=settings.paths), saved // steps
+    count = saved // (steps - BRANCH) if variant.refill else 0
+    if not count or not first.winner.survivors:
+        return Beginning(), 0
+    odds = {e.path: e.p_yes for e in events if isinstance(e, Judged) and e.question == "potential"}
+    parents = sorted(first.winner.survivors, key=lambda path: -odds[path])
+    left = {event.path: event for event in events if isinstance(event, StepDecoded) and event.step == BRANCH - 1}
+    rows = [left[parents[number % len(parents)]] for number in range(count)]
+    codes, confidence = torch.tensor([row.codes for row in rows]), torch.tensor([row.confidence for row in rows])
+    masked = torch.stack([torch.isin(torch.arange(codes.shape[1]), torch.tensor(row.masked)) for row in rows])
+    paths = tuple(range(settings.paths, settings.paths + count))
+    return Beginning(after=Step(BRANCH - 1, paths, codes, masked, confidence), first=settings.paths), count
+
+
+def _drained(strategy: Generator[Event, None, Chosen]) -> tuple[Chosen, list[Event]]:
+    events = []
+    while True:
+        try:
+            events.append(next(strategy))
+        except StopIteration as end:
+            return end.value, events
 
 
 # -- the command
 
 
 def main(options: argparse.Namespace, backend: MiniBackend) -> None:
-    """Every rule on ``--paths`` paths (20), beside PARM and beside the ORM at the same compute."""
+    """Every variant on ``--paths`` paths (20), beside PARM and beside the ORM at the same compute."""
     paths = whole("paths", options.paths or 20, *PATHS)
     pool = Pool(backend, options.model, options.split, options.seed, folder=FOLDER)
     entries = select([entry.metadata for entry in pool.entries], options.limit)
@@ -219,16 +131,16 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     print(f"{'overall, GenEval and strict':<38}  right  {'less PARM':<23}  less ORM at its compute", end="")
     print("  GFLOP  painted  stopped")
     kinds, prompts = [entry.kind for entry in entries], [entry.prompt for entry in entries]
-    before: Mapping[str, Sequence[float]] = {}
+    before: dict[str, list[float]] = {}
     orms = replays(pool, entries, "orm")
-    for rule in RULES_TRIED:
-        say(rule.words)
-        right, operations, choices = _tried(rule, pool, entries, paths)
+    for variant in VARIANTS:
+        say(variant.words)
+        right, operations, choices = _tried(variant, pool, entries, paths)
         before = before or right
         orm = at_compute(orms, operations, most).as_dict()
         painted, stopped = (mean(getattr(one, count) for one in choices) for count in ("painted", "stopped"))
         ends = [f"{operations / 1e9:5.0f}  {painted:7.1f}  {stopped:7.1f}", ""]
-        for name, words, end in zip(RULES, (rule.words, ""), ends):
+        for name, words, end in zip(RULES, (variant.words, ""), ends):
             value, parm, other = (
                 means_of_kinds(one, kinds, prompts)[OVERALL]
                 for one in (right[name], _less(right[name], before[name]), _less(right[name], values(orm, name)))
@@ -242,18 +154,17 @@ def _less(a: Sequence[float], b: Sequence[float]) -> list[float]:
 
 
 def _tried(
-    rule: Rule, pool: Pool, entries: Sequence[Entry], paths: int
+    variant: Variant, pool: Pool, entries: Sequence[Entry], paths: int
 ) -> tuple[dict[str, list[float]], float, list[Choice]]:
-    """Whether a rule's choices are right, its mean operations, and the choices."""
-    metered = Metered(pool.backend)
+    """Whether a variant's choices are right, its mean operations, and the choices."""
+    live = Instrumented(pool.backend, Prices())
     right: dict[str, list[float]] = {name: [] for name in RULES}
     operations, choices = 0, []
     for entry in entries:
-        run = metered if rule.refill == "branch" else Replay(pool)
-        before = metered.operations
-        choices.append(choose(rule, run, pool.settings_of(entry, method="parm", paths=paths)))
-        spent = metered.since(before) if run is metered else run.spent.operations
-        operations += sum(spent.values())
+        run = live if variant.refill == "branch" else replaying(pool, entry, variant.knows)
+        before = sum(run.meter.totals.values())
+        choices.append(choose(variant, run, pool.settings_of(entry, method="parm", paths=paths)))
+        operations += sum(run.meter.totals.values()) - before
         verdict = run.check(entry.prompt, choices[-1].picture)
         right["geneval"].append(float(verdict.correct))
         right["strict"].append(float(verdict.strict))

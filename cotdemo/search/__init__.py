@@ -197,7 +197,7 @@ def _reflection(
     if critique is None:
         critique = yield from criticise(run, before)
     after = yield from repaint(run, number, before, critique)
-    return after if rank(after) > rank(before) else before
+    return after if rank(after.outcome) > rank(before.outcome) else before
 
 
 def _with_full_picture(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:

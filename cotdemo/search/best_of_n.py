@@ -7,7 +7,6 @@ from statistics import mean
 
 from ..events import Event, Judged
 from .rounds import FIRST, Beginning, Chosen, Round, Run
-from .verdicts import score
 
 
 def baseline(run: Run) -> Generator[Event, None, Chosen]:
@@ -40,7 +39,7 @@ def prm(run: Run) -> Generator[Event, None, Chosen]:
         answers = yield from round.ask(round.look(paths), "outcome", paths, paths)
         for path, answer in answers.items():
             said[path].append(answer)
-    path = max(paths, key=lambda path: mean(score(answer, run.settings.original) for answer in said[path]))
+    path = max(paths, key=lambda path: mean(run.rule.score(answer) for answer in said[path]))
     return (yield from round.finish(path, paths, said[path][-1]))
 
 

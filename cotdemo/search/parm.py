@@ -2,63 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
 
 from ..events import Event, Judged, PathPruned, Progress
-from .rounds import Chosen, Round, Run
-from .verdicts import NEVER_CLEAR, doubt, is_clear, is_hopeless, is_promising
+from .rounds import FIRST, Beginning, Chosen, Round, Run
+from .stopping import NEVER_CLEAR, StoppingRule, log_odds
 
 
-def parm(run: Run) -> Generator[Event, None, Chosen]:
+def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chosen]:
     """Clarity of each guess until it is clear, then potential; "no" stops the path; best of the survivors.
 
     Guesses of steps before ``judge_from``, which hardly ever are clear, may be left unasked (by default none).
 
     A path is asked for its potential at once when it becomes clear. "yes" settles it: it is asked nothing more until
-    the end. "no" stops it (by the original rules it is painted on, but cannot win). After an answer that is neither, it
-    is asked for its potential again at the next step (by the original rules not). Paths that never became clear are no
-    survivors. Without survivors the path with the lowest P(no) to potential is restored, finished and chosen.
-
-    Lenient rules (``cotdemo.search.verdicts``) stop fewer paths, and every path that is not stopped is a survivor.
+    the end. "no" stops it. After an answer that is neither, it is asked for its potential again at the next step.
+    Paths that never became clear are no survivors. Without survivors the path with the lowest P(no) to potential is
+    restored, finished and chosen. All this is ``run.rule``'s to decide: other rules decide otherwise.
     """
-    settings, original = run.settings, run.settings.original
-    round = Round(run)
+    rule, round = run.rule, Round(run, beginning)
     yield from round.start()
-    painting = round.painting
-    clear: set[int] = set()
-    settled: set[int] = set()
-    promising: set[int] = set()
-    doubts: dict[int, float] = {}
+    painting, known = round.painting, _Known(clear=set(round.paths) if rule.all_clear else set())
     while not painting.done:
-        asked = _unsettled(painting.live, settled) if round.judging else []
+        asked = rule.asked(round.next_step, painting.live, known.settled) if round.judging else []
         # final pictures are judged once more, so all of them are needed
         yield from round.step(painting.live if round.ending else asked)
         if not asked:
             continue
         yield round.progress("looking", round.guesses[asked[0]].step)
         look = round.look(asked)
-        answers = yield from round.ask(look, "clarity", asked, [path for path in asked if path not in clear])
-        clear.update(path for path, answer in answers.items() if is_clear(answer, original))
-        answers = yield from round.ask(look, "potential", asked, [path for path in asked if path in clear])
-        doubts.update((path, doubt(answer, original)) for path, answer in answers.items())
-        promising.update(path for path, answer in answers.items() if is_promising(answer, settings))
-        settled |= set(answers) if original else promising
-        yield from _prune(round, [answer for answer in answers.values() if is_hopeless(answer, settings)])
-    survivors = painting.live if settings.stopping == "lenient" else sorted(promising)
+        answers = yield from round.ask(look, "clarity", asked, [path for path in asked if path not in known.clear])
+        known.clear.update(path for path, answer in answers.items() if rule.clear(answer))
+        answers = yield from round.ask(look, "potential", asked, [path for path in asked if path in known.clear])
+        yield from _prune(round, known.learn(rule, list(answers.values()), painting.live))
+    survivors = rule.survivors(painting.live, known.promising)
     if survivors:
         path, outcome = yield from round.best(survivors)
         return (yield from round.finish(path, survivors, outcome))
-    path = min(range(settings.paths), key=lambda path: doubts.get(path, NEVER_CLEAR))
+    path = min(round.paths, key=lambda path: known.doubts.get(path, NEVER_CLEAR))
     yield from _resume(round, path)
-    outcome = None if original else (yield from round.best([path]))[1]
+    outcome = (yield from round.best([path]))[1] if rule.judges_fallback else None
     return (yield from round.finish(path, (), outcome, fallback=True))
 
 
-def _unsettled(live: tuple[int, ...], settled: set[int]) -> list[int]:
-    return [path for path in live if path not in settled]
+@dataclass
+class _Known:
+    """What the judge has said of the paths so far."""
+
+    clear: set[int]
+    settled: set[int] = field(default_factory=set)  # asked nothing more, unless again
+    promising: set[int] = field(default_factory=set)
+    doubts: dict[int, float] = field(default_factory=dict)
+    odds: dict[int, float] = field(default_factory=dict)  # path -> log-odds of "yes" to potential, the latest
+
+    def learn(self, rule: StoppingRule, answers: Sequence[Judged], live: Sequence[int]) -> list[Judged]:
+        """Take in answers to potential; returns those whose paths stop."""
+        self.odds |= {answer.path: log_odds(answer.p_yes) for answer in answers}
+        self.doubts |= {answer.path: rule.doubt(answer) for answer in answers}
+        best = max((self.odds[path] for path in live if path in self.odds), default=0.0)
+        hopeless = [answer for answer in answers if rule.hopeless(answer, best)]
+        self.promising -= {answer.path for answer in hopeless}
+        self.promising |= {answer.path for answer in answers if rule.promising(answer, best)}
+        self.settled = self.settled | {answer.path for answer in answers} if rule.asked_once else set(self.promising)
+        return hopeless if rule.stops else []
 
 
-def _prune(round: Round, hopeless: list[Judged]) -> Generator[Event, None, None]:
+def _prune(round: Round, hopeless: Sequence[Judged]) -> Generator[Event, None, None]:
     if hopeless:
         round.painting.drop([answer.path for answer in hopeless])
     for answer in hopeless:

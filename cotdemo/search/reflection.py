@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from ..events import Critiqued, Event, Progress
+from ..events import Critiqued, Event, Judged, Progress
 from ..settings import BACKENDS, CORRECTOR, MAX_PROMPT, Settings
 from . import regions
 from .best_of_n import orm
@@ -34,7 +34,7 @@ def parm_plus(run: Run) -> Generator[Event, None, Chosen]:
         if critique is None:
             critique = yield from criticise(run, best)
         candidate = yield from repaint(run, number, best, critique)
-        if rank(candidate) > rank(best):
+        if rank(candidate.outcome) > rank(best.outcome):
             best, critique = candidate, None
     return best
 
@@ -87,12 +87,12 @@ def judge_outcome(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
 
 
 def is_right(chosen: Chosen) -> bool:
-    return chosen.outcome is not None and chosen.outcome.answer == "yes"
+    return rank(chosen.outcome)[0]
 
 
-def rank(chosen: Chosen) -> tuple[bool, float]:
-    outcome = chosen.outcome
-    return (is_right(chosen), outcome.p_yes if outcome else -1.0)
+def rank(outcome: Judged | None) -> tuple[bool, float]:
+    """By what the judge says of two pictures the better one is found: "yes", then the higher P(yes)."""
+    return (outcome is not None and outcome.answer == "yes", outcome.p_yes if outcome else -1.0)
 
 
 def _joined(pieces: Iterator[str]) -> Iterator[str]:

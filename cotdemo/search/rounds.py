@@ -12,7 +12,8 @@ import numpy as np
 from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, StepDecoded, Winner
 from ..settings import BACKENDS, REPAINTING_GUIDANCE, Settings
 from .protocols import Backend, Context, Judge, Look, Step
-from .verdicts import draw_seed, likeliest, score
+from .stopping import StoppingRule, rule_of
+from .verdicts import draw_seed, likeliest
 
 Show = Literal["all", "judged", "none"]
 
@@ -33,7 +34,8 @@ class Run:
 
     ``show`` says which pictures ``StepDecoded`` carries: those of all steps, those that were decoded to be judged, or
     none; with "all", every guess is decoded. ``check`` tells whether final pictures go to the backend's checker.
-    ``rewrite`` changes a critique before it is painted from (for ablations).
+    ``rewrite`` changes a critique before it is painted from (for ablations). ``rule`` is by default the one that the
+    settings name.
     """
 
     settings: Settings
@@ -42,6 +44,10 @@ class Run:
     check: bool = True
     rewrite: Callable[[str], str] | None = None
     meter: Meter = field(default_factory=Meter)
+    rule: StoppingRule = None  # type: ignore[assignment]  # follows from the settings
+
+    def __post_init__(self) -> None:
+        self.rule = self.rule or rule_of(self.settings)
 
     @property
     def judge(self) -> Judge:
@@ -94,7 +100,7 @@ class Beginning:
     """What a round begins with. The first one begins with nothing; a later one repaints ``picture``.
 
     Either another model is told the picture and the critique (``context``), or the paths go on ``after`` a step that
-    has left a part of the picture as it was.
+    has left a part of the picture as it was. Its paths are numbered from ``first`` on.
     """
 
     number: int = 0
@@ -104,6 +110,7 @@ class Beginning:
     context: Context | None = None
     after: Step | None = None
     prompt: str = ""  # to paint from, where that is not the settings'
+    first: int = 0
 
     @property
     def told(self) -> dict[str, Any]:
@@ -127,6 +134,7 @@ class Round:
         self.number, self.model = beginning.number, beginning.model or run.settings.model
         self.guidance = REPAINTING_GUIDANCE if beginning.context else run.settings.guidance
         self.passes_per_step = 2 if self.guidance > 0 else 1  # guidance adds the unconditional one
+        self.paths = range(beginning.first, beginning.first + run.settings.paths)
         self.first_step = beginning.after.index + 1 if beginning.after else 0
         self.last_step = run.settings.steps - 1
         self.guesses: dict[int, StepDecoded] = {}  # latest of each path, with its picture where that was decoded
@@ -140,7 +148,7 @@ class Round:
         painter = self.run.backend.painter(self.model)
         seed = round_seed(s.seed, self.number)
         self.painting = painter.start(
-            self.beginning.prompt or s.prompt, range(s.paths), s.steps, self.guidance, s.temperature, seed,
+            self.beginning.prompt or s.prompt, self.paths, s.steps, self.guidance, s.temperature, seed,
             **self.beginning.told,
         )  # fmt: skip
 
@@ -164,22 +172,22 @@ class Round:
     @property
     def ending(self) -> bool:
         """The step to come is the last."""
-        return self._next_step == self.last_step
+        return self.next_step == self.last_step
 
     @property
     def judging(self) -> bool:
         """The step to come is one whose guesses are judged."""
-        return self._next_step + 1 >= self.settings.judge_from
+        return self.next_step + 1 >= self.settings.judge_from
 
     @property
-    def _next_step(self) -> int:
+    def next_step(self) -> int:
         path = self.painting.live[0]  # live paths are all at the same step
         return self.guesses[path].step + 1 if path in self.guesses else self.first_step
 
     def progress(self, doing: str, step: int | None = None) -> Progress:
         s, alive = self.settings, len(self.painting.live)
         of_round = f"round {self.number} - " if self.number else ""
-        at = self._next_step if step is None else step
+        at = self.next_step if step is None else step
         return Progress(f"{of_round}step {at + 1} of {s.steps} - {alive} of {s.paths} paths alive - {doing}")
 
     def look(self, paths: Sequence[int]) -> Look:
@@ -202,7 +210,7 @@ class Round:
         """The path whose picture is right with the highest P(yes); of equals the first."""
         yield self.progress("looking at the final pictures", self.last_step)
         outcomes = yield from self.ask(self.look(paths), "outcome", paths, paths)
-        path = max(paths, key=lambda path: score(outcomes[path], self.settings.original))
+        path = max(paths, key=lambda path: self.run.rule.score(outcomes[path]))
         return path, outcomes[path]
 
     def finish(

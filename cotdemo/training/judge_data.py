@@ -72,11 +72,6 @@ def contents(found: tuple[Found, ...]) -> str:
     return " , ".join(names) if names else "none"
 
 
-def inventory(found: tuple[Found, ...]) -> Counter:
-    """The objects and colours read in a picture, whatever their places."""
-    return Counter((item.kind, item.colour) for item in found)
-
-
 def other_prompt(entry: dict, found: Sequence[Found], rng: np.random.Generator) -> dict:
     """The metadata of another prompt about a picture: for many wrong pictures one that they fit, else a variation."""
     if not judge_reading(found, entry).strict and rng.random() < 0.7:

@@ -21,7 +21,6 @@ from transformers import PreTrainedTokenizerBase
 from .. import parallel
 from ..backends import MINI, RECIPE, RELEASED, file_hash, load_backend, weights_hash
 from ..errors import UserError
-from ..evaluation.entries import of_file
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
@@ -29,6 +28,7 @@ from ..hardware import describe, device_of, in_words
 from ..hub import fetch
 from ..judge.judge import Judge
 from ..registry import BACKENDS, CORRECTOR, EMBEDDED
+from ..world.metadata import of_file
 from ..world.words import prompt_tokenizer
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
 from .arrays import Kind

@@ -17,9 +17,9 @@ from ..generator.pipeline import ShowoPipeline, Step
 from ..search.protocols import Context
 from ..settings import REPAINTING_GUIDANCE
 from ..world.checker_a import read
-from ..world.geneval import Found, judge_reading
+from ..world.geneval import Found, inventory, judge_reading
 from ..world.prompts import parse
-from .judge_data import UNKNOWN, Lessons, inventory, label
+from .judge_data import UNKNOWN, Lessons, label
 from .pictures import random_prompts
 
 STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes

@@ -114,7 +114,7 @@ class Comparison:
         self.id = secrets.token_urlsafe(12)
         self.cards = cards
         self.stopped = False
-        self.meter: Any = None  # what all of its runs are counted with
+        self.metered: Any = None  # what all of its runs are counted with
 
     def message(self) -> str:
         """All cards, as a text, never equal to the one before."""
@@ -208,22 +208,23 @@ class Comparing:
             yield
 
     def _paint(self, card: Card, comparison: Comparison) -> Iterator[None]:
-        from ..evaluation.metered import Metered  # imports torch: not before the page is up
+        from ..evaluation.cost import Instrumented, Prices  # imports torch: not before the page is up
 
         backend, run, searches = self._handlers.loader.result(), card.run, self._handlers.searches
-        meter = comparison.meter = comparison.meter or Metered(backend)  # a lent GPU's process keeps its counts
-        before = meter.operations
+        # a lent GPU's process keeps its counts
+        metered = comparison.metered = comparison.metered or Instrumented(backend, Prices())
+        before = dict(metered.meter.totals)
         # whole traces where they are small, so that they can be looked at step by step
         show = "all" if max(backend.picture_size) <= THUMBNAIL else "judged"
         told = 0.0
-        for batch in batches(searches.perform(card.settings, meter, show=show), run.stop):
+        for batch in batches(searches.perform(card.settings, metered, show=show), run.stop):
             run.keep(batch)
             said = [event.message for event in batch if isinstance(event, Progress)]
             card.words = said[-1] if said else card.words
             if time.monotonic() - told > TELL:
                 told = time.monotonic()
                 yield
-        card.operations = sum(meter.since(before).values())
+        card.operations = sum(metered.meter.since(before).values())
         self._handlers.pace.learn(run.events)
 
     def stop(self, id: object) -> Update:

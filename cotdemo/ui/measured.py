@@ -7,17 +7,12 @@ its figures alone: not what came of every prompt. A file that is not there or ca
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..evaluation.entries import SPLITS, fingerprint, of_split, select
-from ..evaluation.report import RULES
-from ..evaluation.results import SHIPPED, read_curves, read_ladder
-from ..evaluation.rows import paper
-from ..evaluation.statistics import OVERALL
+from ..evaluation.results import OVERALL, RULES, SHIPPED, paper, pictures_of, read_curves, read_ladder
 from ..settings import number, plain_text
 
 log = logging.getLogger(__name__)
@@ -54,7 +49,7 @@ def _ladder(content: Mapping[str, Any]) -> dict[str, Any]:
     hardware = dict.fromkeys(_text(row["hardware"]) for row in content["rows"] if not row["missing"])
     return {
         "kinds": kinds,
-        "pictures": _pictures(content["asked"]),
+        "pictures": pictures_of(content["asked"]),
         "rows": [_row(row, kinds, papers) for row in content["rows"]],
         "differences": [_difference(one, kinds, papers) for one in content["differences"]],
         "facts": _facts(content["asked"], content["created"], hardware),
@@ -93,7 +88,7 @@ def _difference(one: Mapping[str, Any], kinds: Sequence[str], papers: Mapping[st
 
 
 def _curves(content: Mapping[str, Any]) -> dict[str, Any]:
-    pictures = _pictures(content["asked"])
+    pictures = pictures_of(content["asked"])
     even = pictures is not None and len(set(pictures.values())) == 1  # then the mean of the kinds is that of pictures
     return {
         "pictures": sum(pictures.values()) if even else None,
@@ -181,18 +176,10 @@ def _text(value: object) -> str:
 # -- where the figures come from
 
 
-def _pictures(asked: Mapping[str, Any]) -> dict[str, int] | None:
-    """How many pictures of each kind were asked for; None where the prompts are no longer the ones of then."""
-    split, _, prints = asked["prompts"].partition(" ")
-    if split not in SPLITS or prints != fingerprint(of_split(split)):
-        return None
-    return dict(Counter(entry.kind for entry in select(of_split(split), asked["limit"])))
-
-
 def _facts(asked: Mapping[str, Any], created: object, hardware: Sequence[str]) -> list[tuple[str, str]]:
     """What the figures rest on, as (what, words)."""
     split, _, prints = _text(asked["prompts"]).partition(" ")
-    pictures = _pictures(asked)
+    pictures = pictures_of(asked)
     each = sorted(set(pictures.values())) if pictures else []
     counted = f"{sum(pictures.values())}, {' to '.join(map(str, each))} of each kind, " if pictures else ""
     settings = {name: number(name, asked[name], 0, MOST) for name in ("steps", "guidance", "temperature", "seed")}

@@ -7,6 +7,7 @@ The rules are those of github djghosh13/geneval: every ``include`` needs at leas
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -120,3 +121,8 @@ def judge_reading(found: Sequence[Found], metadata: dict) -> Verdict:
     # What is malformed was often to be what is missing, and that says more.
     faults = (*wrong, *malformed, *surplus)
     return Verdict(correct=not wrong, strict=not faults, faults=faults)
+
+
+def inventory(found: Sequence[Found]) -> Counter:
+    """The objects and colours read in a picture, whatever their places."""
+    return Counter((item.kind, item.colour) for item in found)

@@ -1,0 +1,259 @@
+"""What a search costs: seconds, or floating-point operations, of whatever it asks of a backend.
+
+``Instrumented`` is the backend as a search sees it; it hands every piece of work to a meter. ``Clock`` takes the time,
+``Count`` counts every operation, ``Prices`` counts each kind of work once and adds up the rest, which hardly slows a
+search down; a replay's ``Tariff`` (``cotdemo.evaluation.replay``) looks the prices up in its pool.
+
+Counted are matrix products, convolutions and attention, by torch's own counter; a multiplication with its addition is
+two. Everything else a transformer does is small beside them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..events import Question
+from ..products import linear
+from ..search.protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
+from .records import PARTS
+
+T = TypeVar("T")
+Kind = tuple[Hashable, ...]
+
+
+def _attention(query, key, value, *_, **__) -> int:
+    """Operations of attention whose queries ``(rows, heads, n, width)`` each see all keys; masks are not discounted."""
+    rows, heads, queries, width = query
+    return 2 * rows * heads * queries * key[2] * (width + value[3])
+
+
+def _linear(x, weight, *_, **__) -> int:
+    """Operations of ``x (..., in)`` times ``weight (out, in)`` by oneDNN."""
+    return 2 * math.prod(x) * weight[0]
+
+
+# torch's counter knows the kernels of GPUs, and MKL's products, only
+_KERNELS = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    _KERNELS[torch.ops.mkldnn._linear_pointwise] = _linear
+
+
+def counted(work: Callable[[], T]) -> tuple[T, int]:
+    """What ``work`` returns, and its operations."""
+    with FlopCounterMode(display=False, custom_mapping=_KERNELS) as counter:
+        result = work()
+    return result, counter.get_total_flops()
+
+
+@torch.inference_mode()
+def matmul_rate(device: str = "cpu", dtype: torch.dtype = torch.float32, seconds: float = 0.5) -> float:
+    """Operations a second of large square matrix products: the best of many within about ``seconds``."""
+    size = 4096 if device.startswith("cuda") else 1024
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    best, until = float("inf"), time.perf_counter() + seconds
+    while best == float("inf") or time.perf_counter() < until:
+        begun = time.perf_counter()
+        linear(a, b)
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - begun)
+    return 2 * size**3 / best
+
+
+# -- meters
+
+
+class Work(NamedTuple):
+    """``times`` equal pieces of one kind; the cost of each is a line in ``size``. ``step`` is that of a painting."""
+
+    kind: Kind
+    times: int = 1
+    size: int = 0
+    step: int = 0
+
+
+class Meter(Protocol):
+    """``totals`` so far, by part of a backend: seconds or operations."""
+
+    totals: dict[str, Any]
+
+    def spend(self, part: str, works: Sequence[Work], do: Callable[[], T]) -> T:
+        """The result of ``do``, in which a part of the backend does these works; what it costs is added."""
+
+
+class Clock:
+    """Seconds."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.totals = dict.fromkeys(PARTS, 0.0)
+        self._wait = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
+
+    def spend(self, part: str, works: Sequence[Work], do: Callable[[], T]) -> T:
+        begun = time.perf_counter()
+        result = do()
+        self._wait()  # a GPU works on after the call has returned
+        self.totals[part] += time.perf_counter() - begun
+        return result
+
+
+class Count:
+    """Operations, every one of them counted, which takes about as long as computing them."""
+
+    def __init__(self) -> None:
+        self.totals = dict.fromkeys(PARTS, 0)
+
+    def spend(self, part: str, works: Sequence[Work], do: Callable[[], T]) -> T:
+        result, operations = counted(do)
+        self.totals[part] += operations
+        return result
+
+    def since(self, before: dict[str, int]) -> dict[str, int]:
+        """The operations after ``before``, a copy of earlier ``totals``."""
+        return {part: count - before[part] for part, count in self.totals.items()}
+
+
+class Prices(Count):
+    """Operations, counted where their cost does not follow from what was counted before.
+
+    Each path or image costs as much as the next, and a step is a line in how many tokens are still masked. What is
+    known of a prompt is kept, some hundred numbers each: it is for the runs of one evaluation or comparison.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[Kind, dict[int, int]] = {}  # kind -> size -> operations of one piece
+
+    def spend(self, part: str, works: Sequence[Work], do: Callable[[], T]) -> T:
+        costs = [self._cost(work) for work in works]
+        if works and None not in costs:
+            self.totals[part] += sum(costs)
+            return do()
+        before = self.totals[part]
+        result = super().spend(part, works, do)
+        if len(works) == 1:
+            (work,) = works
+            self._known.setdefault(work.kind, {})[work.size] = (self.totals[part] - before) // work.times
+        return result
+
+    def _cost(self, work: Work) -> int | None:
+        """Of all its pieces; None where it does not follow from what is known."""
+        known = self._known.get(work.kind, {})
+        if work.size in known:
+            return work.times * known[work.size]
+        if len(known) < 2:
+            return None
+        (one, first), (other, second) = list(known.items())[:2]
+        return work.times * (first + (second - first) * (work.size - one) // (other - one))
+
+
+# -- the backend
+
+
+class Instrumented:
+    """``backend`` as a search sees it (``cotdemo.search.protocols.Backend``), its work measured by ``meter``.
+
+    All generators of a backend cost the same.
+    """
+
+    def __init__(self, backend: Backend, meter: Meter):
+        self.backend, self.meter = backend, meter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+    def painter(self, model: str) -> _Painter:
+        return _Painter(self.backend.painter(model), self.meter)
+
+    def verifier(self, name: str) -> _Judge:
+        return _Judge(self.backend.verifier(name), self.meter, name)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        return self.meter.spend("decoder", [Work(("decode",), len(codes))], lambda: self.backend.decode(codes))
+
+
+class _Painter:
+    def __init__(self, painter: Painter, meter: Meter):
+        self._painter, self._meter = painter, meter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._painter, name)
+
+    def start(
+        self, prompt: str, paths: Sequence[int], *settings: Any, context: Context | None = None, **more: Any
+    ) -> _Painting:
+        """The prompt is read once, for however many paths."""
+        kind = (prompt, settings[:2], context and context.critique)  # with steps and guidance
+        more |= {"context": context} if context else {}
+        begin = lambda: self._painter.start(prompt, paths, *settings, **more)  # noqa: E731
+        painting = self._meter.spend("generator", [Work(("start", *kind))], begin)
+        return _Painting(painting, self._meter, kind, more.get("after"))
+
+
+class _Painting:
+    def __init__(self, painting: Painting, meter: Meter, kind: Kind, after: Step | None):
+        self._painting, self._meter, self._kind = painting, meter, kind
+        self._left: dict[int, tuple[int, int]] = {}  # path -> its next step, tokens still masked before it
+        if after is not None:
+            self._remember(after)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._painting, name)
+
+    def _remember(self, step: Step) -> None:
+        self._left |= {path: (step.index + 1, sum(row)) for path, row in zip(step.paths, step.masked.tolist())}
+
+    def step(self) -> Step:
+        live = self._painting.live
+        if live[0] in self._left:
+            index, masked = self._left[live[0]]
+            work = Work(("step", *self._kind), len(live), masked, index)
+        else:
+            work = Work(("first step", *self._kind))  # nothing is painted yet: computed once, for however many paths
+        step = self._meter.spend("generator", [work], self._painting.step)
+        self._remember(step)
+        return step
+
+    def decode(self, codes: Any) -> Any:
+        return self._meter.spend("decoder", [Work(("decode",), len(codes))], lambda: self._painting.decode(codes))
+
+
+class _Judge:
+    def __init__(self, judge: Judge, meter: Meter, name: str):
+        self._judge, self._meter, self._name = judge, meter, name
+
+    def look(self, pictures: Sequence[np.ndarray]) -> _Look:
+        work = Work(("look", self._name), len(pictures))
+        look = self._meter.spend("judge", [work], lambda: self._judge.look(pictures))
+        return _Look(look, len(pictures), self._meter, self._name)
+
+
+class _Look:
+    def __init__(self, look: Look, rows: int, meter: Meter, name: str):
+        self._look, self._rows, self._meter, self._name = look, rows, meter, name
+        self._read: set[int] = set()  # rows that were asked about: a further question costs less
+
+    def ask(
+        self, question: Question, prompt: str, rows: Sequence[int] | None = None, **seeds: Sequence[int]
+    ) -> Answers:
+        rows = range(self._rows) if rows is None else rows
+        known = len(self._read.intersection(rows))
+        self._read.update(rows)
+        works = [
+            Work((time, self._name, question, prompt), count)
+            for time, count in (("asked first", len(rows) - known), ("asked further", known))
+            if count
+        ]
+        return self._meter.spend("judge", works, lambda: self._look.ask(question, prompt, rows, **seeds))
+
+    def explain(self, prompt: str, row: int) -> Iterator[str]:
+        """Each piece is measured by itself: no critique is like another."""
+        pieces = iter(self._look.explain(prompt, row))
+        while (piece := self._meter.spend("judge", [], lambda: next(pieces, None))) is not None:
+            yield piece
