@@ -14,7 +14,8 @@ Update = dict[str, Any]
 
 CHOICE = ("method", "model")  # one component has both
 OTHERS = tuple(name for name, setting in SETTINGS.items() if setting.on_form)  # a component each
-FIELDS = ("prompt", "choice", *OTHERS, "fresh")
+_AFTER_SEED = OTHERS.index("seed") + 1
+FIELDS = ("prompt", "choice", *OTHERS[:_AFTER_SEED], "fresh", *OTHERS[_AFTER_SEED:])
 ADDRESS = ("prompt", *CHOICE, *OTHERS)  # what an address may name
 
 
