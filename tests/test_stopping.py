@@ -16,7 +16,7 @@ def judged(answer, p_yes=0.5, p_no=0.4, question="potential"):
 
 
 def test_settings_name_the_rules_and_no_others():
-    assert tuple(RULES) == STOPPINGS
+    assert tuple(RULES) == tuple(STOPPINGS)
     named = {"paper": PAPER, "lenient": LENIENT}
     for stopping, rule in named.items():
         assert rule_of(Settings.checked("a star", seed=0, stopping=stopping)) is rule
