@@ -128,7 +128,7 @@ class Text(FieldKind):
 
     @property
     def words(self) -> str:
-        return f"text, {self.least} to {self.most} characters, one line"
+        return f"text, one line, at most {self.most} characters" + (", not empty" if self.least else "")
 
     def check(self, name: str, value: object) -> str:
         return plain_text(name, value, self.most, self.least)

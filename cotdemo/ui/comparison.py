@@ -88,6 +88,7 @@ class Card:
             "operations": self.operations,
         } if end else None  # fmt: skip
         return {
+            "method": s.method,
             "title": Choice(s.method, s.model, s.repaint).title,
             "model": MODELS[s.model].label,
             "paths": s.paths,
