@@ -70,6 +70,8 @@ def encode_event(event: Event, pictures: bool = True) -> dict[str, Any]:
         value = getattr(event, name)
         if name == "picture" and (value is None or (isinstance(event, StepDecoded) and not pictures)):
             continue
+        if name == "passes" and value is None:
+            continue
         message[name] = codec.encode(value, event)
     return message
 
@@ -289,6 +291,7 @@ _SCHEMA: Mapping[type, Mapping[str, _Codec]] = {
         "masked": _Codec(_encode_masked, _decode_masked),
         "confidence": _Codec(_encode_confidence, _decode_confidence),
         "picture": _STEP_PICTURE,
+        "passes": _COUNT,
     },
     Judged: {
         **_PLACE,

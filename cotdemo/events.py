@@ -65,7 +65,9 @@ class StepDecoded:
 
     ``codes`` are all N sampled codes of the step (known positions keep theirs): the *guess*, which is what a judge
     sees. ``masked`` lists the positions that are masked again after the step; the others are kept. ``confidence`` is
-    the probability of each sampled code, 1.0 where the position was known before.
+    the probability of each sampled code, 1.0 where the position was known before. ``passes`` are the forward passes of
+    one sequence through the generator that the step took, two where it was guided; None in traces of before they were
+    counted here.
     """
 
     round: int
@@ -75,6 +77,7 @@ class StepDecoded:
     masked: tuple[int, ...] = field(repr=False)
     confidence: tuple[float, ...] = field(repr=False)
     picture: np.ndarray | None = _picture()  # decode of ``codes``; None where nobody judges or shows it
+    passes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class RunFinished:
     round: int
     path: int
     seconds: float = field(compare=False)
-    generator_passes: int  # forward passes of one sequence through the generator (a guided step is two)
+    generator_passes: int  # of all steps together
     judge_passes: int  # questions answered
     pictures_decoded: int
     passes_saved: int  # generator passes that pruning avoided

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .events import PathPruned, RoundStarted, Winner
 from .settings import verifier_of
-from .trace import Trace, truth
+from .trace import Trace
 
 PLAIN = "one path, unjudged"
 RANKED = "all painted to the end"
@@ -20,27 +19,27 @@ UNFINISHED = "not finished"
 
 def story_of(trace: Trace) -> str:
     """Which of the above a run is; the checker says whether a critique helped."""
-    started, answer = trace.started, trace.winner
-    if answer is None or trace.finished is None:
+    state, answer = trace.state, trace.winner
+    if answer is None or state.finished is None:
         return UNFINISHED
-    if any(isinstance(event, RoundStarted) and event.round for event in trace.events):
+    if state.rounds_begun > 1:
         return MENDED if is_right(trace) and not is_right(trace, of_round=0) else NOT_MENDED
-    if started.method == "parm++":
+    method = state.settings.method
+    if method == "parm++":
         return APPROVED
-    if started.method == "baseline":
+    if method == "baseline":
         return PLAIN
-    if verifier_of(started.method) != "parm":
+    if verifier_of(method) != "parm":
         return RANKED
     if answer.fallback:
         return ALL_STOPPED
-    stopped = {event.path for event in trace.events if isinstance(event, PathPruned)}
-    left = started.paths - len(stopped)
-    return NONE_STOPPED if not stopped else ONE_LEFT if left == 1 else SOME_STOPPED
+    pruned = [path.pruned is not None for path in state.rounds[0].paths]
+    return NONE_STOPPED if not any(pruned) else ONE_LEFT if pruned.count(False) == 1 else SOME_STOPPED
 
 
 def is_right(trace: Trace, of_round: int | None = None) -> bool:
     """Whether the checker finds nothing wrong with the answer, or with the picture that a round chose."""
-    winners = {event.round: event for event in trace.events if isinstance(event, Winner)}
-    winner = trace.winner if of_round is None else winners[of_round]
-    checked = truth(trace.events, winner)
+    state = trace.state
+    winner = state.answer if of_round is None else state.rounds[of_round].winner
+    checked = state.path_of(winner).checked
     return checked is not None and checked.strict

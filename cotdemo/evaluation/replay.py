@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..events import Question
 from ..search import perform
 from ..search.protocols import Context
+from ..state import RunState
 from .entries import Entry
 from .pool import NO, QUESTIONS, YES, Answers, Paintings, Pool
 from .records import PARTS, Record
@@ -206,8 +207,9 @@ def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -
     Stopped paths are known to the pool, so the record says what would have become of them.
     """
     settings = pool.settings_of(entry, method=method, paths=paths, **rules)
-    run = Replay(pool)
-    record = Record.of(entry, settings, perform(settings, run, show="none"), run.spent.operations)
-    record.seconds = round(sum(run.spent.seconds.values()), 4)
+    backend = Replay(pool)
+    run = RunState.of(perform(settings, backend, show="none"))
+    record = Record.of(entry, run, backend.spent.operations)
+    record.seconds = round(sum(backend.spent.seconds.values()), 4)
     finish_pruned(Replay(pool), settings, record)
     return record

@@ -15,7 +15,7 @@ from ..events import Winner
 from ..search import perform
 from ..search.protocols import Backend
 from ..settings import Settings
-from ..trace import answer
+from ..state import RunState
 from . import geneval
 from .entries import Entry
 from .journal import Journal, load
@@ -117,11 +117,11 @@ class Runner:
     def _paint(self, entry: Entry, rewrite: Rewrite | None) -> tuple[Record, Winner]:
         settings = self.settings(entry)
         before = self._metered.operations
-        events = list(perform(settings, self._metered, show="none", rewrite=rewrite))
-        record = Record.of(entry, settings, events, self._metered.since(before))
+        run = RunState.of(perform(settings, self._metered, show="none", rewrite=rewrite))
+        record = Record.of(entry, run, self._metered.since(before))
         if self.finish_pruned:
             finish_pruned(self.backend, settings, record)
-        return record, answer(events)
+        return record, run.answer
 
     def _rewrites(self) -> Callable[[Entry], Rewrite | None]:
         if self.critique == "real":

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ from PIL import Image
 
 from ..codec import THUMBNAIL, encode_picture
 from ..errors import UserError
-from ..events import Event, RunStarted
 from ..png import SIGNATURE, read_png_settings, write_png
 from ..settings import Settings
+from ..state import RunState
 from ..story import story_of
-from ..trace import Trace, answer
+from ..trace import Trace
 from .form import Update, buttons, filled, left_out
 from .session import Run, Runs, notice
 
@@ -68,9 +67,9 @@ class Keep:
         run = Run()
         message = shown(run, trace, title)
         self.runs.add(run)
-        update = {"viewer": message, "run_id": run.id, "picture": portrait(run.events), **buttons(busy=False)}
+        update = {"viewer": message, "run_id": run.id, "picture": portrait(run.state), **buttons(busy=False)}
         try:
-            return {**update, **filled(self._usable(settings_of(trace.started)))}
+            return {**update, **filled(self._usable(trace.state.settings))}
         except UserError:
             return update  # it can be looked at all the same
 
@@ -154,22 +153,18 @@ def shown(run: Run, trace: Trace, title: str) -> str:
     return message
 
 
-def settings_of(started: RunStarted) -> Settings:
-    return Settings(**{field.name: getattr(started, field.name) for field in fields(Settings)})
-
-
-def png_bytes(events: list[Event] | tuple[Event, ...]) -> bytes:
+def png_bytes(state: RunState) -> bytes:
     """The answer of a run as a PNG file with its settings inside; b"" where there is no picture."""
-    winner = answer(events)
+    winner = state.answer
     if winner is None or winner.picture is None:
         return b""
     buffer = io.BytesIO()
-    write_png(buffer, winner.picture, settings_of(events[0]))
+    write_png(buffer, winner.picture, state.settings)
     return buffer.getvalue()
 
 
-def portrait(events: list[Event] | tuple[Event, ...]) -> Image.Image | None:
-    data = png_bytes(events)
+def portrait(state: RunState) -> Image.Image | None:
+    data = png_bytes(state)
     return Image.open(io.BytesIO(data)) if data else None
 
 
