@@ -108,6 +108,12 @@ class StepDecoded:
         Shares(), "probability of each code; 1.0 where the position was known before", repr=False
     )
     picture: np.ndarray | None = _picture(_STEP_PICTURE, "of the guess; none where nobody judges or shows it")
+    passes: int | None = declared(
+        _COUNT,
+        "forward passes of one sequence through the generator that the step took: 2 where it is guided, otherwise 1; "
+        "none in traces from before they were counted here",
+        default=None,
+    )
 
 
 @dataclass(frozen=True)
@@ -195,7 +201,7 @@ class RunFinished:
     path: int = _path("of the winner that is the answer")
     seconds: float = declared(Number(0, 1e9, digits=3), "time spent computing", compare=False)
     generator_passes: int = declared(
-        _COUNT, "forward passes of one sequence through the generator; a guided step of one path is two"
+        _COUNT, "forward passes of one sequence through the generator, of all steps together"
     )
     judge_passes: int = declared(_COUNT, "questions answered, critiques included")
     pictures_decoded: int = declared(_COUNT, "pictures that were decoded from codes")

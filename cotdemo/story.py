@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .events import PathPruned, RoundStarted, Winner
-from .trace import Trace, truth
+from .trace import Trace
 
 PLAIN = "one path, unjudged"
 RANKED = "all painted to the end"
@@ -19,11 +18,12 @@ UNFINISHED = "not finished"
 
 def story_of(trace: Trace) -> str:
     """Which of the above a run is; the checker says whether a critique helped."""
-    asked, answer = trace.started.settings, trace.winner
-    if answer is None or trace.finished is None:
+    state, answer = trace.state, trace.winner
+    if answer is None or state.finished is None:
         return UNFINISHED
-    if any(isinstance(event, RoundStarted) and event.round for event in trace.events):
+    if state.rounds_begun > 1:
         return MENDED if is_right(trace) and not is_right(trace, of_round=0) else NOT_MENDED
+    asked = state.settings
     if asked.method == "parm++":
         return APPROVED
     if asked.method == "baseline":
@@ -32,14 +32,13 @@ def story_of(trace: Trace) -> str:
         return RANKED
     if answer.fallback:
         return ALL_STOPPED
-    stopped = {event.path for event in trace.events if isinstance(event, PathPruned)}
-    left = asked.paths - len(stopped)
-    return NONE_STOPPED if not stopped else ONE_LEFT if left == 1 else SOME_STOPPED
+    pruned = [path.pruned is not None for path in state.rounds[0].paths]
+    return NONE_STOPPED if not any(pruned) else ONE_LEFT if pruned.count(False) == 1 else SOME_STOPPED
 
 
 def is_right(trace: Trace, of_round: int | None = None) -> bool:
     """Whether the checker finds nothing wrong with the answer, or with the picture that a round chose."""
-    winners = {event.round: event for event in trace.events if isinstance(event, Winner)}
-    winner = trace.winner if of_round is None else winners[of_round]
-    checked = truth(trace.events, winner)
+    state = trace.state
+    winner = state.answer if of_round is None else state.rounds[of_round].winner
+    checked = state.path_of(winner).checked
     return checked is not None and checked.strict

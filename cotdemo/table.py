@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from typing import Any
 
-from .events import QUESTIONS, Checked, Event, Judged, PathPruned, RoundStarted, RunStarted, StepDecoded, Winner
+from .events import QUESTIONS, StepDecoded
+from .state import PathState, RunState, StepState
 
 RUN_COLUMNS = ("prompt", "method", "backend", "seed")  # in every row of a CSV file, so that files can be laid together
 COLUMNS = (
@@ -18,52 +18,55 @@ COLUMNS = (
 _FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # their wide twins count as well
 
 
-def rows_of(events: Sequence[Event]) -> list[dict[str, Any]]:
+def rows_of(state: RunState) -> list[dict[str, Any]]:
     """One row per path and step, in the order they came; None stands for what did not happen.
 
     The columns are ``COLUMNS``, as docs/trace.md describes them.
     """
-    rows: dict[tuple[int, int, int], dict[str, Any]] = {}
-    last: dict[tuple[int, int], dict[str, Any]] = {}  # the latest row of each path
-    models: dict[int, str] = {}
-    guided = False
-    for event in events:
-        if isinstance(event, RunStarted):
-            guided = event.settings.guidance > 0
-        elif isinstance(event, RoundStarted):
-            models[event.round] = event.model
-        elif isinstance(event, StepDecoded):
-            tokens = len(event.codes)
-            row = dict.fromkeys(COLUMNS)
-            row.update(round=event.round, model=models[event.round], path=event.path, step=event.step)
-            row.update(masked=len(event.masked), mask_ratio=len(event.masked) / tokens)
-            row.update(confidence=sum(event.confidence) / tokens, passes=2 if guided and event.round == 0 else 1)
-            row.update(pruned=False, winner=False)
-            rows[event.round, event.path, event.step] = last[event.round, event.path] = row
-        elif isinstance(event, Judged):
-            name = event.question
-            verdict = {name: event.answer, f"{name}_p_yes": event.p_yes, f"{name}_p_no": event.p_no}
-            rows[event.round, event.path, event.step].update(verdict)
-        elif isinstance(event, PathPruned):
-            rows[event.round, event.path, event.step]["pruned"] = True
-        elif isinstance(event, Winner):
-            last[event.round, event.path]["winner"] = True
-        elif isinstance(event, Checked):
-            last[event.round, event.path].update(correct=event.correct, strict=event.strict)
-    return list(rows.values())
+    return [_row(state, step) for step in state.steps.values()]
 
 
-def csv_of(events: Sequence[Event]) -> str:
+def _row(state: RunState, step: StepState) -> dict[str, Any]:
+    event = step.event
+    round, tokens = state.rounds[event.round], len(event.codes)
+    path = round.paths[event.path]
+    row = dict.fromkeys(COLUMNS)
+    row.update(round=event.round, model=round.model, path=event.path, step=event.step)
+    row.update(masked=len(event.masked), mask_ratio=len(event.masked) / tokens)
+    row.update(confidence=sum(event.confidence) / tokens, passes=_passes(state, path, event))
+    row.update(pruned=path.pruned is not None and path.pruned.step == event.step, winner=False)
+    for judged in (*step.verdicts.values(), path.outcome):  # Reflect's word on it may be no verdict of the step
+        if judged and judged.step == event.step:
+            name = judged.question
+            row.update({name: judged.answer, f"{name}_p_yes": judged.p_yes, f"{name}_p_no": judged.p_no})
+    if step is path.last:
+        row.update(winner=round.winner is not None and round.winner.path == event.path)
+        if path.checked:
+            row.update(correct=path.checked.correct, strict=path.checked.strict)
+    return row
+
+
+def _passes(state: RunState, path: PathState, event: StepDecoded) -> int:
+    """Those of the event; in a trace of before they were counted there, by what was guided then.
+
+    That were the first round, and repaintings of a region: they begin at a later step, as the others do not.
+    """
+    if event.passes is not None:
+        return event.passes
+    region = min(path.steps) > 0
+    return 2 if state.settings.guidance > 0 and (event.round == 0 or region) else 1
+
+
+def csv_of(state: RunState) -> str:
     """``rows_of`` as the text of a CSV file (RFC 4180), the run's own columns in front.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    asked = events[0].settings
-    run = {name: getattr(asked, name) for name in RUN_COLUMNS}
+    run = {name: getattr(state.settings, name) for name in RUN_COLUMNS}
     file = io.StringIO(newline="")
     table = csv.DictWriter(file, (*RUN_COLUMNS, *COLUMNS))
     table.writeheader()
-    for row in rows_of(events):
+    for row in rows_of(state):
         table.writerow({name: _cell(value) for name, value in (run | row).items()})
     return file.getvalue()
 

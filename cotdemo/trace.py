@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from .events import (
     StepDecoded,
     Winner,
 )
-from .settings import plain_text, verifier_of
+from .settings import plain_text
+from .state import RunState
 from .table import csv_of, rows_of
 
 FORMAT = "cotdemo-trace"
@@ -54,6 +56,11 @@ class Trace:
         kept = (e for e in events if not isinstance(e, Progress) and not (isinstance(e, Critiqued) and not e.done))
         return cls(tuple(kept), created or datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
+    @cached_property
+    def state(self) -> RunState:
+        """What the events come to."""
+        return RunState.of(self.events)
+
     @property
     def started(self) -> RunStarted:
         return self.events[0]
@@ -61,12 +68,12 @@ class Trace:
     @property
     def finished(self) -> RunFinished | None:
         """What the run came to, its reflections included; None where it was stopped before."""
-        return next((event for event in reversed(self.events) if isinstance(event, RunFinished)), None)
+        return self.state.finished
 
     @property
     def winner(self) -> Winner | None:
         """The answer of the run; before its end the latest round's; None where no round came to its end."""
-        return answer(self.events)
+        return self.state.answer
 
     def to_json(self) -> str:
         events = [encode_event(event) for event in self.events]
@@ -111,24 +118,11 @@ class Trace:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """One row per path and step, its columns by name (``cotdemo.table``, docs/trace.md)."""
-        return rows_of(self.events)
+        return rows_of(self.state)
 
     def to_csv(self) -> str:
         """The rows as the text of a CSV file, with the run's prompt, method, backend and seed in front."""
-        return csv_of(self.events)
-
-
-def truth(events: Sequence[Event], winner: Winner) -> Checked | None:
-    """What the checker says of a winner's picture; None where it was not asked."""
-    of = (e for e in reversed(events) if isinstance(e, Checked) and (e.round, e.path) == (winner.round, winner.path))
-    return next(of, None)
-
-
-def answer(events: Sequence[Event]) -> Winner | None:
-    """The winner that the last ``RunFinished`` names; without one, the latest round's."""
-    winners = {event.round: event for event in events if isinstance(event, Winner)}
-    finished = next((event for event in reversed(events) if isinstance(event, RunFinished)), None)
-    return winners.get(finished.round if finished else max(winners, default=0))
+        return csv_of(self.state)
 
 
 def _parse(text: str | bytes) -> Any:
@@ -176,74 +170,53 @@ def _check_run(events: Sequence[Event]) -> None:
     """Raise UserError unless the events fit together: one start, rounds in order, nothing out of range or twice."""
     if not isinstance(events[0], RunStarted):
         raise UserError("A trace must begin with RunStarted.")
-    seen = _Seen(events[0])
+    state, once = RunState.of(events[:1]), set()
     for place, event in enumerate(events[1:], 1):
-        fault = seen.fault(event)
+        key = _key(state, event)
+        fault = _fault(state, event) or ("it comes twice" if key in once else None)
         if fault:
             raise UserError(f"Event {place} of this trace does not fit: {type(event).__name__}: {fault}.")
-        seen.add(event)
+        if not isinstance(event, RunFinished):  # each reflection has an end
+            once.add(key)
+        state.apply(event)
 
 
-class _Seen:
-    """The events of a run so far, as far as later ones must fit to them."""
+def _key(state: RunState, event: Event) -> tuple[object, ...]:
+    """What tells an event from others of its type; a round has one winner and one critique, each verifier one say."""
+    names = ("round",) if isinstance(event, (Winner, Critiqued)) else ("round", "path", "step", "question")
+    verifier = state.verifier if isinstance(event, Judged) else None
+    return type(event), verifier, *(getattr(event, name, None) for name in names)
 
-    def __init__(self, started: RunStarted):
-        self.started = started
-        self.tokens = started.grid[0] * started.grid[1]
-        self.rounds = 0
-        self.judge = started.settings.verifier  # of the events to come
-        self.once: set[tuple[object, ...]] = set()  # what may come once only
-        self.painted: set[tuple[int, ...]] = set()  # (round, path) and (round, path, step)
-        self.winners: set[tuple[int, int]] = set()
 
-    def fault(self, event: Event) -> str | None:
-        """Why ``event`` cannot come next, or None."""
-        if isinstance(event, (RunStarted, Progress)) or isinstance(event, Critiqued) and not event.done:
-            return "it has no place in a trace"
-        if isinstance(event, RoundStarted):
-            return None if event.round == self.rounds else f"the next round must be {self.rounds}"
-        if event.round >= self.rounds:
-            return "its round has not begun"
-        if (
-            getattr(event, "path", 0) >= self.started.settings.paths
-            or getattr(event, "step", 0) >= self.started.settings.steps
-        ):
-            return "its path or step is out of range"
-        if self._key(event) in self.once:
-            return "it comes twice"
-        return self._misfit(event)
+def _fault(state: RunState, event: Event) -> str | None:
+    """Why ``event`` cannot come next, or None."""
+    if isinstance(event, (RunStarted, Progress)) or isinstance(event, Critiqued) and not event.done:
+        return "it has no place in a trace"
+    begun, settings = state.rounds_begun, state.settings
+    if isinstance(event, RoundStarted):
+        return None if event.round == begun else f"the next round must be {begun}"
+    if event.round >= begun:
+        return "its round has not begun"
+    if getattr(event, "path", 0) >= settings.paths or getattr(event, "step", 0) >= settings.steps:
+        return "its path or step is out of range"
+    return _misfit(state, event)
 
-    def _misfit(self, event: Event) -> str | None:
-        if isinstance(event, (StepDecoded, Winner)):
-            optional = isinstance(event, Winner) and not event.codes
-            if len(event.codes) != self.tokens and not optional:
-                return f"it must hold {self.tokens} codes"
-            if max(event.codes, default=0) >= self.started.codebook:
-                return "a code is not in the codebook"
-        if isinstance(event, (Judged, PathPruned)) and (event.round, event.path, event.step) not in self.painted:
-            return "its step was not painted"
-        if isinstance(event, (Winner, Checked)) and (event.round, event.path) not in self.painted:
-            return "its path was not painted"
-        if isinstance(event, Winner) and not set(event.survivors) <= set(range(self.started.settings.paths)):
-            return "a survivor is out of range"
-        if isinstance(event, RunFinished) and (event.round, event.path) not in self.winners:
-            return "its round has no such winner"
-        return None
 
-    def add(self, event: Event) -> None:
-        if isinstance(event, RunFinished):
-            self.judge = verifier_of("parm++")  # what follows is a reflection
-        else:
-            self.once.add(self._key(event))
-        if isinstance(event, RoundStarted):
-            self.rounds += 1
-        elif isinstance(event, StepDecoded):
-            self.painted |= {(event.round, event.path), (event.round, event.path, event.step)}
-        elif isinstance(event, Winner):
-            self.winners.add((event.round, event.path))
-
-    def _key(self, event: Event) -> tuple[object, ...]:
-        """What tells an event from others of its type; a round has one winner and one critique, each judge one say."""
-        names = ("round",) if isinstance(event, (Winner, Critiqued)) else ("round", "path", "step", "question")
-        judge = self.judge if isinstance(event, Judged) else None
-        return type(event), judge, *(getattr(event, name, None) for name in names)
+def _misfit(state: RunState, event: Event) -> str | None:
+    started, round = state.started, state.rounds[event.round]
+    if isinstance(event, (StepDecoded, Winner)):
+        tokens = started.grid[0] * started.grid[1]
+        optional = isinstance(event, Winner) and not event.codes
+        if len(event.codes) != tokens and not optional:
+            return f"it must hold {tokens} codes"
+        if max(event.codes, default=0) >= started.codebook:
+            return "a code is not in the codebook"
+    if isinstance(event, (Judged, PathPruned)) and (event.round, event.path, event.step) not in state.steps:
+        return "its step was not painted"
+    if isinstance(event, (Winner, Checked)) and not round.paths[event.path].steps:
+        return "its path was not painted"
+    if isinstance(event, Winner) and not set(event.survivors) <= set(range(len(round.paths))):
+        return "a survivor is out of range"
+    if isinstance(event, RunFinished) and (round.winner is None or round.winner.path != event.path):
+        return "its round has no such winner"
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -74,6 +75,32 @@ def test_each_path_of_a_round_paints_a_region_of_the_winner_anew(tiny):
     assert more[-1].generator_passes == first[-1].generator_passes + passes
     opened = Trace.from_json(Trace.of([*first, *more]).to_json())
     assert [event for event in opened.events if isinstance(event, StepDecoded)][-1].step == STEPS - 1
+    # as the rows have it; and where the trace is one of before steps counted their passes
+    before = [replace(event, passes=None) if isinstance(event, StepDecoded) else event for event in opened.events]
+    for trace in (opened, Trace.of(before)):
+        assert sum(row["passes"] for row in trace.to_rows()) == more[-1].generator_passes
+
+
+def test_passes_are_those_that_the_generator_has_run(tiny):
+    paintings = []
+
+    class Watched(Released):
+        name = "mini"
+
+        def painter(self, model):
+            painter = self._backend.painter(model)
+
+            def start(*settings, **more):
+                paintings.append(painter.start(*settings, **more))
+                return paintings[-1]
+
+            return SimpleNamespace(reopened=painter.reopened, start=start)
+
+    asked = {"paths": 3, "steps": STEPS, "seed": 5, "rounds": 0, "repaint": "region"}
+    events = list(search("parm++", Watched(tiny), PROMPT, **asked))
+    events += reflect(Watched(tiny), events, anyway=True)
+    counted = sum(event.passes for event in events if isinstance(event, StepDecoded))
+    assert len(paintings) == 2 and counted == events[-1].generator_passes == sum(one.passes for one in paintings)
 
 
 class Released:

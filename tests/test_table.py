@@ -12,11 +12,14 @@ import pytest
 from scripted import Studio, Verdict
 
 from cotdemo.events import StepDecoded
-from cotdemo.search import search
+from cotdemo.recording import RUNS
+from cotdemo.search import reflect, search
+from cotdemo.settings import METHODS
 from cotdemo.table import COLUMNS, RUN_COLUMNS
 from cotdemo.trace import Trace
 
 PROMPT = "a photo of two red stars"
+RECORDED = sorted(RUNS.glob("*.json"))
 
 
 def a_trace(prompt: str = PROMPT, **settings) -> Trace:
@@ -29,12 +32,31 @@ def read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_rows_add_up_to_the_passes_of_the_run():
-    for guidance in (0.0, 1.75):
-        trace = a_trace(guidance=guidance)
-        rows = trace.to_rows()
-        assert sum(row["passes"] for row in rows) == trace.finished.generator_passes
-        assert {row["passes"] for row in rows if row["round"] == 0} == {2 if guidance else 1}
+def older(trace: Trace) -> Trace:
+    """The trace as it was before steps counted their passes."""
+    return Trace.of(replace(e, passes=None) if isinstance(e, StepDecoded) else e for e in trace.events)
+
+
+def passes(trace: Trace) -> int:
+    return sum(row["passes"] for row in trace.to_rows())
+
+
+@pytest.mark.parametrize("guidance", [0.0, 1.75])
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_add_up_to_the_passes_of_the_run(method, guidance):
+    studio = Studio(say=lambda question, number, path, step: "no" if path == 1 or question == "outcome" else "yes")
+    events = list(search(method, studio, PROMPT, paths=3, steps=4, seed=1, guidance=guidance, rounds=1))
+    for _ in range(2):
+        trace = Trace.of(events)
+        assert passes(trace) == passes(older(trace)) == trace.finished.generator_passes
+        assert {row["passes"] for row in trace.to_rows() if row["round"] == 0} == {2 if guidance else 1}
+        events += reflect(studio, events, anyway=True)
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+def test_rows_of_a_recorded_run_add_up_too(file):
+    trace = Trace.load(file)
+    assert passes(trace) == passes(older(trace)) == trace.finished.generator_passes
 
 
 def test_the_mask_ratio_falls_to_nothing():

@@ -90,7 +90,7 @@ test("kept and added tokens are counted", async () => {
 test("a stopped path keeps its step and probability, and what follows is cut off", async () => {
   const { isCutOff, alive } = await reducer;
   const round = (await after(decoded(0, 0), decoded(0, 1), pruned(0, 1, 0.8))).rounds[0];
-  assert.deepEqual(round.paths[0].pruned, { step: 1, no: 0.8 });
+  assert.deepEqual([round.paths[0].pruned.step, round.paths[0].pruned.p_no], [1, 0.8]);
   assert.deepEqual([0, 1, 2, 3].map((step) => isCutOff(round.paths[0], step)), [false, false, true, true]);
   assert.equal(alive(round), 2);
 });
@@ -120,8 +120,8 @@ test("paths of a run judged at every step are ranked by the mean", async () => {
   const [name, mean] = pathNumber(state.rounds[0].paths[0]);
   assert.equal(name, "mean P(yes)");
   assert.ok(Math.abs(mean - 0.6) < 1e-9);
-  assert.equal(answerOf(state.rounds[0]).yes, mean);
-  assert.equal(state.rounds[0].paths[0].steps[1].verdicts.outcome.yes, 0.4);
+  assert.equal(answerOf(state.rounds[0]).p_yes, mean);
+  assert.equal(state.rounds[0].paths[0].steps[1].verdicts.outcome.p_yes, 0.4);
 });
 
 test("a repainting of such a run is judged as PARM judges, and Reflect's word on the winner is no step's", async () => {
@@ -129,11 +129,10 @@ test("a repainting of such a run is judged as PARM judges, and Reflect's word on
   const run = [started({ method: "prm" }), judged(0, 2, "outcome", 0.8), judged(0, 3, "outcome", 0.4), winner(0), finished({ path: 0 })];
   const events = [...run, judged(0, 3, "outcome", 0.1), judged(1, 3, "clarity", 0.9, { round: 1 }), judged(1, 3, "outcome", 0.7, { round: 1 })];
   const [first, second] = events.reduce(reduce, emptyState()).rounds;
-  assert.equal(first.paths[0].outcome.yes, 0.1);
-  assert.equal(first.paths[0].steps[3].verdicts.outcome.yes, 0.4);
-  assert.equal(second.paths[1].outcome.yes, 0.7);
-  assert.equal(second.paths[1].steps[3].verdicts.clarity.yes, 0.9);
-  assert.equal(second.paths[1].outcome.mean, undefined);
+  assert.deepEqual([first.paths[0].outcome.p_yes, first.paths[0].mean], [0.1, null]);
+  assert.equal(first.paths[0].steps[3].verdicts.outcome.p_yes, 0.4);
+  assert.deepEqual([second.paths[1].outcome.p_yes, second.paths[1].mean], [0.7, null]);
+  assert.equal(second.paths[1].steps[3].verdicts.clarity.p_yes, 0.9);
 });
 
 test("events of paths, steps or types that there are not change nothing", async () => {
@@ -239,7 +238,7 @@ test("the answer carries the judge's and the checker's word", async () => {
   const { answerOf } = await reducer;
   const checked = { type: "Checked", round: 0, path: 1, correct: false, strict: false, reason: "there is no moon" };
   const answer = answerOf((await after(decoded(1, 3), judged(1, 3, "outcome", 0.9), checked, winner(1))).rounds[0]);
-  assert.deepEqual([answer.path, answer.outcome.yes, answer.checked.reason], [1, 0.9, "there is no moon"]);
+  assert.deepEqual([answer.path, answer.outcome.p_yes, answer.checked.reason], [1, 0.9, "there is no moon"]);
 });
 
 test("probabilities take three characters and never round to certainty falsely", async () => {
@@ -346,7 +345,7 @@ test("of all weights those are named that a run used", async () => {
 
 test("a path's line is what was asked of every guess, its marks what was asked besides", async () => {
   const { series, watched } = await import("../cotdemo/ui/web/rewards.js");
-  const verdict = (yes, answer) => ({ yes, no: 1 - yes, answer });
+  const verdict = (p_yes, answer) => ({ p_yes, p_no: 1 - p_yes, answer });
   const path = { path: 0, steps: [
     { step: 0, verdicts: { clarity: verdict(0.1, "no") } },
     { step: 1, verdicts: { clarity: verdict(0.9, "yes"), potential: verdict(0.2, "no") } },
@@ -360,13 +359,13 @@ test("a path's line is what was asked of every guess, its marks what was asked b
   const first = { round: 0, paths: [] };
   assert.deepEqual(["parm", "prm", "orm", "baseline"].map((method) => watched({ method }, first)), ["clarity", "outcome", "", ""]);
   const repainting = (verdicts) => ({ round: 1, paths: [{ steps: [{ verdicts }] }] });
-  assert.equal(watched({ method: "parm++" }, repainting({ outcome: { yes: 1, answer: "yes" } })), "");
-  assert.equal(watched({ method: "parm++" }, repainting({ clarity: { yes: 1, answer: "yes" } })), "clarity");
+  assert.equal(watched({ method: "parm++" }, repainting({ outcome: { p_yes: 1, answer: "yes" } })), "");
+  assert.equal(watched({ method: "parm++" }, repainting({ clarity: { p_yes: 1, answer: "yes" } })), "clarity");
 });
 
 test("of a pinned guess is said what the judge said", async () => {
   const { saidOf } = await import("../cotdemo/ui/web/pinned.js");
-  const step = { verdicts: { clarity: { yes: 0.91, answer: "yes" }, potential: { yes: 0.08, answer: "no" } } };
+  const step = { verdicts: { clarity: { p_yes: 0.91, answer: "yes" }, potential: { p_yes: 0.08, answer: "no" } } };
   assert.deepEqual(saidOf(step), ["Clear ● .91", "Potential ▼ .08"]);
   assert.deepEqual(saidOf({ verdicts: {} }), []);
 });

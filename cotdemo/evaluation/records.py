@@ -1,7 +1,7 @@
 """What a run came to, without its pictures: every path of every round, its verdicts and its truth.
 
-A record is made from the events of one run. All figures of an evaluation are functions of records (``report``), so
-whatever yields the events of a run can be evaluated.
+A record is made from the state of one run (``cotdemo.state``). All figures of an evaluation are functions of records
+(``report``), so whatever yields the events of a run can be evaluated.
 
 A ``Journal`` is the file of an evaluation: complete, or so far. A record is kept as soon as it is made. While an
 evaluation runs, ``FILE.partial`` holds what was asked for in its first line and one record in each later one; of
@@ -14,15 +14,15 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple, TextIO
 
 from ..errors import UserError
-from ..events import Checked, Critiqued, Event, Judged, PathPruned, RoundStarted, RunFinished, StepDecoded, Winner
-from ..settings import Settings
+from ..events import Judged
+from ..state import PathState, RoundState, RunState
 from .entries import Entry
 
 FORMAT, VERSION = "cotdemo-evaluation", 2
@@ -46,6 +46,14 @@ class Path:
     reason: str = ""
     finished_later: bool = False  # it was stopped, and painted to its end to learn what would have come of it
 
+    @classmethod
+    def of(cls, path: PathState) -> Path:
+        verdicts = [_verdict(judged) for step in path.steps.values() for judged in step.verdicts.values()]
+        made = cls(len(path.steps), path.pruned.step if path.pruned else None, verdicts)
+        if path.checked:
+            made.correct, made.strict, made.reason = path.checked.correct, path.checked.strict, path.checked.reason
+        return made
+
     def outcome(self) -> Outcome | None:
         """The answer about the final picture, where it was judged."""
         asked = [Outcome(p_yes, said) for _, question, p_yes, _, said in self.verdicts if question == "outcome"]
@@ -61,6 +69,15 @@ class Round:
     winner: int = -1
     fallback: bool = False  # no path survived
     critique: str | None = None  # what the judge said about the winner
+
+    @classmethod
+    def of(cls, round: RoundState) -> Round:
+        made = cls(round.model, [Path.of(path) for path in round.paths])
+        if round.winner:
+            made.winner, made.fallback = round.winner.path, round.winner.fallback
+        if round.criticised:
+            made.critique = round.criticised.text
+        return made
 
     @property
     def chosen(self) -> Path:
@@ -95,21 +112,14 @@ class Record:
         return self.rounds[self.answer].chosen
 
     @classmethod
-    def of(cls, entry: Entry, settings: Settings, events: Iterable[Event], operations: Mapping[str, int]) -> Record:
-        """The record of a complete run, and of what it has cost."""
-        rounds: list[Round] = []
-        end = None
-        for event in events:
-            if isinstance(event, RoundStarted):
-                rounds.append(Round(event.model, [Path() for _ in range(settings.paths)]))
-            elif isinstance(event, RunFinished):
-                end = event
-            elif hasattr(event, "round"):
-                _note(rounds[event.round], event)
+    def of(cls, entry: Entry, run: RunState, operations: Mapping[str, int]) -> Record:
+        """The record of a complete run, and of what it has cost. Raises ValueError for one without an end."""
+        end = run.finished
         if end is None:
             raise ValueError("the run has not come to its end")
+        rounds = [Round.of(one) for one in run.rounds]
         return cls(
-            entry.index, entry.sample, entry.kind, entry.prompt, settings.seed, rounds, end.round,
+            entry.index, entry.sample, entry.kind, entry.prompt, run.settings.seed, rounds, end.round,
             round(end.seconds, 4), end.generator_passes, end.judge_passes, end.pictures_decoded, end.passes_saved,
             operations,
         )  # fmt: skip
@@ -137,21 +147,8 @@ def _made(kind: type, values: Mapping[str, Any]) -> Any:
     return kind(**values)
 
 
-def _note(round: Round, event: Event) -> None:
-    if isinstance(event, Winner):
-        round.winner, round.fallback = event.path, event.fallback
-    elif isinstance(event, Critiqued):
-        round.critique = event.text
-    elif isinstance(event, StepDecoded):
-        round.paths[event.path].steps += 1
-    elif isinstance(event, PathPruned):
-        round.paths[event.path].pruned = event.step
-    elif isinstance(event, Checked):
-        path = round.paths[event.path]
-        path.correct, path.strict, path.reason = event.correct, event.strict, event.reason
-    elif isinstance(event, Judged):
-        verdict = [event.step, event.question, _short(event.p_yes), _short(event.p_no), event.answer]
-        round.paths[event.path].verdicts.append(verdict)
+def _verdict(judged: Judged) -> list[Any]:
+    return [judged.step, judged.question, _short(judged.p_yes), _short(judged.p_no), judged.answer]
 
 
 def _short(probability: float) -> float:

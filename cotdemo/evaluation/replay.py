@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import UserError
 from ..events import Question
 from ..search import perform
+from ..state import RunState
 from .cost import Instrumented, Work
 from .entries import Entry
 from .pool import NO, QUESTIONS, YES, Answers, Pool
@@ -213,8 +214,9 @@ def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -
     Stopped paths are known to the pool, so the record says what would have become of them.
     """
     settings = pool.settings_of(entry, method=method, paths=paths, **rules)
-    run = replaying(pool, entry)
-    record = Record.of(entry, settings, perform(settings, run, show="none"), run.meter.totals)
-    record.seconds = round(sum(run.meter.seconds.values()), 4)
-    finish_pruned(run.backend, settings, record)
+    backend = replaying(pool, entry)
+    run = RunState.of(perform(settings, backend, show="none"))
+    record = Record.of(entry, run, backend.meter.totals)
+    record.seconds = round(sum(backend.meter.seconds.values()), 4)
+    finish_pruned(backend.backend, settings, record)
     return record

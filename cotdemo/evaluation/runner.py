@@ -15,7 +15,7 @@ from ..events import Winner
 from ..search import perform
 from ..search.protocols import Backend
 from ..settings import Settings
-from ..trace import answer
+from ..state import RunState
 from . import geneval
 from .cost import Instrumented, Prices
 from .entries import Entry
@@ -116,11 +116,11 @@ class Runner:
     def _paint(self, entry: Entry, rewrite: Rewrite | None) -> tuple[Record, Winner]:
         settings, meter = self.settings(entry), self._metered.meter
         before = dict(meter.totals)
-        events = list(perform(settings, self._metered, show="none", rewrite=rewrite))
-        record = Record.of(entry, settings, events, meter.since(before))
+        run = RunState.of(perform(settings, self._metered, show="none", rewrite=rewrite))
+        record = Record.of(entry, run, meter.since(before))
         if self.finish_pruned:
             finish_pruned(self.backend, settings, record)
-        return record, answer(events)
+        return record, run.answer
 
     def _rewrites(self) -> Callable[[Entry], Rewrite | None]:
         if self.critique == "real":

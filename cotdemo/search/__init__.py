@@ -17,10 +17,10 @@ from types import ModuleType
 import numpy as np
 
 from ..errors import UserError
-from ..events import Critiqued, Event, Judged, Progress, RoundStarted, RunFinished, RunStarted, Winner
+from ..events import Event, Progress, RunFinished, RunStarted
 from ..registry import CORRECTOR, METHODS, resolve
-from ..settings import MAX_PROMPT, ROUNDS, Settings, plain_text, verifier_of
-from ..trace import answer
+from ..settings import MAX_PROMPT, ROUNDS, Settings, plain_text
+from ..state import REFLECTING, RunState
 from .protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
 from .reflection import criticise, is_right, judge_outcome, rank, repaint
 from .rounds import Chosen, Meter, Run, Show
@@ -118,8 +118,9 @@ def reflect(
     Raises UserError at once if there is no picture to reflect on, if the run was painted by another backend or other
     weights, if no self-correcting model is offered, or after the last round allowed.
     """
-    started, before = _reflectable(backend, events)
-    asked = started.settings
+    state = RunState.of(events)
+    before = _reflectable(backend, state)
+    asked = state.settings
     settings = Settings.checked(
         asked.prompt,
         "parm++",
@@ -134,55 +135,31 @@ def reflect(
         repaint=asked.repaint if asked.method == "parm++" else None,
     )
     settings = prepared(settings, backend)
-    number = 1 + max(event.round for event in events if isinstance(event, RoundStarted))
+    number = state.rounds_begun
     if number > ROUNDS[1] and (anyway or not is_right(before)):
         raise UserError(f"This picture has been repainted {ROUNDS[1]} times, which is the most. Start a new run.")
-    spent = next((event for event in reversed(events) if isinstance(event, RunFinished)), None)
-    run = Run(settings, backend, show, check, rewrite, _meter(spent))
-    critique = _critique(events, before.winner)
+    spent, said = state.finished, state.rounds[before.winner.round].criticised
+    critique = said.text if said and said.done else None  # the judge would say the same again
+    run = Run(settings, backend, show, check, rewrite, Meter.after(spent))
     return _finished(run, _reflection(run, number, before, critique, anyway), seconds=spent.seconds if spent else 0.0)
 
 
-def _reflectable(backend: Backend, events: Sequence[Event]) -> tuple[RunStarted, Chosen]:
-    """The start of a run, and its answer with the judge's word on it so far."""
-    started = events[0] if events else None
-    winner = answer(events)
-    if not isinstance(started, RunStarted) or winner is None:
+def _reflectable(backend: Backend, state: RunState) -> Chosen:
+    """The answer of a run, with the judge's word on it so far."""
+    winner = state.answer
+    if winner is None:
         raise UserError("There is no picture to reflect on yet: paint one first.")
-    painter = started.settings.backend
+    painter, weights = state.settings.backend, state.started.weights
     if painter != backend.name:
         raise UserError(f"This picture was painted by {painter}, and {backend.name} is running: paint it anew.")
-    other = [name for name in started.weights if started.weights[name] != backend.weights.get(name)]
+    other = [name for name in weights if weights[name] != backend.weights.get(name)]
     if other:
         raise UserError(f"This picture was painted with other weights ({', '.join(sorted(other))}): paint it anew.")
     if not winner.codes:
         raise UserError("This run does not hold the codes of its picture: paint it anew.")
+    path = state.path_of(winner)
     # what another judge than the reflecting one said is no word of its own
-    own = events if started.settings.verifier == verifier_of("parm++") else events[_first_end(events) :]
-    outcomes = [
-        event
-        for event in own
-        if isinstance(event, Judged)
-        and (event.question, event.round, event.path) == ("outcome", winner.round, winner.path)
-    ]
-    return started, Chosen(winner, outcomes[-1] if outcomes else None)
-
-
-def _first_end(events: Sequence[Event]) -> int:
-    """The place at which the run before any reflection ends."""
-    return next((place for place, event in enumerate(events) if isinstance(event, RunFinished)), len(events))
-
-
-def _meter(spent: RunFinished | None) -> Meter:
-    if spent is None:
-        return Meter()
-    return Meter(spent.generator_passes, spent.judge_passes, spent.pictures_decoded, spent.passes_saved)
-
-
-def _critique(events: Sequence[Event], winner: Winner) -> str | None:
-    """What the judge has said about ``winner`` already: it would say the same again."""
-    said = [e.text for e in events if isinstance(e, Critiqued) and e.done and e.round == winner.round]
-    return said[-1] if said else None
+    return Chosen(winner, path.outcome if path.outcome_by == REFLECTING else None)
 
 
 def _reflection(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, StepDecoded, Winner
+from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, RunFinished, StepDecoded, Winner
 from ..settings import BACKENDS, REPAINTING_GUIDANCE, Settings
 from .protocols import Backend, Context, Judge, Look, Step
 from .stopping import StoppingRule, rule_of
@@ -26,6 +26,11 @@ class Meter:
     judge_passes: int = 0
     pictures_decoded: int = 0
     passes_saved: int = 0
+
+    @classmethod
+    def after(cls, finished: RunFinished | None) -> Meter:
+        """What a run has cost that goes on after its end, or after none."""
+        return cls(**{cost.name: getattr(finished, cost.name) for cost in fields(cls)}) if finished else cls()
 
 
 @dataclass
@@ -156,7 +161,6 @@ class Round:
         """One step of every live path, decoding the guesses of those in ``see`` (of all, where all are shown)."""
         yield self.progress("painting")
         step = self.painting.step()
-        self.run.meter.generator_passes += len(step.paths) * self.passes_per_step
         rows = [row for row, path in enumerate(step.paths) if self.run.show == "all" or path in see]
         pictures = dict(zip(rows, self.painting.decode(step.codes[rows]))) if rows else {}
         self.run.meter.pictures_decoded += len(rows)
@@ -164,8 +168,10 @@ class Round:
         for row, (path, codes, masked, confidence) in enumerate(values):
             positions = tuple(position for position, again in enumerate(masked) if again)
             guess = StepDecoded(
-                self.number, path, step.index, tuple(codes), positions, tuple(confidence), pictures.get(row)
-            )
+                self.number, path, step.index, tuple(codes), positions, tuple(confidence), pictures.get(row),
+                self.passes_per_step,
+            )  # fmt: skip
+            self.run.meter.generator_passes += guess.passes
             self.guesses[path] = guess
             yield replace(guess, picture=None) if self.run.show == "none" else guess
 

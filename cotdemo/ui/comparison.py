@@ -12,11 +12,10 @@ from typing import Any
 import gradio as gr
 
 from ..errors import UserError
-from ..events import Progress, RunFinished
 from ..kinds import PICTURE, THUMBNAIL, encode_picture
 from ..registry import BACKENDS, METHODS, MODELS, offers
 from ..settings import Settings, corrects
-from ..trace import Trace, answer
+from ..trace import Trace
 from .form import Update
 from .handlers import Handlers, verdict, words_for
 from .line import Place
@@ -79,9 +78,9 @@ class Card:
 
     def shown(self) -> dict[str, Any]:
         """What the page shows of it."""
-        events, s = self.run.events, self.settings
-        end = events[-1] if events and isinstance(events[-1], RunFinished) else None
-        winner = answer(events) if end else None
+        state, s = self.run.state, self.settings
+        end = state.finished
+        winner = state.answer if end else None
         costs = {
             "passes": end.generator_passes, "questions": end.judge_passes, "saved": end.passes_saved,
             "seconds": end.seconds, "plain_passes": s.steps * (2 if s.guidance else 1),
@@ -96,7 +95,7 @@ class Card:
             "state": self.state,
             "words": self.words,
             "picture": _picture(winner.picture) if winner else "",
-            "verdict": verdict(events) if end else {},
+            "verdict": verdict(state) if end else {},
             "costs": costs,
         }
 
@@ -191,8 +190,7 @@ class Comparing:
                 yield from self._turn(card, place, comparison)
                 if not comparison.stopped:
                     yield from self._paint(card, comparison)
-            finished = isinstance(run.events[-1] if run.events else None, RunFinished)
-            card.state, card.words = ("done" if finished else "stopped"), ""
+            card.state, card.words = ("done" if run.state.finished else "stopped"), ""
             self._handlers.runs.add(run)
         except Exception as error:
             card.state, card.words = "failed", words_for(error)
@@ -220,8 +218,7 @@ class Comparing:
         told = 0.0
         for batch in batches(searches.perform(card.settings, metered, show=show), run.stop):
             run.keep(batch)
-            said = [event.message for event in batch if isinstance(event, Progress)]
-            card.words = said[-1] if said else card.words
+            card.words = run.state.message or card.words
             if time.monotonic() - told > TELL:
                 told = time.monotonic()
                 yield

@@ -12,11 +12,12 @@ import gradio as gr
 
 from .. import search as searches
 from ..errors import UserError
-from ..events import Critiqued, Event, Judged, RoundStarted, RunFinished
+from ..events import Critiqued, Event, Judged
 from ..prose import prose
 from ..search import prepared
 from ..settings import SETTINGS
-from ..trace import Trace, answer, truth
+from ..state import RunState
+from ..trace import Trace
 from .form import FIELDS, Update, asked, buttons, from_address
 from .keep import Keep, png_bytes, portrait
 from .line import Line, Place
@@ -90,7 +91,7 @@ class Handlers:
         yield from self.reflect(run_id, anyway=True)
 
     def _stream(self, run: Run, events: Iterator[Event]) -> Iterator[Update]:
-        before = len(run.events)
+        before, rounds = len(run.events), len(run.state.rounds)
         try:
             for message in run.stream(events):
                 yield {"viewer": message}
@@ -99,15 +100,16 @@ class Handlers:
             return
         finally:
             self.runs.add(run)  # its pictures count from now on
-        yield self._ended(run, before)
+        yield self._ended(run, before, rounds)
 
-    def _ended(self, run: Run, before: int) -> Update:
-        if not isinstance(run.events[-1] if run.events else None, RunFinished):
+    def _ended(self, run: Run, before: int, rounds: int) -> Update:
+        """``before`` and ``rounds`` are the events and rounds that there were before."""
+        if run.state.phase != "finished":
             return {"viewer": run.snapshot({"type": "Stopped"}), **buttons(busy=False)}
         self.pace.learn(run.events[before:])
-        approved = approval(run.events, before)
+        approved = approval(run.state, rounds)
         notices = [{"type": "Approved", "round": approved.round, "p_yes": approved.p_yes}] if approved else []
-        update = {"viewer": run.snapshot(*notices), "picture": portrait(run.events)}
+        update = {"viewer": run.snapshot(*notices), "picture": portrait(run.state)}
         return {**update, **self.rates(), **buttons(busy=False, anyway=approved is not None)}
 
     def rates(self) -> Update:
@@ -194,12 +196,11 @@ class Handlers:
             before (the verdict on the picture that was criticised).
         """
         with spoken_errors():
-            events = Trace.from_json(json.dumps(trace)).events
-        before = verdict(events)
-        result = self._result(lambda backend: self.searches.reflect(backend, events, anyway=anyway), events)
-        return {**result, "before": before}
+            given = Trace.from_json(json.dumps(trace))
+        result = self._result(lambda backend: self.searches.reflect(backend, given.events, anyway=anyway), given)
+        return {**result, "before": verdict(given.state)}
 
-    def _result(self, begin: Callable[[Any], Iterator[Event]], before: tuple[Event, ...] = ()) -> dict[str, Any]:
+    def _result(self, begin: Callable[[Any], Iterator[Event]], before: Trace | None = None) -> dict[str, Any]:
         with spoken_errors(), self.line.place() as place:
             if not place.wait(PATIENCE):
                 raise UserError("Other runs took too long. Try again later.")
@@ -207,14 +208,14 @@ class Handlers:
             self.loader.wait(PATIENCE)
             new = list(begin(self.loader.result()))
         self.pace.learn(new)
-        events = [*before, *new]
         critiques = [event.text for event in new if isinstance(event, Critiqued) and event.done]
-        trace = Trace.of(events)
+        trace = Trace.of([*(before.events if before else ()), *new])
+        state = trace.state
         return {
-            "picture": "data:image/png;base64," + base64.b64encode(png_bytes(events)).decode(),
-            "verdict": verdict(events),
+            "picture": "data:image/png;base64," + base64.b64encode(png_bytes(state)).decode(),
+            "verdict": verdict(state),
             "critique": prose(critiques[-1]) if critiques else "",
-            "settings": trace.started.settings.as_dict(),
+            "settings": state.settings.as_dict(),
             "trace": json.loads(trace.to_json()),
         }
 
@@ -239,26 +240,17 @@ def words_for(error: Exception) -> str:
     return OUT_OF_MEMORY if type(error).__name__ == "OutOfMemoryError" else UNEXPECTED
 
 
-def approval(events: list[Event], start: int) -> Judged | None:
-    """The judge's "yes" that ended a reflection at once; None where it repainted, or there was no reflection."""
-    if start == 0 or any(isinstance(event, RoundStarted) for event in events[start:]):
-        return None
-    return final_outcome(events)
+def approval(state: RunState, rounds: int) -> Judged | None:
+    """The judge's "yes" that ended a reflection at once; None where there are more than the ``rounds`` before."""
+    return state.answer_path.outcome if rounds and len(state.rounds) == rounds else None
 
 
-def final_outcome(events: list[Event] | tuple[Event, ...]) -> Judged | None:
-    """The judge's latest answer to "outcome" on the answer of a run."""
-    winner = answer(events)
-    outcomes = [e for e in events if isinstance(e, Judged) and e.question == "outcome"]
-    return next((e for e in reversed(outcomes) if winner and (e.round, e.path) == (winner.round, winner.path)), None)
-
-
-def verdict(events: list[Event] | tuple[Event, ...]) -> dict[str, Any]:
+def verdict(state: RunState) -> dict[str, Any]:
     """What is said of the answer of a run, JSON-safe."""
-    winner, outcome = answer(events), final_outcome(events)
+    winner, path = state.answer, state.answer_path
     if winner is None:
         return {}
-    checked = truth(events, winner)
+    outcome, checked = path.outcome, path.checked
     true = {"correct": checked.correct, "strict": checked.strict, "reason": prose(checked.reason)} if checked else None
     return {
         "round": winner.round,

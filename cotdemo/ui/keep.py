@@ -15,13 +15,13 @@ import gradio as gr
 from PIL import Image
 
 from ..errors import UserError
-from ..events import Event
 from ..kinds import THUMBNAIL, encode_picture
 from ..png import SIGNATURE, read_png_settings, write_png
 from ..registry import METHODS
 from ..settings import Settings
+from ..state import RunState
 from ..story import story_of
-from ..trace import Trace, answer
+from ..trace import Trace
 from .form import Update, buttons, filled, left_out
 from .session import Run, Runs, notice
 
@@ -77,9 +77,9 @@ class Keep:
 
     def _open(self, trace: Trace, title: str) -> Update:
         run, update = self._put(trace, title)
-        update = {**update, "picture": portrait(run.events), **buttons(busy=False)}
+        update = {**update, "picture": portrait(run.state), **buttons(busy=False)}
         try:
-            return {**update, **filled(self._usable(trace.started.settings))}
+            return {**update, **filled(self._usable(trace.state.settings))}
         except UserError:
             return update  # it can be looked at all the same
 
@@ -169,18 +169,18 @@ def shown(run: Run, trace: Trace, title: str) -> str:
     return message
 
 
-def png_bytes(events: list[Event] | tuple[Event, ...]) -> bytes:
+def png_bytes(state: RunState) -> bytes:
     """The answer of a run as a PNG file with its settings inside; b"" where there is no picture."""
-    winner = answer(events)
+    winner = state.answer
     if winner is None or winner.picture is None:
         return b""
     buffer = io.BytesIO()
-    write_png(buffer, winner.picture, events[0].settings)
+    write_png(buffer, winner.picture, state.settings)
     return buffer.getvalue()
 
 
-def portrait(events: list[Event] | tuple[Event, ...]) -> Image.Image | None:
-    data = png_bytes(events)
+def portrait(state: RunState) -> Image.Image | None:
+    data = png_bytes(state)
     return Image.open(io.BytesIO(data)) if data else None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..events import Critiqued, Event, Judged, PathPruned, StepDecoded, Winner
 from ..prose import prose
 from ..story import MENDED, story_of
-from ..trace import Trace, truth
+from ..trace import Trace
 
 Place = tuple[int, int, int]  # round, path, step
 
@@ -62,7 +62,7 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
         "see each token's code, and when it was kept.",
         "#viewer .cot-transport",
     )
-    if truth(events, trace.winner) is not None:
+    if trace.state.answer_path.checked:
         yield Stop(
             "The truth",
             "The embedded world is simple enough for an exact checker. It says what is true, and neither the generator "

@@ -69,7 +69,7 @@ def build(page: Page) -> None:
             )
         with gr.Column(elem_id="cot-keep"):
             picture = gr.Image(
-                portrait(keep.first.events), label="Chosen picture", format="png", interactive=False,
+                portrait(keep.first.state), label="Chosen picture", format="png", interactive=False,
                 height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"],
                 elem_id="picture",
             )  # fmt: skip

@@ -16,6 +16,7 @@ from typing import Any
 from ..codec import encode_event
 from ..errors import UserError
 from ..events import Event
+from ..state import RunState
 from ..trace import Trace
 
 log = logging.getLogger(__name__)
@@ -145,6 +146,7 @@ class Run:
     def __init__(self, id: str | None = None):
         self.id = id or secrets.token_urlsafe(12)
         self.events: list[Event] = []
+        self.state = RunState()  # what they come to
         self.messages: list[str] = []
         self.picture_bytes = 0
         self.stop = threading.Event()  # asks the search to end at its next event
@@ -167,7 +169,9 @@ class Run:
         return self._numbered({"events": [encode_event(event) for event in events], **more})
 
     def keep(self, events: list[Event]) -> None:
-        self.events.extend(events)
+        for event in events:
+            self.events.append(event)
+            self.state.apply(event)
         pictures = (getattr(event, "picture", None) for event in events)
         self.picture_bytes += sum(picture.nbytes for picture in pictures if picture is not None)
 

@@ -126,9 +126,9 @@ export class Focus {
       const glyphs = VERDICTS[question];
       setAttribute(name, "data-asked", verdict ? "true" : null);
       setAttribute(value, "data-verdict", verdict ? `${question}-${verdict.answer}` : null);
-      setText(mark, verdict ? `${glyphs[verdict.answer][0]} ${probability(verdict.yes)}` : "–");
+      setText(mark, verdict ? `${glyphs[verdict.answer][0]} ${probability(verdict.p_yes)}` : "–");
       setText(words, verdict ? glyphs[verdict.answer][1] : "not asked");
-      bar.firstChild.style.width = verdict ? `${(100 * verdict.yes).toFixed(1)}%` : "0";
+      bar.firstChild.style.width = verdict ? `${(100 * verdict.p_yes).toFixed(1)}%` : "0";
     }
   }
 

@@ -187,7 +187,7 @@ export class Matrix {
 }
 
 export function drawMark(mark, question, verdict) {
-  setText(mark, verdict ? `${VERDICTS[question][verdict.answer][0]} ${probability(verdict.yes)}` : "\u00a0");
+  setText(mark, verdict ? `${VERDICTS[question][verdict.answer][0]} ${probability(verdict.p_yes)}` : "\u00a0");
   setAttribute(mark, "data-verdict", verdict ? `${question}-${verdict.answer}` : null);
 }
 

@@ -11,7 +11,7 @@ const PINNED_SIDE = 320; // canvas pixels per side, about
 export function saidOf(step) {
   return QUESTIONS.filter((question) => step.verdicts[question]).map((question) => {
     const verdict = step.verdicts[question];
-    return `${VERDICTS[question].name} ${VERDICTS[question][verdict.answer][0]} ${probability(verdict.yes)}`;
+    return `${VERDICTS[question].name} ${VERDICTS[question][verdict.answer][0]} ${probability(verdict.p_yes)}`;
   });
 }
 

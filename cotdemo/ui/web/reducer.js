@@ -1,5 +1,7 @@
 // The state of the viewer as a pure function of the events of a run: no drawing, no clock, no network.
 //
+// It is the twin of cotdemo/state.py, by the same names; tests/data/run_states.json holds both to the same states.
+//
 // `reduce(state, event)` takes one event of cotdemo/events.py in the form of cotdemo/codec.py. Events of one kind may
 // arrive twice or late (a resent message, the closing snapshot): applying one again changes nothing.
 // `receive(state, message)` takes one message of the stream, {run, seq, events}. Messages are applied in their order:
@@ -19,8 +21,7 @@ export function emptyState() {
     recorded: null, // {made, title} where the run was recorded earlier
     started: null, // what was asked for (RunStarted)
     rounds: [],
-    finished: null, // {round, path} of the answer
-    cost: null, // what was spent: added up over the run and its reflections
+    finished: null, // the last RunFinished: the answer, and what was spent on the run and its reflections
   };
 }
 
@@ -87,7 +88,7 @@ const HANDLERS = {
     rounds: state.rounds.length ? state.rounds : [newRound(event, 0)],
   }),
   RoundStarted: (state, event) =>
-    inRound({ ...state, phase: "running", finished: null }, event.round, (round) => ({
+    inRound({ ...state, phase: "running" }, event.round, (round) => ({
       ...round,
       model: event.model,
       critique: event.critique,
@@ -103,21 +104,20 @@ const HANDLERS = {
       picture: event.picture ?? step.picture,
     })),
   Judged: (state, event) => {
-    const verdict = { yes: event.p_yes, no: event.p_no, answer: event.answer };
-    const everyStep = judgesEveryStep(state.started, event.round);
-    // after such a run, a word on the outcome is that of the judge that reflects
-    if (state.cost && everyStep) return inPath(state, event, (path) => ({ ...path, outcome: verdict }));
-    const judged = inStep(state, event, (step) => ({ ...step, verdicts: { ...step.verdicts, [event.question]: verdict } }));
-    if (event.question !== "outcome") return judged;
-    return inPath(judged, event, (path) => ({ ...path, outcome: everyStep ? meanOutcome(path) : verdict }));
+    const outcome = event.question === "outcome";
+    const everyStep = outcome && judgesEveryStep(state.started, event.round);
+    // of a guess that a process reward model has judged, Reflect's word on the outcome is no verdict of the step
+    if (state.finished && everyStep) return inPath(state, event, (path) => ({ ...path, outcome: event, mean: null }));
+    const judged = inStep(state, event, (step) => ({ ...step, verdicts: { ...step.verdicts, [event.question]: event } }));
+    return outcome ? inPath(judged, event, (path) => ({ ...path, outcome: event, mean: everyStep ? meanOf(path) : null })) : judged;
   },
-  PathPruned: (state, event) => inPath(state, event, (path) => ({ ...path, pruned: { step: event.step, no: event.p_no } })),
+  PathPruned: (state, event) => inPath(state, event, (path) => ({ ...path, pruned: event })),
   Winner: (state, event) => inRound(state, event.round, (round) => ({ ...round, winner: event })),
   Critiqued: (state, event) =>
-    inRound(state, event.round, (round) => ({ ...round, verdict: { text: event.text, done: event.done } })),
+    inRound(state, event.round, (round) => ({ ...round, criticised: event })),
   Checked: (state, event) => inPath(state, event, (path) => ({ ...path, checked: event })),
   Progress: (state, event) => ({ ...state, phase: "running", message: event.message }),
-  RunFinished: (state, event) => ({ ...state, phase: "finished", message: "", finished: event, cost: event }),
+  RunFinished: (state, event) => ({ ...state, phase: "finished", message: "", finished: event }),
   // What the page itself has to say, outside any search.
   Approved: (state, event) => inRound(state, event.round, (round) => ({ ...round, approved: event.p_yes })),
   Waiting: (state, event) => ({ ...state, phase: "waiting", message: event.message }),
@@ -130,16 +130,15 @@ export function judgesEveryStep(started, round) {
   return started?.method === "prm" && round === 0;
 }
 
-function meanOutcome(path) {
+function meanOf(path) {
   const answers = path.steps.map((step) => step.verdicts.outcome).filter(Boolean);
-  const yes = answers.reduce((sum, answer) => sum + answer.yes, 0) / answers.length;
-  return { ...answers.at(-1), yes, mean: true };
+  return answers.reduce((sum, answer) => sum + answer.p_yes, 0) / answers.length;
 }
 
 function newRound(started, index) {
   const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {} }));
-  const paths = Array.from({ length: started.paths }, (_, path) => ({ path, steps, pruned: null, outcome: null, checked: null }));
-  return { round: index, model: started.model, critique: "", picture: null, paths, winner: null, verdict: null, approved: null };
+  const paths = Array.from({ length: started.paths }, (_, path) => ({ path, steps, pruned: null, outcome: null, mean: null, checked: null }));
+  return { round: index, model: started.model, critique: "", picture: null, paths, winner: null, criticised: null, approved: null };
 }
 
 function inRound(state, index, change) {
@@ -196,6 +195,21 @@ export function lastStep(path) {
   return path.steps.findLastIndex((step) => step.decoded);
 }
 
+// What has become of a path: "painted" to its end and not judged, or "judged" on its outcome.
+export function statusOf(round, path) {
+  if (round.winner?.path === path.path) return "won";
+  if (path.pruned) return "pruned";
+  if (path.outcome) return "judged";
+  const last = lastStep(path);
+  if (last < 0) return "waiting";
+  return last + 1 === path.steps.length ? "painted" : "alive";
+}
+
+// P(yes) to the outcome by which a path is ranked, or null.
+export function outcomeOf(path) {
+  return path.mean ?? path.outcome?.p_yes ?? null;
+}
+
 // A step that is neither decoded nor to come: its path was stopped before.
 export function isCutOff(path, step) {
   return path.pruned !== null && step > path.pruned.step && !path.steps[step].decoded;
@@ -226,7 +240,7 @@ export function countTokens(path, step) {
 export function ranking(round) {
   return round.paths
     .filter((path) => path.outcome)
-    .sort((a, b) => b.outcome.yes - a.outcome.yes)
+    .sort((a, b) => outcomeOf(b) - outcomeOf(a))
     .map((path) => path.path);
 }
 
@@ -237,12 +251,18 @@ export function alive(round) {
 // The reflections of a run, in order: the round whose picture was criticised, the critique, and the round that repainted
 // it (null while there is none). A round may repaint an earlier picture than its predecessor's: the best so far.
 export function reflections(state) {
-  const criticised = (before) => state.rounds.findLast((round) => round.round < before && round.verdict);
-  const repainted = state.rounds.slice(1).map((after) => ({ before: criticised(after.round), critique: after.critique, done: true, after }));
-  const open = state.rounds.findLast((round) => round.verdict || round.approved !== null);
+  const criticisedBefore = (after) => state.rounds.findLast((round) => round.round < after && round.criticised);
+  const repainted = state.rounds.slice(1).map((after) => ({ before: criticisedBefore(after.round), critique: after.critique, done: true, after }));
+  const open = state.rounds.findLast((round) => round.criticised || round.approved !== null);
   if (!open || repainted.some(({ before }) => before === open)) return repainted.filter(({ before }) => before);
-  const { verdict, approved } = open;
-  return [...repainted.filter(({ before }) => before), { before: open, critique: verdict?.text ?? "", done: verdict?.done ?? true, approved, after: null }];
+  const { criticised, approved } = open;
+  return [...repainted.filter(({ before }) => before), { before: open, critique: criticised?.text ?? "", done: criticised?.done ?? true, approved, after: null }];
+}
+
+// The round whose picture is the answer: the one that the last end names; before the end the latest with a winner.
+export function answerRound(state) {
+  const chosen = state.rounds.filter((round) => round.winner);
+  return (state.finished ? chosen.find((round) => round.round === state.finished.round) : chosen.at(-1)) ?? null;
 }
 
 // The round's chosen picture and what is said of it, or null while it is painting.
@@ -255,7 +275,8 @@ export function answerOf(round) {
     codes: final?.codes ?? null,
     picture: round.winner.picture ?? final?.picture ?? null,
     outcome: path.outcome,
-    yes: path.outcome?.yes ?? round.winner.p_yes,
+    mean: path.mean,
+    p_yes: outcomeOf(path) ?? round.winner.p_yes,
     fallback: round.winner.fallback,
     checked: path.checked,
     model: round.model,

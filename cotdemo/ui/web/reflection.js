@@ -58,7 +58,7 @@ function words(state, { critique, approved, after, before }) {
 
 function change(before, after) {
   if (!before?.outcome || !after?.outcome) return "";
-  return `P(yes) ${probability(before.outcome.yes)} → ${probability(after.outcome.yes)}`;
+  return `P(yes) ${probability(before.p_yes)} → ${probability(after.p_yes)}`;
 }
 
 function card(state, round, title) {
@@ -77,7 +77,7 @@ function card(state, round, title) {
     const [glyph, meaning] = VERDICTS.outcome[answer.outcome.answer];
     facts.push(make(
       "p", { class: "cot-judgement" }, "Judge: ",
-      make("span", { class: "cot-mark", "data-verdict": `outcome-${answer.outcome.answer}` }, `${glyph} P(yes) ${probability(answer.outcome.yes)}`),
+      make("span", { class: "cot-mark", "data-verdict": `outcome-${answer.outcome.answer}` }, `${glyph} P(yes) ${probability(answer.p_yes)}`),
       ` ${meaning}`,
     ));
   }

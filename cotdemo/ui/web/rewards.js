@@ -18,10 +18,10 @@ export function watched(started, round) {
 export function series(path, question) {
   const line = [], marks = [];
   for (const { step, verdicts } of path.steps) {
-    if (verdicts[question]) line.push({ step, yes: verdicts[question].yes });
+    if (verdicts[question]) line.push({ step, yes: verdicts[question].p_yes });
     for (const other of ["potential", "outcome"]) {
       const verdict = verdicts[other];
-      if (verdict && other !== question) marks.push({ step, yes: verdict.yes, glyph: VERDICTS[other][verdict.answer][0], kind: `${other}-${verdict.answer}` });
+      if (verdict && other !== question) marks.push({ step, yes: verdict.p_yes, glyph: VERDICTS[other][verdict.answer][0], kind: `${other}-${verdict.answer}` });
     }
   }
   return { line, marks };

@@ -1,7 +1,7 @@
 // The viewer: the state of a run on the screen. It keeps the state, hands it to its parts, and asks the server nothing
 // but for messages that were lost on the way.
 
-import { alive, answerOf, emptyState, lastStep, receive, skipGap } from "./reducer.js";
+import { alive, answerOf, answerRound, emptyState, lastStep, receive, skipGap } from "./reducer.js";
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { forgetImages, readColours } from "./canvas.js";
 import { Matrix } from "./matrix.js";
@@ -170,7 +170,7 @@ class Viewer {
     setText(this.prompt, state.started ? state.started.prompt : "");
     setText(this.settings, state.started ? settingsWords(state.started, this.labels).join(" · ") : "");
     setText(this.status, statusWords(state));
-    const checked = state.phase === "finished" && answerOf(state.rounds[state.finished.round])?.checked;
+    const checked = state.phase === "finished" && answerOf(answerRound(state))?.checked;
     this.truth.replaceChildren(...(checked ? [make("strong", {}, "Truth, which the judge does not see: "), truthWords(checked)] : []));
     setText(this.cost, costWords(state));
     const { recorded } = state;

@@ -1,6 +1,6 @@
 // What the viewer says, in words: the status line, labels for screen readers, numbers.
 
-import { QUESTIONS, alive, answerOf, countTokens, isCutOff, lastStep, ranking } from "./reducer.js";
+import { QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf } from "./reducer.js";
 
 // A probability in three characters: ".07", ".97", "1.0".
 export function probability(value) {
@@ -63,14 +63,14 @@ function progressWords(state) {
 }
 
 function answerWords(state) {
-  const round = state.rounds[state.finished.round];
+  const round = answerRound(state);
   const answer = answerOf(round);
   if (!answer) return "Finished.";
   const count = round.paths.length;
   const parts = [count === 1 ? "One path painted" : `Path ${answer.path + 1} of ${count} is chosen`];
   if (round.round > 0) parts[0] = `Repainted in round ${round.round}: path ${answer.path + 1} of ${count} is chosen`;
   else if (state.rounds.length > 1) parts[0] = `Path ${answer.path + 1} of the first painting stays: what was repainted is not better, says the judge`;
-  if (answer.yes !== null) parts.push(`${answer.outcome?.mean ? "mean " : ""}P(yes) ${probability(answer.yes)}`);
+  if (answer.p_yes !== null) parts.push(`${answer.mean === null ? "" : "mean "}P(yes) ${probability(answer.p_yes)}`);
   if (answer.fallback) parts.push("no path passed the judge, so the least doubtful was finished");
   const stopped = count - alive(round);
   if (stopped && !answer.fallback) parts.push(`${plural(stopped, "path")} stopped early`);
@@ -78,7 +78,7 @@ function answerWords(state) {
 }
 
 export function costWords(state) {
-  const { cost } = state;
+  const { finished: cost } = state;
   if (!cost) return "";
   const passes = `${plural(cost.generator_passes, "generator pass").replace(/passs$/, "passes")}`;
   const saved = cost.passes_saved ? `, ${cost.passes_saved} saved by stopping early` : "";
@@ -87,20 +87,27 @@ export function costWords(state) {
 
 // The state of a path, for the first column: [short words, kind].
 export function pathWords(round, path) {
-  const rank = ranking(round).indexOf(path.path);
-  if (round.winner?.path === path.path) return ["chosen", "won"];
-  if (path.pruned) return [`stopped at ${path.pruned.step + 1}`, "pruned"];
-  if (rank >= 0) return [`ranked ${rank + 1}`, "judged"];
-  const last = lastStep(path);
-  if (last < 0) return ["waiting", "waiting"];
-  if (last + 1 === path.steps.length) return ["painted", "judged"];
-  return [`step ${last + 1}`, "alive"];
+  const status = statusOf(round, path);
+  switch (status) {
+    case "won":
+      return ["chosen", status];
+    case "pruned":
+      return [`stopped at ${path.pruned.step + 1}`, status];
+    case "judged":
+      return [`ranked ${ranking(round).indexOf(path.path) + 1}`, status];
+    case "painted":
+      return ["painted", "judged"];
+    case "alive":
+      return [`step ${lastStep(path) + 1}`, status];
+    default:
+      return ["waiting", status];
+  }
 }
 
 // The number beside it: P(yes) to the outcome, or P(no) to potential that ended the path.
 export function pathNumber(path) {
-  if (path.outcome) return [path.outcome.mean ? "mean P(yes)" : "P(yes)", path.outcome.yes];
-  if (path.pruned) return ["P(no)", path.pruned.no];
+  if (path.outcome) return [path.mean === null ? "P(yes)" : "mean P(yes)", outcomeOf(path)];
+  if (path.pruned) return ["P(no)", path.pruned.p_no];
   return null;
 }
 
@@ -114,12 +121,12 @@ export function cellWords(path, step) {
   const verdicts = QUESTIONS.filter((question) => cell.verdicts[question]).map(
     (question) => verdictWords(question, cell.verdicts[question]),
   );
-  const stopped = path.pruned?.step === step ? [`stopped here, P(no) ${probability(path.pruned.no)}`] : [];
+  const stopped = path.pruned?.step === step ? [`stopped here, P(no) ${probability(path.pruned.p_no)}`] : [];
   return [`${where}: ${kept} of ${total} tokens kept`, ...verdicts, ...stopped].join(", ");
 }
 
 export function verdictWords(question, verdict) {
-  return `${VERDICTS[question][verdict.answer][1]}, P(yes) ${probability(verdict.yes)}`;
+  return `${VERDICTS[question][verdict.answer][1]}, P(yes) ${probability(verdict.p_yes)}`;
 }
 
 export function truthWords(checked) {
@@ -145,7 +152,7 @@ export function milestone(before, after) {
   if (!old || old.round !== now.round) return statusWords(after);
   const fallen = now.paths.filter((path, index) => path.pruned && !old.paths[index].pruned);
   if (fallen.length) return fallen.map((path) => `Path ${path.path + 1} stopped at step ${path.pruned.step + 1}.`).join(" ");
-  if (now.verdict?.done && !old.verdict?.done) return `Critique: ${prose(now.verdict.text)}`;
+  if (now.criticised?.done && !old.criticised?.done) return `Critique: ${prose(now.criticised.text)}`;
   return "";
 }
 

@@ -1,0 +1,191 @@
+"""A run as far as it has come: the one fold of its events, which trace, table, terminal, page and Reflect consume.
+
+``state.apply(event)`` takes events in the order a search yields them; what it keeps are the events themselves, each at
+its place: round, path, step. Whatever else is known of a run is derived from them here. ``ui/web/reducer.js`` is the
+twin of this module, by the same names; tests/data/run_states.json holds both to the same states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .events import (
+    Checked,
+    Critiqued,
+    Event,
+    Judged,
+    PathPruned,
+    Progress,
+    Question,
+    RoundStarted,
+    RunFinished,
+    RunStarted,
+    StepDecoded,
+    Winner,
+)
+from .settings import Settings, verifier_of
+
+Phase = Literal["empty", "running", "finished"]
+Status = Literal["waiting", "alive", "painted", "judged", "pruned", "won"]
+
+REFLECTING = verifier_of("parm++")  # the verifier that answers after the end of a run, whoever answered before
+_PROCESS = verifier_of("prm")  # is asked for the outcome at every step, and ranks by the mean
+
+
+@dataclass
+class StepState:
+    """One step of one path, and the latest answer to each question about its x0 guess."""
+
+    event: StepDecoded
+    verdicts: dict[Question, Judged] = field(default_factory=dict)
+
+
+@dataclass
+class PathState:
+    """One path of one round; ``asked`` is the number of steps it was to take."""
+
+    path: int
+    asked: int
+    steps: dict[int, StepState] = field(default_factory=dict)  # by number, in the order they were painted
+    pruned: PathPruned | None = None
+    outcome: Judged | None = None  # the latest answer to "outcome" about it
+    outcome_by: str = ""  # the verifier that gave it
+    checked: Checked | None = None
+
+    @property
+    def last(self) -> StepState | None:
+        """The latest step; None before the first."""
+        return next(reversed(self.steps.values()), None)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean P(yes) to "outcome" over the guesses, where a process reward model ranks by it; otherwise None."""
+        if self.outcome_by != _PROCESS:
+            return None
+        said = [step.verdicts["outcome"].p_yes for step in self.steps.values() if "outcome" in step.verdicts]
+        return sum(said) / len(said)
+
+
+@dataclass
+class RoundState:
+    """One round of painting; from round 1 on it repaints from ``critique``."""
+
+    round: int
+    model: str
+    paths: list[PathState]
+    critique: str = ""
+    winner: Winner | None = None
+    criticised: Critiqued | None = None  # what the verifier says is wrong with its winner
+    begun: bool = False  # round 0 is here from the start of the run on
+
+    def status(self, path: int) -> Status:
+        """What has become of a path: "painted" to its end and not judged, or "judged" on its outcome."""
+        of = self.paths[path]
+        if self.winner is not None and self.winner.path == path:
+            return "won"
+        if of.pruned:
+            return "pruned"
+        if of.outcome:
+            return "judged"
+        if of.last is None:
+            return "waiting"
+        return "painted" if of.last.event.step + 1 == of.asked else "alive"
+
+
+@dataclass
+class RunState:
+    """What ``apply`` has made of the events so far. Without a ``RunStarted`` all others but Progress are left out."""
+
+    phase: Phase = "empty"
+    message: str = ""  # what is happening, in words
+    started: RunStarted | None = None
+    rounds: list[RoundState] = field(default_factory=list)
+    steps: dict[tuple[int, int, int], StepState] = field(default_factory=dict)  # all, in the order they were painted
+    finished: RunFinished | None = None  # the last one: reflections go on from there
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> RunState:
+        state = cls()
+        for event in events:
+            state.apply(event)
+        return state
+
+    def apply(self, event: Event) -> None:
+        """Take in the next event. Raises IndexError or KeyError for one of a path or step that there is not."""
+        if self.started is None and not isinstance(event, (RunStarted, Progress)):
+            return
+        match event:
+            case RunStarted():
+                self.phase, self.message, self.started = "running", "", event
+                self._round(0)
+            case RoundStarted():
+                self.phase, round = "running", self._round(event.round)
+                round.model, round.critique, round.begun = event.model, event.critique, True
+            case StepDecoded():
+                step = StepState(event)
+                self.steps[event.round, event.path, event.step] = self._path(event).steps[event.step] = step
+            case Judged():
+                self._judged(event)
+            case PathPruned():
+                self._path(event).pruned = event
+            case Winner():
+                self._round(event.round).winner = event
+            case Critiqued():
+                self._round(event.round).criticised = event
+            case Checked():
+                self._path(event).checked = event
+            case Progress():
+                self.phase, self.message = "running", event.message
+            case RunFinished():
+                self.phase, self.message, self.finished = "finished", "", event
+
+    def _judged(self, event: Judged) -> None:
+        path, verdicts = self._path(event), self.steps[event.round, event.path, event.step].verdicts
+        # of a guess that a process reward model has judged, Reflect's word on the outcome is no verdict of the step
+        if not (self.finished and self.judges_every_step(event.round) and event.question == "outcome"):
+            verdicts[event.question] = event
+        if event.question == "outcome":
+            path.outcome, path.outcome_by = event, self.verifier
+
+    def _round(self, number: int) -> RoundState:
+        while len(self.rounds) <= number:
+            paths = [PathState(path, self.settings.steps) for path in range(self.settings.paths)]
+            self.rounds.append(RoundState(len(self.rounds), self.settings.model, paths))
+        return self.rounds[number]
+
+    def _path(self, event: StepDecoded | Judged | PathPruned | Checked) -> PathState:
+        return self._round(event.round).paths[event.path]
+
+    @property
+    def settings(self) -> Settings | None:
+        """What was asked for; None before the start."""
+        return self.started.settings if self.started else None
+
+    def judges_every_step(self, round: int) -> bool:
+        """Whether a process reward model judges this round; repaintings are judged at their end, by another."""
+        return round == 0 and verifier_of(self.settings.method) == _PROCESS
+
+    @property
+    def rounds_begun(self) -> int:
+        return sum(round.begun for round in self.rounds)
+
+    @property
+    def verifier(self) -> str:
+        """Whose answers the next ones are."""
+        return REFLECTING if self.finished else verifier_of(self.settings.method)
+
+    @property
+    def answer(self) -> Winner | None:
+        """The winner that the last ``RunFinished`` names; before the end the latest round's. None without a winner."""
+        winners = {round.round: round.winner for round in self.rounds if round.winner}
+        return winners.get(self.finished.round if self.finished else max(winners, default=0))
+
+    @property
+    def answer_path(self) -> PathState | None:
+        """The path of ``answer``, with what was said of it."""
+        return self.path_of(self.answer) if self.answer else None
+
+    def path_of(self, winner: Winner | RunFinished) -> PathState:
+        return self.rounds[winner.round].paths[winner.path]
