@@ -131,6 +131,7 @@ class SamplingSession:
         self._canvas[rows] = predicted.canvas
         return predicted.codes, predicted.masked, predicted.confidence
 
+    @torch.no_grad()
     def decode(self, codes: torch.Tensor | np.ndarray | Sequence[Sequence[int]]) -> np.ndarray:
         """Images ``(rows, height, width, 3)`` uint8 of codes ``(rows, tokens)``."""
         codes = torch.as_tensor(codes)
