@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,23 @@ def test_its_paths_do_not_depend_on_one_another_and_can_be_reopened():
     assert torch.equal(again[~step.masked[0]], codes[~step.masked[0]])
     with pytest.raises(UserError, match="each path once"):
         last([0, 0])
+
+
+def test_the_order_of_unmasking_is_the_generators_own():
+    class Raster(AmusedGenerator):
+        """Keeps tokens row by row, whatever their confidence."""
+
+        def unmasking(self, steps, temperature, paths):
+            def rank(confidence, noise, temperature):
+                return -torch.arange(self.tokens, dtype=torch.float32).expand_as(confidence)
+
+            return replace(super().unmasking(steps, temperature, paths), rank=rank)
+
+    one = amused()
+    raster = Raster(one.transformer, one.vqvae, one.text_encoder, one.tokenizer)
+    for step in raster.start(PROMPT, [0, 1], 5, 0.0, 2.0):
+        left = int(step.masked[0].sum())
+        assert step.masked.tolist() == [[token >= 16 - left for token in range(16)]] * 2
 
 
 def test_clip_chooses_the_best_of_n():

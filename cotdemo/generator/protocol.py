@@ -94,7 +94,7 @@ class MaskedGenerator(ABC):
         """
         counts = torch.tensor(self.unmasking(steps, 0.0, range(len(order))).masked)
         if len(counts) < 2:
-            raise UserError("A picture is painted anew in part by 2 steps or more.")
+            raise UserError("To sample a part of a picture anew takes 2 steps or more.")
         tokens = torch.as_tensor(codes)
         index = int((counts[:-1] - share * tokens.shape[-1]).abs().argmin())
         masked = torch.as_tensor(order).argsort(1).argsort(1) < counts[index]

@@ -170,7 +170,7 @@ class ShowoGenerator(MaskedGenerator):
         config = self.settings(steps, guidance, temperature, annealing, schedule)
         prefix = self.prefill(prompts, config.guidance, contexts, keep_image, form)
         sampler = sampler or PathSampler.from_seed(seed, paths)
-        order = config.unmasking(self.tokens, paths)
+        order = self.unmasking(steps, temperature, paths, annealing, schedule)
         return SamplingSession(self, prefix, order, paths, sampler, after=after, paths_per_pass=paths_per_pass)
 
     @torch.no_grad()
@@ -204,8 +204,15 @@ class ShowoGenerator(MaskedGenerator):
     def logits(self, prefix: Prefilled, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor) -> torch.Tensor:
         return guided(*prefix.branches(canvas, rows, where), prefix.guidance)
 
-    def unmasking(self, steps: int | None, temperature: float | None, paths: Sequence[int]) -> Unmasking:
-        return self.settings(steps, temperature=temperature).unmasking(self.tokens, paths)
+    def unmasking(
+        self,
+        steps: int | None,
+        temperature: float | None,
+        paths: Sequence[int],
+        annealing: str | None = None,
+        schedule: str | None = None,
+    ) -> Unmasking:
+        return self.settings(steps, None, temperature, annealing, schedule).unmasking(self.tokens, paths)
 
     @torch.no_grad()
     def decode(self, codes: torch.Tensor | np.ndarray | Sequence[Sequence[int]]) -> np.ndarray:
