@@ -35,11 +35,14 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
     return _by_onednn(x, weight, bias, "none", [], "")
 
 
-def quicken(model: nn.Module) -> None:
+def use_onednn(model: nn.Module) -> None:
     """Let all linear layers of ``model`` compute as ``linear`` does."""
     for module in model.modules():
         if type(module) is nn.Linear:
             module.__class__ = Linear
+
+
+quicken = use_onednn  # its earlier name
 
 
 @contextmanager

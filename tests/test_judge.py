@@ -193,7 +193,7 @@ def test_a_batch_that_does_not_fit_is_halved(judge, pictures, monkeypatch):
 
         return limited
 
-    for name in ("see", "read_on"):
+    for name in ("encode_images", "prefill"):
         monkeypatch.setattr(f"cotdemo.judge.judge.{name}", small(getattr(judge_module, name)))
     look = judge.look(pictures)
     for question, answers in zip(("clarity", "outcome"), wanted):
@@ -205,7 +205,7 @@ def test_one_picture_that_does_not_fit_is_too_much(judge, pictures, monkeypatch)
     def none(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr("cotdemo.judge.judge.see", none)
+    monkeypatch.setattr("cotdemo.judge.judge.encode_images", none)
     with pytest.raises(torch.OutOfMemoryError):
         judge.look(pictures)
 

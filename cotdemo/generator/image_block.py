@@ -1,7 +1,7 @@
-"""The image block's way through transformers' Phi, computing no more than a painting needs.
+"""The image block's way through transformers' Phi, computing no more than a sampling session needs.
 
 The layers are Phi's own, unchanged; their modules are called here one by one, because Phi's ``forward`` computes what
-nobody reads: everything of the last layer for tokens that are painted already.
+nobody uses: everything of the last layer for tokens that are known already.
 """
 
 from __future__ import annotations

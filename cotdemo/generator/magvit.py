@@ -1,6 +1,6 @@
 """The image tokenizer: MAGVIT-v2's lookup-free quantizer (arXiv 2310.05737) in a convolutional auto-encoder.
 
-One class for all sizes. The defaults are the tokenizer Show-o was trained with (16 x 16 codes of 13 bits for a picture
+One class for all sizes. The defaults are the tokenizer Show-o was trained with (16 x 16 codes of 13 bits for an image
 of 256 x 256 pixels); the embedded model has a small one of the same shape.
 """
 
@@ -17,7 +17,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 
 from ..errors import UserError
-from .loading import FromFolderOrHub
+from .checkpoint import FromFolderOrHub
 
 
 class LookupFreeQuantizer(nn.Module):
@@ -65,7 +65,7 @@ class ResnetBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Every place of the grid looks at every other: one head as wide as the channels, `(B, channels, h, w)`."""
+    """Every place of the grid attends to every other: one head as wide as the channels, `(B, channels, h, w)`."""
 
     def __init__(self, channels: int, norm_groups: int):
         super().__init__()
@@ -174,7 +174,7 @@ class Decoder(nn.Module):
 
 
 class MagvitV2(FromFolderOrHub, ModelMixin, ConfigMixin):
-    """Pictures to codes and back.
+    """Images to codes and back.
 
     Args:
         channels: width of the first convolution.
@@ -184,7 +184,7 @@ class MagvitV2(FromFolderOrHub, ModelMixin, ConfigMixin):
         bits: bits of a code; there are `2 ** bits` codes.
         norm_groups: groups of the group normalizations; must divide every width.
         patch_size: side of the square of pixels that the first convolution sees as one place. More than 1 makes a small
-            model fast: its widest levels then run at a fraction of the picture's resolution.
+            model fast: its widest levels then run at a fraction of the image's resolution.
     """
 
     @register_to_config
@@ -218,7 +218,7 @@ class MagvitV2(FromFolderOrHub, ModelMixin, ConfigMixin):
     def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
         """Latents `(B, bits, h, w)` before quantization of pixels `(B, 3, H, W)` in [-1, 1].
 
-        Raises UserError where a side of the picture is no multiple of `downsampling`.
+        Raises UserError where a side of the image is no multiple of `downsampling`.
         """
         if any(side % self.downsampling for side in pixels.shape[2:]):
             raise UserError(
@@ -249,7 +249,7 @@ class MagvitV2(FromFolderOrHub, ModelMixin, ConfigMixin):
 
     @staticmethod
     def to_uint8(pixels: torch.Tensor) -> np.ndarray:
-        """Pictures `(B, H, W, 3)` uint8 of pixels `(B, 3, H, W)`; truncated, not rounded, as Show-o does."""
+        """Images `(B, H, W, 3)` uint8 of pixels `(B, 3, H, W)`; truncated, not rounded, as Show-o does."""
         scaled = ((pixels.detach().float() + 1) / 2).clamp(0, 1) * 255
         return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 

@@ -1,11 +1,11 @@
-"""Show-o (arXiv 2408.12528): one transformer over words and picture tokens. One class for every size.
+"""Show-o (arXiv 2408.12528): one transformer over words and image tokens. One class for every size.
 
 The language model is transformers' Phi with layer norms on queries and keys. Two ways to run it:
 
 * plain: ``forward`` on whole, left-padded sequences, full-width logits; what the original does. For training,
   ``hidden`` and ``code_logits`` give logits at chosen positions over the codes only.
-* fast: ``read`` the prefixes once, then ``image_logits`` for each canvas. Text is causal and sees no image token, so
-  its keys and values never change during a painting; only the image block runs at each step.
+* fast: ``prefill`` the prefixes once, then ``image_logits`` for each canvas. Text is causal and sees no image token,
+  so its keys and values are the same at every step; only the image block runs then.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import DynamicCache, PhiConfig, PhiForCausalLM
 
-from ..products import linear, quicken
+from ..products import linear, use_onednn
+from .checkpoint import FromFolderOrHub
 from .image_block import Prefix, image_hidden
-from .loading import FromFolderOrHub
-from .prompting import Vocabulary
+from .sequence import Vocabulary
 
 # What a config.json may name instead of describing it; the released checkpoints name phi-1_5.
 KNOWN_PHI = {
@@ -47,7 +47,7 @@ class TanhGelu(nn.Module):
     """GELU in its tanh form, ``x / (1 + exp(-2 c (x + 0.044715 x^3)))`` with ``c = sqrt(2 / pi)``.
 
     On the CPU torch's own kernel rounds differently at the ends of its vector loops, which lie where batch size and
-    thread count put them: a path would depend on those painted beside it. This one does not, and is faster.
+    thread count put them: a path would depend on those sampled beside it. This one does not, and is faster.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -105,7 +105,7 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         if self.showo.config.hidden_act in ("gelu_new", "gelu_pytorch_tanh"):  # two ways to compute the same
             for layer in self.showo.model.layers:
                 layer.mlp.activation_fn = TanhGelu()
-        quicken(self.showo)
+        use_onednn(self.showo)
 
     @classmethod
     def load_config(cls, pretrained_model_name_or_path, **kwargs):
@@ -143,7 +143,7 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         head = self.showo.lm_head
         return linear(hidden, head.weight[codes], head.bias[codes])
 
-    def read(self, prefix_ids: torch.Tensor) -> Prefix:
+    def prefill(self, prefix_ids: torch.Tensor) -> Prefix:
         """Keys and values of left-padded prefixes ``(rows, length)``. Columns that pad every row should be left out."""
         cache = DynamicCache()
         mask = self._mask(self.vocabulary.attention(prefix_ids))
@@ -151,8 +151,10 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         real = prefix_ids != self.vocabulary.pad
         return Prefix([layer.keys for layer in cache.layers], [layer.values for layer in cache.layers], real)
 
+    read = prefill  # its earlier name
+
     def image_logits(self, canvas: torch.Tensor, prefix: Prefix, where: torch.Tensor | None = None) -> torch.Tensor:
-        """Code logits ``(rows, n, codes)`` of canvases of codes ``(rows, tokens)``, negative where unpainted.
+        """Code logits ``(rows, n, codes)`` of canvases of codes ``(rows, tokens)``, negative where masked.
 
         They are those of the tokens ``where (rows, n)``, by default of all.
         """

@@ -1,6 +1,6 @@
-"""The judge: looks at pictures once, answers any number of questions about them.
+"""The verifier: encodes images once, answers any number of questions about them.
 
-Every question is one forward pass over the tokens not read yet. Potential continues clarity, so it costs its own turn
+Every question is one forward pass over the tokens that are new. Potential continues clarity, so it costs its own turn
 only; with the small family's wording all questions share picture and prompt, so another question costs its own words.
 """
 
@@ -18,10 +18,10 @@ import torch
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 
 from ..errors import UserError
-from ..products import quicken
+from ..products import use_onednn
 from . import loading, released
 from .conversation import YES_NO_QUESTIONS, Conversation
-from .network import KeyValues, Rows, embed, picture_tokens, read_on, see
+from .network import KeyValues, Rows, embed, encode_images, image_tokens, prefill
 from .pictures import to_pixels
 
 Batch = TypeVar("Batch")
@@ -55,14 +55,14 @@ class Judge:
         family: str = "original",
     ):
         self.model = model
-        quicken(model)
+        use_onednn(model)
         self.tokenizer = tokenizer
         self.picture_size = model.config.vision_config.image_size
         self.conversation = Conversation(
             family,
             tokenizer,
             model.config.image_token_index,
-            picture_tokens(model),
+            image_tokens(model),
             model.config.text_config.max_position_embeddings,
         )
 
@@ -97,7 +97,7 @@ class Judge:
         if len(pictures) == 0:
             raise UserError("There is no picture to look at.")
         pixels = to_pixels(pictures, self.picture_size, like=self.model.model.image_newline)
-        return Look(self, halving(partial(see, self.model), pixels))
+        return Look(self, halving(partial(encode_images, self.model), pixels))
 
     def read_answers(self, logits: torch.Tensor, generators: Sequence[torch.Generator] | None = None) -> Answers:
         """Answers from the logits ``(rows, vocabulary)`` at the position after a question.
@@ -116,6 +116,8 @@ class Judge:
             said_yes, said_no = said == "yes", said == "no"
         p_yes, p_no = probabilities[:, [yes, no]].T.cpu().numpy()
         return Answers(p_yes, p_no, said_yes, said_no)
+
+    encode = look  # the name it is to have
 
 
 class Look:
@@ -228,7 +230,7 @@ class Look:
                     embeddings = model.get_input_embeddings()(new)
                 else:
                     embeddings = embed(model, new, self._seen[index], conversation.head)
-                return read_on(model, embeddings, self._cache, index, start)
+                return prefill(model, embeddings, self._cache, index, start)
 
             answers.append(halving(read, places))
             for place in places:

@@ -1,7 +1,7 @@
 """The judge's network: transformers' LLaVA-OneVision, run so that nothing is computed twice.
 
 The model is `LlavaOnevisionForConditionalGeneration`, unchanged; its modules are called here one by one, because its
-own ``forward`` computes what nobody reads (the last layer for every position, copies of all earlier keys and values).
+own ``forward`` computes what nobody uses (the last layer for every position, copies of all earlier keys and values).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from transformers.models.qwen2.modeling_qwen2 import rotate_half
 Rows = slice | torch.Tensor  # a slice where rows are neighbours (no copy), else their numbers, int64
 
 
-def picture_tokens(model: LlavaOnevisionForConditionalGeneration) -> int:
-    """Embeddings that stand for a picture: its patches and one newline (730 in the released judges)."""
+def image_tokens(model: LlavaOnevisionForConditionalGeneration) -> int:
+    """Embeddings that stand for an image: its patches and one newline (730 in the released judges)."""
     vision = model.config.vision_config
     return (vision.image_size // vision.patch_size) ** 2 + 1
 
 
-def see(model: LlavaOnevisionForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
-    """Pixels ``(pictures, 3, size, size)`` -> embeddings ``(pictures, picture tokens, width)`` for the language model.
+def encode_images(model: LlavaOnevisionForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
+    """Pixels ``(images, 3, size, size)`` -> embeddings ``(images, image tokens, width)`` for the language model.
 
     The vision tower's last layer is read before its final norm, as in the original.
     """
@@ -34,14 +34,14 @@ def see(model: LlavaOnevisionForConditionalGeneration, pixels: torch.Tensor) -> 
 
 
 def embed(
-    model: LlavaOnevisionForConditionalGeneration, ids: torch.Tensor, seen: torch.Tensor, head: int
+    model: LlavaOnevisionForConditionalGeneration, ids: torch.Tensor, encoded: torch.Tensor, head: int
 ) -> torch.Tensor:
-    """Input embeddings ``(rows, tokens, width)``: ids ``(rows, tokens)`` with `see`'s result from position ``head`` on.
+    """Input embeddings ``(rows, tokens, width)``: ids ``(rows, tokens)``, images from position ``head`` on.
 
-    In the original these placeholders are one token, replaced by the picture; here they are counted one by one.
+    In the original these placeholders are one token, replaced by the image; here they are counted one by one.
     """
     words = model.get_input_embeddings()
-    return torch.cat([words(ids[:, :head]), seen, words(ids[:, head + seen.shape[1] :])], dim=1)
+    return torch.cat([words(ids[:, :head]), encoded, words(ids[:, head + encoded.shape[1] :])], dim=1)
 
 
 class KeyValues:
@@ -82,10 +82,10 @@ class KeyValues:
         return held[0, rows, :, :end], held[1, rows, :, :end]
 
 
-def read_on(
+def prefill(
     model: LlavaOnevisionForConditionalGeneration, embeddings: torch.Tensor, cache: KeyValues, rows: Rows, start: int
 ) -> torch.Tensor:
-    """Read ``embeddings (rows, n, width)`` after ``start`` positions held in ``cache``; logits ``(rows, vocabulary)``.
+    """Add ``embeddings (rows, n, width)`` to the ``start`` positions held in ``cache``; logits ``(rows, vocabulary)``.
 
     Adds the n positions to the cache. The logits (float32) are those of the last position; the last layer computes
     queries and everything after them for that position only.
@@ -132,3 +132,6 @@ def _attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> 
         shared = queries.shape[1] // keys.shape[1]
         keys, values = keys.repeat_interleave(shared, dim=1), values.repeat_interleave(shared, dim=1)
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, enable_gqa=not queries.is_cuda)
+
+
+picture_tokens, see, read_on = image_tokens, encode_images, prefill  # their earlier names

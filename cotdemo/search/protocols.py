@@ -53,6 +53,8 @@ class Painting(Protocol):
 
 
 class Painter(Protocol):
+    """A generator as a search uses it; ``cotdemo.generator.protocol.MaskedGenerator`` makes one of four methods."""
+
     def start(
         self,
         prompt: str,
