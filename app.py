@@ -24,7 +24,7 @@ def main() -> None:
     if default not in BACKENDS:
         parser.error(f"COTDEMO_BACKEND is {default!r}; there are {', '.join(BACKENDS)}")
 
-    from cotdemo.hub import is_zero_gpu
+    from cotdemo.backends.hub import is_zero_gpu
     from cotdemo.ui.beside import embedded_beside
     from cotdemo.ui.page import build_demo, launch_options
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
-from .kinds import Flag, Number, OneOf, Whole, among, whole
+from .fields import Flag, Number, OneOf, Whole, among, whole
 from .registry import BACKENDS, EMBEDDED, BackendSpec
 from .settings import SETTINGS, Setting, Settings
 
@@ -37,7 +37,7 @@ _ELSEWHERE = {
     "judge": ("cotdemo.evaluation.judging", "how well the judge tells right from wrong, beside a blind one"),
     "look": ("cotdemo.evaluation.look", "lay pictures out for a person's blind look, or compare it with the checkers"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
-    "record": ("cotdemo.recording", "make the recorded runs anew that the page shows first"),
+    "record": ("cotdemo.evaluation.recording", "make the recorded runs anew that the page shows first"),
 }
 
 
@@ -151,8 +151,8 @@ def _load(options: argparse.Namespace) -> Backend:
     import torch
     from transformers.utils.logging import disable_progress_bar
 
-    from . import parallel
     from .backends import load_backend
+    from .compute import parallel
 
     disable_progress_bar()  # weights are read in a moment; downloads still show how far they are
     if options.threads is not None:
@@ -182,10 +182,10 @@ def _generate(options: argparse.Namespace) -> None:
         raise UserError(f"{options.out} is a file: name a folder.")
     backend = _load(options)
 
-    from .narration import narrate
-    from .png import write_png
+    from .run.narration import narrate
+    from .run.png import write_png
+    from .run.trace import Trace
     from .search import perform, prepared
-    from .trace import Trace
 
     settings = prepared(settings, backend)
     events = perform(settings, backend)
@@ -254,7 +254,7 @@ def _eval(options: argparse.Namespace) -> None:
     if backend.check is None and options.out is None:
         raise UserError(f"Nothing here can check what {backend.name} paints: keep the pictures for GenEval, --out DIR.")
 
-    from . import parallel
+    from .compute import parallel
     from .evaluation.records import Journal
     from .evaluation.runner import Runner
 
@@ -283,8 +283,8 @@ def _eval(options: argparse.Namespace) -> None:
 
 def _report(journal: Journal, chosen: Sequence[Entry], asked: dict[str, Any], backend: Backend) -> None:
     """Write an evaluation's file, and its figures for a reader."""
+    from .compute.hardware import describe, in_words
     from .evaluation.report import summarise, table
-    from .hardware import describe, in_words
 
     places = [(entry.index, entry.sample) for entry in chosen]
     summary = summarise([journal.records[place] for place in places], embedded=not asked["prompts"].startswith("file"))
@@ -404,9 +404,9 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def _random(options: argparse.Namespace) -> Backend:
-    from . import parallel
+    from .compute import parallel
+    from .compute.hardware import device_of
     from .evaluation.full_size import RandomBackend
-    from .hardware import device_of
 
     return RandomBackend(options.backend, device_of(options.device) if options.device else parallel.device())
 

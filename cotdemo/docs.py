@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
 
-from .codec import EVENTS, is_optional
 from .errors import UserError
-from .events import Progress
-from .kinds import Nested, OneOf
+from .fields import Nested, OneOf
 from .registry import BACKENDS, METHODS, MODELS, VERIFIERS, Spec, refusal
+from .run.codec import EVENTS, is_optional
+from .run.events import Progress
 from .settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]

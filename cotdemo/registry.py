@@ -86,11 +86,11 @@ class BackendSpec(Spec):
 
     cap: int = 600
     defaults: Mapping[str, object] = field(default_factory=dict)
-    annealing: str = "compounding"  # how the selection noise shrinks (``cotdemo.generator.schedules``)
+    annealing: str = "compounding"  # how the selection noise shrinks (``cotdemo.generator.schedule``)
     critic: str = "zero-shot"
     critic_about: str = ""
     amends: bool = True
-    load: Code = "cotdemo.backends:released"
+    load: Code = "cotdemo.backends.released:released"
     ships: bool = False  # its weights are in the repository: no download, and no accelerator wanted
     checked: bool = False  # an exact checker reads its pictures
 
@@ -241,7 +241,7 @@ add(
         "Show-o, its tokenizer and the judge in small, trained by this project on a little world of coloured objects. "
         "It runs on any CPU and paints nothing but that world.",
         cap=800, defaults={"steps": 18, "guidance": 1.0, "temperature": 3.0, "repaint": "whole"}, annealing="linear",
-        critic="parm", amends=False, load="cotdemo.backends:embedded", ships=True, checked=True,
+        critic="parm", amends=False, load="cotdemo.backends.embedded:embedded", ships=True, checked=True,
     ),
     BackendSpec(
         "show-o", "released Show-o at 256 x 256 pixels", "with the released PARM judge. It paints anything.",

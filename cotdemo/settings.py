@@ -13,7 +13,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from .errors import UserError
-from .kinds import FieldKind, Flag, Number, OneOf, Option, Text, Whole, number, plain_text, whole
+from .fields import FieldKind, Flag, Number, OneOf, Option, Text, Whole, number, plain_text, whole
 from .registry import BACKENDS, CORRECTOR, EMBEDDED, METHODS, MODELS, VERIFIERS, MethodSpec, Offer, offers, refusal
 
 __all__ = [

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from cotdemo.judge.judge import Answers
+from cotdemo.verifiers.llava import Answers
 
 NOTHING = "a photo"
 

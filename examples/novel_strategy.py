@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from cotdemo.events import Event, PathPruned
+from cotdemo.run.events import Event, PathPruned
 from cotdemo.search.rounds import Chosen, Round, Run
 
 

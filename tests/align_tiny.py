@@ -8,7 +8,7 @@ import numpy as np
 import tiny_mini
 import torch
 
-from cotdemo import parallel
+from cotdemo.compute import parallel
 from cotdemo.training import dpo
 from cotdemo.training.loop import Schedule
 from cotdemo.training.pairs import Pairs

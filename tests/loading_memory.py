@@ -26,7 +26,7 @@ LOAD = """
 import sys, time, torch
 from pathlib import Path
 from cotdemo.generator.showo import Showo
-from cotdemo.judge.loading import load_model
+from cotdemo.verifiers.checkpoint import load_model
 from peak_memory import peak_of
 
 kind, folder = sys.argv[1], Path(sys.argv[2])

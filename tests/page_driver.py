@@ -39,8 +39,8 @@ class Site:
     def __init__(self, folder):
         from results_double import invent
 
+        from cotdemo.run.trace import Trace
         from cotdemo.search import search
-        from cotdemo.trace import Trace
         from cotdemo.ui.page import ASSETS, build_demo, launch_options
 
         self.backend = Double(pace=0.01, any_words=True)
@@ -126,8 +126,8 @@ def status(page) -> str:
 
 
 def seed_whose_winner_is(right: bool) -> int:
+    from cotdemo.run.trace import Trace
     from cotdemo.search import search
-    from cotdemo.trace import Trace
 
     for seed in range(100):
         winner = Trace.of(search("parm", Double(pace=0), PROMPT, paths=2, steps=6, seed=seed)).winner

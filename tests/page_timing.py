@@ -19,9 +19,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from page_driver import ARGUMENTS, CHROMIUM, DESKTOP
 from playwright.sync_api import Page, sync_playwright
 
-from cotdemo import search as searches
 from cotdemo.backends import load_backend
-from cotdemo.events import Event, StepDecoded
+from cotdemo.run.events import Event, StepDecoded
+from cotdemo.search import entry as searches
 from cotdemo.ui.page import build_demo, launch_options
 from cotdemo.ui.session import Run
 

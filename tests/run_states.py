@@ -1,4 +1,4 @@
-"""Runs and the states they come to, which hold ``cotdemo.state`` and the page's reducer to each other.
+"""Runs and the states they come to, which hold ``cotdemo.run.state`` and the page's reducer to each other.
 
 ``PYTHONPATH=. python tests/run_states.py`` writes tests/data/run_states.json anew, from what ``RunState`` makes of the
 events now; test_state.py and state.test.js compare with it. Cases are recorded runs, by the name of their file, or hard
@@ -15,12 +15,12 @@ from typing import Any
 
 from scripted import Studio, Verdict
 
-from cotdemo.codec import decode_event, encode_event
-from cotdemo.events import Event, Judged, Progress, RoundStarted, RunFinished, StepDecoded
-from cotdemo.recording import RUNS
+from cotdemo.evaluation.recording import RUNS
+from cotdemo.run.codec import decode_event, encode_event
+from cotdemo.run.events import Event, Judged, Progress, RoundStarted, RunFinished, StepDecoded
+from cotdemo.run.state import PathState, RoundState, RunState
+from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
-from cotdemo.state import PathState, RoundState, RunState
-from cotdemo.trace import Trace
 
 FILE = Path(__file__).parent / "data" / "run_states.json"
 PROMPT = "a photo of two red stars"

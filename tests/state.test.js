@@ -1,4 +1,4 @@
-// The reducer comes to the states that cotdemo/state.py comes to: the cases of data/run_states.json, which both read.
+// The reducer comes to the states that cotdemo/run/state.py comes to: the cases of data/run_states.json, which both read.
 "use strict";
 const test = require("node:test");
 const assert = require("node:assert/strict");

@@ -16,8 +16,8 @@ from cotdemo import cli
 from cotdemo.evaluation.bench import Scripted, bench, first_difference, margin, runs_of
 from cotdemo.evaluation.cost import Clock, counted, matmul_rate
 from cotdemo.evaluation.plain import PlainRun, Script, plain_answer
-from cotdemo.events import Judged, PathPruned, StepDecoded, Winner
-from cotdemo.generator.decoding import PathSampler
+from cotdemo.generator.chance import PathSampler
+from cotdemo.run.events import Judged, PathPruned, StepDecoded, Winner
 from cotdemo.settings import Settings
 from cotdemo.world.prompts import TAGS, parse
 

@@ -16,11 +16,11 @@ import cotdemo.backends
 from cotdemo import cli
 from cotdemo.backends import MINI, ReleasedBackend
 from cotdemo.errors import UserError
-from cotdemo.events import RunFinished, RunStarted
-from cotdemo.png import read_png_settings
+from cotdemo.run.events import RunFinished, RunStarted
+from cotdemo.run.png import read_png_settings
+from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.settings import MAX_PROMPT, METHODS
-from cotdemo.trace import Trace
 from cotdemo.ui.handlers import Handlers
 from cotdemo.world import splits
 from cotdemo.world.prompts import NUMBERS, PROMPT_WORDS, parse

@@ -19,12 +19,12 @@ from cotdemo import cli
 from cotdemo.evaluation import look
 from cotdemo.evaluation.entries import Entry
 from cotdemo.evaluation.geneval import write
-from cotdemo.events import Critiqued, StepDecoded, Winner
-from cotdemo.narration import narrate
-from cotdemo.png import read_png_settings
+from cotdemo.run.events import Critiqued, StepDecoded, Winner
+from cotdemo.run.narration import narrate
+from cotdemo.run.png import read_png_settings
+from cotdemo.run.trace import Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
-from cotdemo.trace import Trace
 from cotdemo.world.drawing import draw
 from cotdemo.world.prompts import parse
 from cotdemo.world.splits import random_scene
@@ -437,8 +437,8 @@ def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_pa
 
 
 def test_record_writes_the_first_run_that_tells_each_story(monkeypatch, tmp_path, capsys):
-    from cotdemo import recording
-    from cotdemo.story import ALL_STOPPED, PLAIN
+    from cotdemo.evaluation import recording
+    from cotdemo.run.story import ALL_STOPPED, PLAIN
 
     wanted = (
         recording.Recording("plain", PROMPT, "baseline", PLAIN, right=False, seed=3, paths=1),

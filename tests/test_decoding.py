@@ -8,19 +8,10 @@ from showo_cases import golden, golden_json, small, tiny_real
 from test_prompting import canvas_of
 
 from cotdemo.errors import UserError
-from cotdemo.generator.decoding import (
-    UNPAINTED,
-    BatchSampler,
-    PathSampler,
-    RecordedSampler,
-    certain,
-    draw,
-    guided,
-    mask_predict,
-    unpainted,
-)
+from cotdemo.generator.chance import BatchSampler, PathSampler, RecordedSampler, draw
+from cotdemo.generator.mask_predict import MASKED, guided, mask_predict, masked_positions, with_known
 from cotdemo.generator.pipeline import FastForm, PlainForm
-from cotdemo.generator.schedules import mask_ratio, masked_counts, temperatures
+from cotdemo.generator.schedule import mask_ratio, masked_counts, temperatures
 
 RUNS = list(golden_json("sampling")["trajectories"])
 SMALL_RUNS = [run for run in RUNS if run.startswith("small")]
@@ -52,8 +43,8 @@ def replay(run: str, sampler, form) -> tuple[dict, dict[str, torch.Tensor]]:
     with torch.inference_mode():
         compute = form(model, [vocabulary.prefix(prompts[path]) for path in paths], unconditional)
         for step in range(settings["steps"]):
-            where = unpainted(canvas)
-            probs = certain(canvas, where, guided(*compute(canvas, paths, where), settings["guidance"]).softmax(-1))
+            where = masked_positions(canvas)
+            probs = with_known(canvas, where, guided(*compute(canvas, paths, where), settings["guidance"]).softmax(-1))
             sampled = sampler.codes(probs, paths, step)
             predicted = mask_predict(
                 canvas, probs, sampled, sampler.noise(probs, paths, step), counts[step], heat[step]
@@ -149,7 +140,7 @@ def test_a_step_keeps_known_tokens_and_masks_the_least_confident_new_ones():
 
     assert step.codes.tolist() == [[3, 1, 2, 4]]
     assert step.masked.tolist() == [[False, False, True, True]]
-    assert step.canvas.tolist() == [[3, 1, UNPAINTED, UNPAINTED]]
+    assert step.canvas.tolist() == [[3, 1, MASKED, MASKED]]
     torch.testing.assert_close(step.confidence, torch.tensor([[1.0, 0.9, 0.2, 0.5]]))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cotdemo import cli, hardware
+from cotdemo import cli
 from cotdemo.backends import load_backend
+from cotdemo.compute import hardware
+from cotdemo.compute.hardware import device_of
 from cotdemo.errors import UserError
-from cotdemo.hardware import device_of
 from cotdemo.ui.handlers import words_for
 from cotdemo.ui.page import Loading
 

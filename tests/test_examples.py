@@ -17,8 +17,8 @@ from showo_cases import tokenizer as words
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTextConfig, CLIPTextModelWithProjection
 
 from cotdemo.errors import UserError
-from cotdemo.events import Judged, PathPruned, RunFinished, StepDecoded, Winner
 from cotdemo.generator.chance import BatchSampler
+from cotdemo.run.events import Judged, PathPruned, RunFinished, StepDecoded, Winner
 from cotdemo.search import search
 from cotdemo.search.rounds import Run
 from cotdemo.settings import Settings

@@ -12,12 +12,12 @@ from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGener
 
 from cotdemo.errors import UserError
 from cotdemo.evaluation.metered import Metered
-from cotdemo.events import Judged
-from cotdemo.judge import judge as judge_module
-from cotdemo.judge.conversation import IGNORE, YES_NO_QUESTIONS
-from cotdemo.judge.judge import Answers, Judge
-from cotdemo.judge.pictures import square, to_pixels
+from cotdemo.run.events import Judged
 from cotdemo.search import search
+from cotdemo.verifiers import llava as judge_module
+from cotdemo.verifiers.conversation import IGNORE, YES_NO_QUESTIONS
+from cotdemo.verifiers.images import square, to_pixels
+from cotdemo.verifiers.llava import Answers, Judge
 from cotdemo.world.words import judge_tokenizer
 
 PROMPT = "a photo of a red circle"
@@ -194,7 +194,7 @@ def test_a_batch_that_does_not_fit_is_halved(judge, pictures, monkeypatch):
         return limited
 
     for name in ("encode_images", "prefill"):
-        monkeypatch.setattr(f"cotdemo.judge.judge.{name}", small(getattr(judge_module, name)))
+        monkeypatch.setattr(f"cotdemo.verifiers.llava.{name}", small(getattr(judge_module, name)))
     look = judge.look(pictures)
     for question, answers in zip(("clarity", "outcome"), wanted):
         same(look.ask(question, PROMPT), answers)
@@ -205,7 +205,7 @@ def test_one_picture_that_does_not_fit_is_too_much(judge, pictures, monkeypatch)
     def none(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr("cotdemo.judge.judge.encode_images", none)
+    monkeypatch.setattr("cotdemo.verifiers.llava.encode_images", none)
     with pytest.raises(torch.OutOfMemoryError):
         judge.look(pictures)
 

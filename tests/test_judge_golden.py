@@ -13,12 +13,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
 
 from cotdemo.errors import UserError
-from cotdemo.judge import released
-from cotdemo.judge.conversation import Conversation
-from cotdemo.judge.keys import released_config, rename, renaming
-from cotdemo.judge.loading import load_model
-from cotdemo.judge.network import KeyValues, embed, picture_tokens, read_on, see
-from cotdemo.judge.pictures import square, to_pixels
+from cotdemo.verifiers import released
+from cotdemo.verifiers.checkpoint import load_model
+from cotdemo.verifiers.conversation import Conversation
+from cotdemo.verifiers.images import square, to_pixels
+from cotdemo.verifiers.keys import released_config, rename, renaming
+from cotdemo.verifiers.network import KeyValues, embed, picture_tokens, read_on, see
 
 TINY = json.loads(data("llava_tiny.json").read_text())
 FULL = json.loads(data("llava_parm_keys.json").read_text())

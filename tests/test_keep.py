@@ -15,19 +15,19 @@ import pytest
 from page_double import Double
 
 from cotdemo.errors import UserError
-from cotdemo.events import RunFinished
-from cotdemo.png import write_png
-from cotdemo.recording import RECORDINGS
+from cotdemo.evaluation.recording import RECORDINGS
+from cotdemo.run.events import RunFinished
+from cotdemo.run.png import write_png
+from cotdemo.run.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, is_right, story_of
+from cotdemo.run.trace import Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
-from cotdemo.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, is_right, story_of
-from cotdemo.trace import Trace
+from cotdemo.ui.eta import Pace
 from cotdemo.ui.form import FIELDS
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.keep import recorded_runs
-from cotdemo.ui.line import Line
-from cotdemo.ui.pace import Pace
 from cotdemo.ui.page import ASSETS
+from cotdemo.ui.queue import Line
 from cotdemo.world.prompts import parse
 
 PROMPT = "a photo of a red star and a blue moon"

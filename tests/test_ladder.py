@@ -15,7 +15,7 @@ from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
 from cotdemo.evaluation import ladder as climbing
-from cotdemo.evaluation.ladder import (
+from cotdemo.evaluation.ladder import (  # fmt: skip
     SHIPPED,
     Ladder,
     Measured,
@@ -26,7 +26,7 @@ from cotdemo.evaluation.ladder import (
     plan,
     training_seeds,
     values,
-)  # fmt: skip
+)
 from cotdemo.evaluation.results import ladder_table, read_ladder
 from cotdemo.evaluation.rows import DIFFERENCES, ROWS, Row, paper, paper_difference
 from cotdemo.evaluation.statistics import OVERALL

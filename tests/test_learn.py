@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from page_double import Double
 
-from cotdemo.events import Critiqued, Judged, PathPruned, Winner
-from cotdemo.prose import prose
+from cotdemo.run.events import Critiqued, Judged, PathPruned, Winner
+from cotdemo.run.prose import prose
+from cotdemo.run.trace import Trace
 from cotdemo.search import search
-from cotdemo.trace import Trace
 from cotdemo.ui.keep import recorded_runs
 from cotdemo.ui.learn import stops_of, tour_of
 

@@ -12,7 +12,7 @@ from golden import data, fill_by_rule, ids_by_rule, raw_uniform
 from safetensors.torch import load_file, save_file
 
 from cotdemo.errors import UserError
-from cotdemo.generator.loading import RELEASED_NAMES
+from cotdemo.generator.checkpoint import RELEASED_NAMES
 from cotdemo.generator.magvit import LookupFreeQuantizer, MagvitV2
 
 SMALL = dict(

@@ -6,7 +6,7 @@ import pytest
 from tiny_mini import backend
 
 from cotdemo.evaluation.cost import Instrumented, Prices, Work, counted
-from cotdemo.events import Critiqued
+from cotdemo.run.events import Critiqued
 from cotdemo.search import search
 
 PROMPT = "a photo of two red stars"

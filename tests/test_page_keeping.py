@@ -18,8 +18,8 @@ def test_settings_in_the_address_fill_the_form_and_do_not_run(visit):
 
 
 def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
-    from cotdemo.png import read_png_settings
-    from cotdemo.trace import Trace
+    from cotdemo.run.png import read_png_settings
+    from cotdemo.run.trace import Trace
 
     with visit(small("orm", 2, 4, 5)) as page:
         open_settings(page)
@@ -75,7 +75,7 @@ def drop(page, *files: tuple[str, bytes]) -> None:
 
 
 def test_a_trace_or_a_picture_is_dropped_on_the_viewer(visit, site, tmp_path):
-    from cotdemo.png import write_png
+    from cotdemo.run.png import write_png
     from cotdemo.settings import Settings
 
     settings = Settings.checked(HOSTILE, "orm", paths=3, steps=7, guidance=1.33, temperature=0.77, seed=123)

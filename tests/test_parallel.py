@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tiny_mini
 
-from cotdemo import parallel
+from cotdemo.compute import parallel
 from cotdemo.evaluation.entries import of_split
 
 SCRIPT = Path(__file__).with_name("align_tiny.py")

@@ -8,7 +8,7 @@ import torch
 from showo_cases import SMALL_TEXT, golden, golden_json, magvit, pipeline, small, tokenizer
 
 from cotdemo.errors import UserError
-from cotdemo.generator.decoding import PathSampler
+from cotdemo.generator.chance import PathSampler
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.generator.pipeline import Painting, ShowoPipeline
 from cotdemo.generator.showo import Showo

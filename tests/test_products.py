@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cotdemo import products
+from cotdemo.compute import linear as products
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 from showo_cases import golden, golden_json, small, tiny_real
 
 from cotdemo.errors import UserError
-from cotdemo.generator.prompting import Vocabulary
+from cotdemo.generator.sequence import Vocabulary
 
 REAL = Vocabulary(text=50295, codebook=8192, eos=50256, max_text=128)
 SMALL = Vocabulary(text=100, codebook=64, eos=99, max_text=8)

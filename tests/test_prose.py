@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from page_double import Double
 
-from cotdemo.narration import narrate
-from cotdemo.prose import prose
+from cotdemo.run.narration import narrate
+from cotdemo.run.prose import prose
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.keep import recorded_runs
 from cotdemo.ui.learn import stops_of

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from cotdemo import recording
 from cotdemo.backends import MINI, load_backend, mismatches
 from cotdemo.errors import UserError
-from cotdemo.events import StepDecoded
-from cotdemo.recording import RECORDINGS, RUNS, Recording, perform, record
-from cotdemo.story import ALL_STOPPED
-from cotdemo.trace import Trace
+from cotdemo.evaluation import recording
+from cotdemo.evaluation.recording import RECORDINGS, RUNS, Recording, perform, record
+from cotdemo.run.events import StepDecoded
+from cotdemo.run.story import ALL_STOPPED
+from cotdemo.run.trace import Trace
 
 MEBIBYTE = 1 << 20
 

@@ -10,12 +10,12 @@ import pytest
 import tiny_mini
 
 from cotdemo.errors import UserError
-from cotdemo.events import RoundStarted, StepDecoded, Winner
+from cotdemo.run.events import RoundStarted, StepDecoded, Winner
+from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.search.reflection import amended
 from cotdemo.search.regions import distances
 from cotdemo.settings import MAX_PROMPT, Settings
-from cotdemo.trace import Trace
 
 PROMPT = "a photo of a red star"
 STEPS = 6

@@ -17,12 +17,12 @@ from scripted import Answers, Studio
 
 from cotdemo import cli, docs, registry
 from cotdemo.backends import RELEASED, Backend
-from cotdemo.events import RunFinished, Winner
 from cotdemo.registry import BACKENDS, METHODS, MODELS, VERIFIERS, MethodSpec, VerifierSpec, resolve
+from cotdemo.run.events import RunFinished, Winner
+from cotdemo.run.trace import Trace
 from cotdemo.search import search
 from cotdemo.search.best_of_n import orm
 from cotdemo.settings import SETTINGS, Settings, offers
-from cotdemo.trace import Trace
 from cotdemo.ui.data import choices_of, labels, settings_of
 from cotdemo.ui.endpoint import taking_settings
 from cotdemo.ui.form import FIELDS, OTHERS, component
@@ -39,9 +39,9 @@ NEW = """
 SEEN = """
 import inspect
 from cotdemo import cli, docs
-from cotdemo.codec import decode_event, encode_event
-from cotdemo.events import RunStarted
-from cotdemo.png import read_png_settings, write_png
+from cotdemo.run.codec import decode_event, encode_event
+from cotdemo.run.events import RunStarted
+from cotdemo.run.png import read_png_settings, write_png
 from cotdemo.settings import Settings
 from cotdemo.ui.data import labels, settings_of
 from cotdemo.ui.endpoint import taking_settings

@@ -9,11 +9,11 @@ import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-from cotdemo import backends, hub
-from cotdemo.backends import RELEASED, ReleasedBackend, load_backend
+from cotdemo import backends
+from cotdemo.backends import RELEASED, ReleasedBackend, hub, load_backend
+from cotdemo.backends.hub import Place, fetch
 from cotdemo.errors import UserError
 from cotdemo.generator.showo import Showo
-from cotdemo.hub import Place, fetch
 from cotdemo.search import search
 from cotdemo.settings import BACKENDS, offers, verifier_of
 

@@ -11,7 +11,8 @@ from scripted import Look, Studio, Verdict, decode
 from showo_cases import pipeline
 
 from cotdemo.errors import UserError
-from cotdemo.events import (
+from cotdemo.registry import METHODS, resolve
+from cotdemo.run.events import (
     Checked,
     Critiqued,
     Judged,
@@ -23,9 +24,8 @@ from cotdemo.events import (
     StepDecoded,
     Winner,
 )
-from cotdemo.registry import METHODS, resolve
+from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
-from cotdemo.trace import Trace
 
 PROMPT = "a photo of two red stars"
 

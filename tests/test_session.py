@@ -13,10 +13,10 @@ import pytest
 from page_double import Double
 
 from cotdemo.errors import UserError
-from cotdemo.events import Progress, StepDecoded
-from cotdemo.png import read_png_settings
+from cotdemo.run.events import Progress, StepDecoded
+from cotdemo.run.png import read_png_settings
+from cotdemo.run.trace import Trace
 from cotdemo.search import search
-from cotdemo.trace import Trace
 from cotdemo.ui.components import joined
 from cotdemo.ui.handlers import OUT_OF_MEMORY, UNEXPECTED, Handlers
 from cotdemo.ui.keep import NOT_YET

@@ -11,7 +11,7 @@ from showo_cases import SMALL_TEXT, golden, golden_json, small, tiny_real
 from test_prompting import canvas_of
 from torch.nn import functional as F
 
-from cotdemo.generator.decoding import guided
+from cotdemo.generator.mask_predict import guided
 from cotdemo.generator.showo import Showo, TanhGelu
 
 CLOSE = {"rtol": 0, "atol": 2e-5}

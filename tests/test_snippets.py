@@ -17,8 +17,8 @@ from scripted import Studio
 
 import cotdemo
 from cotdemo import cli
+from cotdemo.run.trace import Trace
 from cotdemo.settings import SETTINGS, Settings
-from cotdemo.trace import Trace
 from cotdemo.ui.data import settings_of
 
 NODE = shutil.which("node")

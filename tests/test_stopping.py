@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from cotdemo.events import Judged
+from cotdemo.run.events import Judged
 from cotdemo.search.stopping import LENIENT, PAPER, RELEASED, RULES, StoppingRule, log_odds, rule_of
 from cotdemo.settings import STOPPINGS, Settings
 

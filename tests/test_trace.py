@@ -21,9 +21,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scripted import Studio, Verdict
 
-from cotdemo.codec import decode_event, encode_event
 from cotdemo.errors import UserError
-from cotdemo.events import (
+from cotdemo.fields import Nested, decode_picture, encode_picture
+from cotdemo.run.codec import decode_event, encode_event
+from cotdemo.run.events import (
     Checked,
     Critiqued,
     Event,
@@ -34,11 +35,10 @@ from cotdemo.events import (
     StepDecoded,
     Winner,
 )
-from cotdemo.kinds import Nested, decode_picture, encode_picture
-from cotdemo.png import read_png_settings, write_png
+from cotdemo.run.png import read_png_settings, write_png
+from cotdemo.run.trace import MAX_BYTES, MAX_EVENTS, Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
-from cotdemo.trace import MAX_BYTES, MAX_EVENTS, Trace
 
 PROMPT = "a photo of two red stars"
 CREATED = "2025-01-31T12:00:00+00:00"
@@ -584,7 +584,7 @@ def test_a_missing_png_ends_in_words(tmp_path):
 
 
 def test_none_of_this_needs_torch_or_gradio():
-    code = "import sys, cotdemo.search, cotdemo.png; sys.exit(any(name in sys.modules for name in ('torch', 'gradio')))"
+    code = "import sys, cotdemo.run.png; sys.exit(any(name in sys.modules for name in ('torch', 'gradio')))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -15,12 +15,12 @@ from torch import nn
 from cotdemo.backends import RECIPE, MiniBackend, mismatches, weights_hash
 from cotdemo.errors import UserError
 from cotdemo.generator.magvit import MagvitV2
-from cotdemo.judge.pictures import to_pixels as judge_pixels
 from cotdemo.settings import VERIFIERS
 from cotdemo.training import dpo, generator, judge, judge_data, self_correct, stages, tokenizer, trajectories
 from cotdemo.training.loop import Schedule, fit
 from cotdemo.training.pictures import to_pixels
 from cotdemo.training.repair import follow
+from cotdemo.verifiers.images import to_pixels as judge_pixels
 from cotdemo.world.checker_a import read
 from cotdemo.world.drawing import draw
 from cotdemo.world.geneval import Found, Verdict, judge_reading

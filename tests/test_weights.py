@@ -10,8 +10,8 @@ import torch
 from peak_memory import run_apart
 from safetensors.torch import save_file
 
+from cotdemo.compute.weights import read_weights
 from cotdemo.errors import UserError
-from cotdemo.weights import read_weights
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor([3])}
 
@@ -57,7 +57,7 @@ def test_a_pickle_that_is_more_than_tensors_is_refused_and_not_run(tmp_path, con
 _LOADING = """
 import sys, torch
 from pathlib import Path
-from cotdemo.weights import read_weights
+from cotdemo.compute.weights import read_weights
 from peak_memory import peak_of
 
 weights, peak = peak_of(lambda: read_weights(Path(sys.argv[1]), torch.bfloat16))

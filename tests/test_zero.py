@@ -12,7 +12,7 @@ import pytest
 from page_double import Double
 
 from cotdemo.errors import UserError
-from cotdemo.events import RunFinished
+from cotdemo.run.events import RunFinished
 from cotdemo.search import search
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.zero import MOST, ZeroGpu, seconds_for

@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import hardware
 from ..backends import Backend
-from ..events import Event, Question, RunFinished, StepDecoded, Winner
-from ..generator.decoding import PathSampler, draw, gumbel
+from ..compute import hardware
+from ..compute.linear import as_torch_does
+from ..generator.chance import PathSampler, draw
+from ..generator.mask_predict import gumbel
 from ..generator.pipeline import ShowoPipeline
-from ..generator.schedules import temperatures
-from ..products import as_torch_does
+from ..generator.schedule import temperatures
+from ..run.events import Event, Question, RunFinished, StepDecoded, Winner
 from ..search import perform
 from ..search.protocols import Look
 from ..settings import Settings

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..events import Question
-from ..products import linear
+from ..compute.linear import linear
+from ..run.events import Question
 from ..search.protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
 from .records import PARTS
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..backends import MiniBackend
+from ..compute.hardware import describe, in_words
 from ..errors import UserError
-from ..hardware import describe, in_words
 from ..settings import PATHS, verifier_of, whole
 from .entries import Entry, select
 from .figures import draw

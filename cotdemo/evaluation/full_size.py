@@ -20,12 +20,12 @@ from ..backends import ReleasedBackend
 from ..generator.image_block import Prefix, image_hidden
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import Step
-from ..generator.schedules import masked_counts
+from ..generator.schedule import masked_counts
 from ..generator.showo import Showo
-from ..judge.conversation import WORDING
-from ..judge.judge import Answers, Judge
-from ..judge.keys import released_config
 from ..settings import Settings
+from ..verifiers.conversation import WORDING
+from ..verifiers.keys import released_config
+from ..verifiers.llava import Answers, Judge
 from ..world.prompts import PROMPT_WORDS
 from .bench import fast, plainly
 from .cost import Count

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..png import write_png
+from ..run.png import write_png
 from ..settings import Settings
 from .entries import Entry
 

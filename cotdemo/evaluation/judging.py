@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ..backends import load_backend
-from ..hardware import describe
+from ..compute.hardware import describe
 from ..settings import MODELS, VERIFIERS, whole
 from ..world.scenes import GROUND
 from .entries import Entry, of_split, select

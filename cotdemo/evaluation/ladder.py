@@ -22,8 +22,8 @@ from statistics import mean
 from typing import Any
 
 from ..backends import MiniBackend
+from ..compute.hardware import describe, in_words
 from ..errors import UserError
-from ..hardware import describe, in_words
 from ..settings import BACKENDS, PATHS, Settings
 from .entries import Entry, fingerprint, of_split, select
 from .pool import FOLDER, Maker, Pool, Status, budget, fill, say

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from ..events import Question
-from ..judge.judge import Judge
-from ..judge.pictures import to_pixels
+from ..run.events import Question
 from ..search.protocols import Backend, Painting
 from ..settings import Settings
+from ..verifiers.images import to_pixels
+from ..verifiers.llava import Judge
 from .cost import Instrumented, Meter
 
 Guess = tuple[tuple[int, ...], tuple[int, ...]]  # codes, positions masked again

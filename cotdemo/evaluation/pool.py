@@ -30,7 +30,7 @@ import torch
 
 from ..backends import MINI, MiniBackend, load_backend
 from ..errors import UserError
-from ..events import Question
+from ..run.events import Question
 from ..settings import BACKENDS, MODELS, PATHS, VERIFIERS, Settings, whole
 from ..world import checker_b, prompts
 from ..world.geneval import inventory

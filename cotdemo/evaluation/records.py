@@ -1,7 +1,7 @@
 """What a run came to, without its pictures: every path of every round, its verdicts and its truth.
 
-A record is made from the state of one run (``cotdemo.state``). All figures of an evaluation are functions of records
-(``report``), so whatever yields the events of a run can be evaluated.
+A record is made from the state of one run (``cotdemo.run.state``). All figures of an evaluation are functions of
+records (``report``), so whatever yields the events of a run can be evaluated.
 
 A ``Journal`` is the file of an evaluation: complete, or so far. A record is kept as soon as it is made. While an
 evaluation runs, ``FILE.partial`` holds what was asked for in its first line and one record in each later one; of
@@ -21,8 +21,8 @@ from pathlib import Path as FilePath
 from typing import Any, NamedTuple, TextIO
 
 from ..errors import UserError
-from ..events import Judged
-from ..state import PathState, RoundState, RunState
+from ..run.events import Judged
+from ..run.state import PathState, RoundState, RunState
 from .entries import Entry
 
 FORMAT, VERSION = "cotdemo-evaluation", 2

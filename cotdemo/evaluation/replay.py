@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..events import Question
+from ..run.events import Question
+from ..run.state import RunState
 from ..search import perform
-from ..state import RunState
 from .cost import Instrumented, Work
 from .entries import Entry
 from .pool import NO, QUESTIONS, YES, Answers, Pool

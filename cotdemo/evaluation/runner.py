@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from ..events import Winner
+from ..run.events import Winner
+from ..run.state import RunState
 from ..search import perform
 from ..search.protocols import Backend
 from ..settings import Settings
-from ..state import RunState
 from . import geneval
 from .cost import Instrumented, Prices
 from .entries import Entry

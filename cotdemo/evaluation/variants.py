@@ -15,8 +15,8 @@ from typing import Any, Literal
 import torch
 
 from ..backends import MiniBackend
-from ..events import Event, Judged, PathPruned, StepDecoded
 from ..generator.pipeline import Step
+from ..run.events import Event, Judged, PathPruned, StepDecoded
 from ..search.parm import parm
 from ..search.protocols import Backend
 from ..search.rounds import Beginning, Chosen, Run

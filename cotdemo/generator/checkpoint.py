@@ -13,8 +13,8 @@ from huggingface_hub.errors import EntryNotFoundError
 from safetensors import SafetensorError
 from torch import nn
 
+from ..compute.weights import read_weights
 from ..errors import UserError
-from ..weights import read_weights
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import DynamicCache, PhiConfig, PhiForCausalLM
 
-from ..products import linear, use_onednn
+from ..compute.linear import linear, use_onednn
 from .checkpoint import FromFolderOrHub
 from .image_block import Prefix, image_hidden
 from .sequence import Vocabulary

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from statistics import mean
 
-from ..events import Event, Judged
+from ..run.events import Event, Judged
 from .rounds import FIRST, Beginning, Chosen, Round, Run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-from ..events import Event, Judged, PathPruned, Progress
+from ..run.events import Event, Judged, PathPruned, Progress
 from .rounds import FIRST, Beginning, Chosen, Round, Run
 from .stopping import NEVER_CLEAR, StoppingRule, log_odds
 

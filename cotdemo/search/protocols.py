@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..events import Question
+from ..run.events import Question
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from ..events import Critiqued, Event, Judged, Progress
+from ..run.events import Critiqued, Event, Judged, Progress
 from ..settings import BACKENDS, CORRECTOR, MAX_PROMPT, Settings
 from . import regions
 from .best_of_n import orm

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..events import Checked, Event, Judged, Progress, Question, RoundStarted, RunFinished, StepDecoded, Winner
+from ..run.events import Checked, Event, Judged, Progress, Question, RoundStarted, RunFinished, StepDecoded, Winner
 from ..settings import BACKENDS, REPAINTING_GUIDANCE, Settings
 from .protocols import Backend, Context, Judge, Look, Step
 from .stopping import StoppingRule, rule_of

@@ -15,7 +15,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ..events import Judged
+from ..run.events import Judged
 from ..settings import Settings
 
 NEVER_CLEAR = 1.0  # P(no) of a path that was never asked for its potential, in the released code and here

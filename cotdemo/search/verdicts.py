@@ -1,8 +1,8 @@
 """How an answer becomes a verdict.
 
 By default the likeliest token decides, so a run is deterministic. ``verdicts="sampled"`` has the judge draw its answer
-and reads the probabilities it was drawn from, as the released code does (``cotdemo.judge.released``). What follows from
-a verdict is a ``StoppingRule``'s to say (``cotdemo.search.stopping``).
+and reads the probabilities it was drawn from, as the released code does (``cotdemo.verifiers.released``). What follows
+from a verdict is a ``StoppingRule``'s to say (``cotdemo.search.stopping``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..events import QUESTIONS, Question
+from ..run.events import QUESTIONS, Question
 
 Answer = Literal["yes", "no", "neither"]
 

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..compute.parallel import share
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
-from ..parallel import share
 from .generator import mask_codes
 from .loop import Schedule, fit, plain_attention
 from .pairs import Pairs

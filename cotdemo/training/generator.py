@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from ..generator.magvit import MagvitV2
-from ..generator.prompting import MARKS
+from ..generator.sequence import MARKS
 from ..generator.showo import Showo
 from ..world.words import prompt_tokenizer
 from .loop import Schedule, fit, plain_attention

@@ -22,10 +22,10 @@ from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGener
 
 from ..generator.magvit import MagvitV2
 from ..generator.showo import added_mask
-from ..judge.conversation import IGNORE, Conversation
-from ..judge.judge import Judge
-from ..judge.network import see
-from ..judge.pictures import to_pixels
+from ..verifiers.conversation import IGNORE, Conversation
+from ..verifiers.images import to_pixels
+from ..verifiers.llava import Judge
+from ..verifiers.network import see
 from ..world.words import judge_tokenizer
 from .judge_data import UNKNOWN, Drawn, Lessons
 from .loop import Schedule, fit, plain_attention

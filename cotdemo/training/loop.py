@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from .. import parallel
+from ..compute import parallel
 
 
 @dataclass(frozen=True)

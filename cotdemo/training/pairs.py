@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 
+from ..compute.parallel import team
 from ..errors import UserError
 from ..generator.pipeline import ShowoPipeline, Step
-from ..judge.judge import Judge
-from ..parallel import team
 from ..search.regions import SHARE, distances
+from ..verifiers.llava import Judge
 from ..world.checker_a import read
 from ..world.geneval import judge_reading
 from ..world.prompts import parse

@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from .. import parallel
 from ..backends import MINI, RECIPE, RELEASED, file_hash, load_backend, weights_hash
+from ..backends.hub import fetch
+from ..compute import parallel
+from ..compute.hardware import describe, device_of, in_words
 from ..errors import UserError
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
-from ..hardware import describe, device_of, in_words
-from ..hub import fetch
-from ..judge.judge import Judge
 from ..registry import BACKENDS, CORRECTOR, EMBEDDED
+from ..verifiers.llava import Judge
 from ..world.metadata import of_file
 from ..world.words import prompt_tokenizer
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories

@@ -12,14 +12,14 @@ from typing import Any
 import gradio as gr
 
 from ..errors import UserError
-from ..kinds import PICTURE, THUMBNAIL, encode_picture
+from ..fields import PICTURE, THUMBNAIL, encode_picture
 from ..registry import BACKENDS, METHODS, MODELS, offers
+from ..run.trace import Trace
 from ..settings import Settings, corrects
-from ..trace import Trace
+from .eta import Pace
 from .form import Update
 from .handlers import Handlers, verdict, words_for
-from .line import Place
-from .pace import Pace
+from .queue import Place
 from .session import Run, Runs, batches, notice
 
 TELL = 0.2  # seconds between messages about one run

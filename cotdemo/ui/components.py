@@ -23,8 +23,8 @@ from typing import Any
 import gradio as gr
 
 from ..registry import BACKENDS
+from ..run.trace import MAX_BYTES
 from ..settings import MAX_PROMPT, SEED
-from ..trace import MAX_BYTES
 from .data import choices_of, labels, settings_of
 
 WEB = Path(__file__).with_name("web")
@@ -191,7 +191,7 @@ class Heading(gr.HTML):
 class Estimate(gr.HTML):
     """How long the form's settings will take, or the limit that they break. Its value is the form.
 
-    ``rates`` are those of ``cotdemo.ui.pace.Pace``.
+    ``rates`` are those of ``cotdemo.ui.eta.Pace``.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..kinds import OneOf
+from ..fields import OneOf
 from ..registry import BACKENDS, CORRECTOR, METHODS, MODELS, VERIFIERS, offers
 from ..settings import SETTINGS, Setting
 from .form import ADDRESS

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from ..kinds import OneOf
+from ..fields import OneOf
 from ..settings import SETTINGS, Setting
 
 

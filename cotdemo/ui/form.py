@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..kinds import OneOf
+from ..fields import OneOf
 from ..settings import SETTINGS, Setting, Settings
 
 Update = dict[str, Any]

@@ -10,18 +10,18 @@ from typing import Any
 
 import gradio as gr
 
-from .. import search as searches
 from ..errors import UserError
-from ..events import Critiqued, Event, Judged
-from ..prose import prose
+from ..run.events import Critiqued, Event, Judged
+from ..run.prose import prose
+from ..run.state import RunState
+from ..run.trace import Trace
+from ..search import entry as searches
 from ..search import prepared
 from ..settings import SETTINGS
-from ..state import RunState
-from ..trace import Trace
+from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
 from .keep import Keep, png_bytes, portrait
-from .line import Line, Place
-from .pace import Pace
+from .queue import Line, Place
 from .session import Loader, Run, Runs, notice
 
 log = logging.getLogger(__name__)

@@ -15,13 +15,13 @@ import gradio as gr
 from PIL import Image
 
 from ..errors import UserError
-from ..kinds import THUMBNAIL, encode_picture
-from ..png import SIGNATURE, read_png_settings, write_png
+from ..fields import THUMBNAIL, encode_picture
 from ..registry import METHODS
+from ..run.png import SIGNATURE, read_png_settings, write_png
+from ..run.state import RunState
+from ..run.story import story_of
+from ..run.trace import Trace
 from ..settings import Settings
-from ..state import RunState
-from ..story import story_of
-from ..trace import Trace
 from .form import Update, buttons, filled, left_out
 from .session import Run, Runs, notice
 

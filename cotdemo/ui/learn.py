@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..events import Critiqued, Event, Judged, PathPruned, StepDecoded, Winner
-from ..prose import prose
-from ..story import MENDED, story_of
-from ..trace import Trace
+from ..run.events import Critiqued, Event, Judged, PathPruned, StepDecoded, Winner
+from ..run.prose import prose
+from ..run.story import MENDED, story_of
+from ..run.trace import Trace
 
 Place = tuple[int, int, int]  # round, path, step
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from .. import search as searches
 from ..errors import UserError
 from ..registry import BACKENDS, EMBEDDED
-from ..trace import MAX_BYTES
+from ..run.trace import MAX_BYTES
+from ..search import entry as searches
 from . import compare_tab, learn_tab, results_tab, run_tab
 from .components import Heading, Tour, joined
 from .handlers import Handlers

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..codec import encode_event
 from ..errors import UserError
-from ..events import Event
-from ..state import RunState
-from ..trace import Trace
+from ..run.codec import encode_event
+from ..run.events import Event
+from ..run.state import RunState
+from ..run.trace import Trace
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import gradio as gr
 
 from .form import Update
 
-COMPUTES = {"concurrency_limit": None, "api_visibility": "private"}  # one at a time, but by ``cotdemo.ui.line``
+COMPUTES = {"concurrency_limit": None, "api_visibility": "private"}  # one at a time, but by ``cotdemo.ui.queue``
 QUICK = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .. import search as searches
-from ..events import Event, RunStarted
+from ..run.events import Event, RunStarted
+from ..search import entry as searches
 from ..settings import Settings
 
 LOADING = 15  # seconds of a call

@@ -1,8 +1,8 @@
 // The state of the viewer as a pure function of the events of a run: no drawing, no clock, no network.
 //
-// It is the twin of cotdemo/state.py, by the same names; tests/data/run_states.json holds both to the same states.
+// It is the twin of cotdemo/run/state.py, by the same names; tests/data/run_states.json holds both to the same states.
 //
-// `reduce(state, event)` takes one event of cotdemo/events.py in the form of cotdemo/codec.py. Events of one kind may
+// `reduce(state, event)` takes one event of cotdemo/run/events.py in the form of cotdemo/run/codec.py. Events of one kind may
 // arrive twice or late (a resent message, the closing snapshot): applying one again changes nothing.
 // `receive(state, message)` takes one message of the stream, {run, seq, events}. Messages are applied in their order:
 // one that comes early waits in `pending` until those in `missing` have been asked for again (or given up, `skipGap`).
@@ -167,7 +167,7 @@ function range(from, to) {
   return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
 }
 
-// -- what a step holds, as cotdemo/codec.py packs it: base64 of bytes
+// -- what a step holds, as cotdemo/run/codec.py packs it: base64 of bytes
 
 function bytes(text) {
   return Uint8Array.from(atob(text ?? ""), (letter) => letter.charCodeAt(0));

@@ -34,7 +34,7 @@ function pythonSearch(prompt, backend, given) {
   const options = given.filter(([name]) => name !== "method").map(([name, value]) => `${name}=${python(value)}`);
   const method = given.find(([name]) => name === "method")[1];
   return `import cotdemo
-from cotdemo.trace import Trace
+from cotdemo.run.trace import Trace
 
 backend = cotdemo.load_backend(${python(backend)})
 events = cotdemo.search(

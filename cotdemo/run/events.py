@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from .kinds import (
+from ..fields import (
     MAX_SIDE,
     PICTURE,
     THUMBNAIL,
@@ -38,8 +38,8 @@ from .kinds import (
     Wholes,
     declared,
 )
-from .registry import MODELS
-from .settings import PATHS, ROUNDS, STEPS, Settings
+from ..registry import MODELS
+from ..settings import PATHS, ROUNDS, STEPS, Settings
 
 Question = Literal["clarity", "potential", "outcome"]
 QUESTIONS: tuple[Question, ...] = get_args(Question)

@@ -1,7 +1,7 @@
 """Events as JSON objects and back: the form of the trace file and of the page's stream (docs/trace.md).
 
 Every event is an object with its class name as ``type`` and its fields by name, each as its kind writes it
-(``cotdemo.kinds``); the fields of a record within, such as the settings of ``RunStarted``, stand among the others.
+(``cotdemo.fields``); the fields of a record within, such as the settings of ``RunStarted``, stand among the others.
 Decoding takes nothing on trust: every field is checked, and whatever is wrong ends in a UserError.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, get_args
 
-from .errors import UserError
+from ..errors import UserError
+from ..fields import Nested, Picture
 from .events import Event, StepDecoded
-from .kinds import Nested, Picture
 
 EVENTS: Mapping[str, type] = {event.__name__: event for event in get_args(Event)}
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from statistics import median
 
-from ..events import Event, RunFinished, RunStarted
+from ..run.events import Event, RunFinished, RunStarted
 from ..settings import Settings
 
 LAST = 5  # runs of each kind that count

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .backends import Backend, load_backend
-from .errors import UserError
-from .events import Event
-from .search import search
-from .story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, PLAIN, RANKED, SOME_STOPPED, is_right, story_of
-from .trace import Trace
+from ..backends import Backend, load_backend
+from ..errors import UserError
+from ..run.events import Event
+from ..run.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, PLAIN, RANKED, SOME_STOPPED, is_right, story_of
+from ..run.trace import Trace
+from ..search import search
 
-RUNS = Path(__file__).parents[1] / "assets" / "runs"
+RUNS = Path(__file__).parents[2] / "assets" / "runs"
 SEEDS = 400  # tried at most for one story
 
 

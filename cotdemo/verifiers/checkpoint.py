@@ -19,8 +19,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from ..compute.weights import read_weights
 from ..errors import UserError
-from ..weights import read_weights
 from .keys import is_released_layout, released_config, renaming
 
 _FAMILY_FILE = "judge.json"

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from .errors import UserError
-from .settings import Settings
+from ..errors import UserError
+from ..settings import Settings
 
 KEYWORD = "cotdemo"
 MAX_BYTES = 32_000_000

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from .errors import UserError
+from ..errors import UserError
 
 
 def read_weights(file: Path, dtype: torch.dtype | None = None) -> dict[str, torch.Tensor]:

@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 
+from ..compute.linear import use_onednn
 from ..errors import UserError
-from ..products import use_onednn
-from . import loading, released
+from . import checkpoint as loading
+from . import released
 from .conversation import YES_NO_QUESTIONS, Conversation
+from .images import to_pixels
 from .network import KeyValues, Rows, embed, encode_images, image_tokens, prefill
-from .pictures import to_pixels
 
 Batch = TypeVar("Batch")
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..settings import Settings, verifier_of
 from .events import (
     Checked,
     Critiqued,
@@ -25,7 +26,6 @@ from .events import (
     StepDecoded,
     Winner,
 )
-from .settings import Settings, verifier_of
 
 Phase = Literal["empty", "running", "finished"]
 Status = Literal["waiting", "alive", "painted", "judged", "pruned", "won"]

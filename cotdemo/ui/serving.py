@@ -1,4 +1,4 @@
-"""The endpoints of the page on several GPUs or machines, by Ray Serve: ``serve run cotdemo.serving:build replicas=2``.
+"""The page's endpoints on several GPUs or machines, by Ray Serve: ``serve run cotdemo.ui.serving:build replicas=2``.
 
 Needs ``pip install "ray[serve]"``. Every replica has the models once, and paints one prompt at a time; Ray keeps who
 waits and gives each request to a replica that is free. Nothing is kept between requests: /reflect is given the trace
@@ -18,11 +18,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from ray import serve
 
-from .registry import BACKENDS, EMBEDDED
-from .settings import whole
-from .trace import MAX_BYTES
-from .ui.handlers import Handlers
-from .ui.page import Loading
+from ..registry import BACKENDS, EMBEDDED
+from ..run.trace import MAX_BYTES
+from ..settings import whole
+from .handlers import Handlers
+from .page import Loading
 
 endpoints = FastAPI(title="cotdemo")
 

@@ -14,7 +14,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import tqdm
 
-from .errors import INSTEAD, UserError
+from ..errors import INSTEAD, UserError
 
 Tell = Callable[[str], None]
 

@@ -1,7 +1,7 @@
 """A run as a file: its events, in JSON (docs/trace.md), or as a table.
 
 A trace is opened from files that strangers made, so loading bounds the size before it parses, checks every field
-(``cotdemo.codec``), then that the events fit together, and raises nothing but UserError.
+(``cotdemo.run.codec``), then that the events fit together, and raises nothing but UserError.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
+from ..settings import plain_text
 from .codec import decode_event, encode_event
-from .errors import UserError
 from .events import (
     Checked,
     Critiqued,
@@ -31,7 +32,6 @@ from .events import (
     StepDecoded,
     Winner,
 )
-from .settings import plain_text
 from .state import RunState
 from .table import csv_of, rows_of
 
@@ -117,7 +117,7 @@ class Trace:
             raise UserError(f"The trace cannot be read: {error.strerror}.") from None
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """One row per path and step, its columns by name (``cotdemo.table``, docs/trace.md)."""
+        """One row per path and step, its columns by name (``cotdemo.run.table``, docs/trace.md)."""
         return rows_of(self.state)
 
     def to_csv(self) -> str:

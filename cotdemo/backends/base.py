@@ -1,0 +1,96 @@
+"""What every backend is: a name for generators, verifiers and an image tokenizer, each loaded when it is first used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from ..errors import UserError
+from ..generator.magvit import MagvitV2
+from ..generator.pipeline import ShowoPipeline
+from ..generator.showo import Showo
+from ..registry import BACKENDS, VERIFIERS, resolve
+from ..verifiers.llava import Judge
+from ..world.geneval import Verdict
+
+
+class Backend:
+    """Weights under one name (see ``cotdemo.search.protocols.Backend``). Each part is loaded when it is first used."""
+
+    def __init__(self, name: str, device: str, dtype: torch.dtype):
+        self.name, self.device, self.dtype = name, device, dtype
+        self._lock = threading.RLock()  # the page warms a backend up while a first visitor may already ask
+        self._painters: dict[str, ShowoPipeline] = {}
+        self._judges: dict[str, Judge] = {}
+
+    # What a backend is made of; the two kinds below load them from different places.
+    grid: tuple[int, int]
+    codebook: int
+    picture_size: tuple[int, int]
+    weights: Mapping[str, str]
+    models: Collection[str]
+    check: Callable[[str, np.ndarray], Verdict | None] | None = None
+    words: tuple[str, ...] = ()  # all words it knows; empty where any may be used
+
+    def _load_words(self) -> PreTrainedTokenizerBase:
+        raise NotImplementedError
+
+    def _load_magvit(self) -> MagvitV2:
+        raise NotImplementedError
+
+    def _load_showo(self, model: str) -> Showo:
+        raise NotImplementedError
+
+    def _load_judge(self, verifier: str) -> Judge:
+        raise NotImplementedError
+
+    def canonical(self, prompt: str) -> str:
+        """The prompt that is meant, as all parts of this backend read it. Raises UserError for one it cannot paint."""
+        raise NotImplementedError
+
+    @cached_property
+    def magvit(self) -> MagvitV2:
+        return self._load_magvit().to(self.device)
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self._load_words()
+
+    def verifier(self, name: str) -> Judge:
+        """The judge of that name (``cotdemo.registry.VERIFIERS``). Raises UserError where it cannot be loaded."""
+        with self._lock:
+            if name not in self._judges:
+                load = VERIFIERS[name].load  # of one that is no backend's own
+                self._judges[name] = resolve(load)(self) if load else self._load_judge(name)
+            return self._judges[name]
+
+    def painter(self, model: str) -> ShowoPipeline:
+        """The pipeline around one set of generator weights. Raises UserError where they cannot be loaded."""
+        with self._lock:
+            if model not in self._painters:
+                row = BACKENDS[self.name]
+                rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
+                showo = self._load_showo(model).to(self.device)
+                try:
+                    self._painters[model] = ShowoPipeline(
+                        self.tokenizer, showo, self.magvit, **rules, annealing=row.annealing
+                    )
+                except ValueError as error:  # parts that do not belong together
+                    raise UserError(str(error)) from error
+            return self._painters[model]
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Codes ``(P, N)`` to pictures ``(P, height, width, 3)`` uint8."""
+        with self._lock, torch.inference_mode():
+            tensor = torch.as_tensor(codes, device=self.device)
+            return MagvitV2.to_uint8(self.magvit.decode(tensor, self.grid))
+
+    def warm_up(self) -> None:
+        """Load what a first run needs, so that it does not wait."""
+        self.painter("base")
+        self.verifier("parm")

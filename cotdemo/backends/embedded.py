@@ -1,0 +1,133 @@
+"""The embedded model: shipped weights, their hashes, and the small world that an exact checker reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from ..errors import UserError
+from ..generator.magvit import MagvitV2
+from ..generator.showo import Showo
+from ..registry import EMBEDDED, MODELS, VERIFIERS
+from ..verifiers.llava import Judge
+from ..world import checker_b, prompts, typed
+from ..world.geneval import Verdict, judge_reading
+from .base import Backend
+from .hub import Tell
+
+log = logging.getLogger(__name__)
+
+MINI = Path(__file__).parents[2] / "assets" / "mini"
+RECIPE = "recipe.json"  # beside each shipped weight: what made it, and the hashes of the weights it was made from
+_REMADE_BY = {
+    "magvit": "tokenizer", "showo": "generator", "self-correct": "self-correct", "judge-zero-shot": "judge-zero-shot",
+    "judge-orm": "judge-orm", "judge-prm": "judge-prm", "judge": "judge", "judge-guide": "judge-guide",
+    "dpo": "dpo", "dpo-iter": "dpo-iter", "dpo-iter-parm": "dpo-iter-parm",
+}  # fmt: skip
+
+
+def file_hash(path: Path) -> str:
+    """The first 12 hexadecimal digits of a file's SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:12]
+
+
+def weights_hash(folder: Path) -> str:
+    """The hash of the weights in a shipped folder; UserError, with the command that remakes them, where they miss."""
+    files = sorted(folder.glob("*.safetensors"))
+    if len(files) != 1:
+        stage = _REMADE_BY.get(folder.name, folder.name)
+        raise UserError(
+            f"The weights in {folder} are missing. Take them from the repository again, "
+            f"or remake them: python -m cotdemo train {stage}"
+        )
+    return file_hash(files[0])
+
+
+def mismatches(root: Path) -> list[str]:
+    """Which shipped weights were made from others than those beside them, in words; empty when the set fits."""
+    found = []
+    for recipe in sorted(root.glob(f"*/{RECIPE}")):
+        for source, expected in json.loads(recipe.read_text(encoding="utf-8")).get("made_from", {}).items():
+            have = weights_hash(root / source)
+            if have != expected:
+                found.append(f"{recipe.parent.name} was made from {source} {expected}, but {have} is there")
+    return found
+
+
+class MiniBackend(Backend):
+    """The embedded model: a small world that an exact checker can read."""
+
+    def __init__(self, device: str = "cpu", root: Path = MINI):
+        super().__init__(EMBEDDED, device, torch.float32)
+        self.root = root
+        config = self._config("showo")
+        side = int(config["num_vq_tokens"] ** 0.5)
+        pixels = self._config("judge")["vision_config"]["image_size"]
+        self.grid, self.codebook, self.picture_size = (side, side), config["codebook_size"], (pixels, pixels)
+        self.weights = {name: weights_hash(root / name) for name in _REMADE_BY if (root / name).is_dir()}
+        self.models = [name for name, model in MODELS.items() if model.part in self.weights]
+        self.words = prompts.PROMPT_WORDS
+        for mismatch in mismatches(root):
+            log.warning("The embedded weights do not belong together: %s.", mismatch)
+
+    def weights_of(self, model: str | None = None, verifier: str | None = None) -> dict[str, str]:
+        """The hashes of what ``model`` paints with and ``verifier`` judges by, by folder. Raises UserError."""
+        folders = [MODELS[model].part, "magvit"] if model else []
+        folders += [VERIFIERS[verifier].part] if verifier else []
+        return {folder: weights_hash(self.root / folder) for folder in folders}
+
+    def _config(self, part: str) -> dict[str, Any]:
+        file = self.root / part / "config.json"
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{file} is missing or damaged. Take it from the repository again, or remake it: "
+                f"python -m cotdemo train {_REMADE_BY[part]}"
+            ) from error
+
+    def _load(self, part: str, load: Callable[[Path], Any]) -> Any:
+        try:
+            weights_hash(self.root / part)
+            return load(self.root / part)
+        except UserError as error:
+            raise UserError(f"{error} (Remade by: python -m cotdemo train {_REMADE_BY[part]})") from error
+
+    def _load_words(self) -> PreTrainedTokenizerBase:
+        return AutoTokenizer.from_pretrained(self.root / "tokenizer")
+
+    def _load_magvit(self) -> MagvitV2:
+        return self._load("magvit", lambda folder: MagvitV2.from_pretrained(folder, torch_dtype=self.dtype))
+
+    def _load_showo(self, model: str) -> Showo:
+        return self._load(MODELS[model].part, lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
+
+    def _load_judge(self, verifier: str) -> Judge:
+        return self._load(
+            VERIFIERS[verifier].part, lambda folder: Judge.from_pretrained(folder, device=self.device, dtype=self.dtype)
+        )
+
+    def canonical(self, prompt: str) -> str:
+        return typed.canonical(prompt)
+
+    def check(self, prompt: str, picture: np.ndarray) -> Verdict | None:
+        """What checker B says; None for a sentence that is not of the world's six kinds."""
+        metadata = prompts.parse(prompt)
+        return None if metadata is None else judge_reading(checker_b.read(picture), metadata)
+
+
+def embedded(name: str, device: str | None, root: Path | None, tell: Tell) -> Backend:
+    """The backend that ships; it wants no accelerator."""
+    return MiniBackend(device or "cpu", root or MINI)

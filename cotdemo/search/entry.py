@@ -1,0 +1,183 @@
+"""The way into a search: settings checked, a strategy run between its start and its end, a reflection begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from time import perf_counter
+
+import numpy as np
+
+from ..errors import UserError
+from ..registry import CORRECTOR, METHODS, resolve
+from ..run.events import Event, Progress, RunFinished, RunStarted
+from ..run.state import REFLECTING, RunState
+from ..settings import MAX_PROMPT, ROUNDS, Settings, plain_text
+from .protocols import Backend
+from .reflection import criticise, is_right, judge_outcome, rank, repaint
+from .rounds import Chosen, Meter, Run, Show
+
+
+def search(
+    method: str,
+    backend: Backend,
+    prompt: str,
+    *,
+    show: Show = "all",
+    check: bool = True,
+    rewrite: Callable[[str], str] | None = None,
+    **settings: object,
+) -> Iterator[Event]:
+    """Paint ``prompt`` and choose the best picture; yields ``RunStarted``, the run's events, ``RunFinished``.
+
+    ``settings`` are those of ``cotdemo.settings.Settings`` beside them, by name. ``show`` says which pictures
+    ``StepDecoded`` carries: "all", "judged" or "none"; a winner always has its own. ``check=False`` leaves out the
+    backend's checker. ``rewrite`` changes critiques before they are painted from.
+
+    Raises UserError at once, before anything is computed, for settings or a prompt that cannot be used.
+    """
+    checked = Settings.checked(prompt, method, backend.name, **settings)
+    return perform(checked, backend, show=show, check=check, rewrite=rewrite)
+
+
+def perform(
+    settings: Settings,
+    backend: Backend,
+    *,
+    show: Show = "all",
+    check: bool = True,
+    rewrite: Callable[[str], str] | None = None,
+) -> Iterator[Event]:
+    """``search`` for settings that have been checked. Raises UserError as ``prepared`` does."""
+    settings = prepared(settings, backend)
+    started = RunStarted(
+        settings=settings,
+        grid=tuple(backend.grid),
+        codebook=backend.codebook,
+        picture_size=tuple(backend.picture_size),
+        weights=dict(backend.weights),
+    )
+    run = Run(settings, backend, show, check, rewrite)
+    return _finished(run, resolve(METHODS[settings.method].strategy)(run), started=started)
+
+
+def prepared(settings: Settings, backend: Backend) -> Settings:
+    """The settings with the prompt in the backend's canonical form, which everything that follows is given.
+
+    Raises UserError where it is another backend, lacks what such a run needs, or cannot paint the prompt.
+    """
+    if settings.backend != backend.name:
+        raise UserError(f"These settings are for {settings.backend}, and {backend.name} is running.")
+    if settings.corrects and CORRECTOR not in backend.models:
+        raise UserError(
+            f"To repaint whole pictures takes a self-correcting generator, and {backend.name} has none: repaint a "
+            "region, or give one (--assets DIR with its weights in DIR/self-correct)."
+        )
+    return replace(settings, prompt=plain_text("prompt", backend.canonical(settings.prompt), MAX_PROMPT))
+
+
+def reflect(
+    backend: Backend,
+    events: Sequence[Event],
+    *,
+    anyway: bool = False,
+    show: Show = "all",
+    check: bool = True,
+    rewrite: Callable[[str], str] | None = None,
+) -> Iterator[Event]:
+    """One round of reflection on the answer of a run: its verdict, the critique, the repainted candidates.
+
+    ``events`` are the run's, of whatever method, painted here or opened from a trace; the events yielded continue them,
+    and both together are again a run that can be reflected on. The last one, ``RunFinished``, names the better picture
+    and counts the run before it, too. If the judge calls the picture right, nothing is repainted unless ``anyway``.
+
+    Raises UserError at once if there is no picture to reflect on, if the run was painted by another backend or other
+    weights, if no self-correcting model is offered, or after the last round allowed.
+    """
+    state = RunState.of(events)
+    before = _reflectable(backend, state)
+    asked = state.settings
+    settings = Settings.checked(
+        asked.prompt,
+        "parm++",
+        backend.name,
+        asked.model,
+        paths=asked.paths,
+        steps=asked.steps,
+        guidance=asked.guidance,
+        temperature=asked.temperature,
+        seed=asked.seed,
+        verdicts=asked.verdicts,
+        repaint=asked.repaint if asked.method == "parm++" else None,
+    )
+    settings = prepared(settings, backend)
+    number = state.rounds_begun
+    if number > ROUNDS[1] and (anyway or not is_right(before)):
+        raise UserError(f"This picture has been repainted {ROUNDS[1]} times, which is the most. Start a new run.")
+    spent, said = state.finished, state.rounds[before.winner.round].criticised
+    critique = said.text if said and said.done else None  # the judge would say the same again
+    run = Run(settings, backend, show, check, rewrite, Meter.after(spent))
+    return _finished(run, _reflection(run, number, before, critique, anyway), seconds=spent.seconds if spent else 0.0)
+
+
+def _reflectable(backend: Backend, state: RunState) -> Chosen:
+    """The answer of a run, with the judge's word on it so far."""
+    winner = state.answer
+    if winner is None:
+        raise UserError("There is no picture to reflect on yet: paint one first.")
+    painter, weights = state.settings.backend, state.started.weights
+    if painter != backend.name:
+        raise UserError(f"This picture was painted by {painter}, and {backend.name} is running: paint it anew.")
+    other = [name for name in weights if weights[name] != backend.weights.get(name)]
+    if other:
+        raise UserError(f"This picture was painted with other weights ({', '.join(sorted(other))}): paint it anew.")
+    if not winner.codes:
+        raise UserError("This run does not hold the codes of its picture: paint it anew.")
+    path = state.path_of(winner)
+    # what another judge than the reflecting one said is no word of its own
+    return Chosen(winner, path.outcome if path.outcome_by == REFLECTING else None)
+
+
+def _reflection(
+    run: Run, number: int, before: Chosen, critique: str | None, anyway: bool
+) -> Generator[Event, None, Chosen]:
+    before = yield from _with_full_picture(run, before)
+    if before.outcome is None:
+        before = yield from judge_outcome(run, before)
+    if is_right(before) and not anyway:
+        yield Progress(f"the judge calls this picture right (P(yes) = {before.outcome.p_yes:.2f})")
+        return before
+    if critique is None:
+        critique = yield from criticise(run, before)
+    after = yield from repaint(run, number, before, critique)
+    return after if rank(after.outcome) > rank(before.outcome) else before
+
+
+def _with_full_picture(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
+    """``chosen`` with the picture of its codes: one from a trace may be a thumbnail, and is not trusted."""
+    yield Progress("decoding the picture")
+    winner = chosen.winner
+    (picture,) = run.backend.decode(np.asarray([winner.codes]))
+    run.meter.pictures_decoded += 1
+    return Chosen(replace(winner, picture=picture), chosen.outcome)
+
+
+def _finished(
+    run: Run, strategy: Generator[Event, None, Chosen], *, started: RunStarted | None = None, seconds: float = 0.0
+) -> Iterator[Event]:
+    """The events of a strategy between start and end; ``seconds`` count its own work, not that of whoever listens."""
+    if started:
+        yield started
+    with closing(strategy):
+        while True:
+            since = perf_counter()
+            try:
+                event = next(strategy)
+            except StopIteration as end:
+                winner = end.value.winner
+                break
+            finally:
+                seconds += perf_counter() - since
+            yield event
+    yield RunFinished(winner.round, winner.path, seconds, **asdict(run.meter))
