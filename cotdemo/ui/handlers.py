@@ -57,7 +57,7 @@ class Handlers:
     def paint(self, *form: Any) -> Iterator[Update]:
         """Search, streaming; ``form`` are the values of ``FIELDS``. A new seed, where one is drawn, is shown."""
         try:
-            settings = asked(dict(zip(FIELDS, form)), self.backend)
+            settings = typed = asked(dict(zip(FIELDS, form)), self.backend)
             yield buttons(busy=True)
             with self.line.place() as place:
                 yield from self._turn(place)
@@ -66,8 +66,8 @@ class Handlers:
                 events = self.searches.perform(settings, backend)
                 run = Run()
                 self.runs.add(run)
-                form = {"prompt": settings.prompt, "seed": settings.seed}  # as they are run, so that they can be shared
-                yield {"run_id": run.id, **form, "picture": None, "gallery": ""}
+                shown = {} if settings.prompt == typed.prompt else {"prompt": settings.prompt}  # as it can be shared
+                yield {"run_id": run.id, "seed": settings.seed, **shown, "picture": None, "gallery": ""}
                 yield from self._stream(run, events)
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}
