@@ -116,3 +116,16 @@ def test_the_chart_below_the_matrix_is_of_the_run_on_show_alone(visit):
         quiet(page)
         narrow = lines_of(page)
         assert [path for path, _ in narrow] == [path for path, _ in shown] and narrow != shown
+
+
+def test_the_chart_keeps_its_place_where_a_repainting_is_judged_at_its_end_alone(visit):
+    with visit() as page:
+        show(page, "3-critique-helped")
+        rounds = page.get_by_role("group", name="Rounds").get_by_role("button")
+        rounds.nth(0).click()
+        assert page.locator(".cot-rewards-title").inner_text().startswith("P(clear)")
+        place = page.locator(".cot-rewards").bounding_box()
+        rounds.nth(1).click()
+        assert page.locator(".cot-rewards-title").inner_text() == "P(yes) of the final pictures"
+        assert page.locator('.cot-reward [data-verdict^="outcome"]').count() == 4
+        assert page.locator(".cot-rewards").bounding_box() == place

@@ -7,6 +7,7 @@ import { VERDICTS, pathWords, probability } from "./words.js";
 const HEIGHT = 150; // pixels
 const EDGE = { left: 30, right: 12, top: 10, bottom: 20 };
 const WATCHED = { prm: "outcome", parm: "clarity", "parm++": "clarity" }; // what is asked step by step
+const TITLES = { outcome: "P(yes) of every guess", clarity: "P(clear) of every guess, until it is clear", "": "P(yes) of the final pictures" };
 
 // The question that is drawn as a line; "" where the judge only sees final pictures.
 export function watched(started, round) {
@@ -48,16 +49,16 @@ export class Rewards {
     const about = `${state.run}/${round.round}`;
     if (about !== this.about) this.point(null); // what was pointed at belongs to another round
     this.about = about;
-    toggle(this.element, question !== "");
-    this.fitted.draw(question ? { round, selection, question, steps: state.started.steps } : null);
+    const shown = Boolean(WATCHED[state.started.method] || question); // in all rounds of a run, so that nothing moves
+    toggle(this.element, shown);
+    this.fitted.draw(shown ? { round, selection, question, steps: state.started.steps } : null);
   }
 
   paint({ round, selection, question, steps }, width) {
     this.width = width;
     this.x = (step) => EDGE.left + (step / Math.max(steps - 1, 1)) * (width - EDGE.left - EDGE.right);
     this.y = (yes) => HEIGHT - EDGE.bottom - yes * (HEIGHT - EDGE.top - EDGE.bottom);
-    const name = VERDICTS[question].name;
-    setText(this.title, question === "outcome" ? "P(yes) of every guess" : `P(${name.toLowerCase()}) of every guess, until it is clear`);
+    setText(this.title, TITLES[question]);
     setAttribute(this.plot, "aria-label", `${this.title.textContent}, a line for each of ${round.paths.length} paths; the same numbers are in the table above`);
     this.lines = round.paths.map((path) => ({ path: path.path, ...series(path, question) }));
     this.words = round.paths.map((path) => `Path ${path.path + 1}: ${pathWords(round, path)[0]}`);
