@@ -17,6 +17,7 @@ from ..errors import UserError
 from ..run.events import Question
 from ..run.state import RunState
 from ..search import perform
+from ..verifiers.llava import Answers as Said
 from .cost import Instrumented, Work
 from .entries import Entry
 from .pool import NO, QUESTIONS, YES, Answers, Pool
@@ -145,7 +146,7 @@ class Look:
     judge: Judge
     places: np.ndarray  # (pictures, 2): path, step
 
-    def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> ReplayedAnswers:
+    def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> Said:
         recorded, name = self.judge.recorded, self.judge.name
         answers, number = recorded.answers(name), QUESTIONS[name].index(question)
         paths, steps = self.places[slice(None) if rows is None else list(rows)].T
@@ -154,18 +155,10 @@ class Look:
         said = answers.said[number, paths, steps]
         if recorded.knows and question == "potential":
             said = np.where(recorded.pool.paintings(recorded.entry.index).strict[paths], YES, NO)
-        return ReplayedAnswers(*answers.p[number, paths, steps].T, said == YES, said == NO)
+        return Said(*answers.p[number, paths, steps].T, said == YES, said == NO)
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
         raise UserError("A pool holds no critiques: evaluate live.")
-
-
-@dataclass(frozen=True)
-class ReplayedAnswers:
-    p_yes: np.ndarray
-    p_no: np.ndarray
-    yes: np.ndarray
-    no: np.ndarray
 
 
 class Tariff:
