@@ -13,6 +13,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 
 from .errors import UserError
+from .evaluation.results import headline_markdown, ladder_markdown
 from .fields import Nested, OneOf
 from .registry import BACKENDS, METHODS, MODELS, VERIFIERS, Spec, refusal
 from .run.codec import EVENTS, is_optional
@@ -20,7 +21,8 @@ from .run.events import Progress
 from .settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
-FILES = ("README.md", "docs/trace.md", "docs/released.md")
+FILES = ("README.md", "docs/trace.md", "docs/released.md", "docs/results.md")
+_LADDER = ROOT / "assets" / "ladder.json"
 _REGION = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -129,6 +131,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "verifiers": verifiers,
     "settings": settings,
     "events": events,
+    "headline": lambda: headline_markdown(_LADDER),
+    "ladder": lambda: ladder_markdown(_LADDER),
 }
 
 

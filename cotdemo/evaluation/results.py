@@ -20,7 +20,9 @@ from .statistics import OVERALL
 __all__ = [
     "OVERALL",
     "RULES",
+    "HEADLINE",
     "SHIPPED",
+    "headline_markdown",
     "ladder_markdown",
     "ladder_table",
     "paper",
@@ -31,6 +33,7 @@ __all__ = [
 
 LADDER, CURVES = "cotdemo-ladder", "cotdemo-curves"
 VERSION = 1
+HEADLINE = ("plain", "orm", "prm", "parm", "parm-lenient", "dpo-iter", "dpo-iter-parm+parm", "parm++")
 SHIPPED = "shipped"  # the training seed whose weights are in assets
 
 
@@ -131,6 +134,15 @@ def ladder_markdown(file: Path) -> str:
     ]
     parts = [["#" * (1 + (number > 0)) + " " + title, "", *lines, ""] for number, (title, lines) in enumerate(sections)]
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
+
+
+def headline_markdown(file: Path) -> str:
+    """The few rows of the table that tell the story, for README. Raises UserError for another file."""
+    content = read_ladder(file)
+    rows = {row["name"]: row for row in content["rows"] if row["training_seed"] == SHIPPED and not row["missing"]}
+    chosen = [rows[name] for name in HEADLINE if name in rows]
+    names = ("row of `eval --table`", "what", "N", "GenEval", "strict", "GFLOP a prompt", "the paper")
+    return "\n".join([*_table(names, map(_rung, chosen)), "", _told(content, chosen)])
 
 
 def _told(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

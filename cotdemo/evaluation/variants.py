@@ -1,7 +1,7 @@
 """``python -m cotdemo eval --variants``: PARM by other stopping rules than the paper's, beside the ORM at its compute.
 
 They are tried by replay on a pool, except where paths branch: those are painted. What came of it is told in
-docs/measured.md; what helps is a setting of the product, ``stopping="lenient"`` with ``judge_from``.
+docs/notebook.md; what helps is a setting of the product, ``stopping="lenient"`` with ``judge_from``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 (github ZiyuGuo99/Image-Generation-CoT, parm.py), where it differs: an image is clear unless the answer is "no";
 potential is asked once; a "no" does not stop the path, which only cannot win; an answer that is neither counts
 P(no) = 50 for potential and P(yes) = 0 for outcome; the image chosen without survivors is not judged. ``LENIENT`` is
-ours (docs/measured.md): the best path of a hard prompt may be called hopeless while it is unfinished, so a path stops
+ours (docs/notebook.md): the best path of a hard prompt may be called hopeless while it is unfinished, so a path stops
 only below P(yes) = .1; and an image that never was called clear may win, as the final question tells better whether it
 is right. Others are tried by ``eval --variants``.
 """

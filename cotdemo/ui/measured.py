@@ -1,6 +1,6 @@
 """What the Results tab shows: the files of ``eval --table`` and ``eval --curves``, checked and made small.
 
-The page gets numbers within their limits and plain texts, whatever is in the files (docs/ladder.md), and of each row
+The page gets numbers within their limits and plain texts, whatever is in the files (docs/results.md), and of each row
 its figures alone: not what came of every prompt. A file that is not there or cannot be used is a word and a command.
 """
 
