@@ -173,6 +173,11 @@ class ShowoGenerator(MaskedGenerator):
         order = self.unmasking(steps, temperature, paths, annealing, schedule)
         return SamplingSession(self, prefix, order, paths, sampler, after=after, paths_per_pass=paths_per_pass)
 
+    def reopened(
+        self, codes: Sequence[int] | np.ndarray, order: np.ndarray, share: float, steps: int | None = None
+    ) -> Step:
+        return super().reopened(codes, order, share, self.settings(steps).steps)
+
     @torch.no_grad()
     def prefill(
         self,
