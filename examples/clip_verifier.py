@@ -27,7 +27,7 @@ class ClipVerifier:
         return cls(*(part.from_pretrained(name) for part in (CLIPModel, CLIPTokenizer, CLIPImageProcessor)))
 
     @torch.no_grad()
-    def look(self, images: Sequence[np.ndarray]) -> Encoded:
+    def encode(self, images: Sequence[np.ndarray]) -> Encoded:
         """Encode images ``(height, width, 3)`` uint8."""
         pixels = self.processor(list(images), return_tensors="pt").pixel_values.to(self.model.device)
         pooled = self.model.vision_model(pixels).pooler_output

@@ -19,11 +19,11 @@ def race(run: Run) -> Generator[Event, None, Chosen]:
     """
     round = Round(run)
     yield from round.start()
-    session = round.painting
+    session = round.session
     while not session.done:
         paths = session.live
         yield from round.step(paths)
-        answers = yield from round.ask(round.look(paths), "outcome", paths, paths)
+        answers = yield from round.ask(round.encode(paths), "outcome", paths, paths)
         leader = max(answers.values(), key=lambda answer: answer.p_yes)
         margin = 1 - (leader.step + 1) / run.settings.steps
         behind = [answer for answer in answers.values() if leader.p_yes - answer.p_yes > margin]

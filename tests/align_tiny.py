@@ -16,7 +16,7 @@ from cotdemo.training.pairs import Pairs
 if __name__ == "__main__":
     folder, work = map(Path, parallel.agreed(sys.argv[1:]))  # as a stage first asks whether a pool is there
     torch.manual_seed(0)
-    pipeline = tiny_mini.MiniBackend(root=folder).painter("base")
+    pipeline = tiny_mini.MiniBackend(root=folder).generator("base")
     prompts = np.asarray(["a photo of a red star", "a photo of two blue circles"] * 3)
     codes = np.random.default_rng(0).integers(1024, size=(2, 6, 64))
     pairs = Pairs(prompts, *codes, np.ones((6, 64), bool))

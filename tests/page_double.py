@@ -79,7 +79,7 @@ class Step:
     confidence: np.ndarray
 
 
-class Painting:
+class SamplingSession:
     def __init__(self, backend: Double, prompt: str, paths, steps: int, seed: int, context):
         self.backend, self.steps, self.live = backend, steps, tuple(paths)
         self.index = dict.fromkeys(paths, 0)
@@ -139,7 +139,7 @@ class Answers:
     no: np.ndarray
 
 
-class Look:
+class Encoded:
     def __init__(self, backend: Double, pictures):
         self.backend = backend
         codes = [backend.patches.encode(picture).tobytes() for picture in pictures]
@@ -161,13 +161,13 @@ class Look:
             yield word + " "
 
 
-class Judge:
+class Verifier:
     def __init__(self, backend: Double):
         self.backend = backend
 
-    def look(self, pictures) -> Look:
+    def encode(self, pictures) -> Encoded:
         time.sleep(self.backend.pace / 4)
-        return Look(self.backend, pictures)
+        return Encoded(self.backend, pictures)
 
 
 class Double:
@@ -186,14 +186,14 @@ class Double:
         self.pace, self.critique, self.any_words = pace, critique, any_words
         self.patches = Patches()
         self.painted: dict[bytes, tuple[float, bool]] = {}  # codes -> (nearness to the scene, whether that is right)
-        self._judge = Judge(self)
+        self._judge = Verifier(self)
         self.steps_painted = 0
 
-    def painter(self, model: str) -> Double:
+    def generator(self, model: str) -> Double:
         return self
 
-    def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None) -> Painting:
-        return Painting(self, prompt, paths, steps, seed, context)
+    def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None) -> SamplingSession:
+        return SamplingSession(self, prompt, paths, steps, seed, context)
 
     def decode(self, codes) -> np.ndarray:
         return self.patches.decode(codes)
@@ -207,7 +207,7 @@ class Double:
     def check(self, prompt: str, picture: np.ndarray):
         return judge_reading(read(picture), self.metadata(prompt) or {"include": []})
 
-    def verifier(self, name: str) -> Judge:
+    def verifier(self, name: str) -> Verifier:
         return self._judge
 
     def canonical(self, prompt: str) -> str:

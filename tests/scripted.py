@@ -41,7 +41,7 @@ class Answers:
     no: np.ndarray
 
 
-class Painting:
+class SamplingSession:
     def __init__(self, studio: Studio, number: int, paths: Sequence[int], steps: int, seed: int):
         self.studio, self.number, self.steps, self.seed = studio, number, steps, seed
         self.taken = dict.fromkeys(paths, 0)
@@ -77,16 +77,16 @@ class Painting:
 
 
 @dataclass
-class Painter:
+class ImageGenerator:
     studio: Studio
     model: str
 
-    def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None) -> Painting:
+    def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None) -> SamplingSession:
         self.studio.started.append((self.model, seed, context))
-        return Painting(self.studio, len(self.studio.started) - 1 + self.studio.first_round, paths, steps, seed)
+        return SamplingSession(self.studio, len(self.studio.started) - 1 + self.studio.first_round, paths, steps, seed)
 
 
-class Look:
+class Encoded:
     def __init__(self, studio: Studio, places: list[tuple[int, int, int]]):
         self.studio, self.places = studio, places
 
@@ -134,15 +134,15 @@ class Studio:
     weights = {"generator": "0123abcd"}
     models = MODELS
 
-    def painter(self, model: str) -> Painter:
-        return Painter(self, model)
+    def generator(self, model: str) -> ImageGenerator:
+        return ImageGenerator(self, model)
 
     def verifier(self, name: str) -> Studio:
         return self
 
-    def look(self, pictures: Sequence[np.ndarray]) -> Look:
+    def encode(self, pictures: Sequence[np.ndarray]) -> Encoded:
         self.log.append(("look", len(pictures)))
-        return Look(self, [self.seen[picture.tobytes()] for picture in pictures])
+        return Encoded(self, [self.seen[picture.tobytes()] for picture in pictures])
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return decode(codes)

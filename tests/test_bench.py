@@ -81,7 +81,7 @@ def test_both_procedures_paint_the_same_tokens_and_choose_the_same_path(plain, f
 @pytest.mark.parametrize("question", ["clarity", "potential", "outcome"])
 def test_an_answer_from_scratch_is_the_answer_of_the_judge(tiny, question):
     pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    answers = tiny.verifier("parm").look(pictures).ask(question, PROMPT)
+    answers = tiny.verifier("parm").encode(pictures).ask(question, PROMPT)
     alone = [plain_answer(tiny.verifier("parm"), picture, question, PROMPT, True) for picture in pictures]
     np.testing.assert_allclose(alone, answers.p_yes, atol=2e-5)
 
@@ -116,11 +116,11 @@ class LoudPlain:
 def test_a_difference_is_no_further_from_its_boundary_than_the_rounding_that_made_it(tiny, error):
     def paint(sampler):
         s, seen = SETTINGS, {}
-        painting = tiny.painter("base").start(
+        session = tiny.generator("base").start(
             s.prompt, range(PATHS), s.steps, s.guidance, s.temperature, s.seed, sampler=sampler
         )
-        while not painting.done:
-            step = painting.step()
+        while not session.done:
+            step = session.step()
             for row, path in enumerate(step.paths):
                 masked = tuple(step.masked[row].nonzero()[:, 0].tolist())
                 seen[path, step.index] = tuple(step.codes[row].tolist()), masked
@@ -132,7 +132,7 @@ def test_a_difference_is_no_further_from_its_boundary_than_the_rounding_that_mad
     for path in range(PATHS):
         step = first_difference(ours, other, path)
         if step is not None:
-            margins.append(margin(tiny.painter("base"), SETTINGS, path, step, ours[path, step], other[path, step]))
+            margins.append(margin(tiny.generator("base"), SETTINGS, path, step, ours[path, step], other[path, step]))
     assert margins
     assert 0 <= min(margins) and max(margins) <= 1.01 * error
 
@@ -142,9 +142,9 @@ def test_a_difference_in_masks_alone_is_measured_in_the_ranking(tiny, fast):
     codes, masked = guesses(fast)[0, 0]
     kept = next(token for token in range(64) if token not in masked)
     exchanged = tuple(sorted({*masked[1:], kept}))
-    apart = margin(tiny.painter("base"), SETTINGS, 0, 0, (codes, masked), (codes, exchanged))
+    apart = margin(tiny.generator("base"), SETTINGS, 0, 0, (codes, masked), (codes, exchanged))
     assert 0 < apart < float("inf")
-    assert margin(tiny.painter("base"), SETTINGS, 0, 0, (codes, exchanged), (codes, masked)) == apart
+    assert margin(tiny.generator("base"), SETTINGS, 0, 0, (codes, exchanged), (codes, masked)) == apart
 
 
 # -- operations
@@ -161,9 +161,9 @@ def test_operations_of_products_convolutions_and_attention_are_counted():
 
 def test_operations_of_a_fast_step_follow_from_the_shapes(tiny):
     """Two guided paths: rows of 64 tokens, soi and eoi, which also attend to the prefix."""
-    painting, start = counted(lambda: tiny.painter("base").start(PROMPT, [0, 1], STEPS, 0.5, 1.0))
-    step, first = counted(painting.step)
-    masked, second = step.masked[0].sum().item(), counted(painting.step)[1]
+    session, start = counted(lambda: tiny.generator("base").start(PROMPT, [0, 1], STEPS, 0.5, 1.0))
+    step, first = counted(session.step)
+    masked, second = step.masked[0].sum().item(), counted(session.step)[1]
     tokens, width, inner, layers, head = 66, 32, 48, 2, 1024
     prefix = 1 + 2 + len(PROMPT.split())
 

@@ -148,8 +148,8 @@ class Reader(Studio):
     def canonical(self, prompt):
         return canonical(prompt)
 
-    def painter(self, model):
-        studio = super().painter(model)
+    def generator(self, model):
+        studio = super().generator(model)
         start = studio.start
 
         def remember(prompt, *settings, **more):
@@ -159,11 +159,13 @@ class Reader(Studio):
         studio.start = remember
         return studio
 
-    def look(self, pictures):
-        look = super().look(pictures)
-        ask = look.ask
-        look.ask = lambda question, prompt, rows=None: self.told.add(("judge", prompt)) or ask(question, prompt, rows)
-        return look
+    def encode(self, pictures):
+        encoded = super().encode(pictures)
+        ask = encoded.ask
+        encoded.ask = lambda question, prompt, rows=None: (
+            self.told.add(("judge", prompt)) or ask(question, prompt, rows)
+        )
+        return encoded
 
 
 class TestEveryWayIn:

@@ -16,7 +16,7 @@ from scripted import Studio, Verdict
 
 import cotdemo.backends
 from cotdemo import cli
-from cotdemo.evaluation import look
+from cotdemo.evaluation import encoded
 from cotdemo.evaluation.entries import Entry
 from cotdemo.evaluation.geneval import write
 from cotdemo.run.events import Critiqued, StepDecoded, Winner
@@ -189,10 +189,10 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys)
     ],
 )
 def test_a_run_that_breaks_off_ends_in_words_and_leaves_no_file(monkeypatch, tmp_path, capsys, raised, status, words):
-    def look(self, pictures):
+    def encode(self, pictures):
         raise raised
 
-    monkeypatch.setattr(Studio, "look", look)
+    monkeypatch.setattr(Studio, "look", encoded)
     use(monkeypatch, Studio())
     assert cli.main(["generate", PROMPT, "--steps", "2", "--out", str(tmp_path / "out")]) == status
     printed = capsys.readouterr().err
@@ -301,17 +301,17 @@ def test_eval_gives_the_same_figures_each_time_and_when_it_was_stopped(monkeypat
 
     stopped = checked()
     use(monkeypatch, stopped)
-    look = stopped.look
+    encoded = stopped.encoded
 
     def interrupted(pictures):
         if len(stopped.started) == 4:
             raise KeyboardInterrupt
-        return look(pictures)
+        return encoded(pictures)
 
-    stopped.look = interrupted
+    stopped.encoded = interrupted
     assert cli.main([*EVAL, str(tmp_path / "c.json")]) == 130
     assert "3 pictures are kept. The same command with --resume goes on." in capsys.readouterr().err
-    stopped.look = look
+    stopped.encoded = encoded
     assert cli.main([*EVAL, str(tmp_path / "c.json"), "--resume"]) == 0
     assert figures(tmp_path / "c.json") == figures(tmp_path / "a.json")
 
@@ -422,7 +422,7 @@ def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_pa
     assert cli.main([*command, "--sheets", str(sheets)]) == 0
     assert Image.open(sheets / "01.png").width > 900
 
-    right = [not one.metadata["prompt"].endswith("red star") for one in look.draw([tmp_path / "plain"], 3)]
+    right = [not one.metadata["prompt"].endswith("red star") for one in encoded.draw([tmp_path / "plain"], 3)]
     labels.write_text(json.dumps([int(one) for one in right]))
     assert cli.main([*command, "--labels", str(labels), "--json", str(file)]) == 0
     figures = json.loads(file.read_text())

@@ -35,7 +35,7 @@ def pool(root, tmp_path_factory):
     fill(Maker(pool, max(NUMBERS), [verifier_of(method) for method in METHODS]), ENTRIES, lambda _: None)
     rng = np.random.default_rng(0)
     for entry in ENTRIES:
-        part = pool.paintings(entry.index)
+        part = pool.sessions(entry.index)
         right = rng.random(part.paths) < 0.5
         pool.keep(entry.index, Paintings(**{**vars(part), "correct": right, "strict": right}))
     return pool

@@ -84,7 +84,7 @@ class Backend:
         self.grid, self.codebook = self.generator.grid, self.generator.codebook
         self.picture_size = self.generator.size
 
-    def painter(self, model):
+    def generator(self, model):
         return self.generator
 
     def verifier(self, name):
@@ -106,7 +106,7 @@ class Scripted:
     def __init__(self):
         self.refused = False
 
-    def look(self, images):
+    def encode(self, images):
         assert all(image.shape == (8, 8, 3) and image.dtype == np.uint8 for image in images)
         return self
 
@@ -192,9 +192,9 @@ def test_clip_agrees_with_its_own_forward_pass():
     pixels = verifier.processor([image, image], return_tensors="pt")
     with torch.no_grad():
         expected = verifier.model(**texts, **pixels).logits_per_image[0].softmax(-1)
-    answers = verifier.look([image, image]).ask("outcome", PROMPT, [1])
+    answers = verifier.encode([image, image]).ask("outcome", PROMPT, [1])
     assert answers.p_yes[0] == pytest.approx(expected[0].item(), rel=1e-5)
-    assert list(verifier.look([image]).explain(PROMPT, 0)) == [f"this does not look like {PROMPT}"]
+    assert list(verifier.encode([image]).explain(PROMPT, 0)) == [f"this does not look like {PROMPT}"]
 
 
 def test_a_race_stops_who_falls_behind_and_is_won_by_who_leads():

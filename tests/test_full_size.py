@@ -27,7 +27,7 @@ def counted():
 
 def test_models_have_the_size_of_the_released_ones_and_no_weights():
     shapes = Shapes("show-o")
-    showo, judge = shapes.painter("base").showo, shapes.verifier("parm").model
+    showo, judge = shapes.generator("base").showo, shapes.verifier("parm").model
     assert sum(p.numel() for p in showo.parameters()) == 1_448_176_770
     assert sum(p.numel() for p in judge.parameters()) == pytest.approx(8.03e9, rel=0.01)
     assert all(p.device == torch.device("meta") for p in judge.parameters())

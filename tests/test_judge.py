@@ -17,7 +17,7 @@ from cotdemo.search import search
 from cotdemo.verifiers import llava as judge_module
 from cotdemo.verifiers.conversation import IGNORE, YES_NO_QUESTIONS
 from cotdemo.verifiers.images import square, to_pixels
-from cotdemo.verifiers.llava import Answers, Judge
+from cotdemo.verifiers.llava import Answers, LlavaVerifier
 from cotdemo.world.words import judge_tokenizer
 
 PROMPT = "a photo of a red circle"
@@ -26,7 +26,7 @@ PICTURE_TOKENS = 17  # 4 x 4 patches and one newline
 ROUNDING = 2e-5  # the same sums in another order, through weights made large so that answers differ
 
 
-def make_judge(seed: int = 0, tied: bool = False) -> Judge:
+def make_judge(seed: int = 0, tied: bool = False) -> LlavaVerifier:
     """A judge of a few thousand weights whose answers depend on picture, prompt and question, and differ."""
     tokenizer = judge_tokenizer()
     config = LlavaOnevisionConfig(
@@ -46,11 +46,11 @@ def make_judge(seed: int = 0, tied: bool = False) -> Judge:
     for parameter in (p for p in model.parameters() if p.ndim > 1):
         torch.nn.init.normal_(parameter, std=0.3, generator=generator)
     torch.nn.init.zeros_(model.model.image_newline)
-    return Judge(model, tokenizer, "small")
+    return LlavaVerifier(model, tokenizer, "small")
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
+def judge() -> LlavaVerifier:
     judge = make_judge(seed=14)  # says yes, no and neither to every question
     head = judge.model.lm_head.weight.data
     head[[judge.conversation.yes, judge.conversation.no]] *= 4
@@ -65,7 +65,7 @@ def pictures() -> np.ndarray:
 class Meter:
     """Counts the pictures the tower encodes and the tokens the language model reads."""
 
-    def __init__(self, judge: Judge):
+    def __init__(self, judge: LlavaVerifier):
         self.pictures = self.tokens = 0
         model = judge.model.model
         self._hooks = [
@@ -93,7 +93,7 @@ def same(a: Answers, b: Answers) -> None:
     assert a.words == b.words
 
 
-def plain_logits(judge: Judge, picture: np.ndarray, text: str) -> torch.Tensor:
+def plain_logits(judge: LlavaVerifier, picture: np.ndarray, text: str) -> torch.Tensor:
     """What transformers' own forward pass says after ``text``: nothing cached, nothing shared."""
     tokens = judge.tokenizer(text.replace("<image>", "<image> " * PICTURE_TOKENS))["input_ids"]
     with torch.inference_mode():
@@ -115,7 +115,7 @@ def plain_logits(judge: Judge, picture: np.ndarray, text: str) -> torch.Tensor:
     ],
 )
 def test_an_answer_is_what_transformers_own_forward_pass_gives(judge, pictures, question, text):
-    answers = judge.look(pictures).ask(question, PROMPT)
+    answers = judge.encode(pictures).ask(question, PROMPT)
     for row, picture in enumerate(pictures):
         probabilities = plain_logits(judge, picture, text).softmax(-1)
         assert answers.p_yes[row] == pytest.approx(probabilities[judge.conversation.yes].item(), abs=ROUNDING)
@@ -137,50 +137,50 @@ def test_the_most_likely_token_of_the_whole_vocabulary_decides(judge):
 def test_pictures_are_encoded_once_and_every_question_reads_its_own_tokens_only(judge, pictures):
     words = len(PROMPT.split())
     with Meter(judge) as meter:
-        look = judge.look(pictures)
+        encoded = judge.encode(pictures)
         assert (meter.pictures, meter.tokens) == (6, 0)
-        look.ask("clarity", PROMPT)
+        encoded.ask("clarity", PROMPT)
         assert meter.tokens == 6 * (PICTURE_TOKENS + words + 2)  # ... clear ?
         meter.tokens = 0
-        look.ask("potential", PROMPT, rows=[0, 2, 3])
+        encoded.ask("potential", PROMPT, rows=[0, 2, 3])
         assert meter.tokens == 3 * 3  # yes potential ?
         meter.tokens = 0
-        look.ask("outcome", PROMPT)
+        encoded.ask("outcome", PROMPT)
         assert meter.tokens == 6 * 2  # match ?
         meter.tokens = 0
-        look.ask("outcome", OTHER)
+        encoded.ask("outcome", OTHER)
         assert meter.tokens == 6 * (len(OTHER.split()) - 3 + 2)  # "a photo of" is shared
         assert meter.pictures == 6
 
 
 def test_what_was_asked_before_does_not_change_an_answer(judge, pictures):
-    fresh = {(q, p): judge.look(pictures).ask(q, p) for q in YES_NO_QUESTIONS for p in (PROMPT, OTHER)}
-    look = judge.look(pictures)
+    fresh = {(q, p): judge.encode(pictures).ask(q, p) for q in YES_NO_QUESTIONS for p in (PROMPT, OTHER)}
+    encoded = judge.encode(pictures)
     for first, second in itertools.product(fresh, repeat=2):
-        same(look.ask(*first), fresh[first])
-        same(look.ask(*second), fresh[second])
+        same(encoded.ask(*first), fresh[first])
+        same(encoded.ask(*second), fresh[second])
 
 
 def test_asking_about_some_rows_leaves_the_others_as_they_were(judge, pictures):
-    whole = judge.look(pictures)
+    whole = judge.encode(pictures)
     expected = {question: whole.ask(question, PROMPT) for question in YES_NO_QUESTIONS}
-    look = judge.look(pictures)
-    look.ask("clarity", PROMPT)
+    encoded = judge.encode(pictures)
+    encoded.ask("clarity", PROMPT)
     for rows in ([4, 1], [2, 3], [5]):
-        some = look.ask("potential", PROMPT, rows)
+        some = encoded.ask("potential", PROMPT, rows)
         np.testing.assert_allclose(some.p_yes, expected["potential"].p_yes[rows], rtol=0, atol=ROUNDING)
-    same(look.ask("potential", PROMPT), expected["potential"])
-    same(look.ask("clarity", PROMPT), expected["clarity"])
+    same(encoded.ask("potential", PROMPT), expected["potential"])
+    same(encoded.ask("clarity", PROMPT), expected["clarity"])
 
 
 def test_asking_about_no_rows_answers_nothing(judge, pictures):
-    answers = judge.look(pictures).ask("potential", PROMPT, rows=[])
+    answers = judge.encode(pictures).ask("potential", PROMPT, rows=[])
     assert len(answers.p_yes) == 0 and answers.words == ()
 
 
 def test_a_batch_that_does_not_fit_is_halved(judge, pictures, monkeypatch):
     """A device with room for two pictures at once answers as one with room for all, however late it runs out."""
-    wanted = [judge.look(pictures).ask(question, PROMPT) for question in ("clarity", "outcome")]
+    wanted = [judge.encode(pictures).ask(question, PROMPT) for question in ("clarity", "outcome")]
     sizes = []
 
     def small(work):
@@ -195,9 +195,9 @@ def test_a_batch_that_does_not_fit_is_halved(judge, pictures, monkeypatch):
 
     for name in ("encode_images", "prefill"):
         monkeypatch.setattr(f"cotdemo.verifiers.llava.{name}", small(getattr(judge_module, name)))
-    look = judge.look(pictures)
+    encoded = judge.encode(pictures)
     for question, answers in zip(("clarity", "outcome"), wanted):
-        same(look.ask(question, PROMPT), answers)
+        same(encoded.ask(question, PROMPT), answers)
     assert sizes[:5] == [6, 3, 1, 2, 3] and max(sizes) == 6
 
 
@@ -207,33 +207,33 @@ def test_one_picture_that_does_not_fit_is_too_much(judge, pictures, monkeypatch)
 
     monkeypatch.setattr("cotdemo.verifiers.llava.encode_images", none)
     with pytest.raises(torch.OutOfMemoryError):
-        judge.look(pictures)
+        judge.encode(pictures)
 
 
 def test_each_row_can_have_its_own_prompt(judge, pictures):
     prompts = [PROMPT, OTHER, "a photo of a circle left of a square", PROMPT, OTHER, PROMPT]
-    look = judge.look(pictures)
+    encoded = judge.encode(pictures)
     for question in ("clarity", "potential", "outcome"):
-        together = look.ask(question, prompts)
+        together = encoded.ask(question, prompts)
         for row, prompt in enumerate(prompts):
-            alone = judge.look(pictures[row : row + 1]).ask(question, prompt)
+            alone = judge.encode(pictures[row : row + 1]).ask(question, prompt)
             assert together.p_yes[row] == pytest.approx(alone.p_yes[0], abs=ROUNDING)
             assert together.words[row] == alone.words[0]
 
 
 def test_a_verdict_does_not_depend_on_who_is_judged_beside(judge, pictures):
-    together = judge.look(pictures).ask("potential", PROMPT)
+    together = judge.encode(pictures).ask("potential", PROMPT)
     for row in range(len(pictures)):
-        alone = judge.look(pictures[row : row + 1]).ask("potential", PROMPT)
+        alone = judge.encode(pictures[row : row + 1]).ask("potential", PROMPT)
         assert alone.p_yes[0] == pytest.approx(together.p_yes[row], abs=ROUNDING)
         assert alone.words[0] == together.words[row]
 
 
 def test_a_selection_keeps_what_was_read_about_its_pictures(judge, pictures):
-    look = judge.look(pictures)
-    expected = look.ask("outcome", PROMPT)
-    look.ask("clarity", PROMPT)
-    few = look.select([5, 0])
+    encoded = judge.encode(pictures)
+    expected = encoded.ask("outcome", PROMPT)
+    encoded.ask("clarity", PROMPT)
+    few = encoded.select([5, 0])
     assert len(few) == 2
     with Meter(judge) as meter:
         answers = few.ask("outcome", PROMPT)
@@ -243,7 +243,7 @@ def test_a_selection_keeps_what_was_read_about_its_pictures(judge, pictures):
 
 def test_a_critique_is_the_greedy_continuation_and_comes_word_by_word(pictures):
     judge = make_judge(seed=3)
-    pieces = list(judge.look(pictures).explain(PROMPT, row=1, limit=8))
+    pieces = list(judge.encode(pictures).explain(PROMPT, row=1, limit=8))
     text, words = f"<image> {PROMPT} why ?", []
     while len(words) < 8 and (words[-1:] != ["<|im_end|>"]):
         token = int(plain_logits(judge, pictures[1], " ".join([text, *words])).argmax())
@@ -259,15 +259,15 @@ def test_a_critique_ends_at_the_end_mark(pictures):
     judge.model.lm_head.weight.data[judge.conversation.end] = judge.model.model.language_model.norm.weight.data
     flat = judge.model.model.language_model.norm
     flat.register_forward_hook(lambda module, args, output: torch.ones_like(output))
-    assert list(judge.look(pictures).explain(PROMPT)) == []
+    assert list(judge.encode(pictures).explain(PROMPT)) == []
 
 
 def test_a_critique_leaves_the_look_as_it_was(judge, pictures):
-    look = judge.look(pictures)
-    expected = look.ask("outcome", PROMPT)
-    list(look.explain(PROMPT, row=2, limit=5))
+    encoded = judge.encode(pictures)
+    expected = encoded.ask("outcome", PROMPT)
+    list(encoded.explain(PROMPT, row=2, limit=5))
     with Meter(judge) as meter:
-        same(look.ask("outcome", PROMPT), expected)
+        same(encoded.ask("outcome", PROMPT), expected)
         assert meter.tokens == 6
 
 
@@ -289,8 +289,8 @@ def test_a_lesson_on_explaining_teaches_the_words_and_the_end(judge):
 
 def test_sampled_verdicts_of_a_path_are_its_own_whoever_is_beside_it(judge, pictures):
     def ask(rows):
-        look = judge.look(pictures[rows])
-        return [look.ask("outcome", PROMPT, seeds=[100 * draw + row for row in rows]).words for draw in range(20)]
+        encoded = judge.encode(pictures[rows])
+        return [encoded.ask("outcome", PROMPT, seeds=[100 * draw + row for row in rows]).words for draw in range(20)]
 
     together, alone = ask([0, 1, 2]), ask([2])
     assert [words[2] for words in together] == [words[0] for words in alone]
@@ -324,7 +324,7 @@ def test_sampled_verdicts_ignore_case(judge):
         def __init__(self, tokenizer):
             self.convert_ids_to_tokens = lambda ids: [tokenizer.convert_ids_to_tokens(i).upper() for i in ids]
 
-    other = Judge(judge.model, judge.tokenizer, "small")
+    other = LlavaVerifier(judge.model, judge.tokenizer, "small")
     other.tokenizer = Shouting(judge.tokenizer)
     logits = torch.full((2, len(judge.tokenizer)), -30.0)
     logits[0, judge.conversation.yes] = logits[1, judge.conversation.no] = 30
@@ -336,33 +336,33 @@ def test_sampled_verdicts_ignore_case(judge):
 def test_a_saved_judge_comes_back_with_its_questions_and_answers(pictures, tmp_path, tied):
     judge = make_judge(tied=tied)
     judge.save_pretrained(tmp_path)
-    again = Judge.from_pretrained(tmp_path)
+    again = LlavaVerifier.from_pretrained(tmp_path)
     assert again.conversation.family == "small"
-    same(again.look(pictures).ask("potential", PROMPT), judge.look(pictures).ask("potential", PROMPT))
+    same(again.encode(pictures).ask("potential", PROMPT), judge.encode(pictures).ask("potential", PROMPT))
 
 
 def test_a_folder_that_is_no_judge_is_refused(tmp_path):
     with pytest.raises(UserError, match="not a judge's folder"):
-        Judge.from_pretrained(tmp_path)
+        LlavaVerifier.from_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "phi"}')
     with pytest.raises(UserError, match="no LLaVA-OneVision judge"):
-        Judge.from_pretrained(tmp_path)
+        LlavaVerifier.from_pretrained(tmp_path)
 
 
 def test_an_unknown_family_is_refused(judge):
     with pytest.raises(UserError, match="original, small"):
-        Judge(judge.model, judge.tokenizer, "large")
+        LlavaVerifier(judge.model, judge.tokenizer, "large")
 
 
 @pytest.mark.parametrize("prompt", ["a <image> circle", "red <|im_end|> <|im_start|> yes", "<pad>"])
 def test_a_prompt_cannot_smuggle_control_marks(judge, pictures, prompt):
     with pytest.raises(UserError, match="must not contain"):
-        judge.look(pictures).ask("clarity", prompt)
+        judge.encode(pictures).ask("clarity", prompt)
 
 
 def test_a_prompt_with_unknown_words_is_refused_by_name(judge, pictures):
     with pytest.raises(UserError, match="zebra"):
-        judge.look(pictures).ask("clarity", "a photo of a zebra")
+        judge.encode(pictures).ask("clarity", "a photo of a zebra")
 
 
 def test_a_prompt_is_never_a_template(judge):
@@ -372,12 +372,12 @@ def test_a_prompt_is_never_a_template(judge):
 
 def test_a_prompt_that_is_too_long_is_refused(judge, pictures):
     with pytest.raises(UserError, match="shorten"):
-        judge.look(pictures).ask("clarity", "red " * 300)
+        judge.encode(pictures).ask("clarity", "red " * 300)
 
 
 def test_an_unknown_question_is_refused(judge, pictures):
     with pytest.raises(UserError, match="clarity, potential, outcome"):
-        judge.look(pictures).ask("beauty", PROMPT)
+        judge.encode(pictures).ask("beauty", PROMPT)
 
 
 def test_a_picture_of_the_right_size_is_taken_as_it_is(pictures):
@@ -387,8 +387,8 @@ def test_a_picture_of_the_right_size_is_taken_as_it_is(pictures):
 
 def test_pictures_of_any_size_can_be_judged_together(judge):
     shapes = [(20, 50), (64, 64), (32, 32), (1, 3)]
-    look = judge.look([np.full((*shape, 3), 90, np.uint8) for shape in shapes])
-    assert np.isfinite(look.ask("clarity", PROMPT).p_yes).all()
+    encoded = judge.encode([np.full((*shape, 3), 90, np.uint8) for shape in shapes])
+    assert np.isfinite(encoded.ask("clarity", PROMPT).p_yes).all()
 
 
 @pytest.mark.parametrize(
@@ -396,9 +396,9 @@ def test_pictures_of_any_size_can_be_judged_together(judge):
 )
 def test_anything_but_a_colour_picture_is_refused(judge, shape, dtype):
     with pytest.raises(UserError, match="uint8"):
-        judge.look([np.zeros(shape, dtype)])
+        judge.encode([np.zeros(shape, dtype)])
 
 
 def test_no_picture_is_refused(judge):
     with pytest.raises(UserError, match="no picture"):
-        judge.look([])
+        judge.encode([])

@@ -18,7 +18,7 @@ from cotdemo.verifiers.checkpoint import load_model
 from cotdemo.verifiers.conversation import Conversation
 from cotdemo.verifiers.images import square, to_pixels
 from cotdemo.verifiers.keys import released_config, rename, renaming
-from cotdemo.verifiers.network import KeyValues, embed, picture_tokens, read_on, see
+from cotdemo.verifiers.network import KeyValues, embed, encode_images, image_tokens, prefill
 
 TINY = json.loads(data("llava_tiny.json").read_text())
 FULL = json.loads(data("llava_parm_keys.json").read_text())
@@ -66,9 +66,9 @@ def model(folder):
 def case(request, model):
     pixels = to_pixels([picture(request.param)], 384, like=model.model.image_newline)
     with torch.inference_mode():
-        seen = see(model, pixels)
+        seen = encode_images(model, pixels)
     text = TINY["text_ids"]
-    ids = torch.tensor([text[:HEAD] + [0] * picture_tokens(model) + text[HEAD:]])
+    ids = torch.tensor([text[:HEAD] + [0] * image_tokens(model) + text[HEAD:]])
     return request.param, pixels, seen, ids
 
 
@@ -83,7 +83,7 @@ def test_all_names_of_the_released_checkpoints_map_one_to_one_with_equal_shapes(
     names = renaming(FULL["state_dict"], shapes)
     assert {names[name]: shape for name, shape in FULL["state_dict"].items()} == shapes
     assert sum(p.numel() for p in model.parameters()) == FULL["n_params"]
-    assert picture_tokens(model) == 730
+    assert image_tokens(model) == 730
 
 
 def test_names_of_older_transformers_layouts_map_too():
@@ -116,7 +116,7 @@ def test_tower_and_projector_features_agree(case, model):
     towers = []
     model.model.multi_modal_projector.register_forward_pre_hook(lambda _, args: towers.append(args[0]))
     with torch.inference_mode():
-        assert torch.equal(see(model, pixels), seen)
+        assert torch.equal(encode_images(model, pixels), seen)
     ends = torch.cat([torch.arange(8), torch.arange(721, 729)])
     close(towers[0][0, ends], EXPECTED[f"{name}.tower_features_first8_last8"])
     close(seen[0, ends], EXPECTED[f"{name}.projected_first8_last8"])
@@ -149,8 +149,8 @@ def test_the_answer_agrees_whether_read_at_once_or_continued(case, model, read_f
     with torch.inference_mode():
         embeddings = embed(model, ids, seen, HEAD)
         if read_first:
-            read_on(model, embeddings[:, :read_first], cache, rows, 0)
-        logits = read_on(model, embeddings[:, read_first:], cache, rows, read_first)
+            prefill(model, embeddings[:, :read_first], cache, rows, 0)
+        logits = prefill(model, embeddings[:, read_first:], cache, rows, read_first)
     close(logits[0], EXPECTED[f"{name}.first_token_logits"])
 
 

@@ -10,7 +10,7 @@ from showo_cases import SMALL_TEXT, golden, golden_json, magvit, pipeline, small
 from cotdemo.errors import UserError
 from cotdemo.generator.chance import PathSampler
 from cotdemo.generator.magvit import MagvitV2
-from cotdemo.generator.pipeline import Painting, ShowoPipeline
+from cotdemo.generator.pipeline import SamplingSession, ShowoPipeline
 from cotdemo.generator.showo import Showo
 
 PROMPT = "w3 w4 w5"
@@ -22,11 +22,11 @@ class Correction:
     critique: str
 
 
-def painted(painting: Painting) -> dict[int, list[tuple]]:
+def painted(session: SamplingSession) -> dict[int, list[tuple]]:
     """Every step of every path, exactly: codes, masked positions, confidence."""
     seen: dict[int, list[tuple]] = {}
-    while not painting.done:
-        step = painting.step()
+    while not session.done:
+        step = session.step()
         for row, path in enumerate(step.paths):
             tensors = (step.codes, step.masked, step.confidence)
             seen.setdefault(path, []).append((step.index, *(tensor[row].tolist() for tensor in tensors)))
@@ -50,14 +50,14 @@ def mini():
 
 
 def test_a_step_shows_guess_masked_positions_and_confidence_of_every_path():
-    painting = pipeline().start(PROMPT, [0, 1, 2], steps=6, seed=1)
-    first = painting.step()
+    session = pipeline().start(PROMPT, [0, 1, 2], steps=6, seed=1)
+    first = session.step()
     assert (first.index, first.paths) == (0, (0, 1, 2))
     assert first.codes.shape == first.masked.shape == first.confidence.shape == (3, 16)
     assert first.masked.sum(1).tolist() == [15, 15, 15]
     assert ((first.confidence > 0) & (first.confidence <= 1)).all()
 
-    second = painting.step()
+    second = session.step()
     kept = ~first.masked
     assert torch.equal(second.codes[kept], first.codes[kept])
     assert (second.confidence[kept] == 1).all()
@@ -65,16 +65,16 @@ def test_a_step_shows_guess_masked_positions_and_confidence_of_every_path():
 
 
 def test_after_the_last_step_one_token_is_masked_and_the_guess_is_the_picture():
-    painting = pipeline().start(PROMPT, [0, 1], steps=4)
-    while not painting.done:
-        step = painting.step()
+    session = pipeline().start(PROMPT, [0, 1], steps=4)
+    while not session.done:
+        step = session.step()
     assert step.index == 3
     assert step.masked.sum(1).tolist() == [1, 1]
-    pictures = painting.decode(step.codes)
+    pictures = session.decode(step.codes)
     assert pictures.shape == (2, 16, 16, 3)
     assert pictures.dtype == np.uint8
     with pytest.raises(RuntimeError, match="finished"):
-        painting.step()
+        session.step()
 
 
 def test_fast_and_plain_forms_paint_the_same_codes():
@@ -121,16 +121,16 @@ def test_path_i_is_the_same_whatever_the_other_paths_are(mini):
 
 def test_path_i_is_the_same_whoever_is_dropped(mini):
     together = painted(mini.start(PROMPT, range(6), steps=6, seed=3))
-    painting = mini.start(PROMPT, range(6), steps=6, seed=3)
+    session = mini.start(PROMPT, range(6), steps=6, seed=3)
     seen = {path: [] for path in range(6)}
     for dropped in ([], [0, 4], [], [1], [], []):
-        step = painting.step()
+        step = session.step()
         for row, path in enumerate(step.paths):
             seen[path].append(
                 (step.index, step.codes[row].tolist(), step.masked[row].tolist(), step.confidence[row].tolist())
             )
-        painting.drop(dropped)
-    assert painting.done
+        session.drop(dropped)
+    assert session.done
     assert [len(steps) for steps in seen.values()] == [2, 4, 6, 6, 2, 6]
     for path, steps in seen.items():
         assert steps == together[path][: len(steps)]
@@ -154,28 +154,28 @@ def rows_computed(monkeypatch) -> list[int]:
 
 
 def test_a_dropped_path_leaves_the_batch_at_once_and_its_passes_are_saved(rows_computed):
-    painting = pipeline().start(PROMPT, [0, 1, 2], steps=6)
-    painting.step()
-    painting.drop([1])
-    assert painting.live == (0, 2)
-    assert painting.step().paths == (0, 2)
-    painted(painting)
+    session = pipeline().start(PROMPT, [0, 1, 2], steps=6)
+    session.step()
+    session.drop([1])
+    assert session.live == (0, 2)
+    assert session.step().paths == (0, 2)
+    painted(session)
     assert rows_computed == [2, *[2 * 2] * 5]
 
 
 def test_a_restored_path_goes_on_exactly_where_it_stopped(rows_computed):
     whole = painted(pipeline().start(PROMPT, range(3), steps=6, seed=5))
-    painting = pipeline().start(PROMPT, range(3), steps=6, seed=5)
-    first = [painting.step(), painting.step()]
-    painting.drop([1])
-    rest = painted(painting)
+    session = pipeline().start(PROMPT, range(3), steps=6, seed=5)
+    first = [session.step(), session.step()]
+    session.drop([1])
+    rest = painted(session)
     assert 1 not in rest
     rows_computed.clear()
 
-    painting.restore(1)
-    assert not painting.done
-    assert painting.taken(1) == 2
-    resumed = painted(painting)
+    session.restore(1)
+    assert not session.done
+    assert session.taken(1) == 2
+    resumed = painted(session)
     assert set(resumed) == {1}
     assert resumed[1] == whole[1][2:]
     assert [step.index for step in first] == [0, 1]
@@ -184,28 +184,28 @@ def test_a_restored_path_goes_on_exactly_where_it_stopped(rows_computed):
 
 def test_a_restored_path_catches_up_before_the_others_go_on():
     whole = painted(pipeline().start(PROMPT, range(2), steps=6))
-    painting = pipeline().start(PROMPT, range(2), steps=6)
-    painting.drop([0])
-    painting.step(), painting.step()
-    painting.restore(0)
-    assert [(step.index, step.paths) for step in (painting.step() for _ in range(3))] == [
+    session = pipeline().start(PROMPT, range(2), steps=6)
+    session.drop([0])
+    session.step(), session.step()
+    session.restore(0)
+    assert [(step.index, step.paths) for step in (session.step() for _ in range(3))] == [
         (0, (0,)),
         (1, (0,)),
         (2, (0, 1)),
     ]
-    assert painted(painting)[0] == whole[0][3:]
+    assert painted(session)[0] == whole[0][3:]
 
 
 def test_dropping_every_path_ends_the_painting():
-    painting = pipeline().start(PROMPT, [0, 1], steps=6)
-    painting.drop(painting.live)
-    assert painting.done
-    assert painting.live == ()
+    session = pipeline().start(PROMPT, [0, 1], steps=6)
+    session.drop(session.live)
+    assert session.done
+    assert session.live == ()
 
 
 def test_without_guidance_a_step_is_one_pass(rows_computed):
-    painting = pipeline().start(PROMPT, [0, 1], steps=4, guidance=0)
-    painted(painting)
+    session = pipeline().start(PROMPT, [0, 1], steps=4, guidance=0)
+    painted(session)
     assert rows_computed == [1, *[2] * 3]
 
 
@@ -241,11 +241,11 @@ def test_settings_that_make_no_painting_are_refused_in_words(given, words):
 
 
 def test_going_on_after_a_step_keeps_what_it_kept_and_paints_the_rest_anew(mini):
-    painting = mini.start([PROMPT, "w6"], range(2), steps=6, seed=3)
-    state = [painting.step() for _ in range(4)][-1]
+    session = mini.start([PROMPT, "w6"], range(2), steps=6, seed=3)
+    state = [session.step() for _ in range(4)][-1]
     again = mini.start([PROMPT, "w6"], range(2), steps=6, seed=4, after=state)
     assert again.taken(0) == again.taken(1) == 4
-    ends = painted(painting), painted(again)
+    ends = painted(session), painted(again)
     kept = ~state.masked
     for path in range(2):
         assert [step[0] for step in ends[1][path]] == [4, 5]
@@ -256,16 +256,16 @@ def test_going_on_after_a_step_keeps_what_it_kept_and_paints_the_rest_anew(mini)
 
 def test_going_on_with_the_chance_of_the_painting_itself_ends_as_it_does(mini):
     sampler = PathSampler.from_seed(3, range(2))
-    painting = mini.start(PROMPT, range(2), steps=6, sampler=sampler)
-    state = [painting.step() for _ in range(3)][-1]
+    session = mini.start(PROMPT, range(2), steps=6, sampler=sampler)
+    state = [session.step() for _ in range(3)][-1]
     again = painted(mini.start(PROMPT, range(2), steps=6, after=state, sampler=sampler))
     whole = painted(mini.start(PROMPT, range(2), steps=6, seed=3))
     assert again == {path: steps[3:] for path, steps in whole.items()}
 
 
 def test_a_step_that_does_not_fit_is_refused():
-    painting = pipeline().start(PROMPT, [0, 1], steps=6)
-    steps = painting.step(), painting.step()
+    session = pipeline().start(PROMPT, [0, 1], steps=6)
+    steps = session.step(), session.step()
     for given in ({"paths": [0]}, {"steps": 4}, {"steps": 1}, {"schedule": "linear"}):
         with pytest.raises(UserError, match="same settings"):
             pipeline().start(PROMPT, **{"paths": [0, 1], "steps": 6, "after": steps[1]} | given)
@@ -284,11 +284,11 @@ def test_each_path_can_repaint_a_picture_of_its_own(mini):
 
 
 def test_a_path_of_another_painting_is_refused():
-    painting = pipeline().start(PROMPT, [3, 4], steps=4)
+    session = pipeline().start(PROMPT, [3, 4], steps=4)
     with pytest.raises(ValueError, match=r"\[3, 4\], not \[0\]"):
-        painting.drop([0])
+        session.drop([0])
     with pytest.raises(ValueError, match="not"):
-        painting.restore(0)
+        session.restore(0)
 
 
 def test_calling_the_pipeline_is_the_golden_run_of_the_reference():

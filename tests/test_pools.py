@@ -138,7 +138,7 @@ def test_a_killed_pool_goes_on_and_more_paths_are_added(pool, backend, tmp_path,
     fill(Maker(again, PATHS, ["parm", "orm"]), ENTRIES[:3], lambda _: None)
     opened = pool_in(tmp_path, backend)
     for entry in ENTRIES[:3]:
-        assert equal(opened.paintings(entry.index), pool.paintings(entry.index))
+        assert equal(opened.sessions(entry.index), pool.sessions(entry.index))
         for verifier in ("parm", "orm"):
             assert equal(opened.answers(verifier, entry.index), pool.answers(verifier, entry.index))
     before = len(done)
@@ -212,7 +212,7 @@ def damaged(kind):
         ("p", lambda p: p * 0 + 2),
         ("p", lambda p: p.astype(np.float64)),
         ("p", lambda p: np.array([{"an": "object"}], dtype=object)),
-        ("look", lambda look: np.zeros(9_000_000)),
+        ("look", lambda encoded: np.zeros(9_000_000)),
         ("seconds", lambda seconds: seconds * np.nan),
     ],
 )
@@ -227,7 +227,7 @@ def test_a_damaged_file_says_which_one_and_what_to_do(pool, backend, tmp_path, k
 
 
 def test_joining_adds_paths_and_seconds_and_keeps_prices(pool):
-    part = pool.paintings(ENTRIES[0].index)
+    part = pool.sessions(ENTRIES[0].index)
     both = joined(part, part)
     assert both.paths == 2 * PATHS and both.elapsed == 2 * part.elapsed
     assert both.start == part.start

@@ -42,14 +42,14 @@ def test_regions_are_connected_and_of_many_shapes():
 @pytest.mark.parametrize("steps", [2, 6, 18])
 def test_a_reopened_picture_has_what_a_step_leaves(tiny, steps):
     codes, order = list(range(64)), distances((8, 8), 3, np.random.default_rng(2))
-    pipeline = tiny.painter("base")
+    pipeline = tiny.generator("base")
     step = pipeline.reopened(codes, order, 0.5, steps)
     counts = set(step.masked.sum(1).tolist())
     assert len(counts) == 1 and step.index < steps - 1
     assert steps == 2 or abs(counts.pop() - 32) <= 8
-    painting = pipeline.start(PROMPT, range(3), steps, after=step)
-    while not painting.done:
-        last = painting.step()
+    session = pipeline.start(PROMPT, range(3), steps, after=step)
+    while not session.done:
+        last = session.step()
     kept = ~step.masked
     assert (last.codes[kept] == step.codes[kept]).all()
     with pytest.raises(UserError, match="2 steps"):
@@ -82,25 +82,25 @@ def test_each_path_of_a_round_paints_a_region_of_the_winner_anew(tiny):
 
 
 def test_passes_are_those_that_the_generator_has_run(tiny):
-    paintings = []
+    sessions = []
 
     class Watched(Released):
         name = "mini"
 
-        def painter(self, model):
-            painter = self._backend.painter(model)
+        def generator(self, model):
+            generator = self._backend.generator(model)
 
             def start(*settings, **more):
-                paintings.append(painter.start(*settings, **more))
-                return paintings[-1]
+                sessions.append(generator.start(*settings, **more))
+                return sessions[-1]
 
-            return SimpleNamespace(reopened=painter.reopened, start=start)
+            return SimpleNamespace(reopened=generator.reopened, start=start)
 
     asked = {"paths": 3, "steps": STEPS, "seed": 5, "rounds": 0, "repaint": "region"}
     events = list(search("parm++", Watched(tiny), PROMPT, **asked))
     events += reflect(Watched(tiny), events, anyway=True)
     counted = sum(event.passes for event in events if isinstance(event, StepDecoded))
-    assert len(paintings) == 2 and counted == events[-1].generator_passes == sum(one.passes for one in paintings)
+    assert len(sessions) == 2 and counted == events[-1].generator_passes == sum(one.passes for one in sessions)
 
 
 class Released:
@@ -114,10 +114,12 @@ class Released:
     def __getattr__(self, name):
         return getattr(self._backend, name)
 
-    def painter(self, model):
-        painter = self._backend.painter(model)
-        noted = SimpleNamespace(reopened=painter.reopened)
-        noted.start = lambda prompt, *rest, **more: self.prompts.append(prompt) or painter.start(PROMPT, *rest, **more)
+    def generator(self, model):
+        generator = self._backend.generator(model)
+        noted = SimpleNamespace(reopened=generator.reopened)
+        noted.start = lambda prompt, *rest, **more: (
+            self.prompts.append(prompt) or generator.start(PROMPT, *rest, **more)
+        )
         return noted
 
     def verifier(self, name):

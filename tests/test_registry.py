@@ -102,10 +102,10 @@ class Reddest:
     def __init__(self, backend: object = None):
         self.pictures: list[np.ndarray] = []
 
-    def look(self, pictures):
-        look = Reddest()
-        look.pictures = pictures
-        return look
+    def encode(self, pictures):
+        encoded = Reddest()
+        encoded.pictures = pictures
+        return encoded
 
     def ask(self, question, prompt, rows=None, *, seeds=None) -> Answers:
         red = np.array([self.pictures[row][..., 0].mean() / 255 for row in rows])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripted import Look, Studio, Verdict, decode
+from scripted import Encoded, Studio, Verdict, decode
 from showo_cases import pipeline
 
 from cotdemo.errors import UserError
@@ -469,11 +469,11 @@ def test_sampled_verdicts_follow_their_probabilities_and_their_seed():
 class Generator(Studio):
     """A small Show-o with made-up weights, and a judge that finds every path clear and then hopeless, path by path."""
 
-    def painter(self, model):
+    def generator(self, model):
         return pipeline()
 
-    def look(self, pictures):
-        return Look(self, [(0, path, 0) for path in range(len(pictures))])
+    def encode(self, pictures):
+        return Encoded(self, [(0, path, 0) for path in range(len(pictures))])
 
     def canonical(self, prompt):
         return prompt

@@ -57,7 +57,7 @@ def test_fast_logits_equal_plain_ones_whatever_padding_is_left(real):
     canvas = canvas_of(case["input_ids"], vocabulary, 256)
     for rows in ([0, 1, 2, 3, 4, 5], [0, 1, 3, 4], [3]):
         with torch.inference_mode():
-            prefix = model.read(vocabulary.padded([prefixes[row] for row in rows]))
+            prefix = model.prefill(vocabulary.padded([prefixes[row] for row in rows]))
             fast = model.image_logits(canvas[rows], prefix)
         torch.testing.assert_close(fast, codes_of(logits)[rows], **CLOSE)
 
@@ -87,7 +87,7 @@ def test_a_repainting_reads_alike_fast_and_plain():
     with torch.inference_mode():
         ids = vocabulary.sequences(prefixes, canvas)
         plain = model.code_logits(model.hidden(ids, vocabulary.attention(ids))[:, -17:-1])
-        fast = model.image_logits(canvas, model.read(vocabulary.padded(prefixes)))
+        fast = model.image_logits(canvas, model.prefill(vocabulary.padded(prefixes)))
     torch.testing.assert_close(fast, plain, **CLOSE)
 
 
@@ -178,9 +178,9 @@ def test_bfloat16_fast_logits_stay_near_float32_ones():
     prefix = model.vocabulary.padded([model.vocabulary.prefix([3, 4, 5]), model.vocabulary.prefix()])
     canvas = torch.full((2, 16), -1)
     with torch.inference_mode():
-        exact = small().image_logits(canvas, small().read(prefix))
+        exact = small().image_logits(canvas, small().prefill(prefix))
         model.to(torch.bfloat16)
-        rounded = model.image_logits(canvas, model.read(prefix))
+        rounded = model.image_logits(canvas, model.prefill(prefix))
     assert rounded.dtype == torch.bfloat16
     assert (rounded.float() - exact).abs().max() < 0.05 * exact.abs().max()
 

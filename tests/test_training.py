@@ -115,7 +115,7 @@ def test_masking_follows_the_cosine_of_a_uniform_time():
 
 
 def test_the_loss_counts_masked_tokens_alone_and_attention_is_the_pipelines(tiny):
-    model = tiny.painter("base").showo
+    model = tiny.generator("base").showo
     vocabulary = model.vocabulary
     codes = torch.randint(1024, (2, 64), generator=torch.Generator().manual_seed(1))
     masked = torch.zeros(2, 64, dtype=torch.bool)
@@ -138,7 +138,7 @@ def test_the_loss_counts_masked_tokens_alone_and_attention_is_the_pipelines(tiny
 
 @pytest.fixture(scope="module")
 def lessons(tiny) -> judge_data.Lessons:
-    return trajectories.painted(tiny.painter("base"), PAINTINGS)
+    return trajectories.painted(tiny.generator("base"), PAINTINGS)
 
 
 def test_the_last_guess_of_a_painting_is_clear_and_decides_its_potential(lessons):
@@ -171,7 +171,7 @@ def test_drawn_pictures_are_damaged_only_where_that_is_asked_for(tiny, monkeypat
 def test_a_repainting_begins_with_a_wrong_picture_and_its_critique(tiny, lessons, monkeypatch):
     finals = judge_data.finals(lessons)
     wrong = finals.only(np.flatnonzero(finals.outcome == 0))
-    pipeline, told = tiny.painter("self-correct"), []
+    pipeline, told = tiny.generator("self-correct"), []
     start = pipeline.start
     monkeypatch.setattr(
         pipeline, "start", lambda *given, **named: told.append((given, named)) or start(*given, **named)
@@ -184,10 +184,10 @@ def test_a_repainting_begins_with_a_wrong_picture_and_its_critique(tiny, lessons
 
 
 def test_rollouts_keep_what_is_painted_and_differ_in_the_rest_until_one_ends_right(tiny, monkeypatch):
-    pipeline, decoded = tiny.painter("base"), []
+    pipeline, decoded = tiny.generator("base"), []
     entries = [parse(prompt) for prompt in (PROMPT, "a photo of a star", "a photo of two moons", PROMPT)]
-    painting = pipeline.start([entry["prompt"] for entry in entries], range(4), 6, seed=1)
-    state = [painting.step() for _ in range(4)][-1]
+    session = pipeline.start([entry["prompt"] for entry in entries], range(4), 6, seed=1)
+    state = [session.step() for _ in range(4)][-1]
     # an untrained generator paints nothing right; what counts as right here is something that varies
     monkeypatch.setattr(trajectories, "read", lambda picture: int(picture.sum()) % 5 == 0)
     monkeypatch.setattr(trajectories, "judge_reading", lambda found, entry: Verdict(found, found, ()))
@@ -209,7 +209,7 @@ def test_rollouts_keep_what_is_painted_and_differ_in_the_rest_until_one_ends_rig
 
 
 def test_a_process_lesson_is_yes_where_a_rollout_from_the_guess_ends_right(tiny, monkeypatch):
-    pipeline, coin, draws, rolled = tiny.painter("base"), np.random.default_rng(0), set(), {}
+    pipeline, coin, draws, rolled = tiny.generator("base"), np.random.default_rng(0), set(), {}
 
     def can_end_right(_, entries, step, steps, rollouts, rng):
         assert steps == 4 and rollouts == 3
@@ -264,7 +264,7 @@ def test_a_variation_is_a_prompt_of_the_same_kind_that_another_picture_fits(tag)
 
 def test_paintings_can_be_made_in_parts(tiny, monkeypatch):
     monkeypatch.setattr(trajectories, "_TOGETHER", 2)
-    pipeline = tiny.painter("base")
+    pipeline = tiny.generator("base")
     whole = trajectories.painted(pipeline, replace(PAINTINGS, count=4))
     parts = [trajectories.painted(pipeline, replace(PAINTINGS, first=a, count=b)) for a, b in ((0, 2), (2, 4))]
     joined = judge_data.Lessons.join(*parts)
@@ -395,10 +395,10 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
     }  # fmt: skip
     brief(tokenizer, batch=4, refining_batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
     brief(generator, batch=4, pool=16, phi=tiny_mini.PHI, schedule=_BRIEF)
-    brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
+    brief(self_correct, batch=4, sessions=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
     for name, recipe in judge.RECIPES.items():
-        paintings = {folder: replace(PAINTINGS, seed=one.seed) for folder, one in recipe.paintings.items()}
-        changes = {"batch": 4, "vision": tiny_mini.VISION, "text": tiny_mini.TEXT, "paintings": paintings,
+        sessions = {folder: replace(PAINTINGS, seed=one.seed) for folder, one in recipe.sessions.items()}
+        changes = {"batch": 4, "vision": tiny_mini.VISION, "text": tiny_mini.TEXT, "paintings": sessions,
                    "drawn": replace(recipe.drawn, count=16)}  # fmt: skip
         phases = {phase: getattr(recipe, phase) and _BRIEF for phase in ("on_drawn", "on_painted")}
         monkeypatch.setitem(judge.RECIPES, name, replace(recipe, **changes, **phases))
@@ -420,10 +420,10 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
 
     assert mismatches(tmp_path / "mini") == []
     backend = MiniBackend(root=tmp_path / "mini")
-    step = backend.painter("self-correct").start(PROMPT, range(2), 3, seed=1).step()
+    step = backend.generator("self-correct").start(PROMPT, range(2), 3, seed=1).step()
     for verifier in VERIFIERS:
-        look = backend.verifier(verifier).look(list(backend.decode(step.codes)))
-        assert look.ask("outcome", PROMPT).p_yes.shape == (2,)
+        encoded = backend.verifier(verifier).encode(list(backend.decode(step.codes)))
+        assert encoded.ask("outcome", PROMPT).p_yes.shape == (2,)
 
     def misfits() -> list[str]:
         return [words.split(" was made from ")[0] for words in mismatches(tmp_path / "mini")]
@@ -458,10 +458,12 @@ def test_each_round_of_alignment_learns_from_what_the_one_before_paints(tmp_path
 
     dpo_record, record = run("dpo"), run("dpo-iter")
     (between,) = (tmp_path / "work").glob("aligned-*")
-    painters = [weights_hash(root / "showo"), weights_hash(root / "dpo"), weights_hash(between)]
+    generators = [weights_hash(root / "showo"), weights_hash(root / "dpo"), weights_hash(between)]
     pools = {file.name for file in (tmp_path / "work").glob("pool-*")}
-    assert pools == {f"pool-2x2-pretrain-align-{seed}-{painter}.npz" for seed, painter in zip((5, 6, 7), painters)}
-    assert len({*painters, weights_hash(root / "dpo-iter")}) == 4
+    assert pools == {
+        f"pool-2x2-pretrain-align-{seed}-{generator}.npz" for seed, generator in zip((5, 6, 7), generators)
+    }
+    assert len({*generators, weights_hash(root / "dpo-iter")}) == 4
     assert "earlier_rounds" not in dpo_record["reached"]
     assert [one["recipe"]["painted"] for one in record["reached"]["earlier_rounds"]] == [6]
     # another seed of the last round shares the earlier ones

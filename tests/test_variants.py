@@ -72,18 +72,18 @@ class Told:
     def __getattr__(self, name):
         return getattr(self.backend, name)
 
-    def painter(self, model):
+    def generator(self, model):
         return self
 
     def start(self, *arguments, **after):
         self.began.append(after.get("after"))
-        return self.backend.painter("base").start(*arguments, **after)
+        return self.backend.generator("base").start(*arguments, **after)
 
     def verifier(self, name):
         return self
 
-    def look(self, pictures):
-        self.seen = self.backend.verifier("parm").look(pictures)
+    def encode(self, pictures):
+        self.seen = self.backend.verifier("parm").encode(pictures)
         return self
 
     def ask(self, question, prompt, rows):
@@ -113,7 +113,7 @@ def test_a_judge_that_knows_stops_what_would_come_out_wrong(pool):
     variant = Variant("told the truth", StoppingRule(all_clear=True), knows=True)
     for entry in ENTRIES:
         choice = choose(variant, replaying(pool, entry, knows=True), settings(pool, entry))
-        assert choice.stopped == PATHS - pool.paintings(entry.index).strict[:PATHS].sum()
+        assert choice.stopped == PATHS - pool.sessions(entry.index).strict[:PATHS].sum()
 
 
 def test_the_command_compares_every_rule_with_parm_and_the_orm(tmp_path, monkeypatch, capsys):

@@ -15,7 +15,7 @@ from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..registry import BACKENDS, VERIFIERS, resolve
-from ..verifiers.llava import Judge
+from ..verifiers.llava import LlavaVerifier
 from ..world.geneval import Verdict
 
 
@@ -25,8 +25,8 @@ class Backend:
     def __init__(self, name: str, device: str, dtype: torch.dtype):
         self.name, self.device, self.dtype = name, device, dtype
         self._lock = threading.RLock()  # the page warms a backend up while a first visitor may already ask
-        self._painters: dict[str, ShowoPipeline] = {}
-        self._judges: dict[str, Judge] = {}
+        self._generators: dict[str, ShowoPipeline] = {}
+        self._judges: dict[str, LlavaVerifier] = {}
 
     # What a backend is made of; the two kinds below load them from different places.
     grid: tuple[int, int]
@@ -46,7 +46,7 @@ class Backend:
     def _load_showo(self, model: str) -> Showo:
         raise NotImplementedError
 
-    def _load_judge(self, verifier: str) -> Judge:
+    def _load_judge(self, verifier: str) -> LlavaVerifier:
         raise NotImplementedError
 
     def canonical(self, prompt: str) -> str:
@@ -61,7 +61,7 @@ class Backend:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         return self._load_words()
 
-    def verifier(self, name: str) -> Judge:
+    def verifier(self, name: str) -> LlavaVerifier:
         """The judge of that name (``cotdemo.registry.VERIFIERS``). Raises UserError where it cannot be loaded."""
         with self._lock:
             if name not in self._judges:
@@ -69,20 +69,20 @@ class Backend:
                 self._judges[name] = resolve(load)(self) if load else self._load_judge(name)
             return self._judges[name]
 
-    def painter(self, model: str) -> ShowoPipeline:
+    def generator(self, model: str) -> ShowoPipeline:
         """The pipeline around one set of generator weights. Raises UserError where they cannot be loaded."""
         with self._lock:
-            if model not in self._painters:
+            if model not in self._generators:
                 row = BACKENDS[self.name]
                 rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
                 showo = self._load_showo(model).to(self.device)
                 try:
-                    self._painters[model] = ShowoPipeline(
+                    self._generators[model] = ShowoPipeline(
                         self.tokenizer, showo, self.magvit, **rules, annealing=row.annealing
                     )
                 except ValueError as error:  # parts that do not belong together
                     raise UserError(str(error)) from error
-            return self._painters[model]
+            return self._generators[model]
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Codes ``(P, N)`` to pictures ``(P, height, width, 3)`` uint8."""
@@ -92,5 +92,5 @@ class Backend:
 
     def warm_up(self) -> None:
         """Load what a first run needs, so that it does not wait."""
-        self.painter("base")
+        self.generator("base")
         self.verifier("parm")

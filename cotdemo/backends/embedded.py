@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
 from ..registry import EMBEDDED, MODELS, VERIFIERS
-from ..verifiers.llava import Judge
+from ..verifiers.llava import LlavaVerifier
 from ..world import checker_b, prompts, typed
 from ..world.geneval import Verdict, judge_reading
 from .base import Backend
@@ -114,9 +114,10 @@ class MiniBackend(Backend):
     def _load_showo(self, model: str) -> Showo:
         return self._load(MODELS[model].part, lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
 
-    def _load_judge(self, verifier: str) -> Judge:
+    def _load_judge(self, verifier: str) -> LlavaVerifier:
         return self._load(
-            VERIFIERS[verifier].part, lambda folder: Judge.from_pretrained(folder, device=self.device, dtype=self.dtype)
+            VERIFIERS[verifier].part,
+            lambda folder: LlavaVerifier.from_pretrained(folder, device=self.device, dtype=self.dtype),
         )
 
     def canonical(self, prompt: str) -> str:

@@ -17,7 +17,7 @@ from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
 from ..registry import CORRECTOR, MODELS, VERIFIERS
 from ..verifiers.checkpoint import load_tokenizer
-from ..verifiers.llava import Judge
+from ..verifiers.llava import LlavaVerifier
 from .base import Backend
 from .hub import Place, Tell, fetch, is_zero_gpu
 
@@ -94,8 +94,10 @@ class ReleasedBackend(Backend):
         local = self._root / CORRECTOR if model == CORRECTOR else self._fetch(self.source.generators[model])
         return Showo.from_pretrained(local, torch_dtype=self.dtype)
 
-    def _load_judge(self, verifier: str) -> Judge:
-        return Judge.from_pretrained(self._fetch(self.source.judges[verifier]), device=self.device, dtype=self.dtype)
+    def _load_judge(self, verifier: str) -> LlavaVerifier:
+        return LlavaVerifier.from_pretrained(
+            self._fetch(self.source.judges[verifier]), device=self.device, dtype=self.dtype
+        )
 
     def canonical(self, prompt: str) -> str:
         """White space and control characters made single blanks; a judge's own marks are no part of a prompt."""

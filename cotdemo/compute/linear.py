@@ -42,9 +42,6 @@ def use_onednn(model: nn.Module) -> None:
             module.__class__ = Linear
 
 
-quicken = use_onednn  # its earlier name
-
-
 @contextmanager
 def as_torch_does() -> Iterator[None]:
     """Within this block every product is torch's own, to compare with."""

@@ -30,7 +30,7 @@ from ..generator.pipeline import ShowoPipeline
 from ..generator.schedule import temperatures
 from ..run.events import Event, Question, RunFinished, StepDecoded, Winner
 from ..search import perform
-from ..search.protocols import Look
+from ..search.protocols import Encoded
 from ..settings import Settings
 from ..world.splits import PER_KIND
 from .cost import Clock, Count, Instrumented, Meter, matmul_rate
@@ -125,20 +125,20 @@ class _ScriptedJudge:
     backend: Scripted
     judge: Any
 
-    def look(self, pictures: Sequence[np.ndarray]) -> _ScriptedLook:
+    def encode(self, pictures: Sequence[np.ndarray]) -> _ScriptedLook:
         places = [self.backend.places[id(picture)] for picture in pictures]
-        return _ScriptedLook(self.judge.look(pictures), places, self.backend.script)
+        return _ScriptedLook(self.judge.encode(pictures), places, self.backend.script)
 
 
 @dataclass(frozen=True)
 class _ScriptedLook:
-    look: Look
+    encoded: Encoded
     places: Sequence[tuple[int, int]]
     script: Script
 
     def ask(self, question: Question, prompt: str, rows: Sequence[int]) -> Any:
         yes = np.array([self.script.says(question, *self.places[row]) for row in rows])
-        return replace(self.look.ask(question, prompt, rows), yes=yes, no=~yes)
+        return replace(self.encoded.ask(question, prompt, rows), yes=yes, no=~yes)
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _agreement(backend: Backend, runs: Sequence[Settings], timed: Sequence[Mappi
         for path in range(settings.paths):
             step = first_difference(ours, plain, path)
             if step is not None:
-                pipeline = backend.painter(settings.model)
+                pipeline = backend.generator(settings.model)
                 how_close = margin(pipeline, settings, path, step, ours[path, step], plain[path, step])
                 differences.append({"prompt": number, "path": path, "first_step": step, "margin": how_close})
     paths = sum(settings.paths for settings in runs)
@@ -258,9 +258,9 @@ def margin(pipeline: ShowoPipeline, settings: Settings, path: int, step: int, ou
     """
     s = settings
     witness = _Witness(PathSampler.from_seed(s.seed, [path]))
-    painting = pipeline.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, sampler=witness)
-    while painting.taken(path) <= step:
-        painted = painting.step()
+    session = pipeline.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, sampler=witness)
+    while session.taken(path) <= step:
+        painted = session.step()
     parted = [token for token, (a, b) in enumerate(zip(ours[0], other[0])) if a != b]
     if parted:
         cumulative = witness.probs[0].cumsum(-1)

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..compute.linear import linear
 from ..run.events import Question
-from ..search.protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
+from ..search.protocols import Answers, Backend, Context, Encoded, ImageGenerator, SamplingSession, Step, Verifier
 from .records import PARTS
 
 T = TypeVar("T")
@@ -168,8 +168,8 @@ class Instrumented:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
 
-    def painter(self, model: str) -> _Painter:
-        return _Painter(self.backend.painter(model), self.meter)
+    def generator(self, model: str) -> _ImageGenerator:
+        return _ImageGenerator(self.backend.generator(model), self.meter)
 
     def verifier(self, name: str) -> _Judge:
         return _Judge(self.backend.verifier(name), self.meter, name)
@@ -178,65 +178,65 @@ class Instrumented:
         return self.meter.spend("decoder", [Work(("decode",), len(codes))], lambda: self.backend.decode(codes))
 
 
-class _Painter:
-    def __init__(self, painter: Painter, meter: Meter):
-        self._painter, self._meter = painter, meter
+class _ImageGenerator:
+    def __init__(self, generator: ImageGenerator, meter: Meter):
+        self._painter, self._meter = generator, meter
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._painter, name)
 
     def start(
         self, prompt: str, paths: Sequence[int], *settings: Any, context: Context | None = None, **more: Any
-    ) -> _Painting:
+    ) -> _SamplingSession:
         """The prompt is read once, for however many paths."""
         kind = (prompt, settings[:2], context and context.critique)  # with steps and guidance
         more |= {"context": context} if context else {}
         begin = lambda: self._painter.start(prompt, paths, *settings, **more)  # noqa: E731
-        painting = self._meter.spend("generator", [Work(("start", *kind))], begin)
-        return _Painting(painting, self._meter, kind, more.get("after"))
+        session = self._meter.spend("generator", [Work(("start", *kind))], begin)
+        return _SamplingSession(session, self._meter, kind, more.get("after"))
 
 
-class _Painting:
-    def __init__(self, painting: Painting, meter: Meter, kind: Kind, after: Step | None):
-        self._painting, self._meter, self._kind = painting, meter, kind
+class _SamplingSession:
+    def __init__(self, session: SamplingSession, meter: Meter, kind: Kind, after: Step | None):
+        self._session, self._meter, self._kind = session, meter, kind
         self._left: dict[int, tuple[int, int]] = {}  # path -> its next step, tokens still masked before it
         if after is not None:
             self._remember(after)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._painting, name)
+        return getattr(self._session, name)
 
     def _remember(self, step: Step) -> None:
         self._left |= {path: (step.index + 1, sum(row)) for path, row in zip(step.paths, step.masked.tolist())}
 
     def step(self) -> Step:
-        live = self._painting.live
+        live = self._session.live
         if live[0] in self._left:
             index, masked = self._left[live[0]]
             work = Work(("step", *self._kind), len(live), masked, index)
         else:
             work = Work(("first step", *self._kind))  # nothing is painted yet: computed once, for however many paths
-        step = self._meter.spend("generator", [work], self._painting.step)
+        step = self._meter.spend("generator", [work], self._session.step)
         self._remember(step)
         return step
 
     def decode(self, codes: Any) -> Any:
-        return self._meter.spend("decoder", [Work(("decode",), len(codes))], lambda: self._painting.decode(codes))
+        return self._meter.spend("decoder", [Work(("decode",), len(codes))], lambda: self._session.decode(codes))
 
 
 class _Judge:
-    def __init__(self, judge: Judge, meter: Meter, name: str):
+    def __init__(self, judge: Verifier, meter: Meter, name: str):
         self._judge, self._meter, self._name = judge, meter, name
 
-    def look(self, pictures: Sequence[np.ndarray]) -> _Look:
+    def encode(self, pictures: Sequence[np.ndarray]) -> _Encoded:
         work = Work(("look", self._name), len(pictures))
-        look = self._meter.spend("judge", [work], lambda: self._judge.look(pictures))
-        return _Look(look, len(pictures), self._meter, self._name)
+        encoded = self._meter.spend("judge", [work], lambda: self._judge.encode(pictures))
+        return _Encoded(encoded, len(pictures), self._meter, self._name)
 
 
-class _Look:
-    def __init__(self, look: Look, rows: int, meter: Meter, name: str):
-        self._look, self._rows, self._meter, self._name = look, rows, meter, name
+class _Encoded:
+    def __init__(self, encoded: Encoded, rows: int, meter: Meter, name: str):
+        self._encoded, self._rows, self._meter, self._name = encoded, rows, meter, name
         self._read: set[int] = set()  # rows that were asked about: a further question costs less
 
     def ask(
@@ -250,10 +250,10 @@ class _Look:
             for time, count in (("asked first", len(rows) - known), ("asked further", known))
             if count
         ]
-        return self._meter.spend("judge", works, lambda: self._look.ask(question, prompt, rows, **seeds))
+        return self._meter.spend("judge", works, lambda: self._encoded.ask(question, prompt, rows, **seeds))
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
         """Each piece is measured by itself: no critique is like another."""
-        pieces = iter(self._look.explain(prompt, row))
+        pieces = iter(self._encoded.explain(prompt, row))
         while (piece := self._meter.spend("judge", [], lambda: next(pieces, None))) is not None:
             yield piece

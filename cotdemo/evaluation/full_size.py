@@ -25,7 +25,7 @@ from ..generator.showo import Showo
 from ..settings import Settings
 from ..verifiers.conversation import WORDING
 from ..verifiers.keys import released_config
-from ..verifiers.llava import Answers, Judge
+from ..verifiers.llava import Answers, LlavaVerifier
 from ..world.prompts import PROMPT_WORDS
 from .bench import fast, plainly
 from .cost import Count
@@ -61,15 +61,15 @@ class RandomBackend(ReleasedBackend):
         with torch.device(self.device):
             return Showo(num_vq_tokens=self.grid[0] * self.grid[1]).to(self.dtype).eval()
 
-    def _load_judge(self, verifier: str) -> Judge:
+    def _load_judge(self, verifier: str) -> LlavaVerifier:
         config = released_config(JUDGE)
         config.dtype = self.dtype
         with torch.device(self.device):
             model = LlavaOnevisionForConditionalGeneration._from_config(config, dtype=self.dtype).eval()
         return self._judge_of(model.requires_grad_(False))
 
-    def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> Judge:
-        return Judge(model, judge_words(model.config.image_token_index))
+    def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> LlavaVerifier:
+        return LlavaVerifier(model, judge_words(model.config.image_token_index))
 
 
 def judge_words(picture: int) -> PreTrainedTokenizerFast:
@@ -98,12 +98,14 @@ class Shapes(RandomBackend):
         super().__init__(name, "meta")
         self.dtype = torch.bfloat16
 
-    def painter(self, model: str) -> _Painter:
-        if model not in self._painters:
-            self._painters[model] = _Painter(self.tokenizer, self._load_showo(model), self.magvit, self.picture_size)
-        return self._painters[model]
+    def generator(self, model: str) -> _ImageGenerator:
+        if model not in self._generators:
+            self._generators[model] = _ImageGenerator(
+                self.tokenizer, self._load_showo(model), self.magvit, self.picture_size
+            )
+        return self._generators[model]
 
-    def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> Judge:
+    def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> LlavaVerifier:
         return _Judge(model, judge_words(model.config.image_token_index))
 
     def canonical(self, prompt: str) -> str:
@@ -111,32 +113,34 @@ class Shapes(RandomBackend):
         return prompt
 
 
-class _Judge(Judge):
+class _Judge(LlavaVerifier):
     def read_answers(self, logits: torch.Tensor, generators: Any = None) -> Answers:
         half, said = np.full(len(logits), 0.5, np.float32), np.ones(len(logits), bool)
         return Answers(half, half, said, ~said)
 
 
-class _Painter:
+class _ImageGenerator:
     def __init__(self, tokenizer: PreTrainedTokenizerFast, showo: Showo, magvit: MagvitV2, size: tuple[int, int]):
         self.tokenizer, self.showo, self.magvit, self.size = tokenizer, showo, magvit, size
 
     def start(
         self, prompt: str, paths: Sequence[int], steps: int, guidance: float, *_: Any, form: str = "fast"
-    ) -> _Painting:
-        return _Painting(self, prompt, paths, steps, guidance > 0, form)
+    ) -> _SamplingSession:
+        return _SamplingSession(self, prompt, paths, steps, guidance > 0, form)
 
 
-class _Painting(Paths):
+class _SamplingSession(Paths):
     """The calls that ``pipeline.FastForm`` or ``PlainForm`` make, on shapes."""
 
-    def __init__(self, painter: _Painter, prompt: str, paths: Sequence[int], steps: int, guided: bool, form: str):
+    def __init__(
+        self, generator: _ImageGenerator, prompt: str, paths: Sequence[int], steps: int, guided: bool, form: str
+    ):
         super().__init__(paths, steps)
-        self._painter, self._form, self._branches = painter, form, 2 if guided else 1
-        showo = painter.showo
+        self._generator, self._form, self._branches = generator, form, 2 if guided else 1
+        showo = generator.showo
         self._tokens = showo.config.num_vq_tokens
         self._counts = masked_counts("cosine", steps, self._tokens)
-        self._length = len(showo.vocabulary.prefix(painter.tokenizer(prompt).input_ids))
+        self._length = len(showo.vocabulary.prefix(generator.tokenizer(prompt).input_ids))
         if form == "fast":
             ids = torch.empty(self._branches, self._length, dtype=torch.long, device="meta")
             showo.showo.model(ids)
@@ -150,13 +154,13 @@ class _Painting(Paths):
         return Step(index, self.live, torch.zeros(shape, dtype=torch.long), masked, torch.ones(shape))
 
     def _plain(self, index: int) -> None:
-        showo, rows = self._painter.showo, len(self.live) * self._branches
+        showo, rows = self._generator.showo, len(self.live) * self._branches
         length = showo.vocabulary.max_text + 1 + self._tokens + 2
         allowed = torch.empty(rows, length, length, dtype=torch.bool, device="meta")
         showo(torch.empty(rows, length, dtype=torch.long, device="meta"), allowed)
 
     def _fast(self, index: int) -> None:
-        showo = self._painter.showo
+        showo = self._generator.showo
         rows = self._branches * (len(self.live) if index else 1)  # blank canvases are computed once
         open_tokens = self._counts[index - 1] if index else self._tokens
         phi = showo.showo.config
@@ -172,15 +176,15 @@ class _Painting(Paths):
 
     @torch.no_grad()
     def decode(self, codes: torch.Tensor) -> np.ndarray:
-        self._painter.magvit.decode(torch.empty(codes.shape, dtype=torch.long, device="meta"))
-        return np.zeros((len(codes), *self._painter.size, 3), np.uint8)
+        self._generator.magvit.decode(torch.empty(codes.shape, dtype=torch.long, device="meta"))
+        return np.zeros((len(codes), *self._generator.size, 3), np.uint8)
 
 
 class _PlainRun(PlainRun):
     """Its judge reads text and picture anew for every question, and does not say the end mark."""
 
     def _answer(self, question: str, picture: np.ndarray, verdict: bool) -> float:
-        return float(self._judge.look([picture]).ask(question, self._settings.prompt).p_yes[0])
+        return float(self._judge.encode([picture]).ask(question, self._settings.prompt).p_yes[0])
 
 
 def count(settings: Settings, script: Script) -> dict[str, Any]:

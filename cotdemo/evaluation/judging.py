@@ -86,8 +86,8 @@ def judge_figures(pool: Pool, entries: Sequence[Entry], paths: int, verifier: st
 def _of_nothing(pool: Pool, verifier: str, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
     """P(yes) of the judge to each question about a blank picture ``(prompts,)``."""
     ground = np.full((*pool.backend.picture_size, 3), GROUND, np.uint8)
-    look = pool.backend.verifier(verifier).look([ground])
-    said = [[look.ask(question, entry.prompt).p_yes[0] for question in QUESTIONS[verifier]] for entry in entries]
+    encoded = pool.backend.verifier(verifier).encode([ground])
+    said = [[encoded.ask(question, entry.prompt).p_yes[0] for question in QUESTIONS[verifier]] for entry in entries]
     return dict(zip(QUESTIONS[verifier], np.array(said).T))
 
 

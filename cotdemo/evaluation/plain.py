@@ -19,10 +19,10 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from ..run.events import Question
-from ..search.protocols import Backend, Painting
+from ..search.protocols import Backend, SamplingSession
 from ..settings import Settings
 from ..verifiers.images import to_pixels
-from ..verifiers.llava import Judge
+from ..verifiers.llava import LlavaVerifier
 from .cost import Instrumented, Meter
 
 Guess = tuple[tuple[int, ...], tuple[int, ...]]  # codes, positions masked again
@@ -54,7 +54,7 @@ class PlainRun:
     """A whole run of ``settings``. ``guesses`` has every (path, step), ``winner`` the path with the highest P(yes)."""
 
     def __init__(self, backend: Backend, settings: Settings, script: Script, meter: Meter):
-        self._painter = Instrumented(backend, meter).painter(settings.model)
+        self._painter = Instrumented(backend, meter).generator(settings.model)
         self._judge, self._settings = backend.verifier("parm"), settings
         self._script, self._meter = script, meter
         self.guesses: dict[tuple[int, int], Guess] = {}
@@ -67,23 +67,23 @@ class PlainRun:
     def _paint(self, path: int) -> tuple[bool, np.ndarray]:
         """Paint one path to its end; whether it may come out right, and the final picture."""
         s = self._settings
-        painting = self._painter.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, form="plain")
+        session = self._painter.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, form="plain")
         clear = promising = False
-        while not painting.done:
-            step = painting.step()
+        while not session.done:
+            step = session.step()
             masked = step.masked[0].nonzero()[:, 0].tolist()
             self.guesses[path, step.index] = tuple(step.codes[0].tolist()), tuple(masked)
-            self._decode(painting, step.codes)
+            self._decode(session, step.codes)
             if not clear:
-                picture = self._decode(painting, step.codes)
+                picture = self._decode(session, step.codes)
                 clear = self._ask("clarity", path, step.index, picture)[0]
                 if clear:
                     promising = self._ask("potential", path, step.index, picture)[0]
-        return promising, self._decode(painting, step.codes)
+        return promising, self._decode(session, step.codes)
 
-    def _decode(self, painting: Painting, codes: torch.Tensor) -> np.ndarray:
+    def _decode(self, session: SamplingSession, codes: torch.Tensor) -> np.ndarray:
         self.decodes += 1
-        return painting.decode(codes)[0]
+        return session.decode(codes)[0]
 
     def _ask(self, question: Question, path: int, step: int, picture: np.ndarray) -> tuple[bool, float]:
         """The scripted verdict, and P(yes)."""
@@ -108,7 +108,7 @@ class _Dictated(LogitsProcessor):
 
 
 @torch.inference_mode()
-def plain_answer(judge: Judge, picture: np.ndarray, question: Question, prompt: str, verdict: bool) -> float:
+def plain_answer(judge: LlavaVerifier, picture: np.ndarray, question: Question, prompt: str, verdict: bool) -> float:
     """P(yes) before ``verdict`` is dictated, by transformers' own computation over picture and text."""
     model, conversation = judge.model, judge.conversation
     device, size = model.device, judge.picture_size

@@ -83,7 +83,7 @@ class Answers:
     p: np.ndarray = _array("questions paths steps 2", np.float32)  # P(yes) and P(no); NaN where it was not asked
     said: np.ndarray = _array("questions paths steps", np.int8)  # YES, NO or NEITHER
     clear: np.ndarray = _array("paths steps", np.int8)  # truth: the guess shows what the final picture shows, 1 or 0
-    look: np.ndarray = _array("", np.int64)  # price of a look at one picture
+    encoded: np.ndarray = _array("", np.int64)  # price of a look at one picture
     ask: np.ndarray = _array(
         "questions 2", np.int64
     )  # of a question, as the first about a picture and as a further one
@@ -145,7 +145,7 @@ class Pool:
         self.folder = folder / f"{model}-{split}-seed{seed}-{digest}"
         self._parts: dict[Path, Paintings | Answers] = {}
 
-    def paintings(self, index: int) -> Paintings | None:
+    def sessions(self, index: int) -> Paintings | None:
         """The paths of prompt ``index``; None where none are painted. Raises UserError for a damaged file."""
         return self._part(Paintings, self.folder / "paintings" / f"{index:04}.npz")
 
@@ -170,12 +170,12 @@ class Pool:
 
     def paths(self, index: int, verifier: str | None = None) -> int:
         """How many paths of a prompt are painted, or judged."""
-        part = self.answers(verifier, index) if verifier else self.paintings(index)
+        part = self.answers(verifier, index) if verifier else self.sessions(index)
         return part.paths if part else 0
 
     def truths(self, entries: Sequence[Entry]) -> dict[str, list[np.ndarray]]:
         """By both rules, whether each path is right, prompt by prompt."""
-        found = [self.paintings(entry.index) for entry in entries]
+        found = [self.sessions(entry.index) for entry in entries]
         return {"geneval": [part.correct for part in found], "strict": [part.strict for part in found]}
 
     def seed(self, entry: Entry) -> int:
@@ -268,24 +268,24 @@ class Maker:
             verifier = None if what == "paintings" else what
             if verifier:
                 before = pool.answers(verifier, index)
-                more = self._judge(entry, verifier, pool.paintings(index).codes[first : self.paths], first)
+                more = self._judge(entry, verifier, pool.sessions(index).codes[first : self.paths], first)
             else:
-                before, more = pool.paintings(index), self._paint(entry, range(first, self.paths))
+                before, more = pool.sessions(index), self._paint(entry, range(first, self.paths))
             pool.keep(index, joined(before, more) if before else more, verifier)
 
     def _paint(self, entry: Entry, paths: Sequence[int]) -> Paintings:
         backend, s = self.pool.backend, self.pool.settings_of(entry)
         start = partial(
-            backend.painter(s.model).start, s.prompt, steps=s.steps, guidance=s.guidance, temperature=s.temperature,
+            backend.generator(s.model).start, s.prompt, steps=s.steps, guidance=s.guidance, temperature=s.temperature,
             seed=s.seed,
         )  # fmt: skip
         prices = self._priced("paintings", entry, lambda: _painting_prices(start))
         begun = time.perf_counter()
-        painting, codes = start(paths=paths), []
-        while not painting.done:
-            codes.append(painting.step().codes)
+        session, codes = start(paths=paths), []
+        while not session.done:
+            codes.append(session.step().codes)
         painted = time.perf_counter()
-        pictures = painting.decode(codes[-1])
+        pictures = session.decode(codes[-1])
         decoded = time.perf_counter()
         truth = [backend.check(entry.prompt, picture) for picture in pictures]
         once, each = prices["step"].sum(0)
@@ -315,9 +315,9 @@ class Maker:
             pictures = backend.decode(codes[:, step].astype(np.int64))
             shown[step] = pictures[: max(CHECKED - first, 0)]
             since = time.perf_counter()
-            look = judge.look(list(pictures))
+            encoded = judge.encode(list(pictures))
             for number in asked:
-                answers = look.ask(questions[number], entry.prompt)
+                answers = encoded.ask(questions[number], entry.prompt)
                 p[number, :, step] = np.stack([answers.p_yes, answers.p_no], axis=1)
                 said[number, :, step] = np.select([answers.yes, answers.no], [YES, NO], NEITHER)
             judging += time.perf_counter() - since
@@ -349,25 +349,25 @@ def _asks(verifier: str, question: str, step: int, steps: int) -> bool:
 
 def _painting_prices(start: Callable[..., Any]) -> dict[str, Any]:
     """Prices of ``Paintings``, counted on two paths; the first step's blank canvas is computed once for all."""
-    painting, reading = counted(lambda: start(paths=range(2)))
+    session, reading = counted(lambda: start(paths=range(2)))
     steps = []
-    while not painting.done:
-        step, operations = counted(painting.step)
+    while not session.done:
+        step, operations = counted(session.step)
         steps.append((0, operations // 2) if steps else (operations, 0))
-    decode = counted(partial(painting.decode, step.codes))[1] // 2
+    decode = counted(partial(session.decode, step.codes))[1] // 2
     return {"start": np.int64(reading), "step": np.asarray(steps, np.int64), "decode": np.int64(decode)}
 
 
 def _judge_prices(backend: MiniBackend, verifier: str, prompt: str) -> dict[str, Any]:
     """Prices of ``Answers``, counted on two pictures; further questions are asked in their order."""
     judge, blank = backend.verifier(verifier), list(np.zeros((2, *backend.picture_size, 3), np.uint8))
-    look = counted(lambda: judge.look(blank))[1] // 2
-    together = judge.look(blank)
+    encoded = counted(lambda: judge.encode(blank))[1] // 2
+    together = judge.encode(blank)
     ask = [
-        [counted(partial(seen.ask, question, prompt))[1] // 2 for seen in (judge.look(blank), together)]
+        [counted(partial(seen.ask, question, prompt))[1] // 2 for seen in (judge.encode(blank), together)]
         for question in QUESTIONS[verifier]
     ]
-    return {"look": np.int64(look), "ask": np.asarray(ask, np.int64)}
+    return {"look": np.int64(encoded), "ask": np.asarray(ask, np.int64)}
 
 
 def _clear(shown: Mapping[int, np.ndarray], paths: int, steps: int) -> np.ndarray:
@@ -406,7 +406,7 @@ def budget(maker: Maker, entries: Sequence[Entry], sample: int = 4) -> Budget:
         return Budget({}, {})
     one = unfinished[len(unfinished) // 2]
     Maker(maker.pool, min(sample, maker.paths), maker.verifiers).make(one)
-    parts = {"paintings": maker.pool.paintings(one.index)}
+    parts = {"paintings": maker.pool.sessions(one.index)}
     parts |= {verifier: maker.pool.answers(verifier, one.index) for verifier in maker.verifiers}
     missing: dict[str, int] = {}
     for entry in unfinished:

@@ -26,7 +26,7 @@ from .runner import finish_pruned
 
 
 class Paths:
-    """Which paths of a painting are live, and how many steps each has taken (``cotdemo.search.protocols.Painting``)."""
+    """Which paths are live, and how many steps each has taken (``cotdemo.search.protocols.SamplingSession``)."""
 
     def __init__(self, paths: Sequence[int], steps: int):
         self.live, self._taken, self._steps = tuple(paths), dict.fromkeys(paths, 0), steps
@@ -65,7 +65,7 @@ class Step:
         return np.zeros((len(self.paths), 0), np.float32)
 
 
-class Painting(Paths):
+class SamplingSession(Paths):
     def step(self) -> Step:
         index = self.advance()
         return Step(index, self.live, np.array([(path, index) for path in self.live]))
@@ -96,22 +96,22 @@ class Recorded:
         self.name, self.weights, self.models = backend.name, dict(backend.weights), backend.models
         self.grid, self.codebook, self.picture_size = backend.grid, backend.codebook, backend.picture_size
 
-    def painter(self, model: str) -> Recorded:
+    def generator(self, model: str) -> Recorded:
         if model != self.pool.settings.model:
             raise UserError(f"This pool holds paths of {self.pool.settings.model}, not of {model}.")
         return self
 
-    def start(self, prompt: str, paths: Sequence[int], *settings: Any, **more: Any) -> Painting:
+    def start(self, prompt: str, paths: Sequence[int], *settings: Any, **more: Any) -> SamplingSession:
         s = self.pool.settings
         expected = (s.steps, s.guidance, s.temperature, self.pool.seed(self.entry))
         if more or (prompt, *settings) != (self.entry.prompt, *expected):
             raise UserError("This pool was painted by other settings, or holds no repaintings: evaluate live.")
         if max(paths) >= self.pool.paths(self.entry.index):
             raise UserError(f"The pool {self.pool.folder} does not hold {max(paths) + 1} paths of {ascii(prompt)}.")
-        return Painting(paths, s.steps)
+        return SamplingSession(paths, s.steps)
 
-    def verifier(self, name: str) -> Judge:
-        return Judge(self, name)
+    def verifier(self, name: str) -> Verifier:
+        return Verifier(self, name)
 
     def answers(self, verifier: str) -> Answers:
         """What a judge says about these paths."""
@@ -121,8 +121,8 @@ class Recorded:
         return answers
 
     def check(self, prompt: str, picture: np.ndarray) -> Verdict:
-        paintings = self.pool.paintings(self.entry.index)
-        return Verdict(bool(paintings.correct[picture[0]]), bool(paintings.strict[picture[0]]))
+        sessions = self.pool.sessions(self.entry.index)
+        return Verdict(bool(sessions.correct[picture[0]]), bool(sessions.strict[picture[0]]))
 
     def canonical(self, prompt: str) -> str:
         """Whatever was painted could be."""
@@ -133,17 +133,17 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Verifier:
     recorded: Recorded
     name: str
 
-    def look(self, pictures: Sequence[np.ndarray]) -> Look:
-        return Look(self, np.array(pictures))
+    def encode(self, pictures: Sequence[np.ndarray]) -> Encoded:
+        return Encoded(self, np.array(pictures))
 
 
 @dataclass(frozen=True)
-class Look:
-    judge: Judge
+class Encoded:
+    judge: Verifier
     places: np.ndarray  # (pictures, 2): path, step
 
     def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> Said:
@@ -154,7 +154,7 @@ class Look:
             raise UserError(f"{name} was not asked for {question} there when the pool was made.")
         said = answers.said[number, paths, steps]
         if recorded.knows and question == "potential":
-            said = np.where(recorded.pool.paintings(recorded.entry.index).strict[paths], YES, NO)
+            said = np.where(recorded.pool.sessions(recorded.entry.index).strict[paths], YES, NO)
         return Said(*answers.p[number, paths, steps].T, said == YES, said == NO)
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
@@ -185,9 +185,9 @@ class Tariff:
             part = recorded.answers(work.kind[1])
             rate = float(part.seconds[0] / part.operations[0])
             if what == "look":
-                return part.look, rate
+                return part.encoded, rate
             return part.ask[QUESTIONS[work.kind[1]].index(work.kind[2]), int(what == "asked further")], rate
-        part = recorded.pool.paintings(recorded.entry.index)
+        part = recorded.pool.sessions(recorded.entry.index)
         generator, decoder = part.seconds / part.operations
         prices = {"start": part.start, "first step": part.step[0, 0], "step": part.step[work.step, 1]}
         return (part.decode, decoder) if what == "decode" else (prices[what], generator)

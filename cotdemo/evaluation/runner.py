@@ -150,10 +150,10 @@ def finish_pruned(backend: Backend, settings: Settings, record: Record) -> None:
     if not stopped or backend.check is None:
         return
     s = settings
-    painting = backend.painter(s.model).start(s.prompt, stopped, s.steps, s.guidance, s.temperature, s.seed)
-    while not painting.done:
-        step = painting.step()
-    for number, picture in zip(step.paths, np.asarray(painting.decode(step.codes))):
+    session = backend.generator(s.model).start(s.prompt, stopped, s.steps, s.guidance, s.temperature, s.seed)
+    while not session.done:
+        step = session.step()
+    for number, picture in zip(step.paths, np.asarray(session.decode(step.codes))):
         verdict = backend.check(s.prompt, picture)
         if verdict is not None:
             path = paths[number]

@@ -16,10 +16,10 @@ from .session import SamplingSession, Step
 from .showo import Showo
 from .showo_generator import CachedPrefix, ShowoGenerator, WholeSequences
 
-__all__ = ["FastForm", "Painting", "PlainForm", "ShowoPipeline", "Step"]
+__all__ = ["FastForm", "SamplingSession", "PlainForm", "ShowoPipeline", "Step"]
 
 # Earlier names; they go with the renaming of what uses them.
-Painting, FastForm, PlainForm = SamplingSession, CachedPrefix, WholeSequences
+SamplingSession, FastForm, PlainForm = SamplingSession, CachedPrefix, WholeSequences
 
 
 class ShowoPipeline(ShowoGenerator, DiffusionPipeline):

@@ -151,8 +151,6 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         real = prefix_ids != self.vocabulary.pad
         return Prefix([layer.keys for layer in cache.layers], [layer.values for layer in cache.layers], real)
 
-    read = prefill  # its earlier name
-
     def image_logits(self, canvas: torch.Tensor, prefix: Prefix, where: torch.Tensor | None = None) -> torch.Tensor:
         """Code logits ``(rows, n, codes)`` of canvases of codes ``(rows, tokens)``, negative where masked.
 

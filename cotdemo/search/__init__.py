@@ -6,19 +6,19 @@ imports torch.
 """
 
 from .entry import perform, prepared, reflect, search
-from .protocols import Answers, Backend, Context, Judge, Look, Painter, Painting, Step
+from .protocols import Answers, Backend, Context, Encoded, ImageGenerator, SamplingSession, Step, Verifier
 from .rounds import Show
 
 __all__ = [
     "Answers",
     "Backend",
     "Context",
-    "Judge",
-    "Look",
-    "Painter",
-    "Painting",
+    "Encoded",
+    "ImageGenerator",
+    "SamplingSession",
     "Show",
     "Step",
+    "Verifier",
     "perform",
     "prepared",
     "reflect",

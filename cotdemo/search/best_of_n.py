@@ -34,9 +34,9 @@ def prm(run: Run) -> Generator[Event, None, Chosen]:
     round = Round(run)
     yield from round.start()
     said: dict[int, list[Judged]] = {path: [] for path in paths}
-    while not round.painting.done:
+    while not round.session.done:
         yield from round.step(paths)
-        answers = yield from round.ask(round.look(paths), "outcome", paths, paths)
+        answers = yield from round.ask(round.encode(paths), "outcome", paths, paths)
         for path, answer in answers.items():
             said[path].append(answer)
     path = max(paths, key=lambda path: mean(run.rule.score(answer) for answer in said[path]))
@@ -47,6 +47,6 @@ def _paint(run: Run, see: tuple[int, ...] | range, beginning: Beginning = FIRST)
     """Paint all paths to the end; the final pictures of those in ``see`` are decoded."""
     round = Round(run, beginning)
     yield from round.start()
-    while not round.painting.done:
+    while not round.session.done:
         yield from round.step(see if round.ending else ())
     return round

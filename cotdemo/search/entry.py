@@ -126,9 +126,9 @@ def _reflectable(backend: Backend, state: RunState) -> Chosen:
     winner = state.answer
     if winner is None:
         raise UserError("There is no picture to reflect on yet: paint one first.")
-    painter, weights = state.settings.backend, state.started.weights
-    if painter != backend.name:
-        raise UserError(f"This picture was painted by {painter}, and {backend.name} is running: paint it anew.")
+    sampled_by, weights = state.settings.backend, state.started.weights
+    if sampled_by != backend.name:
+        raise UserError(f"This picture was painted by {sampled_by}, and {backend.name} is running: paint it anew.")
     other = [name for name in weights if weights[name] != backend.weights.get(name)]
     if other:
         raise UserError(f"This picture was painted with other weights ({', '.join(sorted(other))}): paint it anew.")

@@ -22,20 +22,20 @@ def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chose
     """
     rule, round = run.rule, Round(run, beginning)
     yield from round.start()
-    painting, known = round.painting, _Known(clear=set(round.paths) if rule.all_clear else set())
-    while not painting.done:
-        asked = rule.asked(round.next_step, painting.live, known.settled) if round.judging else []
+    session, known = round.session, _Known(clear=set(round.paths) if rule.all_clear else set())
+    while not session.done:
+        asked = rule.asked(round.next_step, session.live, known.settled) if round.judging else []
         # final pictures are judged once more, so all of them are needed
-        yield from round.step(painting.live if round.ending else asked)
+        yield from round.step(session.live if round.ending else asked)
         if not asked:
             continue
         yield round.progress("looking", round.guesses[asked[0]].step)
-        look = round.look(asked)
-        answers = yield from round.ask(look, "clarity", asked, [path for path in asked if path not in known.clear])
+        encoded = round.encode(asked)
+        answers = yield from round.ask(encoded, "clarity", asked, [path for path in asked if path not in known.clear])
         known.clear.update(path for path, answer in answers.items() if rule.clear(answer))
-        answers = yield from round.ask(look, "potential", asked, [path for path in asked if path in known.clear])
-        yield from _prune(round, known.learn(rule, list(answers.values()), painting.live))
-    survivors = rule.survivors(painting.live, known.promising)
+        answers = yield from round.ask(encoded, "potential", asked, [path for path in asked if path in known.clear])
+        yield from _prune(round, known.learn(rule, list(answers.values()), session.live))
+    survivors = rule.survivors(session.live, known.promising)
     if survivors:
         path, outcome = yield from round.best(survivors)
         return (yield from round.finish(path, survivors, outcome))
@@ -69,18 +69,18 @@ class _Known:
 
 def _prune(round: Round, hopeless: Sequence[Judged]) -> Generator[Event, None, None]:
     if hopeless:
-        round.painting.drop([answer.path for answer in hopeless])
+        round.session.drop([answer.path for answer in hopeless])
     for answer in hopeless:
         yield PathPruned(round.number, answer.path, answer.step, answer.p_no)
 
 
 def _resume(round: Round, path: int) -> Generator[Event, None, None]:
     """Finish ``path`` from where it was stopped, alone."""
-    painting = round.painting
+    session = round.session
     yield Progress(f"no path survived - finishing path {path}, the least hopeless one")
     if round.guesses[path].step == round.last_step:
         return
-    painting.drop([other for other in painting.live if other != path])
-    painting.restore(path)
-    while not painting.done:
+    session.drop([other for other in session.live if other != path])
+    session.restore(path)
+    while not session.done:
         yield from round.step((path,) if round.ending else ())

@@ -33,8 +33,8 @@ class Step(Protocol):
     confidence: Any  # (P, N): probability of the sampled code
 
 
-class Painting(Protocol):
-    """Paths being painted in one batch."""
+class SamplingSession(Protocol):
+    """Paths being sampled in one batch."""
 
     live: tuple[int, ...]  # paths not dropped, ascending; a finished path stays live
     done: bool  # no live path has a step left
@@ -52,7 +52,7 @@ class Painting(Protocol):
         """Codes (rows, N) -> pictures (rows, height, width, 3), uint8 numpy."""
 
 
-class Painter(Protocol):
+class ImageGenerator(Protocol):
     """A generator as a search uses it; ``cotdemo.generator.protocol.MaskedGenerator`` makes one of four methods."""
 
     def start(
@@ -66,14 +66,14 @@ class Painter(Protocol):
         *,
         context: Context | None = None,
         after: Step | None = None,
-    ) -> Painting:
-        """Begin to paint; path i depends on (seed, i) only, not on which other paths there are.
+    ) -> SamplingSession:
+        """Begin to sample; path i depends on (seed, i) only, not on which other paths there are.
 
         With ``after``, go on from that step: row r is where the r-th path goes on.
         """
 
     def reopened(self, codes: Sequence[int], order: np.ndarray, share: float, steps: int) -> Step:
-        """The step of a painting of ``steps`` that leaves a picture's ``codes`` (N,) with about ``share`` of them
+        """The step of a session of ``steps`` that leaves a picture's ``codes`` (N,) with about ``share`` of them
         masked: for each path those that come first in ``order`` (paths, N)."""
 
 
@@ -86,7 +86,7 @@ class Answers(Protocol):
     no: Any  # (rows,) bool
 
 
-class Look(Protocol):
+class Encoded(Protocol):
     """Pictures the judge has encoded once, to be asked about."""
 
     def ask(
@@ -101,8 +101,8 @@ class Look(Protocol):
         """What is wrong with one picture, in pieces of text to be joined as they are."""
 
 
-class Judge(Protocol):
-    def look(self, pictures: Sequence[np.ndarray]) -> Look:
+class Verifier(Protocol):
+    def encode(self, pictures: Sequence[np.ndarray]) -> Encoded:
         """Encode pictures of shape (height, width, 3), uint8."""
 
 
@@ -115,7 +115,7 @@ class Verdict(Protocol):
 
 
 class Backend(Protocol):
-    """A named set of weights. ``painter`` and ``verifier`` may load on first use."""
+    """A named set of weights. ``generator`` and ``verifier`` may load on first use."""
 
     name: str
     grid: tuple[int, int]  # token rows, token columns
@@ -125,13 +125,13 @@ class Backend(Protocol):
     models: Collection[str]  # the generators it can load
     check: Callable[[str, np.ndarray], Verdict | None] | None  # the embedded world's truth, where there is one
 
-    def painter(self, model: str) -> Painter: ...
+    def generator(self, model: str) -> ImageGenerator: ...
 
-    def verifier(self, name: str) -> Judge:
+    def verifier(self, name: str) -> Verifier:
         """The judge of that name (``cotdemo.settings.VERIFIERS``)."""
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Codes (P, N) -> pictures (P, height, width, 3), uint8, without a painting."""
+        """Codes (P, N) -> pictures (P, height, width, 3), uint8, without a session."""
 
     def canonical(self, prompt: str) -> str:
         """The prompt that is meant by what was typed: what generator, judge and checker are all given.

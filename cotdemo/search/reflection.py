@@ -64,11 +64,11 @@ def amended(settings: Settings, critique: str) -> str:
 def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:
     """The judge's words on a picture, as they come, then complete."""
     yield Progress("the judge says what is wrong")
-    look = run.critic.look([chosen.winner.picture])
+    encoded = run.critic.encode([chosen.winner.picture])
     run.meter.judge_passes += 1
     text = ""
     yield Critiqued(chosen.winner.round, text, done=False)
-    for so_far in _joined(look.explain(run.settings.prompt, 0)):
+    for so_far in _joined(encoded.explain(run.settings.prompt, 0)):
         text = so_far
         yield Critiqued(chosen.winner.round, text, done=False)
     yield Critiqued(chosen.winner.round, text)
@@ -78,10 +78,10 @@ def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:
 def judge_outcome(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
     """``chosen`` with the judge's answer to "outcome", for a winner that nothing has judged."""
     yield Progress("looking at the picture")
-    look = run.judge.look([chosen.winner.picture])
+    encoded = run.judge.encode([chosen.winner.picture])
     yield Progress("judging outcome")
     place = (chosen.winner.round, chosen.winner.path, run.settings.steps - 1)
-    (outcome,) = run.ask(look, "outcome", [place], [0])
+    (outcome,) = run.ask(encoded, "outcome", [place], [0])
     yield outcome
     return Chosen(chosen.winner, outcome)
 

@@ -22,7 +22,7 @@ def opened(run: Run, number: int, codes: Sequence[int]) -> Step:
     s = run.settings
     rng = np.random.default_rng([round_seed(s.seed, number), s.paths])
     order = distances(run.backend.grid, s.paths, rng)
-    return run.backend.painter(s.model).reopened(codes, order, SHARE, s.steps)
+    return run.backend.generator(s.model).reopened(codes, order, SHARE, s.steps)
 
 
 def distances(grid: tuple[int, int], paths: int, rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..run.events import Checked, Event, Judged, Progress, Question, RoundStarted, RunFinished, StepDecoded, Winner
 from ..settings import BACKENDS, REPAINTING_GUIDANCE, Settings
-from .protocols import Backend, Context, Judge, Look, Step
+from .protocols import Backend, Context, Encoded, Step, Verifier
 from .stopping import StoppingRule, rule_of
 from .verdicts import draw_seed, likeliest
 
@@ -55,11 +55,11 @@ class Run:
         self.rule = self.rule or rule_of(self.settings)
 
     @property
-    def judge(self) -> Judge:
+    def judge(self) -> Verifier:
         return self.backend.verifier(self.settings.verifier)
 
     @property
-    def critic(self) -> Judge:
+    def critic(self) -> Verifier:
         """Who says in words what is wrong."""
         return self.backend.verifier(BACKENDS[self.settings.backend].critic)
 
@@ -68,10 +68,10 @@ class Run:
         return self.check and self.backend.check is not None
 
     def ask(
-        self, look: Look, question: Question, places: Sequence[tuple[int, int, int]], rows: Sequence[int]
+        self, encoded: Encoded, question: Question, places: Sequence[tuple[int, int, int]], rows: Sequence[int]
     ) -> list[Judged]:
         """The judge's answers about ``rows`` of a look; ``places`` are the (round, path, step) of those rows."""
-        answers = look.ask(question, self.settings.prompt, rows, **self._draws(question, places))
+        answers = encoded.ask(question, self.settings.prompt, rows, **self._draws(question, places))
         self.meter.judge_passes += len(rows)
         values = (answers.p_yes.tolist(), answers.p_no.tolist(), answers.yes.tolist(), answers.no.tolist())
         return [self._judged(question, place, *row) for place, *row in zip(places, *values)]
@@ -119,7 +119,7 @@ class Beginning:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What the painter is told of it."""
+        """What the generator is told of it."""
         of = {"context": self.context, "after": self.after}
         return {name: value for name, value in of.items() if value is not None}
 
@@ -150,9 +150,9 @@ class Round:
         yield RoundStarted(self.number, self.model, self.beginning.critique, self.beginning.picture)
         yield Progress("reading the prompt")
         s = self.settings
-        painter = self.run.backend.painter(self.model)
+        generator = self.run.backend.generator(self.model)
         seed = round_seed(s.seed, self.number)
-        self.painting = painter.start(
+        self.session = generator.start(
             self.beginning.prompt or s.prompt, self.paths, s.steps, self.guidance, s.temperature, seed,
             **self.beginning.told,
         )  # fmt: skip
@@ -160,9 +160,9 @@ class Round:
     def step(self, see: Collection[int]) -> Iterator[Event]:
         """One step of every live path, decoding the guesses of those in ``see`` (of all, where all are shown)."""
         yield self.progress("painting")
-        step = self.painting.step()
+        step = self.session.step()
         rows = [row for row, path in enumerate(step.paths) if self.run.show == "all" or path in see]
-        pictures = dict(zip(rows, self.painting.decode(step.codes[rows]))) if rows else {}
+        pictures = dict(zip(rows, self.session.decode(step.codes[rows]))) if rows else {}
         self.run.meter.pictures_decoded += len(rows)
         values = zip(step.paths, step.codes.tolist(), step.masked.tolist(), step.confidence.tolist())
         for row, (path, codes, masked, confidence) in enumerate(values):
@@ -187,35 +187,35 @@ class Round:
 
     @property
     def next_step(self) -> int:
-        path = self.painting.live[0]  # live paths are all at the same step
+        path = self.session.live[0]  # live paths are all at the same step
         return self.guesses[path].step + 1 if path in self.guesses else self.first_step
 
     def progress(self, doing: str, step: int | None = None) -> Progress:
-        s, alive = self.settings, len(self.painting.live)
+        s, alive = self.settings, len(self.session.live)
         of_round = f"round {self.number} - " if self.number else ""
         at = self.next_step if step is None else step
         return Progress(f"{of_round}step {at + 1} of {s.steps} - {alive} of {s.paths} paths alive - {doing}")
 
-    def look(self, paths: Sequence[int]) -> Look:
+    def encode(self, paths: Sequence[int]) -> Encoded:
         """The judge's look at the latest guesses of ``paths``, one row each, in this order."""
-        return self.run.judge.look([self.guesses[path].picture for path in paths])
+        return self.run.judge.encode([self.guesses[path].picture for path in paths])
 
     def ask(
-        self, look: Look, question: Question, seen: Sequence[int], paths: Sequence[int]
+        self, encoded: Encoded, question: Question, seen: Sequence[int], paths: Sequence[int]
     ) -> Generator[Event, None, dict[int, Judged]]:
         """Ask about ``paths`` among those of a look (``seen``); returns the answers by path."""
         if not paths:
             return {}
         yield self.progress(f"judging {question}", self.guesses[paths[0]].step)
         places = [(self.number, path, self.guesses[path].step) for path in paths]
-        judged = self.run.ask(look, question, places, [seen.index(path) for path in paths])
+        judged = self.run.ask(encoded, question, places, [seen.index(path) for path in paths])
         yield from judged
         return {answer.path: answer for answer in judged}
 
     def best(self, paths: Sequence[int]) -> Generator[Event, None, tuple[int, Judged]]:
         """The path whose picture is right with the highest P(yes); of equals the first."""
         yield self.progress("looking at the final pictures", self.last_step)
-        outcomes = yield from self.ask(self.look(paths), "outcome", paths, paths)
+        outcomes = yield from self.ask(self.encode(paths), "outcome", paths, paths)
         path = max(paths, key=lambda path: self.run.rule.score(outcomes[path]))
         return path, outcomes[path]
 

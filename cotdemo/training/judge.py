@@ -24,7 +24,7 @@ from ..generator.magvit import MagvitV2
 from ..generator.showo import added_mask
 from ..verifiers.conversation import IGNORE, Conversation
 from ..verifiers.images import to_pixels
-from ..verifiers.llava import Judge
+from ..verifiers.llava import LlavaVerifier
 from ..verifiers.network import see
 from ..world.words import judge_tokenizer
 from .judge_data import UNKNOWN, Drawn, Lessons
@@ -89,7 +89,7 @@ RECIPES = {
 }  # fmt: skip
 
 
-def new_judge(vision: dict, text: dict, tokenizer: PreTrainedTokenizerBase) -> Judge:
+def new_judge(vision: dict, text: dict, tokenizer: PreTrainedTokenizerBase) -> LlavaVerifier:
     """An untrained small judge."""
     config = LlavaOnevisionConfig(
         vision_config={"model_type": "siglip_vision_model", "vision_use_head": False, **vision},
@@ -105,7 +105,7 @@ def new_judge(vision: dict, text: dict, tokenizer: PreTrainedTokenizerBase) -> J
     model = LlavaOnevisionForConditionalGeneration(config)
     with torch.no_grad():
         model.model.image_newline.normal_(std=text["hidden_size"] ** -0.5)
-    return Judge(model, tokenizer, "small")
+    return LlavaVerifier(model, tokenizer, "small")
 
 
 class Answer(NamedTuple):
@@ -198,7 +198,7 @@ def answers_of(lessons: Lessons, row: int, taught: Collection[str]) -> list[Answ
     return [answer for answer in said if answer.question in taught]
 
 
-def losses(judge: Judge, pictures: np.ndarray, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def losses(judge: LlavaVerifier, pictures: np.ndarray, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weighted cross-entropy of packed lessons on pictures ``(lessons, H, W, 3)`` uint8."""
     model = judge.model
     pixels = to_pixels(pictures, judge.picture_size, like=model.model.image_newline)
@@ -230,9 +230,9 @@ def train(
     lessons: Lessons,
     work: Path,
     device: str = "cpu",
-    judge: Judge | None = None,
+    judge: LlavaVerifier | None = None,
     **options,
-) -> Judge:
+) -> LlavaVerifier:
     """Train from nothing (or from ``judge``), or go on from the checkpoint in ``work``."""
     torch.manual_seed(recipe.seed)
     judge = judge or new_judge(recipe.vision, recipe.text, judge_tokenizer())

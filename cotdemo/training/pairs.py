@@ -13,7 +13,7 @@ from ..compute.parallel import team
 from ..errors import UserError
 from ..generator.pipeline import ShowoPipeline, Step
 from ..search.regions import SHARE, distances
-from ..verifiers.llava import Judge
+from ..verifiers.llava import LlavaVerifier
 from ..world.checker_a import read
 from ..world.geneval import judge_reading
 from ..world.prompts import parse
@@ -37,9 +37,9 @@ def strictly_right(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:
     return [judge_reading(read(picture), parse(prompt)).strict for prompt, picture in zip(prompts, pictures)]
 
 
-def called_right(judge: Judge) -> Label:
+def called_right(judge: LlavaVerifier) -> Label:
     """What a judge says, where no checker knows the truth."""
-    return lambda prompts, pictures: judge.look(list(pictures)).ask("outcome", prompts).yes.tolist()
+    return lambda prompts, pictures: judge.encode(list(pictures)).ask("outcome", prompts).yes.tolist()
 
 
 @torch.no_grad()

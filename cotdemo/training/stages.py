@@ -27,7 +27,7 @@ from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..registry import BACKENDS, CORRECTOR, EMBEDDED
-from ..verifiers.llava import Judge
+from ..verifiers.llava import LlavaVerifier
 from ..world.metadata import of_file
 from ..world.words import prompt_tokenizer
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
@@ -66,8 +66,8 @@ class Stage:
     def words(self) -> PreTrainedTokenizerBase:
         return prompt_tokenizer()
 
-    def judge(self, folder: str) -> Judge:
-        return Judge.from_pretrained(self.root / folder, device=self.device)
+    def judge(self, folder: str) -> LlavaVerifier:
+        return LlavaVerifier.from_pretrained(self.root / folder, device=self.device)
 
     def pipeline(self, folder: str | Path = "showo") -> ShowoPipeline:
         row = BACKENDS[self.base]
@@ -186,7 +186,7 @@ class ReleasedStage(Stage):
             self.device
         )
 
-    def judge(self, folder: str) -> Judge:
+    def judge(self, folder: str) -> LlavaVerifier:
         return self._backend.verifier("parm")
 
     def version(self, folder: str | Path) -> str:
@@ -242,7 +242,7 @@ def _train_judge(stage: Stage) -> None:
     if recipe.on_drawn:
         model = judge.train(recipe, recipe.on_drawn, magvit, drawn, stage.work / "drawn", stage.device, **stage.options)
     else:
-        model = Judge.from_pretrained(stage.root / "judge-zero-shot", device=stage.device)
+        model = LlavaVerifier.from_pretrained(stage.root / "judge-zero-shot", device=stage.device)
     counts = {}
     if recipe.on_painted:
         painted = _trajectories(stage, recipe)

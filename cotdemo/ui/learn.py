@@ -49,7 +49,7 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
     events, asked = trace.events, trace.started.settings
     first = [event for event in events if getattr(event, "round", 0) == 0]
     winner = _only(first, Winner)[-1]
-    yield from _painting(first, winner, asked.paths)
+    yield from _session(first, winner, asked.paths)
     yield from _judging(first)
     yield from _stopping([event for event in first if getattr(event, "path", None) != winner.path], asked.steps)
     if winner.p_yes is not None:
@@ -71,7 +71,7 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
         )
 
 
-def _painting(first: Sequence[Event], winner: Winner, paths: int) -> Iterator[Stop]:
+def _session(first: Sequence[Event], winner: Winner, paths: int) -> Iterator[Stop]:
     steps = [event for event in _only(first, StepDecoded) if event.path == winner.path]
     shown = steps[min(1, len(steps) - 1)]
     tokens, kept = len(shown.codes), len(shown.codes) - len(shown.masked)

@@ -43,7 +43,7 @@ class Answers:
         return tuple("yes" if yes else "no" if no else "neither" for yes, no in zip(self.yes, self.no))
 
 
-class Judge:
+class LlavaVerifier:
     """A LLaVA-OneVision model that answers questions on pictures (the reward models of arXiv 2501.13926).
 
     An answer is the most likely token of the whole vocabulary; P(yes) and P(no) are its plain softmax probabilities.
@@ -76,7 +76,7 @@ class Judge:
         dtype: torch.dtype = torch.float32,
         tokenizer: str | Path | None = None,
         family: str | None = None,
-    ) -> Judge:
+    ) -> LlavaVerifier:
         """The judge in a local ``folder`` (see `loading`). Raises UserError where something in it does not fit.
 
         ``tokenizer`` is a folder with one, where the judge's has none; ``family`` overrides its ``judge.json``.
@@ -93,12 +93,12 @@ class Judge:
         loading.save(Path(folder), self.model, self.tokenizer, self.conversation.family)
 
     @torch.inference_mode()
-    def look(self, pictures: Sequence[np.ndarray]) -> Look:
-        """Look at pictures ``(H, W, 3)`` uint8, at once. Raises UserError for anything else."""
+    def encode(self, pictures: Sequence[np.ndarray]) -> Encoded:
+        """Encode pictures ``(H, W, 3)`` uint8, at once. Raises UserError for anything else."""
         if len(pictures) == 0:
             raise UserError("There is no picture to look at.")
         pixels = to_pixels(pictures, self.picture_size, like=self.model.model.image_newline)
-        return Look(self, halving(partial(encode_images, self.model), pixels))
+        return Encoded(self, halving(partial(encode_images, self.model), pixels))
 
     def read_answers(self, logits: torch.Tensor, generators: Sequence[torch.Generator] | None = None) -> Answers:
         """Answers from the logits ``(rows, vocabulary)`` at the position after a question.
@@ -118,15 +118,13 @@ class Judge:
         p_yes, p_no = probabilities[:, [yes, no]].T.cpu().numpy()
         return Answers(p_yes, p_no, said_yes, said_no)
 
-    encode = look  # the name it is to have
 
-
-class Look:
+class Encoded:
     """Some pictures as a judge has seen them, and what it has read about each so far."""
 
     def __init__(
         self,
-        judge: Judge,
+        judge: LlavaVerifier,
         seen: torch.Tensor,
         cache: KeyValues | None = None,
         held: Sequence[tuple[int, ...]] | None = None,
@@ -178,14 +176,14 @@ class Look:
         At most ``limit`` tokens. The pieces make the text when joined as they are.
         """
         judge, conversation = self._judge, self._judge.conversation
-        look = self.select([row])
+        encoded = self.select([row])
         ids = conversation.ids("explain", prompt)
         said: list[int] = []
         text = ""
         while len(said) < limit:
             with torch.inference_mode():
-                look._cache.reserve(len(ids) + limit)
-                token = int(look._read([0], [(*ids, *said)]).argmax())
+                encoded._cache.reserve(len(ids) + limit)
+                token = int(encoded._read([0], [(*ids, *said)]).argmax())
             if token == conversation.end:
                 break
             said.append(token)
@@ -195,12 +193,12 @@ class Look:
                 text = longer
 
     @torch.inference_mode()
-    def select(self, rows: Sequence[int]) -> Look:
+    def select(self, rows: Sequence[int]) -> Encoded:
         """A look at some of the pictures alone, with all that was read about them; frees the others when it replaces
         this one."""
         index = torch.tensor(rows, device=self._seen.device)  # copies, where a slice would keep the others alive
         held = [self._held[row] for row in rows]
-        return Look(self._judge, self._seen[index], self._cache.select(index), held)
+        return Encoded(self._judge, self._seen[index], self._cache.select(index), held)
 
     def _index(self, rows: Sequence[int]) -> Rows:
         if list(rows) == list(range(rows[0], rows[0] + len(rows))):

@@ -132,6 +132,3 @@ def _attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> 
         shared = queries.shape[1] // keys.shape[1]
         keys, values = keys.repeat_interleave(shared, dim=1), values.repeat_interleave(shared, dim=1)
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, enable_gqa=not queries.is_cuda)
-
-
-picture_tokens, see, read_on = image_tokens, encode_images, prefill  # their earlier names
