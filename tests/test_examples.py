@@ -73,7 +73,7 @@ def clip() -> ClipVerifier:
 class Backend:
     """A generator and a verifier, as a search wants them."""
 
-    generator: Any
+    of: Any
     judge: Any
     name: str = "mini"
     weights: dict = field(default_factory=dict)
@@ -81,20 +81,17 @@ class Backend:
     check: Any = None
 
     def __post_init__(self):
-        self.grid, self.codebook = self.generator.grid, self.generator.codebook
-        self.picture_size = self.generator.size
+        self.grid, self.codebook = self.of.grid, self.of.codebook
+        self.picture_size = self.of.size
 
     def generator(self, model):
-        return self.generator
+        return self.of
 
     def verifier(self, name):
         return self.judge
 
     def decode(self, codes):
-        return self.generator.decode(torch.as_tensor(codes))
-
-    def check_prompt(self, prompt):
-        pass
+        return self.of.decode(torch.as_tensor(codes))
 
     def canonical(self, prompt):
         return prompt

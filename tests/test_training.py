@@ -122,7 +122,7 @@ def test_the_loss_counts_masked_tokens_alone_and_attention_is_the_pipelines(tiny
     masked[0, :10] = masked[1, 5:40] = True
     prefixes = [vocabulary.prefix(tiny.tokenizer(PROMPT).input_ids), vocabulary.prefix()]
     with torch.no_grad():
-        rows = model.read(vocabulary.padded(prefixes))
+        rows = model.prefill(vocabulary.padded(prefixes))
         logits = model.image_logits(codes.masked_fill(masked, -1), rows)
         expected = nn.functional.cross_entropy(logits[masked], codes[masked])
         fused = generator.masked_loss(model, prefixes, codes, masked)["loss"]
