@@ -31,7 +31,7 @@ class Found:
 
 
 def relations(a: Box, b: Box) -> tuple[str, ...]:
-    """The relations of box A to box B, in the order of the alphabet."""
+    """The relations of box A to box B, in the order of ``RELATIONS``."""
     corners_a, corners_b = np.asarray(a, float).reshape(2, 2), np.asarray(b, float).reshape(2, 2)
     offset = corners_a.mean(0) - corners_b.mean(0)
     sizes = np.abs(np.diff(corners_a, axis=0) + np.diff(corners_b, axis=0))[0]
@@ -39,8 +39,7 @@ def relations(a: Box, b: Box) -> tuple[str, ...]:
     if (np.abs(shortened) < 1e-3).all():
         return ()
     dx, dy = shortened / np.linalg.norm(offset)
-    holds = zip(RELATIONS, (dx < -0.5, dx > 0.5, dy < -0.5, dy > 0.5))
-    return tuple(sorted(name for name, true in holds if true))
+    return tuple(name for name, true in zip(RELATIONS, (dx < -0.5, dx > 0.5, dy < -0.5, dy > 0.5)) if true)
 
 
 def evaluate(found: Sequence[Found], metadata: dict) -> tuple[bool, str]:
