@@ -53,7 +53,9 @@ def evaluate(found: Sequence[Found], metadata: dict) -> tuple[bool, str]:
     matched: list[list[Found] | None] = []  # of each include, None where it failed
     for asked in metadata.get("include", ()):
         candidates = things.get(asked["class"], [])[: asked["count"]]
-        reason = _missing(asked, candidates) or _discoloured(asked, candidates) or _displaced(asked, candidates, matched)
+        reason = (
+            _missing(asked, candidates) or _discoloured(asked, candidates) or _displaced(asked, candidates, matched)
+        )
         matched.append(None if reason else candidates)
         reasons += [reason] if reason else []
     for banned in metadata.get("exclude", ()):
