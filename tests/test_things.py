@@ -6,15 +6,21 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cotdemo.errors import UserError
 from cotdemo.geneval import prompts as geneval
 from cotdemo.geneval.prompts import CLASSES, TAGS
 from cotdemo.geneval.rules import Found, evaluate
 from cotdemo.things import splits
+from cotdemo.things.prompts import parse
 from cotdemo.things.scenes import CANVAS, draw, packed
 from cotdemo.things.sheet import COLOURS, NATURAL, SIZE, TINTS, drawing, file_of, own_colour, sheet
 from cotdemo.things.splits import NAMES, named, prompts, random_prompts, random_scene, split
+from cotdemo.things.words import PROMPT_WORDS
 
+_OTHER_WORDS = ("1", "2", "sofa", "kitten", ",", "&", "in", "on", "top", "under", "glass", "hot", "the", "left", "side")
 _ALLOWED = {"svg", "g", "path", "circle", "ellipse", "rect", "polygon", "polyline", "line"}
 
 
@@ -94,3 +100,72 @@ def test_things_do_not_overlap_and_stay_on_the_canvas():
         for a, b in combinations(scene.things, 2):
             assert abs(a.x - b.x) >= SIZE or abs(a.y - b.y) >= SIZE
         assert {thing.tint for thing in scene.things} <= {NATURAL, *COLOURS}
+
+
+def test_the_benchmarks_prompts_are_read_as_the_benchmark_has_them():
+    for entry in geneval.draw():
+        assert parse(entry["prompt"]) == entry
+
+
+@pytest.mark.parametrize(
+    ("typed", "canonical"),
+    [
+        ("2 kitties, and a RED sofa.", "a photo of two cats and a red couch"),
+        ("Two red dogs and a cat", "a photo of two red dogs and a cat"),
+        ("bike", "a photo of a bicycle"),
+        ("A DOG THAT IS RED & A CAT THAT IS BLUE!", "a photo of a red dog and a blue cat"),
+        ("a dog in red and a blue cat", "a photo of a red dog and a blue cat"),
+        ("the dog is to the left of the cat", "a photo of a dog left of a cat"),
+        ("a mouse on top of a cellphone", "a photo of a computer mouse above a cell phone"),
+        ("an orange orange", "a photo of an orange orange"),
+        ("orange dog and an orange", "a photo of an orange dog and an orange"),
+        ("a dog, a cat, a bus", "a photo of a dog and a cat and a bus"),
+        ("a dog and a dog", "a photo of two dogs"),
+        ("  three\tdonuts!!! ", "a photo of three donuts"),
+        ("tv remote", "a photo of a tv remote"),
+        ("a TV and a remote", "a photo of a tv and a tv remote"),
+    ],
+)  # fmt: skip
+def test_people_type_as_they_like(typed, canonical):
+    entry = parse(typed)
+    assert entry["prompt"] == canonical
+    assert parse(canonical) == entry
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("", "Name something to paint"),
+        ("a photo of", "Name something to paint"),
+        ("a doog", "did you mean dog"),
+        ("an appel", "did you mean apple"),
+        ("猫", "does not know “猫”"),
+        ("a grey cat", "none of the ten colours"),
+        ("5 dogs", "At most 4 things"),
+        ("three dogs and two cats", "At most 4 things"),
+        ("a red person", "People come in one colour"),
+        ("a cat beside a dog", "no relation here"),
+        ("a dog and a cat left of a bus", "Try “a photo of a dog left of a bus”"),
+        ("left of a dog", "Try “a photo of a dog”"),
+        ("a red apple and a green apple", "two colours"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_painted_or_checked_is_refused_with_what_works(typed, told):
+    with pytest.raises(UserError, match=re.escape(told)):
+        parse(typed)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused_in_words(text):
+    try:
+        entry = parse(text)
+    except UserError:
+        return
+    assert parse(entry["prompt"]) == entry
+    assert sum(item["count"] for item in entry["include"]) <= 4
+    assert set(re.findall(r"\S+", entry["prompt"])) <= set(PROMPT_WORDS)
+
+
+@given(st.lists(st.sampled_from([*PROMPT_WORDS, *_OTHER_WORDS]), min_size=1, max_size=10))
+def test_any_words_are_read_or_refused_in_words(words):
+    test_any_text_is_read_or_refused_in_words.hypothesis.inner_test(" ".join(words))
