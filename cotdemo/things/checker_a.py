@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..geneval.prompts import CLASSES
-from ..geneval.rules import Found
-from .scenes import CANVAS, GROUND, PITCH, box_at
-from .sheet import NATURAL, SIZE, TINTS, own_colour
-from .templates import distances, templates
+from ..geneval.rules import Box, Found
+from .scenes import CANVAS, PITCH, box_at
+from .sheet import NATURAL, SIZE, own_colour
+from .templates import above_ground, energies, named, nearest
 
 FAINT = 0.15  # energy of a square, as a share of the weakest drawing's, below which nothing is there
 DAMAGE = 0.20  # squared distance, as a share of the drawing's energy, from which it is no longer that thing
@@ -22,41 +21,36 @@ _SPOTS = [(x, y) for y in _STARTS for x in _STARTS]
 
 def read(picture: np.ndarray) -> tuple[Found, ...]:
     """All things in a picture ``(CANVAS, CANVAS, 3)`` uint8; ``kind`` is "" where something cannot be made out."""
-    above = picture.astype(np.float32) - np.asarray(GROUND, np.float32)
-    found = _things(picture)
+    above = above_ground(picture)
+    found = _things(above)
     for item in found:
         left, top, right, bottom = map(int, item.box)
         above[top:bottom, left:right] = 0
-    norms = np.square(templates()).sum((2, 3, 4))
-    if np.square(above).sum() > REMAINDER * norms.mean():
+    if np.square(above).sum() > REMAINDER * energies().mean():
         found.append(Found("", None, _extent(above), 0.0))
     return tuple(found)
 
 
-def _things(picture: np.ndarray) -> list[Found]:
+def _things(above: np.ndarray) -> list[Found]:
     """The drawings that fit, best first, none over another."""
-    squares = np.stack([picture[y : y + SIZE, x : x + SIZE] for x, y in _SPOTS])
-    norms = np.square(templates()).sum((2, 3, 4))
-    energy = np.square(squares.astype(np.float32) - np.asarray(GROUND, np.float32)).sum((1, 2, 3))
-    damage = distances(squares) / norms
-    damage = damage.reshape(len(_SPOTS), -1)
-    best = damage.argmin(1)
-    least = damage[np.arange(len(_SPOTS)), best]
-    least[energy < FAINT * norms.min()] = np.inf
+    squares = np.stack([above[y : y + SIZE, x : x + SIZE] for x, y in _SPOTS])
+    there = np.flatnonzero(np.square(squares).sum((1, 2, 3)) > FAINT * energies().min())
+    if not len(there):
+        return []
+    best, damage = nearest(squares[there])
     found: list[Found] = []
-    for spot in least.argsort(kind="stable"):
-        if least[spot] > DAMAGE:
+    for spot in damage.argsort(kind="stable"):
+        if damage[spot] > DAMAGE:
             break
-        x, y = _SPOTS[spot]
-        if any(abs(x - item.box[0]) < SIZE and abs(y - item.box[1]) < SIZE for item in found):
-            continue
-        kind, tint = CLASSES[best[spot] // len(TINTS)], TINTS[best[spot] % len(TINTS)]
-        colour = own_colour(kind) if tint == NATURAL else tint
-        found.append(Found(kind, colour, box_at(x, y), 1 - float(least[spot])))
+        x, y = _SPOTS[there[spot]]
+        if all(abs(x - item.box[0]) >= SIZE or abs(y - item.box[1]) >= SIZE for item in found):
+            kind, tint = named(best[spot])
+            colour = own_colour(kind) if tint == NATURAL else tint
+            found.append(Found(kind, colour, box_at(x, y), 1 - float(damage[spot])))
     return found
 
 
-def _extent(above: np.ndarray) -> tuple[float, float, float, float]:
+def _extent(above: np.ndarray) -> Box:
     """The box around what is left."""
     strong = np.abs(above).max(-1) > 24
     rows, columns = np.flatnonzero(strong.any(1)), np.flatnonzero(strong.any(0))
