@@ -10,10 +10,12 @@ import numpy as np
 from ..geneval.rules import Box, Found
 from .scenes import CANVAS, PITCH, box_at
 from .sheet import NATURAL, SIZE, own_colour
-from .templates import above_ground, energies, named, nearest
+from .templates import above_ground, energies, named, nearest, templates
 
 FAINT = 0.15  # energy of a square, as a share of the weakest drawing's, below which nothing is there
 DAMAGE = 0.20  # squared distance, as a share of the drawing's energy, from which it is no longer that thing
+HOLE = 0.7  # the same in one of nine cells, from which that cell is no part of the thing
+THIN = 0.03  # a cell with less than this share of the drawing's energy says nothing about it
 REMAINDER = 0.10  # energy that no thing explains, as a share of the mean drawing's, from which something is malformed
 _STARTS = range(0, CANVAS - SIZE + 1, PITCH)
 _SPOTS = [(x, y) for y in _STARTS for x in _STARTS]
@@ -43,11 +45,24 @@ def _things(above: np.ndarray) -> list[Found]:
         if damage[spot] > DAMAGE:
             break
         x, y = _SPOTS[there[spot]]
+        if _holed(squares[there[spot]], best[spot]):
+            continue
         if all(abs(x - item.box[0]) >= SIZE or abs(y - item.box[1]) >= SIZE for item in found):
             kind, tint = named(best[spot])
             colour = own_colour(kind) if tint == NATURAL else tint
             found.append(Found(kind, colour, box_at(x, y), 1 - float(damage[spot])))
     return found
+
+
+def _holed(square: np.ndarray, number: int) -> bool:
+    """Whether a part of the drawing is missing or another thing's."""
+    drawn = _cells(templates()[number])
+    return bool((_cells(square - templates()[number]) > HOLE * drawn)[drawn > THIN * drawn.sum()].any())
+
+
+def _cells(levels: np.ndarray) -> np.ndarray:
+    """The energy in each cell of a square."""
+    return np.square(levels).reshape(SIZE // PITCH, PITCH, SIZE // PITCH, PITCH, 3).sum((1, 3, 4))
 
 
 def _extent(above: np.ndarray) -> Box:
