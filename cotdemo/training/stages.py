@@ -30,7 +30,7 @@ from ..registry import BACKENDS, CORRECTOR, EMBEDDED
 from ..verifiers.llava import LlavaVerifier
 from ..world.metadata import of_file
 from ..world.words import prompt_tokenizer
-from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
+from . import dpo, generator, judge, judge_data, pairs, self_correct, things_tokenizer, tokenizer, trajectories
 from .arrays import Kind
 from .judge_data import Lessons
 from .pictures import random_prompts
@@ -328,8 +328,16 @@ def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> 
 
 
 # stage -> folder below assets/mini, those of the weights that it starts from, what to do
+def _train_things_tokenizer(stage: Stage) -> None:
+    recipe = stage.seeded(things_tokenizer.Recipe())
+    model = things_tokenizer.train(recipe, stage.work, stage.device, **stage.options)
+    reached = things_tokenizer.evaluate(model, count=500, seed=7)
+    stage.save(model.half(), recipe, reached)
+
+
 STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
     "tokenizer": ("magvit", (), _train_tokenizer),
+    "things-tokenizer": ("things-magvit", (), _train_things_tokenizer),  # of the world that is to come
     "generator": ("showo", ("magvit",), _train_generator),
     "judge-zero-shot": ("judge-zero-shot", ("magvit",), _train_judge),
     "judge-orm": ("judge-orm", ("magvit", "showo", "judge-zero-shot"), _train_judge),

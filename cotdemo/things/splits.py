@@ -1,0 +1,186 @@
+"""Splits, disjoint by combination, and random prompts of each.
+
+Every *combination* - two kinds together, a kind with a number, a kind with a colour - belongs to exactly one of
+``pretrain`` (tokenizer, generator, preference pairs), ``align`` (judges, preference pairs, self-correction), ``dev``
+(every choice) and ``test``, which is GenEval: its 553 prompts, and every combination that they name. A prompt names
+combinations of its own split; where it names several, the first in the order pair, number, colour belongs to its split
+and the others to its split or to ``pretrain``. Single kinds cannot be held out. Pictures of every kind in every colour
+occur in ``pretrain``, but only without words.
+
+The combinations are frozen in ``splits.json``; ``python -m cotdemo.things.splits`` writes the file anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from ..geneval import prompts as geneval
+from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, TAGS, metadata
+from .scenes import Scene, Thing, place
+from .sheet import NATURAL
+
+FILE = Path(__file__).with_name("splits.json")
+NAMES = ("pretrain", "align", "dev", "test")
+COLOURED = tuple(kind for kind in CLASSES if kind != "person")  # in GenEval people have no colour
+# of what GenEval leaves, the shares of pretrain, align and dev
+_SHARES = {"pairs": (0.70, 0.20, 0.10), "numbers": (0.60, 0.24, 0.16), "colours": (0.66, 0.20, 0.14)}
+# Pictures with more things, and more said about them, are harder to learn and seen more often.
+TAG_WEIGHTS = {
+    "single_object": 0.07,
+    "two_object": 0.15,
+    "counting": 0.24,
+    "colors": 0.16,
+    "position": 0.17,
+    "color_attr": 0.21,
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """The combinations one split owns, and the colours its prompts may name beside them."""
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+    numbers: tuple[tuple[str, int], ...]
+    colours: tuple[tuple[str, str], ...]
+    known: dict[str, tuple[str, ...]]  # kind -> its colours in this split and in pretrain
+
+
+def named(entry: dict) -> dict[str, set[tuple]]:
+    """The combinations that a prompt's metadata names."""
+    include = entry["include"]
+    pair = {tuple(sorted((a["class"], b["class"]))) for a, b in combinations(include, 2) if a["class"] != b["class"]}
+    return {
+        "pairs": pair,
+        "numbers": {(item["class"], item["count"]) for item in include if item["count"] > 1},
+        "colours": {(item["class"], item["color"]) for item in include if "color" in item},
+    }
+
+
+def build(seed: int = 2501_13926) -> dict[str, dict[str, list]]:
+    """Deal all combinations out; those of GenEval are ``test``'s."""
+    rng = np.random.default_rng(seed)
+    everything = {
+        "pairs": [tuple(sorted(pair)) for pair in combinations(CLASSES, 2)],
+        "numbers": [(kind, count) for kind in CLASSES for count in NUMBERS.values()],
+        "colours": [(kind, colour) for kind in COLOURED for colour in COLOURS],
+    }
+    official = [named(entry) for entry in geneval.draw()]
+    table = {}
+    for what, items in everything.items():
+        test = set().union(*(each[what] for each in official))
+        left = [item for item in items if item not in test]
+        dealt = _deal([left[i] for i in rng.permutation(len(left))], _SHARES[what])
+        table[what] = dict(zip(NAMES, (*dealt, sorted(test))))
+    return table
+
+
+def _deal(items: Sequence[tuple], shares: Sequence[float]) -> list[list[tuple]]:
+    """Shares of the items such that every member of a combination is spread over them, the first share first."""
+    dealt: list[list[tuple]] = [[] for _ in shares]
+    have: list[Counter] = [Counter() for _ in shares]
+    for item in items:
+        need = [  # how far each share is behind, by the item's members and altogether
+            share * (1 + sum(sum(h[member] for h in have) for member in item) + 0.1 * sum(map(len, dealt)))
+            - (sum(have[i][member] for member in item) + 0.1 * len(dealt[i]))
+            for i, share in enumerate(shares)
+        ]
+        chosen = int(np.argmax(need))
+        dealt[chosen].append(item)
+        have[chosen].update(item)
+    return [sorted(group) for group in dealt]
+
+
+@cache
+def split(name: str) -> Split:
+    """The frozen split of that name. Raises KeyError for another name."""
+    table = json.loads(FILE.read_text(encoding="utf-8"))
+    pairs, numbers, colours = (tuple(map(tuple, table[what][name])) for what in ("pairs", "numbers", "colours"))
+    known: dict[str, tuple[str, ...]] = dict.fromkeys(CLASSES, ())
+    for kind, colour in dict.fromkeys((*map(tuple, table["colours"]["pretrain"]), *colours)):
+        known[kind] += (colour,)
+    return Split(name, pairs, numbers, colours, known)
+
+
+def random_prompt(where: Split, tag: str, rng: np.random.Generator) -> dict:
+    """A random prompt of one of the six kinds, as GenEval metadata, made of the split's combinations."""
+
+    def one(items):
+        return items[rng.integers(len(items))]
+
+    if tag == "single_object":
+        return metadata(tag, [{"class": one(CLASSES), "count": 1}])
+    if tag == "colors":
+        kind, colour = one(where.colours)
+        return metadata(tag, [{"class": kind, "count": 1, "color": colour}])
+    if tag == "counting":
+        kind, count = one(where.numbers)
+        include = {"class": kind, "count": count}
+        if where.name != "dev" and where.known[kind] and rng.random() < 0.3:
+            include["color"] = one(where.known[kind])
+        return metadata(tag, [include])
+    pair = one(where.pairs)
+    while tag == "color_attr" and not all(where.known[kind] for kind in pair):
+        pair = one(where.pairs)
+    first, second = pair if rng.random() < 0.5 else pair[::-1]
+    include = [{"class": first, "count": 1}, {"class": second, "count": 1}]
+    if tag == "color_attr":
+        for item in include:
+            item["color"] = one(where.known[item["class"]])
+    elif tag == "position":
+        include[1]["position"] = [one(RELATIONS), 0]
+    return metadata(tag, include)
+
+
+def random_prompts(name: str, count: int, rng: np.random.Generator) -> list[dict]:
+    """``count`` random prompts of a split, as metadata, of all six kinds."""
+    where, tags = split(name), rng.choice(TAGS, size=count, p=[TAG_WEIGHTS[tag] for tag in TAGS])
+    return [random_prompt(where, tag, rng) for tag in tags]
+
+
+def random_scene(entry: dict, rng: np.random.Generator) -> Scene:
+    """A random scene that is right, strictly, for a prompt's metadata; what no colour is named for has its own."""
+    names: list[tuple[str, str]] = []
+    relation = None
+    for item in entry["include"]:
+        if "position" in item:
+            relation = (len(names), item["position"][0], item["position"][1])
+        names += [(item["class"], item.get("color", NATURAL))] * item["count"]
+    spots = place(len(names), rng, relation)
+    return Scene(tuple(Thing(kind, tint, x, y) for (kind, tint), (x, y) in zip(names, spots)))
+
+
+@cache
+def prompts(name: str) -> tuple[dict, ...]:
+    """The fixed evaluation prompts: of ``test`` GenEval's 553, of ``dev`` as many of each kind from its combinations,
+    repeated where it has fewer (each repetition is painted from other seeds)."""
+    official = geneval.draw()
+    if name == "test":
+        return tuple(official)
+    where, rng = split(name), np.random.default_rng([7, NAMES.index(name)])
+    chosen: list[dict] = []
+    for tag, count in Counter(entry["tag"] for entry in official).items():
+        distinct = _distinct((random_prompt(where, tag, rng) for _ in range(60 * count)), count)
+        chosen += [distinct[i % len(distinct)] for i in range(count)]
+    return tuple(chosen)
+
+
+def _distinct(entries: Iterable[dict], most: int) -> list[dict]:
+    found: dict[str, dict] = {}
+    for entry in entries:
+        found.setdefault(entry["prompt"], entry)
+        if len(found) == most:
+            break
+    return list(found.values())
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(build(), separators=(",", ":")).replace("],[", "],\n[") + "\n", encoding="utf-8")

@@ -1,0 +1,91 @@
+"""The image tokenizer of the world of GenEval's things (``cotdemo.things``): packed canvases in, the same out.
+
+Four things fill every canvas, of any kind, a quarter in their own colour and the others in any: it needs no prompts, and
+sees each of the 880 drawings as often as the others. Things lie on the tokens' pitch, so that every drawing meets it
+in one phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..compute import parallel
+from ..generator.magvit import MagvitV2
+from ..things.scenes import Scene, draw, packed
+from ..things.sheet import NATURAL, SIZE, own_colour
+from ..things.templates import above_ground, named, nearest
+from .loop import Schedule, fit
+from .pictures import to_pixels
+from .tokenizer import losses
+
+
+@dataclass(frozen=True)
+class Recipe:
+    seed: int = 1
+    batch: int = 20
+    commitment: float = 0.02  # as in ``tokenizer``
+    balance: float = 0.05
+    balance_steps: int = 1000
+    model: dict = field(
+        default_factory=lambda: {
+            "channels": 64, "channel_multipliers": (1, 2), "encoder_blocks": (1, 1), "decoder_blocks": (2, 2),
+            "bits": 12, "norm_groups": 8, "patch_size": 8,
+        }
+    )  # fmt: skip
+    schedule: Schedule = Schedule(steps=5000, lr=1.5e-3, warmup=50, lr_end=2e-5, average=0.998, half=False)
+
+
+def scenes(count: int, seed: Sequence[int]) -> list[Scene]:
+    rng = np.random.default_rng(seed)
+    return [packed(rng) for _ in range(count)]
+
+
+@torch.no_grad()
+def evaluate(model: MagvitV2, count: int = 100, seed: int = 99) -> dict[str, float]:
+    """Mean absolute error in -1..1, codes in use, and how often the drawing nearest to a thing's reconstruction is of
+    the right kind, colour, and both."""
+    device = next(model.parameters()).device
+    drawn, codes, error, right = scenes(count, [seed]), [], 0.0, []
+    for first in range(0, count, 20):
+        some = drawn[first : first + 20]
+        pixels = to_pixels(np.stack([draw(scene) for scene in some]), device)
+        found = model.encode(pixels)
+        decoded = model.decode(found)
+        error += float((decoded.clamp(-1, 1) - pixels).abs().mean()) * len(some) / count
+        codes.append(found.flatten())
+        for scene, image in zip(some, MagvitV2.to_uint8(decoded)):
+            right += _recognised(scene, image)
+    kind, colour, both = np.mean(right, axis=0).tolist()
+    return {"mae": error, "codes": len(torch.cat(codes).unique()), "kind": kind, "colour": colour, "both": both}
+
+
+def _recognised(scene: Scene, image: np.ndarray) -> list[tuple[bool, bool, bool]]:
+    """Of each thing, whether its kind, its colour and both are what is nearest."""
+    squares = np.stack([image[thing.y : thing.y + SIZE, thing.x : thing.x + SIZE] for thing in scene.things])
+    found = []
+    for thing, number in zip(scene.things, nearest(above_ground(squares))[0]):
+        kind, tint = named(int(number))
+        same = tint == thing.tint or {tint, thing.tint} == {NATURAL, own_colour(thing.kind)}
+        found.append((kind == thing.kind, same, kind == thing.kind and same))
+    return found
+
+
+def train(recipe: Recipe, work: Path, device: str = "cpu", **options) -> MagvitV2:
+    """Train from nothing, or go on from the checkpoint in ``work``; each of several processes draws its share."""
+    torch.manual_seed(recipe.seed)
+    model = MagvitV2(**recipe.model).to(device, memory_format=torch.channels_last)
+    process, own = parallel.team().process_index, parallel.share(recipe.batch)
+
+    def step(model: MagvitV2, index: int) -> dict[str, torch.Tensor]:
+        drawn = scenes(own.stop - own.start, [recipe.seed, index, process])
+        balance = recipe.balance * max(0.0, 1 - index / recipe.balance_steps)
+        pixels = to_pixels(np.stack([draw(scene) for scene in drawn]), device)
+        return losses(model, pixels, recipe.commitment, balance)
+
+    options |= {"probe": lambda model, _: evaluate(model), "probe_every": 500}
+    return fit(model, step, recipe.schedule, work, **options)
