@@ -1,8 +1,8 @@
 """The image tokenizer of the world of GenEval's things (``cotdemo.things``): packed canvases in, the same out.
 
-Four things fill every canvas, of any kind, a quarter in their own colour and the others in any: it needs no prompts, and
-sees each of the 880 drawings as often as the others. Things lie on the tokens' pitch, so that every drawing meets it
-in one phase.
+Four things fill every canvas, of any kind, a quarter in their own colour and the others in any: it needs no prompts,
+and sees each of the 880 drawings as often as the others. Things lie on the tokens' pitch, so that every drawing meets
+it in one phase.
 """
 
 from __future__ import annotations
