@@ -36,6 +36,7 @@ _ELSEWHERE = {
     "pool": ("cotdemo.evaluation.pool", "paint and judge whole paths once, from which eval --table reads its rows"),
     "judge": ("cotdemo.evaluation.judging", "how well the judge tells right from wrong, beside a blind one"),
     "look": ("cotdemo.evaluation.look", "lay pictures out for a person's blind look, or compare it with the checkers"),
+    "geneval": ("cotdemo.geneval.command", "GenEval's official prompt files, drawn again"),
     "animate": ("cotdemo.run.animation", "a run as a moving image: a GIF or WebP of a trace"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
     "record": ("cotdemo.evaluation.recording", "make the recorded runs anew that the page shows first"),

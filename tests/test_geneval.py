@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cotdemo import cli
 from cotdemo.geneval.prompts import draw, write
 from cotdemo.geneval.rules import Found, evaluate
 
@@ -20,6 +21,12 @@ OFFICIAL = {  # SHA-256 of the published files
 def test_the_prompts_are_the_official_files_byte_for_byte(tmp_path):
     written = write(tmp_path)
     assert {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in written} == OFFICIAL
+
+
+def test_the_command_writes_them(tmp_path, capsys):
+    assert cli.main(["geneval", "prompts", str(tmp_path / "geneval")]) == 0
+    assert {file.name for file in (tmp_path / "geneval").iterdir()} == set(OFFICIAL)
+    assert "85,209 bytes" in capsys.readouterr().out
 
 
 def test_another_seed_draws_others_of_the_same_make():
