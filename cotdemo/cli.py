@@ -1,4 +1,4 @@
-"""``python -m cotdemo generate | eval | bench | pool | judge | look | train | record | docs``.
+"""``python -m cotdemo generate | eval | bench``, and the commands of ``_ELSEWHERE``.
 
 A command's parser and its function stand side by side; what they do lives in ``search``, ``evaluation`` and
 ``training``. Nothing heavy is imported before the arguments have been checked.
