@@ -25,7 +25,7 @@ from ..generator.showo import added_mask
 from ..verifiers.conversation import IGNORE, Conversation
 from ..verifiers.images import to_pixels
 from ..verifiers.llava import LlavaVerifier
-from ..verifiers.network import see
+from ..verifiers.network import encode_images
 from ..world.words import judge_tokenizer
 from .judge_data import UNKNOWN, Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
@@ -203,7 +203,7 @@ def losses(judge: LlavaVerifier, pictures: np.ndarray, batch: dict[str, torch.Te
     model = judge.model
     pixels = to_pixels(pictures, judge.picture_size, like=model.model.image_newline)
     batch = {name: value.to(pixels.device) for name, value in batch.items()}
-    seen = see(model, pixels)
+    seen = encode_images(model, pixels)
     embeddings = torch.cat([seen, model.get_input_embeddings()(batch["ids"])], dim=1)
     picture = seen.shape[1]
     positions = batch["positions"].clone()
