@@ -16,7 +16,7 @@ from scripted import Studio, Verdict
 
 import cotdemo.backends
 from cotdemo import cli
-from cotdemo.evaluation import encoded
+from cotdemo.evaluation import look
 from cotdemo.evaluation.entries import Entry
 from cotdemo.evaluation.geneval import write
 from cotdemo.run.events import Critiqued, StepDecoded, Winner
@@ -192,7 +192,7 @@ def test_a_run_that_breaks_off_ends_in_words_and_leaves_no_file(monkeypatch, tmp
     def encode(self, pictures):
         raise raised
 
-    monkeypatch.setattr(Studio, "look", encoded)
+    monkeypatch.setattr(Studio, "encode", encode)
     use(monkeypatch, Studio())
     assert cli.main(["generate", PROMPT, "--steps", "2", "--out", str(tmp_path / "out")]) == status
     printed = capsys.readouterr().err
@@ -201,7 +201,7 @@ def test_a_run_that_breaks_off_ends_in_words_and_leaves_no_file(monkeypatch, tmp
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch, tmp_path):
-    monkeypatch.setattr(Studio, "look", lambda self, pictures: 1 // 0)
+    monkeypatch.setattr(Studio, "encode", lambda self, pictures: 1 // 0)
     use(monkeypatch, Studio())
     with pytest.raises(ZeroDivisionError):
         cli.main(["generate", PROMPT, "--steps", "2", "--out", str(tmp_path)])
@@ -301,17 +301,17 @@ def test_eval_gives_the_same_figures_each_time_and_when_it_was_stopped(monkeypat
 
     stopped = checked()
     use(monkeypatch, stopped)
-    encoded = stopped.encoded
+    encode = stopped.encode
 
     def interrupted(pictures):
         if len(stopped.started) == 4:
             raise KeyboardInterrupt
-        return encoded(pictures)
+        return encode(pictures)
 
-    stopped.encoded = interrupted
+    stopped.encode = interrupted
     assert cli.main([*EVAL, str(tmp_path / "c.json")]) == 130
     assert "3 pictures are kept. The same command with --resume goes on." in capsys.readouterr().err
-    stopped.encoded = encoded
+    stopped.encode = encode
     assert cli.main([*EVAL, str(tmp_path / "c.json"), "--resume"]) == 0
     assert figures(tmp_path / "c.json") == figures(tmp_path / "a.json")
 
@@ -422,7 +422,7 @@ def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_pa
     assert cli.main([*command, "--sheets", str(sheets)]) == 0
     assert Image.open(sheets / "01.png").width > 900
 
-    right = [not one.metadata["prompt"].endswith("red star") for one in encoded.draw([tmp_path / "plain"], 3)]
+    right = [not one.metadata["prompt"].endswith("red star") for one in look.draw([tmp_path / "plain"], 3)]
     labels.write_text(json.dumps([int(one) for one in right]))
     assert cli.main([*command, "--labels", str(labels), "--json", str(file)]) == 0
     figures = json.loads(file.read_text())

@@ -83,7 +83,7 @@ class Answers:
     p: np.ndarray = _array("questions paths steps 2", np.float32)  # P(yes) and P(no); NaN where it was not asked
     said: np.ndarray = _array("questions paths steps", np.int8)  # YES, NO or NEITHER
     clear: np.ndarray = _array("paths steps", np.int8)  # truth: the guess shows what the final picture shows, 1 or 0
-    encoded: np.ndarray = _array("", np.int64)  # price of a look at one picture
+    look: np.ndarray = _array("", np.int64)  # price of a look at one picture
     ask: np.ndarray = _array(
         "questions 2", np.int64
     )  # of a question, as the first about a picture and as a further one

@@ -185,7 +185,7 @@ class Tariff:
             part = recorded.answers(work.kind[1])
             rate = float(part.seconds[0] / part.operations[0])
             if what == "look":
-                return part.encoded, rate
+                return part.look, rate
             return part.ask[QUESTIONS[work.kind[1]].index(work.kind[2]), int(what == "asked further")], rate
         part = recorded.pool.sessions(recorded.entry.index)
         generator, decoder = part.seconds / part.operations
