@@ -25,7 +25,7 @@ def main() -> None:
         parser.error(f"COTDEMO_BACKEND is {default!r}; there are {', '.join(BACKENDS)}")
 
     from cotdemo.backends.hub import is_zero_gpu
-    from cotdemo.ui.beside import embedded_beside
+    from cotdemo.ui.embedded_beside import embedded_beside
     from cotdemo.ui.page import build_demo, launch_options
 
     ships = BACKENDS[options.backend].ships
@@ -41,7 +41,7 @@ def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:
     import spaces  # before torch
 
     from cotdemo.backends import load_backend
-    from cotdemo.ui.zero import ZeroGpu
+    from cotdemo.ui.zero_gpu import ZeroGpu
 
     backend = load_backend(options.backend, "cuda", options.assets)
     backend.warm_up()

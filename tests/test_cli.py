@@ -18,7 +18,7 @@ import cotdemo.backends
 from cotdemo import cli
 from cotdemo.evaluation import look
 from cotdemo.evaluation.entries import Entry
-from cotdemo.evaluation.geneval import write
+from cotdemo.evaluation.geneval_folders import write
 from cotdemo.run.events import Critiqued, StepDecoded, Winner
 from cotdemo.run.narration import narrate
 from cotdemo.run.png import read_png_settings

@@ -14,7 +14,7 @@ from cotdemo.evaluation.plain import Script
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.generator.showo import KNOWN_PHI
 from cotdemo.settings import Settings
-from cotdemo.verifiers.keys import SIGLIP_SO400M
+from cotdemo.verifiers.released_keys import SIGLIP_SO400M
 
 PROMPT = "a photo of two red stars"
 
@@ -56,7 +56,7 @@ def test_the_timed_benchmark_runs_on_the_released_shapes_made_narrow(tmp_path, m
     narrow = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     phi = KNOWN_PHI["microsoft/phi-1_5"] | narrow
     monkeypatch.setitem(KNOWN_PHI, "microsoft/phi-1_5", phi)
-    monkeypatch.setattr("cotdemo.verifiers.keys.SIGLIP_SO400M", SIGLIP_SO400M | narrow)
+    monkeypatch.setattr("cotdemo.verifiers.released_keys.SIGLIP_SO400M", SIGLIP_SO400M | narrow)
     monkeypatch.setattr("cotdemo.evaluation.full_size.JUDGE", JUDGE | narrow)
     narrow_vq = partial(MagvitV2, 8, norm_groups=4, encoder_blocks=(1,) * 5, decoder_blocks=(1,) * 5)
     monkeypatch.setattr("cotdemo.evaluation.full_size.MagvitV2", narrow_vq)

@@ -13,12 +13,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
 
 from cotdemo.errors import UserError
-from cotdemo.verifiers import released
+from cotdemo.verifiers import sampled
 from cotdemo.verifiers.checkpoint import load_model
 from cotdemo.verifiers.conversation import Conversation
 from cotdemo.verifiers.images import square, to_pixels
-from cotdemo.verifiers.keys import released_config, rename, renaming
 from cotdemo.verifiers.network import KeyValues, embed, encode_images, image_tokens, prefill
+from cotdemo.verifiers.released_keys import released_config, rename, renaming
 
 TINY = json.loads(data("llava_tiny.json").read_text())
 FULL = json.loads(data("llava_parm_keys.json").read_text())
@@ -201,7 +201,7 @@ def test_the_original_questions_are_the_releaseds_to_the_letter(question, golden
 def test_sampled_verdicts_are_drawn_from_what_the_original_draws_from(setting, config):
     expected = TINY["generate_scores"][setting]
     config = GenerationConfig(**{"top_k": None, **config})
-    probabilities = released.probabilities(EXPECTED["square.first_token_logits"][None], config)[0]
+    probabilities = sampled.probabilities(EXPECTED["square.first_token_logits"][None], config)[0]
     finite = probabilities.nonzero().flatten().tolist()
     assert len(finite) == expected["n_finite"]
     assert expected["finite_ids"] in ("all", finite)
@@ -216,11 +216,11 @@ def test_sampled_answers_are_read_as_the_released_selector_reads_them(recorded):
     texts = {PROMPTS["yes_token_id"]: "yes", PROMPTS["no_token_id"]: "no", 9454: "yes", 2753: "no"}  # also Yes and No
     answers = [texts.get(token, "neither") for token in recorded["sampled_first_tokens"]]
     if recorded["call"] == "orm":
-        returned = released.orm(answers[0], p_yes)
+        returned = sampled.orm(answers[0], p_yes)
     elif recorded["call"] == "parm(clear=False)":
-        returned = released.parm(answers[0], answers[1], p_no)
+        returned = sampled.parm(answers[0], answers[1], p_no)
     else:
-        returned = released.parm(None, answers[0], p_no)
+        returned = sampled.parm(None, answers[0], p_no)
     assert list(returned) == pytest.approx(recorded["returned"])
 
 

@@ -15,7 +15,7 @@ from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
 from cotdemo.evaluation import ladder as climbing
-from cotdemo.evaluation.ladder import (  # fmt: skip
+from cotdemo.evaluation.ladder import (
     SHIPPED,
     Ladder,
     Measured,

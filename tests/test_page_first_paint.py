@@ -53,7 +53,7 @@ def test_what_is_not_offered_is_disabled_and_says_why(serve, tmp_path):
 
 
 def test_where_a_released_model_cannot_be_had_the_embedded_one_paints_beside_it(enter):
-    from cotdemo.ui.beside import embedded_beside
+    from cotdemo.ui.embedded_beside import embedded_beside
     from cotdemo.ui.page import build_demo, launch_options
 
     def load():

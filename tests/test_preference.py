@@ -15,11 +15,11 @@ from showo_cases import tiny_real
 from cotdemo.errors import UserError
 from cotdemo.generator.showo import Showo
 from cotdemo.training import dpo
+from cotdemo.training.dpo_loss import dpo_loss, log_likelihood
 from cotdemo.training.generator import mask_codes
 from cotdemo.training.loop import Schedule
 from cotdemo.training.pairs import Pairs, Pool, mended, paint_pool, pairs_of, strictly_right
 from cotdemo.training.pictures import random_prompts
-from cotdemo.training.preference import dpo_loss, log_likelihood
 
 GOLDEN = json.loads(data("dpo_golden.json").read_text())
 PAIRS = ("pair1", "pair2")

@@ -15,7 +15,7 @@ from cotdemo.errors import UserError
 from cotdemo.run.events import RunFinished
 from cotdemo.search import search
 from cotdemo.ui.handlers import Handlers
-from cotdemo.ui.zero import MOST, ZeroGpu, seconds_for
+from cotdemo.ui.zero_gpu import MOST, ZeroGpu, seconds_for
 
 PROMPT = "a photo of a red star and a blue moon"
 FORM = (PROMPT, {"method": "parm", "model": "base"}, 3, 5, 0.5, 1.0, 7, False)

@@ -23,7 +23,7 @@ SAFE, PICKLED = "*.safetensors", "*.bin"  # weights: the second kind only where 
 
 
 def is_zero_gpu() -> bool:
-    """Whether this is a Space whose GPU is lent for one call at a time (``cotdemo.ui.zero``)."""
+    """Whether this is a Space whose GPU is lent for one call at a time (``cotdemo.ui.zero_gpu``)."""
     return bool(os.environ.get("SPACES_ZERO_GPU"))
 
 

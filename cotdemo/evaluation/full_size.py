@@ -24,8 +24,8 @@ from ..generator.schedule import masked_counts
 from ..generator.showo import Showo
 from ..settings import Settings
 from ..verifiers.conversation import WORDING
-from ..verifiers.keys import released_config
 from ..verifiers.llava import Answers, LlavaVerifier
+from ..verifiers.released_keys import released_config
 from ..world.prompts import PROMPT_WORDS
 from .bench import fast, plainly
 from .cost import Count

@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..settings import whole
 from ..world import checker_a, checker_b
 from ..world.geneval import judge_reading
-from .geneval import written
+from .geneval_folders import written
 from .records import write_json
 
 COLUMNS, ROWS = 5, 4

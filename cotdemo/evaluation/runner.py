@@ -16,7 +16,7 @@ from ..run.state import RunState
 from ..search import perform
 from ..search.protocols import Backend
 from ..settings import Settings
-from . import geneval
+from . import geneval_folders
 from .cost import Instrumented, Prices
 from .entries import Entry
 from .records import Journal, Record, load
@@ -92,7 +92,7 @@ class Runner:
             entry
             for entry in entries
             if (entry.index, entry.sample) not in journal.records
-            or (self.out is not None and not geneval.picture_file(self.out, entry).exists())
+            or (self.out is not None and not geneval_folders.picture_file(self.out, entry).exists())
         ]
 
     def run(self, entries: Sequence[Entry], journal: Journal) -> Iterator[Record]:
@@ -105,7 +105,7 @@ class Runner:
                 continue
             record, winner = self._paint(entry, rewrites(entry))
             if self.out is not None:
-                geneval.write(self.out, entry, winner.picture, self.settings(entry))
+                geneval_folders.write(self.out, entry, winner.picture, self.settings(entry))
             journal.add(record)
             yield record
 

@@ -1,7 +1,7 @@
 """How an answer becomes a verdict.
 
 By default the likeliest token decides, so a run is deterministic. ``verdicts="sampled"`` has the judge draw its answer
-and reads the probabilities it was drawn from, as the released code does (``cotdemo.verifiers.released``). What follows
+and reads the probabilities it was drawn from, as the released code does (``cotdemo.verifiers.sampled``). What follows
 from a verdict is a ``StoppingRule``'s to say (``cotdemo.search.stopping``).
 """
 

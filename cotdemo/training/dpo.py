@@ -25,10 +25,10 @@ import torch
 from ..compute.parallel import share
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
+from .dpo_loss import dpo_loss, log_likelihood
 from .generator import mask_codes
 from .loop import Schedule, fit, plain_attention
 from .pairs import Pairs
-from .preference import dpo_loss, log_likelihood
 
 
 @dataclass(frozen=True)

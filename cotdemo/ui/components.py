@@ -40,7 +40,7 @@ HEADING = """
   <span class="cot-backend">backend <b>{backend}</b>{beside}</span>
 </header>
 """  # fixed text: templates are code
-BESIDE = ' · <a href="mini/">embedded model</a>'  # cotdemo.ui.beside serves it
+BESIDE = ' · <a href="mini/">embedded model</a>'  # cotdemo.ui.embedded_beside serves it
 
 
 @cache  # Gradio makes a component anew for every update that does not touch it

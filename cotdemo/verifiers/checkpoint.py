@@ -21,7 +21,7 @@ from transformers import (
 
 from ..compute.weights import read_weights
 from ..errors import UserError
-from .keys import is_released_layout, released_config, renaming
+from .released_keys import is_released_layout, released_config, renaming
 
 _FAMILY_FILE = "judge.json"
 _MAX_JSON_BYTES = 1_000_000

@@ -20,7 +20,7 @@ from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedToken
 from ..compute.linear import use_onednn
 from ..errors import UserError
 from . import checkpoint as loading
-from . import released
+from . import sampled
 from .conversation import YES_NO_QUESTIONS, Conversation
 from .images import to_pixels
 from .network import KeyValues, Rows, embed, encode_images, image_tokens, prefill
@@ -38,7 +38,7 @@ class Answers:
     no: np.ndarray
 
     @property
-    def words(self) -> tuple[released.Answer, ...]:
+    def words(self) -> tuple[sampled.Answer, ...]:
         """What was said, row by row: "yes", "no" or "neither"."""
         return tuple("yes" if yes else "no" if no else "neither" for yes, no in zip(self.yes, self.no))
 
@@ -103,7 +103,7 @@ class LlavaVerifier:
     def read_answers(self, logits: torch.Tensor, generators: Sequence[torch.Generator] | None = None) -> Answers:
         """Answers from the logits ``(rows, vocabulary)`` at the position after a question.
 
-        With ``generators``, one for each row, they are drawn and read as the released code does (see `released`).
+        With ``generators``, one for each row, they are drawn and read as the released code does (see `sampled`).
         """
         yes, no = self.conversation.yes, self.conversation.no
         if generators is None:
@@ -111,8 +111,8 @@ class LlavaVerifier:
             said = logits.argmax(dim=-1).cpu().numpy()
             said_yes, said_no = said == yes, said == no
         else:
-            probabilities = released.probabilities(logits, self.model.generation_config)
-            drawn = released.draw(probabilities, generators).tolist()
+            probabilities = sampled.probabilities(logits, self.model.generation_config)
+            drawn = sampled.draw(probabilities, generators).tolist()
             said = np.array([word.lower() for word in self.tokenizer.convert_ids_to_tokens(drawn)])
             said_yes, said_no = said == "yes", said == "no"
         p_yes, p_no = probabilities[:, [yes, no]].T.cpu().numpy()
@@ -149,7 +149,7 @@ class Encoded:
         """Ask "clarity", "potential" or "outcome" about ``rows`` (default: all), for one prompt or one for each row.
 
         With ``seeds``, one for each row, answers are drawn and read as the released code does (``verdicts="sampled"``,
-        see `released`); without, they are read from the logits.
+        see `sampled`); without, they are read from the logits.
 
         Rows that share what they have read and how much is new are answered by one forward pass. Raises UserError
         for an unknown question or a prompt the judge cannot read.
