@@ -303,7 +303,8 @@ def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention
     for row, (prompt, said) in enumerate(zip(prompts, answers)):
         for question, answer, other in said:
             lesson = one.conversation.lesson(question, other or prompt, answer)
-            embeddings = judge.see(one.model, judge_pixels(pictures[row : row + 1], 64, one.model.model.image_newline))
+            pixels = judge_pixels(pictures[row : row + 1], 64, one.model.model.image_newline)
+            embeddings = judge.encode_images(one.model, pixels)
             words = one.model.get_input_embeddings()(torch.tensor([lesson.ids[one.conversation.trunk :]]))
             hidden = one.model.model.language_model(inputs_embeds=torch.cat([embeddings, words], 1)).last_hidden_state
             targets = torch.tensor(lesson.targets)
@@ -395,10 +396,10 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
     }  # fmt: skip
     brief(tokenizer, batch=4, refining_batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
     brief(generator, batch=4, pool=16, phi=tiny_mini.PHI, schedule=_BRIEF)
-    brief(self_correct, batch=4, sessions=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
+    brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
     for name, recipe in judge.RECIPES.items():
-        sessions = {folder: replace(PAINTINGS, seed=one.seed) for folder, one in recipe.sessions.items()}
-        changes = {"batch": 4, "vision": tiny_mini.VISION, "text": tiny_mini.TEXT, "paintings": sessions,
+        paintings = {folder: replace(PAINTINGS, seed=one.seed) for folder, one in recipe.paintings.items()}
+        changes = {"batch": 4, "vision": tiny_mini.VISION, "text": tiny_mini.TEXT, "paintings": paintings,
                    "drawn": replace(recipe.drawn, count=16)}  # fmt: skip
         phases = {phase: getattr(recipe, phase) and _BRIEF for phase in ("on_drawn", "on_painted")}
         monkeypatch.setitem(judge.RECIPES, name, replace(recipe, **changes, **phases))
