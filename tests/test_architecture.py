@@ -92,3 +92,14 @@ def test_the_page_reads_measured_figures_by_one_door():
     used = {name for module in MODULES if module[0] == "ui" for name in imports(module)}
     doors = {name.split(".")[2] for name in used if name.startswith("cotdemo.evaluation.")}
     assert doors <= {"results", "cost"}
+
+
+def test_a_function_is_read_without_scrolling():
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    long = [
+        f"{'.'.join(module)}.{node.name}"
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, kinds) and node.end_lineno - node.lineno + 1 > 60
+    ]
+    assert long == []

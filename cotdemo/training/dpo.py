@@ -59,25 +59,20 @@ FIRST, SECOND, THIRD = Recipe(), Recipe(painted=6), Recipe(painted=7, sft=0.0, a
 GUIDED = replace(THIRD, guidance=1.0)
 
 
-def train(
-    recipe: Recipe, pipeline: ShowoPipeline, pairs: Pairs, work: Path, mended: Pairs | None = None, **options
-) -> Showo:
-    """Align the pipeline's generator, in place; as it is now it is also the reference.
+class _Alignment:
+    """A generator being aligned, the reference it began as, and the losses of batches of pairs."""
 
-    ``mended`` are the pairs of a guided round; ``pairs`` are learned from as in any other.
-    """
-    torch.manual_seed(recipe.seed)
-    base, words = pipeline.showo, pipeline.tokenizer
-    vocabulary, device = base.vocabulary, base.device
-    reference = copy.deepcopy(base).eval().requires_grad_(False)
-    for model in (base, reference):
-        plain_attention(model.showo)
+    def __init__(self, recipe: Recipe, pipeline: ShowoPipeline):
+        self.recipe, self.base = recipe, pipeline.showo
+        self.reference = copy.deepcopy(self.base).eval().requires_grad_(False)
+        for model in (self.base, self.reference):
+            plain_attention(model.showo)
+        words, vocabulary = pipeline.tokenizer, self.base.vocabulary
+        self.prefix = cache(lambda prompt: vocabulary.prefix(words(prompt).input_ids))
 
-    @cache
-    def prefix(prompt: str) -> list[int]:
-        return vocabulary.prefix(words(prompt).input_ids)
-
-    def preferences(model: Showo, pairs: Pairs, rng: torch.Generator) -> dict[str, torch.Tensor]:
+    def preferences(self, model: Showo, pairs: Pairs, rng: torch.Generator) -> dict[str, torch.Tensor]:
+        """The losses of a random batch of pairs, and how they are preferred."""
+        recipe, vocabulary, device = self.recipe, self.base.vocabulary, self.base.device
         rows = torch.randint(len(pairs), (recipe.batch,), generator=rng).repeat_interleave(recipe.masks).numpy()
         sides = np.stack([pairs.chosen[rows], pairs.rejected[rows]]).astype(np.int64)
         (codes, others), apart = torch.from_numpy(sides), torch.from_numpy(pairs.apart[rows])
@@ -86,7 +81,7 @@ def train(
         own = share(recipe.batch * recipe.masks)
         rows, codes = rows[own], torch.cat([codes[own], others[own]]).to(device)
         both = torch.cat([masked[own], other[own]]).to(device)
-        prefixes = [prefix(str(pairs.prompts[row])) for row in rows] * 2
+        prefixes = [self.prefix(str(pairs.prompts[row])) for row in rows] * 2
         ids = vocabulary.sequences(prefixes, codes.masked_fill(both, -1))
 
         def sums(of: Showo) -> tuple[torch.Tensor, torch.Tensor]:
@@ -95,7 +90,7 @@ def train(
 
         chosen, rejected = sums(model)
         with torch.no_grad():
-            before = sums(reference)
+            before = sums(self.reference)
         said = dpo_loss(chosen, rejected, *before, recipe.beta)
         return {
             "loss": said.loss.mean() - recipe.sft * chosen.mean() + recipe.anchor * (before[0] - chosen).relu().mean(),
@@ -104,25 +99,38 @@ def train(
             "rejected": (rejected - before[1]).mean(),
         }
 
-    def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
-        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index)
-        values = preferences(model, pairs, rng)
-        if mended is None:
-            return values
-        guided = preferences(model, mended, rng)
-        loss = values["loss"] + recipe.guidance * guided["loss"]
-        return values | {f"guided {name}": value for name, value in guided.items()} | {"loss": loss}
-
     @torch.no_grad()
-    def drift(model: Showo, done: int) -> dict[str, float]:
+    def drift(self, model: Showo, pairs: Pairs) -> dict[str, float]:
         """How much likelier chosen pictures have become without a prompt."""
-        rng = torch.Generator().manual_seed(recipe.seed)
+        vocabulary, device = self.base.vocabulary, self.base.device
+        rng = torch.Generator().manual_seed(self.recipe.seed)
         rows = torch.randint(len(pairs), (64,), generator=rng).numpy()
         codes = torch.from_numpy(pairs.chosen[rows].astype(np.int64))
         masked = mask_codes(codes, rng, torch.from_numpy(pairs.apart[rows])).to(device)
         codes = codes.to(device)
         ids = vocabulary.sequences([vocabulary.prefix()] * len(codes), codes.masked_fill(masked, -1))
-        now, before = (log_likelihood(of, ids, codes, masked).mean().item() for of in (model, reference))
+        now, before = (log_likelihood(of, ids, codes, masked).mean().item() for of in (model, self.reference))
         return {"unconditional": now - before}
 
-    return fit(base, step, recipe.schedule, work, probe=drift, probe_every=50, **options)
+
+def train(
+    recipe: Recipe, pipeline: ShowoPipeline, pairs: Pairs, work: Path, mended: Pairs | None = None, **options
+) -> Showo:
+    """Align the pipeline's generator, in place; as it is now it is also the reference.
+
+    ``mended`` are the pairs of a guided round; ``pairs`` are learned from as in any other.
+    """
+    torch.manual_seed(recipe.seed)
+    alignment = _Alignment(recipe, pipeline)
+
+    def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
+        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index)
+        values = alignment.preferences(model, pairs, rng)
+        if mended is None:
+            return values
+        guided = alignment.preferences(model, mended, rng)
+        loss = values["loss"] + recipe.guidance * guided["loss"]
+        return values | {f"guided {name}": value for name, value in guided.items()} | {"loss": loss}
+
+    options |= {"probe": lambda model, _: alignment.drift(model, pairs), "probe_every": 50}
+    return fit(alignment.base, step, recipe.schedule, work, **options)

@@ -21,6 +21,8 @@ from transformers import PreTrainedModel
 
 from ..compute import parallel
 
+Losses = Callable[[nn.Module, int], dict[str, torch.Tensor]]  # of a step's batch: named scalars, "loss" among them
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -94,9 +96,84 @@ def optimizers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimiz
     return found
 
 
+class _Training:
+    """A model being trained: its optimizers and average, its checkpoint and its log in ``work``."""
+
+    def __init__(self, model: nn.Module, schedule: Schedule, work: Path, made_from: Mapping[str, str] | None):
+        self.model, self.schedule, self.work = model, schedule, work
+        self.trained = [p for p in model.parameters() if p.requires_grad]
+        self.steppers = optimizers(model, schedule)
+        self.average = MovingAverage(model, schedule.average) if schedule.average else None
+        self.step, self.spent, self.begun = 0, 0.0, time.monotonic()
+        self._of = json.dumps([asdict(schedule), dict(made_from or {})])
+        self._file = work / "checkpoint.pt"
+
+    @property
+    def seconds(self) -> float:
+        """Spent on it in all, those before it was resumed too."""
+        return self.spent + time.monotonic() - self.begun
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, where there is one. Raises RuntimeError for another recipe's."""
+        if not self._file.exists():
+            return
+        saved = torch.load(self._file, map_location="cpu", weights_only=True)
+        if saved["of"] != self._of:
+            raise RuntimeError(
+                f"{self._file} belongs to another recipe or other weights; delete {self.work} to start over"
+            )
+        self.model.load_state_dict(saved["model"])
+        for stepper, state in zip(self.steppers, saved["optimizers"]):
+            stepper.load_state_dict(state)
+        if self.average:
+            kept = self.average.state
+            self.average.state = {name: value.to(kept[name].device) for name, value in saved["average"].items()}
+        self.step, self.spent = saved["step"], saved["seconds"]
+        print(
+            f"resuming at step {self.step} of {self.schedule.steps} ({self.spent / 60:.1f} minutes spent)", flush=True
+        )
+
+    def save(self) -> None:
+        if not parallel.first():
+            return
+        state = {
+            "model": self.model.state_dict(), "optimizers": [stepper.state_dict() for stepper in self.steppers],
+            "step": self.step, "average": self.average.state if self.average else {}, "of": self._of,
+            "seconds": self.seconds,
+        }  # fmt: skip
+        torch.save(state, self._file.with_suffix(".tmp"))
+        self._file.with_suffix(".tmp").replace(self._file)
+
+    def log(self, entry: dict[str, Any]) -> None:
+        if not parallel.first():
+            return
+        with (self.work / "log.jsonl").open("a") as out:
+            out.write(json.dumps(entry) + "\n")
+        print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()), flush=True)
+
+    def advance(self, losses: Losses) -> dict[str, float]:
+        """One step; its named scalars as means over all processes."""
+        for group in (group for stepper in self.steppers for group in stepper.param_groups):
+            group["lr"] = self.schedule.rate(self.step)
+        with torch.autocast(self.trained[0].device.type, torch.bfloat16, enabled=self.schedule.half):
+            values = losses(self.model, self.step)
+        if not torch.isfinite(values["loss"]):
+            raise RuntimeError(f"the loss is {values['loss'].item()} at step {self.step}; lower the learning rate")
+        self.model.zero_grad(set_to_none=True)
+        values["loss"].backward()
+        parallel.average_gradients(self.trained)
+        nn.utils.clip_grad_norm_(self.trained, self.schedule.clip)
+        for stepper in self.steppers:
+            stepper.step()
+        if self.average:
+            self.average.update(self.model, self.step)
+        self.step += 1
+        return parallel.averaged(values)
+
+
 def fit(
     model: nn.Module,
-    losses: Callable[[nn.Module, int], dict[str, torch.Tensor]],
+    losses: Losses,
     schedule: Schedule,
     work: Path,
     checkpoint_minutes: float = 3.0,
@@ -115,81 +192,33 @@ def fit(
     Under ``accelerate launch`` each process makes its share of a batch (``parallel.share``).
     """
     work.mkdir(parents=True, exist_ok=True)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    steppers = optimizers(model, schedule)
-    average = MovingAverage(model, schedule.average) if schedule.average else None
-    first, spent = 0, 0.0
-    of = json.dumps([asdict(schedule), dict(made_from or {})])
-    file = work / "checkpoint.pt"
-    if file.exists():
-        saved = torch.load(file, map_location="cpu", weights_only=True)
-        if saved["of"] != of:
-            raise RuntimeError(f"{file} belongs to another recipe or other weights; delete {work} to start over")
-        model.load_state_dict(saved["model"])
-        for stepper, state in zip(steppers, saved["optimizers"]):
-            stepper.load_state_dict(state)
-        if average:
-            average.state = {name: value.to(average.state[name].device) for name, value in saved["average"].items()}
-        first, spent = saved["step"], saved["seconds"]
-        print(f"resuming at step {first} of {schedule.steps} ({spent / 60:.1f} minutes spent)", flush=True)
-
-    def save(step: int) -> None:
-        if not parallel.first():
-            return
-        state = {
-            "model": model.state_dict(), "optimizers": [stepper.state_dict() for stepper in steppers], "step": step,
-            "average": average.state if average else {}, "of": of,
-            "seconds": spent + time.monotonic() - begun,
-        }  # fmt: skip
-        torch.save(state, file.with_suffix(".tmp"))
-        file.with_suffix(".tmp").replace(file)
-
-    def log(entry: dict[str, Any]) -> None:
-        if not parallel.first():
-            return
-        with (work / "log.jsonl").open("a") as out:
-            out.write(json.dumps(entry) + "\n")
-        print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()), flush=True)
-
-    begun = saved_at = time.monotonic()
+    training = _Training(model, schedule, work, made_from)
+    training.resume()
+    begun = saved_at = training.begun = time.monotonic()
     sums: dict[str, float] = {}
     model.train()
-    for step in range(first, schedule.steps):
-        for group in (group for stepper in steppers for group in stepper.param_groups):
-            group["lr"] = schedule.rate(step)
-        with torch.autocast(trained[0].device.type, torch.bfloat16, enabled=schedule.half):
-            values = losses(model, step)
-        if not torch.isfinite(values["loss"]):
-            raise RuntimeError(f"the loss is {values['loss'].item()} at step {step}; lower the learning rate")
-        model.zero_grad(set_to_none=True)
-        values["loss"].backward()
-        parallel.average_gradients(trained)
-        nn.utils.clip_grad_norm_(trained, schedule.clip)
-        for stepper in steppers:
-            stepper.step()
-        if average:
-            average.update(model, step)
-        for name, value in parallel.averaged(values).items():
+    while training.step < schedule.steps:
+        rate = schedule.rate(training.step)
+        for name, value in training.advance(losses).items():
             sums[name] = sums.get(name, 0.0) + value / every
-        done = step + 1
+        done = training.step
         if done % every == 0:
-            minutes = (spent + time.monotonic() - begun) / 60
-            log({"step": done, **sums, "lr": schedule.rate(step), "minutes": round(minutes, 2)})
+            training.log({"step": done, **sums, "lr": rate, "minutes": round(training.seconds / 60, 2)})
             sums = {}
         if probe and probe_every and done % probe_every == 0:
-            with _kept(model, average):
+            with _kept(model, training.average):
                 model.eval()
-                log({"step": done, **probe(model, done)})
+                training.log({"step": done, **probe(model, done)})
                 model.train()
         now = time.monotonic()
         if now - saved_at > checkpoint_minutes * 60 or done == schedule.steps:
-            save(done)
+            training.save()
             saved_at = now
         if stop_after_minutes and now - begun > stop_after_minutes * 60 and done < schedule.steps:
-            save(done)
+            training.save()
             raise SystemExit(f"stopped at step {done} of {schedule.steps}; run the same command again to go on")
-    if average:
-        model.load_state_dict(average.state)
+    if training.average:
+        model.load_state_dict(training.average.state)
     return model.eval()
 
 

@@ -1,8 +1,9 @@
 """The image tokenizer of the world of GenEval's things (``cotdemo.things``): packed canvases in, the same out.
 
-Four things fill every canvas, of any kind, a quarter in their own colour and the others in any: it needs no prompts,
-and sees each of the 880 drawings as often as the others. Things lie on the tokens' pitch, so that every drawing meets
-it in one phase.
+At first four things fill every canvas, of any kind, a quarter in their own colour and the others in any: it needs no
+prompts, and sees each of the 880 drawings as often as the others. Things lie on the tokens' pitch, so that every
+drawing meets it in one phase. Then canvases hold one to four: norms over the whole canvas depend on how full it is, and
+a model that has only seen full ones paints a lone thing with glaring contrasts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 
 from ..compute import parallel
 from ..generator.magvit import MagvitV2
-from ..things.scenes import Scene, draw, packed
+from ..things.scenes import MOST, Scene, draw, packed
 from ..things.sheet import NATURAL, SIZE, own_colour
 from ..things.templates import above_ground, named, nearest
 from .loop import Schedule, fit
@@ -38,11 +39,13 @@ class Recipe:
         }
     )  # fmt: skip
     schedule: Schedule = Schedule(steps=5000, lr=1.5e-3, warmup=50, lr_end=2e-5, average=0.998, half=False)
+    refining: Schedule = Schedule(steps=1000, lr=7e-4, warmup=50, lr_end=2e-5, average=0.99, half=False)
 
 
-def scenes(count: int, seed: Sequence[int]) -> list[Scene]:
+def scenes(count: int, seed: Sequence[int], fewest: int = 1) -> list[Scene]:
+    """Random scenes of ``fewest`` to four things."""
     rng = np.random.default_rng(seed)
-    return [packed(rng) for _ in range(count)]
+    return [Scene(packed(rng).things[: rng.integers(fewest, MOST + 1)]) for _ in range(count)]
 
 
 @torch.no_grad()
@@ -81,11 +84,17 @@ def train(recipe: Recipe, work: Path, device: str = "cpu", **options) -> MagvitV
     model = MagvitV2(**recipe.model).to(device, memory_format=torch.channels_last)
     process, own = parallel.team().process_index, parallel.share(recipe.batch)
 
-    def step(model: MagvitV2, index: int) -> dict[str, torch.Tensor]:
-        drawn = scenes(own.stop - own.start, [recipe.seed, index, process])
-        balance = recipe.balance * max(0.0, 1 - index / recipe.balance_steps)
+    def learn(model: MagvitV2, drawn: list[Scene], balance: float) -> dict[str, torch.Tensor]:
         pixels = to_pixels(np.stack([draw(scene) for scene in drawn]), device)
         return losses(model, pixels, recipe.commitment, balance)
 
-    options |= {"probe": lambda model, _: evaluate(model), "probe_every": 500}
-    return fit(model, step, recipe.schedule, work, **options)
+    def step(model: MagvitV2, index: int) -> dict[str, torch.Tensor]:
+        balance = recipe.balance * max(0.0, 1 - index / recipe.balance_steps)
+        return learn(model, scenes(own.stop - own.start, [recipe.seed, index, process], fewest=MOST), balance)
+
+    def refining_step(model: MagvitV2, index: int) -> dict[str, torch.Tensor]:
+        return learn(model, scenes(own.stop - own.start, [recipe.seed + 10, index, process]), 0.0)
+
+    options |= {"probe": lambda model, _: evaluate(model), "probe_every": 250}
+    fit(model, step, recipe.schedule, work / "first", **options)
+    return fit(model, refining_step, recipe.refining, work, **options)

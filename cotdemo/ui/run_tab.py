@@ -14,7 +14,7 @@ from ..settings import MAX_PROMPT, SETTINGS
 from .components import Choices, Estimate, Fresh, Gallery, Share, Viewer
 from .endpoint import taking_settings
 from .examples import examples_of
-from .form import CHOICE, FIELDS, OTHERS, component, start
+from .form import CHOICE, FIELDS, OTHERS, Update, component, start
 from .handlers import Handlers, words_for
 from .keep import portrait
 from .tab import Page
@@ -29,93 +29,120 @@ FORM = f"""(prompt, choice, ...others) => {{
 }}"""
 
 
+Parts = dict[str, Any]  # components by name
+
+
 def build(page: Page) -> None:
-    demo, handlers, backend_name = page.demo, page.handlers, page.handlers.backend
-    keep, runs = handlers.keep, handlers.keep.recorded
-    examples = examples_of(backend_name)
-    at_first = start(examples[2], backend_name)
-    run_id = gr.State(None)
+    backend = page.handlers.backend
+    at_first = start(examples_of(backend)[2], backend)
+    parts: Parts = {"run_id": gr.State(None)}
     with gr.Row(elem_id="cot-page", equal_height=False):
         with gr.Column(elem_id="cot-side"):
-            prompt = gr.Textbox(
-                value=examples[2], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2,
-                max_lines=4, container=False, show_label=False, elem_id="prompt",
-            )  # fmt: skip
-            with gr.Row(elem_id="cot-buttons"):
-                run = gr.Button("Run", variant="primary", min_width=90, scale=2, elem_id="run")
-                stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="stop")
-                reflect = gr.Button("Reflect", min_width=70, elem_id="reflect")
-            with gr.Row(elem_id="cot-seed"):
-                fresh = Fresh(True, elem_id="fresh")
-                seed = component(SETTINGS["seed"], at_first["seed"], show_label=False, container=False, min_width=60)
-            # who types a seed means it; who empties the field does not
-            seed.input(None, seed, fresh, js="(seed) => seed === null", api_visibility="private")
-            estimate = Estimate(at_first, backend=backend_name, elem_id="estimate")
-            anyway = gr.Button("Repaint anyway", visible=False, elem_id="anyway")
-            with gr.Row(elem_id="cot-chips"):
-                for example in examples:
-                    chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
-                    chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
-            choice = Choices({name: at_first[name] for name in CHOICE}, backend=backend_name, elem_id="choice")
-            with gr.Accordion("Paths, steps, guidance", open=False, elem_id="cot-settings"):
-                more = {name: component(SETTINGS[name], at_first[name]) for name in OTHERS if name != "seed"}
-            others = {name: {**more, "seed": seed}[name] for name in OTHERS}
-            with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
-                about = gr.Markdown(f"{_about(backend_name)}\n\n{NOT_LOADED}")
+            parts |= _form(backend, at_first)
         with gr.Column(elem_id="cot-main"):
-            gallery = Gallery(next(iter(runs), ""), runs=keep.cards(), elem_id="gallery")
-            viewer = Viewer(
-                keep.first_message, resend=handlers.resend, trace=keep.trace, table=keep.table, elem_id="viewer"
-            )
+            parts |= _shown(page.handlers)
         with gr.Column(elem_id="cot-keep"):
-            picture = gr.Image(
-                portrait(keep.first.state), label="Chosen picture", format="png", interactive=False,
-                height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"],
-                elem_id="picture",
-            )  # fmt: skip
-            opened = gr.UploadButton(
-                "Open a trace or a picture", file_types=[".json", ".png"], size="sm", elem_id="open"
-            )
-            share = Share(at_first, backend=backend_name, elem_id="share")
-
+            parts |= _saved(page.handlers, at_first)
     # before the buttons' events, which would take these names, private as they are
-    gr.api(taking_settings(handlers.api_generate), api_name="generate", concurrency_limit=None)
-    gr.api(handlers.api_reflect, api_name="reflect", concurrency_limit=None)
+    gr.api(taking_settings(page.handlers.api_generate), api_name="generate", concurrency_limit=None)
+    gr.api(page.handlers.api_reflect, api_name="reflect", concurrency_limit=None)
+    _wire(page, parts)
 
-    names = {
-        "run_id": run_id, "prompt": prompt, "choice": choice, **others, "fresh": fresh, "viewer": viewer,
-        "picture": picture, "run": run, "stop": stop, "reflect": reflect, "anyway": anyway, "estimate": estimate,
-        "gallery": gallery,
+
+def _form(backend: str, at_first: Update) -> Parts:
+    """The prompt, the buttons, and every setting that the page offers."""
+    examples = examples_of(backend)
+    prompt = gr.Textbox(
+        value=examples[2], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2,
+        max_lines=4, container=False, show_label=False, elem_id="prompt",
+    )  # fmt: skip
+    with gr.Row(elem_id="cot-buttons"):
+        run = gr.Button("Run", variant="primary", min_width=90, scale=2, elem_id="run")
+        stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="stop")
+        reflect = gr.Button("Reflect", min_width=70, elem_id="reflect")
+    with gr.Row(elem_id="cot-seed"):
+        fresh = Fresh(True, elem_id="fresh")
+        seed = component(SETTINGS["seed"], at_first["seed"], show_label=False, container=False, min_width=60)
+    # who types a seed means it; who empties the field does not
+    seed.input(None, seed, fresh, js="(seed) => seed === null", api_visibility="private")
+    estimate = Estimate(at_first, backend=backend, elem_id="estimate")
+    anyway = gr.Button("Repaint anyway", visible=False, elem_id="anyway")
+    with gr.Row(elem_id="cot-chips"):
+        for example in examples:
+            chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
+            chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
+    choice = Choices({name: at_first[name] for name in CHOICE}, backend=backend, elem_id="choice")
+    with gr.Accordion("Paths, steps, guidance", open=False, elem_id="cot-settings"):
+        more = {name: component(SETTINGS[name], at_first[name]) for name in OTHERS if name != "seed"}
+    with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
+        about = gr.Markdown(f"{_about(backend)}\n\n{NOT_LOADED}")
+    return {
+        "prompt": prompt, "choice": choice, **more, "seed": seed, "fresh": fresh, "run": run, "stop": stop,
+        "reflect": reflect, "anyway": anyway, "estimate": estimate, "about": about,
     }  # fmt: skip
 
+
+def _shown(handlers: Handlers) -> Parts:
+    """The recorded runs, and the run that is looked at."""
+    keep = handlers.keep
+    return {
+        "gallery": Gallery(next(iter(keep.recorded), ""), runs=keep.cards(), elem_id="gallery"),
+        "viewer": Viewer(
+            keep.first_message, resend=handlers.resend, trace=keep.trace, table=keep.table, elem_id="viewer"
+        ),
+    }
+
+
+def _saved(handlers: Handlers, at_first: Update) -> Parts:
+    """The chosen picture, and ways to open and to share."""
+    return {
+        "picture": gr.Image(
+            portrait(handlers.keep.first.state), label="Chosen picture", format="png", interactive=False,
+            height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"], elem_id="picture",
+        ),
+        "opened": gr.UploadButton(
+            "Open a trace or a picture", file_types=[".json", ".png"], size="sm", elem_id="open"
+        ),
+        "share": Share(at_first, backend=handlers.backend, elem_id="share"),
+    }  # fmt: skip
+
+
+def _wire(page: Page, parts: Parts) -> None:
+    """What the buttons, the gallery and an address do."""
+    demo, handlers, keep = page.demo, page.handlers, page.handlers.keep
+    run_id = parts["run_id"]
+
     def to(*wanted: str) -> list[Any]:
-        return [names[name] for name in wanted]
+        return [parts[name] for name in wanted]
 
     controls = ("viewer", "run", "stop", "reflect", "anyway")
-    painting = gr.on(
-        [run.click, prompt.submit], named(handlers.paint, names), to(*FIELDS),
+    running = gr.on(
+        [parts["run"].click, parts["prompt"].submit], named(handlers.paint, parts), to(*FIELDS),
         to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
     )  # fmt: skip
     reflections = [
-        button.click(
-            named(handler, names),
+        parts[button].click(
+            named(handler, parts),
             run_id,
             to(*controls, "run_id", "picture", "estimate"),
             show_progress="hidden",
             **COMPUTES,
         )  # fmt: skip
-        for button, handler in ((reflect, handlers.reflect), (anyway, handlers.reflect_anyway))
+        for button, handler in (("reflect", handlers.reflect), ("anyway", handlers.reflect_anyway))
     ]
-    stop.click(named(handlers.stop, names), run_id, to(*controls), cancels=[painting, *reflections], **QUICK)
+    parts["stop"].click(
+        named(handlers.stop, parts), run_id, to(*controls), cancels=[running, *reflections], **QUICK
+    )  # fmt: skip
     opens = to(*controls, "run_id", "picture", "gallery", *FIELDS)
-    page.run.update(names=names, opens=opens)
-    opened.upload(named(keep.open_file, names), [opened, run_id], opens, **QUICK)
-    gallery.select(named(keep.open_recorded, names), [gallery, run_id], opens, **QUICK)
+    page.run.update(names=parts, opens=opens)
+    parts["opened"].upload(named(keep.open_file, parts), [parts["opened"], run_id], opens, **QUICK)
+    parts["gallery"].select(named(keep.open_recorded, parts), [parts["gallery"], run_id], opens, **QUICK)
     form = to(*FIELDS)
-    gr.on([part.change for part in form], None, form, [estimate, share], js=FORM, api_visibility="private")
-    demo.load(named(handlers.prefill, names), None, to(*FIELDS, "viewer"), **QUICK)
-    demo.load(named(handlers.rates, names), None, estimate, **QUICK)
-    demo.load(_tell_of(handlers, backend_name), None, about, **QUICK)
+    changes = [part.change for part in form]
+    gr.on(changes, None, form, to("estimate", "share"), js=FORM, api_visibility="private")
+    demo.load(named(handlers.prefill, parts), None, to(*FIELDS, "viewer"), **QUICK)
+    demo.load(named(handlers.rates, parts), None, parts["estimate"], **QUICK)
+    demo.load(_tell_of(handlers, handlers.backend), None, parts["about"], **QUICK)
 
 
 def _about(backend: str) -> str:
