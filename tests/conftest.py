@@ -5,8 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import settings
 from page_double import Double
 from page_driver import ARGUMENTS, CHROMIUM, DESKTOP, DRAWN, Site, watched
+
+settings.register_profile("patient", deadline=None)  # how long an example takes says nothing on a busy machine
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_each_path_of_a_round_paints_a_region_of_the_winner_anew(tiny):
 
 
 def test_passes_are_those_that_the_generator_has_run(tiny):
-    sessions = []
+    ran: list[list[int]] = []  # of each session, the sequences of every step: two a path where it is guided
 
     class Watched(Released):
         name = "mini"
@@ -90,9 +90,18 @@ def test_passes_are_those_that_the_generator_has_run(tiny):
         def generator(self, model):
             generator = self._backend.generator(model)
 
-            def start(*settings, **more):
-                sessions.append(generator.start(*settings, **more))
-                return sessions[-1]
+            def start(prompt, paths, steps, guidance, *settings, **more):
+                session = generator.start(prompt, paths, steps, guidance, *settings, **more)
+                step, passes = session.step, []
+                ran.append(passes)
+
+                def counted():
+                    done = step()
+                    passes.append(len(done.paths) * (2 if guidance > 0 else 1))
+                    return done
+
+                session.step = counted
+                return session
 
             return SimpleNamespace(reopened=generator.reopened, start=start)
 
@@ -100,7 +109,7 @@ def test_passes_are_those_that_the_generator_has_run(tiny):
     events = list(search("parm++", Watched(tiny), PROMPT, **asked))
     events += reflect(Watched(tiny), events, anyway=True)
     counted = sum(event.passes for event in events if isinstance(event, StepDecoded))
-    assert len(sessions) == 2 and counted == events[-1].generator_passes == sum(one.passes for one in sessions)
+    assert len(ran) == 2 and counted == events[-1].generator_passes == sum(map(sum, ran))
 
 
 class Released:

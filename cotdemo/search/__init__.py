@@ -2,25 +2,32 @@
 
 ``search`` is the way in. A strategy is a generator function over a ``Run`` that yields events and returns what it
 chose (``Chosen``); closing it stops the work at its next forward pass. ``cotdemo.registry`` names them. Nothing here
-imports torch.
+imports torch, and what a search needs is imported when it is first named.
 """
 
-from .entry import perform, prepared, reflect, search
-from .protocols import Answers, Backend, Context, Encoded, ImageGenerator, SamplingSession, Step, Verifier
-from .rounds import Show
+from __future__ import annotations
 
-__all__ = [
-    "Answers",
-    "Backend",
-    "Context",
-    "Encoded",
-    "ImageGenerator",
-    "SamplingSession",
-    "Show",
-    "Step",
-    "Verifier",
-    "perform",
-    "prepared",
-    "reflect",
-    "search",
-]
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    **dict.fromkeys(("perform", "prepared", "reflect"), ".entry"),
+    **dict.fromkeys(
+        ("Answers", "Backend", "Context", "Encoded", "ImageGenerator", "SamplingSession", "Step", "Verifier"),
+        ".protocols",
+    ),
+    "Show": ".rounds",
+}
+
+__all__ = [*sorted(_HOMES), "search"]
+
+
+def search(*arguments: Any, **options: Any) -> Any:
+    """See ``cotdemo.search.entry.search``: (method, backend, prompt, **settings) to an iterator of events."""
+    return import_module(".entry", __name__).search(*arguments, **options)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)
