@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -654,3 +655,12 @@ def test_reflect_ends_after_the_last_round_allowed():
         events += reflect(studio, events)
     with pytest.raises(UserError, match="3 times"):
         reflect(studio, events)
+
+
+@pytest.mark.parametrize("claims", [{"codebook": 128}, {"grid": (2, 8)}, {"grid": (8, 2)}])
+def test_reflect_refuses_a_trace_of_another_grid_or_codebook_before_anything_is_computed(claims):
+    events = run(Studio(say=outcomes(0.2)))
+    studio = Studio()
+    with pytest.raises(UserError, match="paint it anew"):
+        reflect(studio, [replace(events[0], **claims), *events[1:]])
+    assert studio.log == []

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
+import gradio as gr
 import pytest
 from page_double import Double
 
@@ -22,6 +24,7 @@ from cotdemo.ui.handlers import OUT_OF_MEMORY, UNEXPECTED, Handlers
 from cotdemo.ui.keep import NOT_YET
 from cotdemo.ui.session import Loader, Run, Runs, batches
 
+DATA = Path(__file__).parent / "data"
 PROMPT = "a photo of a red star and a blue moon"
 FORM = (PROMPT, {"method": "parm", "model": "base"}, 3, 5, 0.5, 1.0, 7, False)
 
@@ -420,12 +423,16 @@ def test_the_endpoints_give_picture_verdict_and_trace(handlers, tmp_path):
 
 
 def test_an_endpoint_refuses_bad_input_in_words(handlers):
-    import gradio as gr
-
     with pytest.raises(gr.Error, match="paths must be"):
         handlers.api_generate(PROMPT, paths=1000)
     with pytest.raises(gr.Error, match="not a trace"):
         handlers.api_reflect({"format": "other"})
+
+
+def test_an_endpoint_refuses_a_trace_with_codes_that_the_backend_has_not(handlers):
+    trace = json.loads((DATA / "reflect_codebook.json").read_text())  # says of itself that it has 65536 codes
+    with pytest.raises(gr.Error, match="65536 codes"):
+        handlers.api_reflect(trace)
 
 
 # -- JavaScript

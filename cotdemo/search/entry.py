@@ -92,8 +92,9 @@ def reflect(
     and both together are again a run that can be reflected on. The last one, ``RunFinished``, names the better picture
     and counts the run before it, too. If the judge calls the picture right, nothing is repainted unless ``anyway``.
 
-    Raises UserError at once if there is no picture to reflect on, if the run was painted by another backend or other
-    weights, if no self-correcting model is offered, or after the last round allowed.
+    Raises UserError at once if there is no picture to reflect on, if the run was painted by another backend, on
+    another grid, with another codebook or other weights, if no self-correcting model is offered, or after the last
+    round allowed.
     """
     state = RunState.of(events)
     before = _reflectable(backend, state)
@@ -126,17 +127,30 @@ def _reflectable(backend: Backend, state: RunState) -> Chosen:
     winner = state.answer
     if winner is None:
         raise UserError("There is no picture to reflect on yet: paint one first.")
-    sampled_by, weights = state.settings.backend, state.started.weights
-    if sampled_by != backend.name:
-        raise UserError(f"This picture was painted by {sampled_by}, and {backend.name} is running: paint it anew.")
-    other = [name for name in weights if weights[name] != backend.weights.get(name)]
-    if other:
-        raise UserError(f"This picture was painted with other weights ({', '.join(sorted(other))}): paint it anew.")
     if not winner.codes:
         raise UserError("This run does not hold the codes of its picture: paint it anew.")
+    other = _difference(backend, state.started)
+    if other:
+        raise UserError(f"{other}: paint it anew.")
     path = state.path_of(winner)
     # what another judge than the reflecting one said is no word of its own
     return Chosen(winner, path.outcome if path.outcome_by == REFLECTING else None)
+
+
+def _difference(backend: Backend, started: RunStarted) -> str:
+    """How what painted a run is another than ``backend``, in words; "" where its codes can be read there.
+
+    A trace says of itself how large its grid and its codebook are; ``cotdemo.run.trace`` has checked its codes by that.
+    """
+    if started.settings.backend != backend.name:
+        return f"This picture was painted by {started.settings.backend}, and {backend.name} is running"
+    grid, own = tuple(started.grid), tuple(backend.grid)
+    if grid != own:
+        return f"This picture has {grid[0]} x {grid[1]} tokens, and {backend.name} paints {own[0]} x {own[1]}"
+    if started.codebook != backend.codebook:
+        return f"This picture's tokens take {started.codebook} codes, and those of {backend.name} {backend.codebook}"
+    other = [name for name in started.weights if started.weights[name] != backend.weights.get(name)]
+    return f"This picture was painted with other weights ({', '.join(sorted(other))})" if other else ""
 
 
 def _reflection(
