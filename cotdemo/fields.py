@@ -220,6 +220,10 @@ class Nested(FieldKind):
 
 # -- packed values of the N tokens of a picture
 
+# One object for each value: a trace of 8 MB holds millions of them.
+_SHARES = tuple(byte / 255 for byte in range(256))
+_POSITIONS = tuple(range(MAX_TOKENS))
+
 
 @dataclass(frozen=True)
 class Codes(FieldKind):
@@ -254,7 +258,7 @@ class Positions(FieldKind):
         bits = np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little")
         if len(packed) != math.ceil(tokens / 8) or bits[tokens:].any():
             raise UserError(f"{name} must hold one bit for each token")
-        return tuple(np.flatnonzero(bits).tolist())
+        return tuple(map(_POSITIONS.__getitem__, np.flatnonzero(bits)))
 
 
 @dataclass(frozen=True)
@@ -270,7 +274,7 @@ class Shares(FieldKind):
         packed = _unpack(name, value, MAX_TOKENS)
         if len(packed) != len(before["codes"]):
             raise UserError(f"{name} must hold one byte for each token")
-        return tuple(byte / 255 for byte in packed)
+        return tuple(map(_SHARES.__getitem__, packed))
 
 
 @dataclass(frozen=True)

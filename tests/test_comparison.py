@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +15,7 @@ from cotdemo.run.events import RunFinished
 from cotdemo.search import search
 from cotdemo.ui.comparison import CHOICES, NOTHING, Comparing, compared
 from cotdemo.ui.handlers import Handlers
+from cotdemo.ui.session import Run
 
 PROMPT = "a photo of a red star and a blue moon"
 
@@ -108,6 +111,32 @@ def test_a_visitor_who_leaves_stops_what_was_under_way():
     updates.close()
     with compare._handlers.line.place() as place:
         assert place.wait(5)
+
+
+def test_a_comparison_that_has_ended_holds_nothing_but_its_runs_and_they_are_counted():
+    compare = comparing()
+    runs = compare._handlers.runs
+    updates = list(compare.compare(PROMPT, ["orm/base", "parm/base"], 4, 7))
+    last, kept = messages(updates)[-1], []
+    del updates
+    for card in last["cards"]:
+        run = runs.get(card["run"])
+        kept.append(weakref.ref(run))
+        assert run.held >= len(run.trace_text()) > 10_000
+    del run
+    for _ in range(300):
+        runs.add(Run())
+    gc.collect()
+    assert [one() for one in kept] == [None, None]
+
+
+def test_a_comparison_that_is_left_at_its_start_is_let_go():
+    compare = comparing()
+    updates = compare.compare(PROMPT, ["parm/base"], 4, 7)
+    id = next(updates)["comparison"]
+    assert id in compare._under_way
+    updates.close()
+    assert compare._under_way == {}
 
 
 def test_a_finished_run_can_be_opened_and_a_forgotten_one_says_so():

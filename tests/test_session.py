@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 import pytest
 from page_double import Double
 
 from cotdemo.errors import UserError
-from cotdemo.run.events import Progress, StepDecoded
+from cotdemo.run.events import Progress, RoundStarted, RunStarted, StepDecoded
 from cotdemo.run.png import read_png_settings
 from cotdemo.run.trace import Trace
 from cotdemo.search import search
+from cotdemo.settings import Settings
 from cotdemo.ui.components import joined
 from cotdemo.ui.handlers import OUT_OF_MEMORY, UNEXPECTED, Handlers
 from cotdemo.ui.keep import NOT_YET
@@ -160,13 +164,92 @@ def test_messages_are_numbered_and_can_be_had_again():
     assert run.resend([2, 0, 99]) == [sent[2], sent[0]]
 
 
-def test_the_oldest_runs_are_dropped_when_pictures_take_too_much():
+def test_the_oldest_runs_are_dropped_when_they_take_too_much():
     runs = Runs(most_bytes=100)
     kept = [Run() for _ in range(3)]
     for run in kept:
-        run.picture_bytes = 60
+        run.held = 60
         runs.add(run)
     assert [runs.get(run.id) is run for run in kept] == [False, False, True]
+
+
+def test_the_run_that_was_looked_at_last_is_dropped_last():
+    runs = Runs(most=3)
+    first, second, third, fourth = kept = [Run() for _ in range(4)]
+    for run in (first, second, third):
+        runs.add(run)
+    assert runs.get(first.id)
+    runs.add(second)  # it has gone on
+    runs.add(fourth)
+    assert [runs.get(run.id) is run for run in kept] == [True, True, False, True]
+
+
+def test_messages_are_given_again_once_each_and_no_more_bytes_than_sensible(monkeypatch):
+    run = Run()
+    sent = [run.message([Progress("x" * 900)]) for _ in range(30)]
+    assert run.resend([3] * 500 + [4, 3, 29]) == [sent[3], sent[4], sent[29]]
+    monkeypatch.setattr("cotdemo.ui.session.RESEND_BYTES", 5 * len(sent[0]))
+    assert run.resend(range(30)) == sent[:5]
+    monkeypatch.setattr("cotdemo.ui.session.RESEND_BYTES", 1)
+    assert run.resend([7, 8]) == [sent[7]]  # asked again, a page gets one by one
+
+
+def test_repeated_numbers_cannot_make_a_small_request_a_large_answer(handlers):
+    run = run_id(list(handlers.paint(*FORM)))
+    whole = sum(map(len, handlers.resend({"run": run, "missing": list(range(200))})))
+    assert sum(map(len, handlers.resend({"run": run, "missing": [0, 1, 2] * 600}))) <= whole
+
+
+def large_trace(tokens: int = 64, paths: int = 4, steps: int = 18) -> Trace:
+    """Without pictures, on a grid far above the embedded one: what its records take is all in tuples."""
+    settings = Settings.checked(PROMPT, "orm", paths=paths, steps=steps, seed=1)
+    rng = np.random.default_rng(0)
+    events: list = [RunStarted(settings, (tokens, tokens), 60_000, (64, 64)), RoundStarted(0, "base")]
+    for step in range(steps):
+        for path in range(paths):
+            codes = tuple(rng.integers(300, 60_000, tokens**2).tolist())
+            shares = tuple((rng.integers(0, 256, tokens**2) / 255).tolist())
+            events.append(StepDecoded(0, path, step, codes, tuple(range(0, tokens**2, 2)), shares))
+    return Trace.of(events)
+
+
+def test_an_opened_trace_is_held_in_little_more_than_its_file_and_counted_in_full(handlers, tmp_path):
+    large_trace().save(tmp_path / "large.json")
+    size = (tmp_path / "large.json").stat().st_size
+    opened = []
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(3):
+        opened.append(handlers.keep.open_file(str(tmp_path / "large.json"), None)["run_id"])
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    counted = sum(handlers.runs.get(id).held for id in opened)
+    assert size < counted / 3 < 1.1 * size
+    assert taken < 1.2 * counted
+
+
+def test_what_a_finished_run_holds_is_what_is_counted(handlers):
+    list(handlers.paint(*FORM))  # what is loaded once, and what the double remembers
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    ids = [run_id(list(handlers.paint(*FORM))) for _ in range(3)]
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert taken < 1.5 * sum(handlers.runs.get(id).held for id in ids)
+
+
+def test_a_kept_run_gives_the_trace_that_its_events_give(handlers):
+    updates = list(handlers.paint(*FORM))
+    content = json.loads(handlers.keep.trace(run_id(updates)))
+    alone = Trace.of(search("parm", Double(pace=0), PROMPT, paths=3, steps=5, guidance=0.5, temperature=1.0, seed=7))
+    theirs = json.loads(alone.to_json())
+    for events in (content["events"], theirs["events"]):
+        events[-1].pop("seconds")
+    assert content["events"] == theirs["events"] and content.keys() == theirs.keys()
 
 
 # -- handlers

@@ -53,8 +53,7 @@ class Trace:
     @classmethod
     def of(cls, events: Iterable[Event], created: str | None = None) -> Trace:
         """The trace of a stream of events, without messages of progress and words of a critique still coming."""
-        kept = (e for e in events if not isinstance(e, Progress) and not (isinstance(e, Critiqued) and not e.done))
-        return cls(tuple(kept), created or datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        return cls(tuple(filter(is_kept, events)), created or now())
 
     @cached_property
     def state(self) -> RunState:
@@ -76,9 +75,7 @@ class Trace:
         return self.state.answer
 
     def to_json(self) -> str:
-        events = [encode_event(event) for event in self.events]
-        content = {"format": FORMAT, "version": VERSION, "created": self.created, "events": events}
-        return json.dumps(content, separators=(",", ":"), allow_nan=False)
+        return joined(map(event_text, self.events), self.created)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Trace:
@@ -123,6 +120,31 @@ class Trace:
     def to_csv(self) -> str:
         """The rows as the text of a CSV file, with the run's prompt, method, backend and seed in front."""
         return csv_of(self.state)
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def is_kept(event: Event) -> bool:
+    """Whether a trace holds it: messages of progress and words of a critique still coming are of the moment."""
+    return not isinstance(event, Progress) and not (isinstance(event, Critiqued) and not event.done)
+
+
+def compact(content: object) -> str:
+    """JSON as traces and messages are written: ASCII, without blanks, finite numbers only."""
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+
+def event_text(event: Event) -> str:
+    """One event as it stands in a trace."""
+    return compact(encode_event(event))
+
+
+def joined(texts: Iterable[str], created: str) -> str:
+    """The trace file of events that have been written already (``event_text``)."""
+    head = compact({"format": FORMAT, "version": VERSION, "created": created, "events": []})
+    return head[:-2] + ",".join(texts) + head[-2:]
 
 
 def _parse(text: str | bytes) -> Any:

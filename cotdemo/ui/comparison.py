@@ -14,13 +14,12 @@ import gradio as gr
 from ..errors import UserError
 from ..fields import PICTURE, THUMBNAIL, encode_picture
 from ..registry import BACKENDS, METHODS, MODELS, offers
-from ..run.trace import Trace
 from ..settings import Settings, corrects
 from .eta import Pace
 from .form import Update
 from .handlers import Handlers, verdict, words_for
 from .queue import Place
-from .session import Run, Runs, batches, notice
+from .session import Run, batches, notice
 
 TELL = 0.2  # seconds between messages about one run
 
@@ -75,9 +74,18 @@ class Card:
     operations: int = 0
     state: str = "waiting"
     words: str = ""
+    ended: dict[str, Any] = field(default_factory=dict)
+
+    def end(self, state: str, words: str = "") -> None:
+        """From here on it is as it is: only what is shown of the run stays with the card."""
+        self.state, self.words = state, words
+        self.ended = self.shown()
+        self.run = Run()
 
     def shown(self) -> dict[str, Any]:
         """What the page shows of it."""
+        if self.ended:
+            return self.ended
         state, s = self.run.state, self.settings
         end = state.finished
         winner = state.answer if end else None
@@ -106,8 +114,6 @@ def _picture(picture: Any) -> str:
 
 class Comparison:
     """What one visitor compares."""
-
-    picture_bytes = 0  # its runs are kept, and counted, beside it
 
     def __init__(self, cards: Sequence[Card], pace: Pace):
         self._pace = pace
@@ -138,7 +144,7 @@ class Comparing:
 
     def __init__(self, handlers: Handlers):
         self._handlers = handlers
-        self._kept = Runs()
+        self._under_way: dict[str, Comparison] = {}  # by id; finished runs are kept with all others
 
     def compare(self, prompt: str, names: object, paths: object, seed: object) -> Iterator[Update]:
         """Run every chosen method and model, streaming."""
@@ -147,14 +153,15 @@ class Comparing:
         except UserError as error:
             yield {"board": json.dumps({"failed": str(error), "nonce": secrets.token_hex(4)}), **_buttons(False)}
             return
-        self._kept.add(comparison)
-        yield {"comparison": comparison.id, "board": comparison.message(), **_buttons(True)}
+        self._under_way[comparison.id] = comparison
         try:
+            yield {"comparison": comparison.id, "board": comparison.message(), **_buttons(True)}
             for card in comparison.cards:
                 for _ in self._run(card, comparison):
                     yield {"board": comparison.message()}
         finally:  # the visitor may have left
             comparison.stop()
+            del self._under_way[comparison.id]
         yield {"board": comparison.message(), **_buttons(False)}
 
     def _cards(self, prompt: str, names: object, paths: object, seed: object) -> list[Card]:
@@ -182,7 +189,7 @@ class Comparing:
     def _run(self, card: Card, comparison: Comparison) -> Iterator[None]:
         """One run; yields when there is news."""
         if comparison.stopped:
-            card.state = "stopped"
+            card.end("stopped")
             return
         card.state, run = "running", card.run
         try:
@@ -190,10 +197,10 @@ class Comparing:
                 yield from self._turn(card, place, comparison)
                 if not comparison.stopped:
                     yield from self._paint(card, comparison)
-            card.state, card.words = ("done" if run.state.finished else "stopped"), ""
+            card.end("done" if run.state.finished else "stopped")
             self._handlers.runs.add(run)
         except Exception as error:
-            card.state, card.words = "failed", words_for(error)
+            card.end("failed", words_for(error))
         yield
 
     def _turn(self, card: Card, place: Place, comparison: Comparison) -> Iterator[None]:
@@ -223,11 +230,12 @@ class Comparing:
                 told = time.monotonic()
                 yield
         card.operations = sum(metered.meter.since(before).values())
-        self._handlers.pace.learn(run.events)
+        if run.state.finished:
+            self._handlers.pace.learn([run.state.started, run.state.finished])
 
     def stop(self, id: object) -> Update:
         """End the comparison within one step; what is finished stays."""
-        comparison = self._kept.get(id)
+        comparison = self._under_way.get(id) if isinstance(id, str) else None
         if comparison is not None:
             comparison.stop()
         return _buttons(False)
@@ -235,9 +243,9 @@ class Comparing:
     def open(self, on_show: str | None, event: gr.SelectData) -> Update:
         """The trace of one card in the viewer of the Run tab; ``on_show`` is what it shows now."""
         run = self._handlers.runs.get(event.value)
-        if run is None or not run.events:
+        if run is None:
             return {"viewer": notice("Failed", "This run is no longer kept here: compare again.")}
-        return self._handlers.keep.open_trace(Trace.of(list(run.events)), "From a comparison", on_show)
+        return self._handlers.keep.open_run(run, "From a comparison", on_show)
 
 
 def _buttons(busy: bool) -> Update:

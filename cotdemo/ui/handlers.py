@@ -91,25 +91,26 @@ class Handlers:
         yield from self.reflect(run_id, anyway=True)
 
     def _stream(self, run: Run, events: Iterator[Event]) -> Iterator[Update]:
-        before, rounds = len(run.events), len(run.state.rounds)
+        rounds = len(run.state.rounds)  # that there were before
         try:
             for message in run.stream(events):
                 yield {"viewer": message}
+            yield self._ended(run, rounds)
         except Exception as error:
             yield {"viewer": run.snapshot({"type": "Failed", "message": words_for(error)}), **buttons(busy=False)}
-            return
         finally:
-            self.runs.add(run)  # its pictures count from now on
-        yield self._ended(run, before, rounds)
+            self.runs.add(run)  # what it holds counts from now on
 
-    def _ended(self, run: Run, before: int, rounds: int) -> Update:
-        """``before`` and ``rounds`` are the events and rounds that there were before."""
-        if run.state.phase != "finished":
+    def _ended(self, run: Run, rounds: int) -> Update:
+        """``rounds`` are those that there were before."""
+        state = run.state
+        if state.phase != "finished":
             return {"viewer": run.snapshot({"type": "Stopped"}), **buttons(busy=False)}
-        self.pace.learn(run.events[before:])
-        approved = approval(run.state, rounds)
+        if not rounds:
+            self.pace.learn([state.started, state.finished])
+        approved = approval(state, rounds)
         notices = [{"type": "Approved", "round": approved.round, "p_yes": approved.p_yes}] if approved else []
-        update = {"viewer": run.snapshot(*notices), "picture": portrait(run.state)}
+        update = {"viewer": run.snapshot(*notices), "picture": portrait(state)}
         return {**update, **self.rates(), **buttons(busy=False, anyway=approved is not None)}
 
     def rates(self) -> Update:

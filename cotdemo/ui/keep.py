@@ -6,7 +6,6 @@ Whatever is opened brings its settings into the form, where this page can run th
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,10 @@ class Keep:
         for trace in list(recorded.values())[:1]:
             self.first_message = shown(self.first, trace, RECORDED)
 
+    def first_picture(self) -> Image.Image | None:
+        """The chosen picture of the run that is shown at first."""
+        return next((portrait(trace.state) for trace in self.recorded.values()), None)
+
     # -- opening
 
     def open_file(self, file: str | None, run_id: str | None) -> Update:
@@ -67,7 +70,7 @@ class Keep:
 
         Raises UserError where the page shows none.
         """
-        if not self.first.events:
+        if not self.recorded:
             raise UserError(NOT_YET)
         return self._put(next(iter(self.recorded.values())), RECORDED)
 
@@ -75,17 +78,24 @@ class Keep:
         """Show a trace under a title, unless a run is under way."""
         return {} if self._under_way(run_id) else {**self._open(trace, title), "gallery": ""}
 
-    def _open(self, trace: Trace, title: str) -> Update:
-        run, update = self._put(trace, title)
-        update = {**update, "picture": portrait(run.state), **buttons(busy=False)}
+    def open_run(self, kept: Run, title: str, run_id: str | None) -> Update:
+        """The same for what has been kept of a run that another part of the page has painted."""
+        if self._under_way(run_id):
+            return {}
+        trace = Trace.of(kept.events)
+        return {**self._open(trace, title, kept), "gallery": ""}
+
+    def _open(self, trace: Trace, title: str, kept: Run | None = None) -> Update:
+        _, update = self._put(trace, title, kept)
+        update = {**update, "picture": portrait(trace.state), **buttons(busy=False)}
         try:
             return {**update, **filled(self._usable(trace.state.settings))}
         except UserError:
             return update  # it can be looked at all the same
 
-    def _put(self, trace: Trace, title: str) -> tuple[Run, Update]:
+    def _put(self, trace: Trace, title: str, kept: Run | None = None) -> tuple[Run, Update]:
         run = Run()
-        message = shown(run, trace, title)
+        message = shown(run, trace, title, kept)
         self.runs.add(run)
         return run, {"viewer": message, "run_id": run.id}
 
@@ -117,17 +127,17 @@ class Keep:
 
     def trace(self, run_id: object) -> str:
         """The trace file of a run on show, as text; "" where it is no longer kept."""
-        trace = self._kept(run_id)
-        return trace.to_json() if trace else ""
+        run = self._kept(run_id)
+        return run.trace_text() if run else ""
 
     def table(self, run_id: object) -> str:
         """The same as a CSV file."""
-        trace = self._kept(run_id)
-        return trace.to_csv() if trace else ""
+        run = self._kept(run_id)
+        events = run.events if run else []
+        return Trace.of(events).to_csv() if events else ""
 
-    def _kept(self, run_id: object) -> Trace | None:
-        run = self.first if run_id == self.first.id else self.runs.get(run_id)
-        return Trace.of(list(run.events)) if run and run.events else None
+    def _kept(self, run_id: object) -> Run | None:
+        return self.first if run_id == self.first.id else self.runs.get(run_id)
 
     # -- the gallery
 
@@ -158,14 +168,14 @@ def _by_number(path: Path) -> tuple[float, str]:
     return (float(number) if number.isdecimal() else float("inf"), path.stem)
 
 
-def shown(run: Run, trace: Trace, title: str) -> str:
-    """The one message that puts a recorded or opened trace on show."""
-    message = run.message(list(trace.events), recorded={"title": title, "created": trace.created})
-    if trace.finished is None:
-        content = json.loads(message)
-        content["events"].append({"type": "Stopped"})
-        message = json.dumps(content, separators=(",", ":"))
-    run.messages[-1] = message
+def shown(run: Run, trace: Trace, title: str, kept: Run | None = None) -> str:
+    """The one message that puts a recorded or opened trace on show; ``kept`` holds its events already, as texts."""
+    stopped = [] if trace.finished else [{"type": "Stopped"}]
+    recorded = {"title": title, "created": trace.created}
+    if kept is not None:
+        return run.copy(kept, *stopped, recorded=recorded)
+    message = run.message(trace.events, *stopped, recorded=recorded)
+    run.rest()
     return message
 
 

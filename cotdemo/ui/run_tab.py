@@ -16,7 +16,6 @@ from .endpoint import taking_settings
 from .examples import examples_of
 from .form import CHOICE, FIELDS, OTHERS, Update, component, start
 from .handlers import Handlers, words_for
-from .keep import portrait
 from .tab import Page
 from .wiring import COMPUTES, QUICK, named
 
@@ -97,7 +96,7 @@ def _saved(handlers: Handlers, at_first: Update) -> Parts:
     """The chosen picture, and ways to open and to share."""
     return {
         "picture": gr.Image(
-            portrait(handlers.keep.first.state), label="Chosen picture", format="png", interactive=False,
+            handlers.keep.first_picture(), label="Chosen picture", format="png", interactive=False,
             height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"], elem_id="picture",
         ),
         "opened": gr.UploadButton(

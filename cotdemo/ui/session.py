@@ -6,25 +6,27 @@ import json
 import logging
 import queue
 import secrets
+import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
-from ..run.codec import encode_event
+from ..run.codec import decode_event
 from ..run.events import Event
 from ..run.state import RunState
-from ..run.trace import Trace
+from ..run.trace import compact, event_text, is_kept, joined, now
 
 log = logging.getLogger(__name__)
 
 FLUSH = 1 / 14  # seconds between messages to the page; what comes in between is sent together
 BURST = 0.012  # seconds to wait for the events that come with a first one
-KEPT_BYTES = 256 * 2**20  # pictures of runs kept for reflection and download, all visitors together
+KEPT_BYTES = 256 * 2**20  # of runs kept for reflection and download, all visitors together
 KEPT_RUNS = 200
+RESEND_BYTES = 8 * 2**20  # of messages that one request is given again
 
 
 class Loader:
@@ -140,18 +142,53 @@ class _End:
     error: BaseException | None
 
 
+@dataclass(frozen=True)
+class _Told:
+    """One message: the run's events from ``first`` to before ``last``, then ``notices``, and what ``more`` says.
+
+    A snapshot has those that a trace holds, up to the ``last`` of them.
+    """
+
+    first: int
+    last: int
+    notices: tuple[dict, ...]
+    more: dict[str, object]
+    snapshot: bool = False
+
+
 class Run:
-    """What one session has on show: its events so far, and the messages it was told them in."""
+    """What one session has on show: its events so far, and the messages it was told them in.
+
+    Each event is held once, as the text of it that goes into messages and into the trace file: a twentieth of what the
+    records of one take. ``state`` is there while a search goes on, and made anew when it is asked for after ``rest``.
+    """
 
     def __init__(self, id: str | None = None):
         self.id = id or secrets.token_urlsafe(12)
-        self.events: list[Event] = []
-        self.state = RunState()  # what they come to
-        self.messages: list[str] = []
-        self.picture_bytes = 0
+        self.held = 3000  # bytes, about, its locks among them
         self.stop = threading.Event()  # asks the search to end at its next event
         self.idle = threading.Event()  # no search is under way
         self.idle.set()
+        self._texts: list[str] = []  # of all events
+        self._kept: list[str] = []  # of those that a trace holds
+        self._told: list[_Told] = []
+        self._state: RunState | None = None
+
+    @property
+    def state(self) -> RunState:
+        """What its events come to."""
+        if self._state is None:
+            self._state = RunState.of(self.events)
+        return self._state
+
+    @property
+    def events(self) -> list[Event]:
+        """Those that a trace holds, read anew."""
+        return [decode_event(json.loads(text)) for text in self._kept]
+
+    def trace_text(self) -> str:
+        """The trace file; "" before the first event."""
+        return joined(self._kept, now()) if self._kept else ""
 
     def stream(self, events: Iterator[Event]) -> Iterator[str]:
         """The messages of a search as it goes on; its events are kept. Ends early when ``stop`` is set."""
@@ -163,32 +200,73 @@ class Run:
         finally:
             self.idle.set()
 
-    def message(self, events: list[Event], **more: object) -> str:
-        """The next message, with these events, which are kept."""
-        self.keep(events)
-        return self._numbered({"events": [encode_event(event) for event in events], **more})
+    def rest(self) -> None:
+        """Nobody looks at its state any more."""
+        self._state = None
 
-    def keep(self, events: list[Event]) -> None:
+    def message(self, events: Sequence[Event], *notices: dict, **more: object) -> str:
+        """The next message, with these events, which are kept, then ``notices``."""
+        first = len(self._texts)
+        self.keep(events)
+        return self._tell(_Told(first, len(self._texts), notices, more))
+
+    def keep(self, events: Sequence[Event]) -> None:
+        state = self.state
         for event in events:
-            self.events.append(event)
-            self.state.apply(event)
-        pictures = (getattr(event, "picture", None) for event in events)
-        self.picture_bytes += sum(picture.nbytes for picture in pictures if picture is not None)
+            self._hold(event_text(event), is_kept(event))
+            state.apply(event)
+
+    def copy(self, other: Run, *notices: dict, **more: object) -> str:
+        """The one message with what a trace of another run holds, which is kept here, then ``notices``."""
+        for text in list(other._kept):
+            self._hold(text, True)
+        return self._tell(_Told(0, len(self._texts), notices, more))
+
+    def _hold(self, text: str, kept: bool) -> None:
+        self._texts.append(text)
+        if kept:
+            self._kept.append(text)
+        self.held += sys.getsizeof(text) + 16
 
     def snapshot(self, *notices: dict) -> str:
         """Everything so far but the pictures of steps, which heals whatever the page has missed, then ``notices``."""
-        events = Trace.of(self.events).events if self.events else ()
-        encoded = [encode_event(event, pictures=False) for event in events]
-        return self._numbered({"snapshot": True, "events": [*encoded, *notices]})
+        return self._tell(_Told(0, len(self._kept), notices, {"snapshot": True}, snapshot=True))
 
-    def resend(self, numbers: list[int]) -> list[str]:
-        return [self.messages[number] for number in numbers if number < len(self.messages)]
+    def resend(self, numbers: Iterable[int]) -> list[str]:
+        """Those messages again, each once, as far as ``RESEND_BYTES`` go; the first of them whatever it takes."""
+        again: list[str] = []
+        left = RESEND_BYTES
+        for number in dict.fromkeys(number for number in numbers if number < len(self._told)):
+            message = self._message(number)
+            left -= len(message)
+            if again and left < 0:
+                break
+            again.append(message)
+        return again
 
-    def _numbered(self, content: dict) -> str:
-        content = {"run": self.id, "seq": len(self.messages), **content}
-        # A text, so that Gradio neither searches it for files nor compares it value by value.
-        self.messages.append(json.dumps(content, separators=(",", ":"), allow_nan=False))
-        return self.messages[-1]
+    def _tell(self, told: _Told) -> str:
+        self._told.append(told)
+        self.held += 300  # it, and what it holds
+        return self._message(len(self._told) - 1)
+
+    def _message(self, number: int) -> str:
+        """A text, so that Gradio neither searches it for files nor compares it value by value."""
+        told = self._told[number]
+        if told.snapshot:
+            texts = map(_without_picture, self._kept[: told.last])
+        else:
+            texts = self._texts[told.first : told.last]
+        head = compact({"run": self.id, "seq": number, **told.more, "events": []})
+        return head[:-2] + ",".join([*texts, *map(compact, told.notices)]) + head[-2:]
+
+
+def _without_picture(text: str) -> str:
+    """The text of an event, of a step without its picture."""
+    if not text.startswith('{"type":"StepDecoded"'):
+        return text
+    content = json.loads(text)
+    content.pop("picture", None)
+    return compact(content)
 
 
 def notice(kind: str, message: str = "") -> str:
@@ -206,13 +284,16 @@ class Runs:
         self._most = most
 
     def add(self, run: Run) -> None:
+        """Keep a run at rest, or count one anew that has grown."""
+        run.rest()
         with self._lock:
             self._runs[run.id] = run
+            self._runs.move_to_end(run.id)
             while len(self._runs) > self._most or (len(self._runs) > 1 and self._bytes() > self._most_bytes):
                 self._runs.popitem(last=False)
 
     def _bytes(self) -> int:
-        return sum(run.picture_bytes for run in self._runs.values())
+        return sum(run.held for run in self._runs.values())
 
     def get(self, id: object) -> Run | None:
         """The run of that id, which may be whatever a client sent."""

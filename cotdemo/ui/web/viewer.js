@@ -98,14 +98,16 @@ class Viewer {
     } catch {
       // Nothing more to be had: what came later is shown without them.
     }
+    if (this.state.run === run) for (const message of messages) this.take(JSON.parse(message));
     this.asking = false;
-    if (this.state.run !== run) return;
-    for (const message of messages) this.take(JSON.parse(message));
-    if (this.state.missing.some((seq) => missing.includes(seq))) {
-      this.state = skipGap(this.state);
-      this.follow(this.state);
-      this.schedule();
+    if (this.state.run !== run || !this.state.missing.length) return;
+    if (messages.length || !this.state.missing.some((seq) => missing.includes(seq))) {
+      this.askAgain(); // a request is given as much as is sensible, not all
+      return;
     }
+    this.state = skipGap(this.state);
+    this.follow(this.state);
+    this.schedule();
   }
 
   // `what` is "trace" or "table", as the server gives it.
