@@ -32,8 +32,8 @@ def main() -> None:
     lent = is_zero_gpu() and not ships
     more = _with_lent_gpu(options) if lent else {"device": options.device, "weights": options.assets}
     demo = build_demo(options.backend, **more)
-    beside = {} if ships else {"app_kwargs": {"lifespan": embedded_beside}}
-    demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **beside, **launch_options())
+    beside = {} if ships else {"lifespan": embedded_beside}
+    demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch_options(**beside))
 
 
 def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ..errors import UserError
 from ..registry import BACKENDS, EMBEDDED
@@ -17,6 +18,7 @@ from .components import Heading, Tour, joined
 from .handlers import Handlers
 from .keep import recorded_runs
 from .learn import tour_of
+from .limits import BoundedBodies
 from .tab import Page, Tab
 from .theme import theme
 
@@ -66,9 +68,12 @@ def build_demo(
     return demo.queue(max_size=20)
 
 
-def launch_options() -> dict[str, Any]:
-    """What ``Blocks.launch`` is to be given besides address and port."""
-    return {"theme": theme(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False, "footer_links": ["api"]}
+def launch_options(**app: Any) -> dict[str, Any]:
+    """What ``Blocks.launch`` is to be given besides address and port; ``app`` are options of the app that it makes."""
+    return {
+        "theme": theme(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False, "footer_links": ["api"],
+        "app_kwargs": {"middleware": [Middleware(BoundedBodies)], **app},
+    }  # fmt: skip
 
 
 class Loading:

@@ -22,9 +22,11 @@ from ..registry import BACKENDS, EMBEDDED
 from ..run.trace import MAX_BYTES
 from ..settings import whole
 from .handlers import Handlers
+from .limits import BoundedBodies
 from .page import Loading
 
 endpoints = FastAPI(title="cotdemo")
+endpoints.add_middleware(BoundedBodies, most=MAX_BYTES)
 
 
 @serve.deployment(max_ongoing_requests=1)
@@ -47,7 +49,7 @@ class Replica:
     async def _answered(self, endpoint: Any, request: Request) -> JSONResponse:
         body = await request.body()
         try:
-            asked = json.loads(body) if len(body) <= MAX_BYTES else None
+            asked = json.loads(body)
             if not isinstance(asked, dict):
                 raise ValueError
             answer = await asyncio.to_thread(endpoint, **asked)  # Ray asks meanwhile how it is

@@ -1,0 +1,77 @@
+"""How large a request may be: counted as it comes in, before anything of it is parsed.
+
+Gradio bounds the files of an upload. What else is sent, it takes into memory whole, parses as JSON and walks over value
+by value in the event loop, which everybody waits for.
+"""
+
+from __future__ import annotations
+
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..run.trace import MAX_BYTES as MAX_FILE
+
+MAX_BODY = 2_000_000  # bytes of a request
+MAX_VALUES = 50_000  # in it, by the marks that JSON has between them
+MAX_UPLOAD = MAX_FILE + 100_000  # bytes of an upload: one file with what a form has around it
+
+_UPLOAD = "/upload"
+_MARKS = (b",", b"[", b"{")
+_SHORTER = "A trace may be sent without the pictures of its steps; the page opens larger ones as files."
+
+
+class BoundedBodies:
+    """Middleware that answers 413, in words, to a request whose body is too large; ``most`` is for all but uploads."""
+
+    def __init__(self, app: ASGIApp, most: int = MAX_BODY):
+        self._app, self._most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        upload = scope["path"].rstrip("/").endswith(_UPLOAD)
+        most = MAX_UPLOAD if upload else self._most
+        body = await _body(scope, receive, most)
+        if body is None:
+            what = "upload" if upload else "request"
+            await _refuse(f"This {what} is too large: at most {most / 1e6:g} MB are accepted. {_SHORTER}", scope, send)
+        elif not upload and sum(map(body.count, _MARKS)) > MAX_VALUES:
+            await _refuse(f"This request holds too many values: at most {MAX_VALUES} are accepted.", scope, send)
+        else:
+            await self._app(scope, _replayed(body, receive), send)
+
+
+async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:
+    """A request's body; None where it says that it is, or is, above ``most`` bytes."""
+    said = dict(scope["headers"]).get(b"content-length", b"0")
+    if not said.isdigit() or len(said) > 18 or int(said) > most:
+        return None
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > most:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return bytes(body)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """``receive`` for a request whose body has been read; afterwards it hears, as before, that the client has left."""
+    left = [body]
+
+    async def again() -> Message:
+        return {"type": "http.request", "body": left.pop(), "more_body": False} if left else await receive()
+
+    return again
+
+
+async def _refuse(words: str, scope: Scope, send: Send) -> None:
+    """The rest of the body is not read: the connection ends with this."""
+
+    async def nothing() -> Message:
+        return {"type": "http.disconnect"}
+
+    answer = JSONResponse({"detail": words, "error": words}, 413, headers={"connection": "close"})
+    await answer(scope, nothing, send)
