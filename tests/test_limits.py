@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import threading
 import time
 
 import httpx
@@ -12,6 +14,9 @@ from page_double import Double
 
 from cotdemo.run.trace import MAX_BYTES, Trace
 from cotdemo.search import search
+from cotdemo.settings import SETTINGS
+from cotdemo.ui.endpoint import taking_settings
+from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.limits import MAX_BODY, MAX_VALUES
 from cotdemo.ui.page import build_demo, launch_options
 
@@ -69,3 +74,92 @@ def test_what_is_asked_within_bounds_is_answered(server):
     body = {"data": [json.loads(trace.to_json()), True]}
     assert 10_000 < len(json.dumps(body)) < MAX_BODY
     assert server.post("run/reflect", json=body).json()["data"][0]["critique"]
+
+
+# -- clients who leave
+
+
+@pytest.fixture
+def slow(server):
+    server.backend.pace, steps = 0.2, server.backend.steps_painted
+    yield lambda: server.backend.steps_painted - steps
+    server.backend.pace = 0
+
+
+def generate(steps: int = 40) -> dict:
+    names = list(inspect.signature(taking_settings(Handlers.api_generate)).parameters)
+    given = {name: SETTINGS[name].default for name in names} | {"prompt": PROMPT, "method": "orm", "paths": 2}
+    return {"data": [{**given, "steps": steps, "seed": 1}[name] for name in names]}
+
+
+def handlers_of(server) -> Handlers:
+    (call,) = [fn.fn for fn in server.demo.fns.values() if fn.api_name == "reflect"]
+    return call.__self__
+
+
+def ends(server, seconds: float = 15) -> None:
+    """Waits until nobody computes or waits."""
+    with handlers_of(server).line.place() as place:
+        assert place.wait(seconds)
+
+
+def begins(steps, seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not steps() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert steps()
+
+
+def test_a_call_whose_client_has_left_ends_within_a_step(server, slow):
+    with pytest.raises(httpx.TimeoutException):
+        server.post("run/generate", json=generate(), timeout=1.5)
+    begins(slow)
+    ends(server)
+    assert slow() < 30
+
+
+def test_a_queued_call_whose_stream_has_broken_off_ends_and_leaves_nothing(server, slow):
+    event = server.post("call/generate", json=generate()).json()["event_id"]
+    with server.stream("GET", f"call/generate/{event}") as stream:
+        next(stream.iter_raw())
+        begins(slow)
+    ends(server)
+    box = server.demo._queue.pending_messages_per_session.get(event)
+    assert slow() < 30 and not any("completed" in message.msg for message in (box._queue if box else ()))
+
+
+def test_those_in_line_whose_clients_have_left_leave_it(server, slow):
+    def asks():
+        with pytest.raises(httpx.TimeoutException):
+            httpx.post(f"{server.base_url}run/generate", json=generate(), timeout=2)
+
+    clients = [threading.Thread(target=asks) for _ in range(6)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    ends(server)
+    assert slow() < 60
+
+
+def test_a_result_that_nobody_fetches_is_let_go(server, monkeypatch):
+    boxes = server.demo._queue.pending_messages_per_session
+    event = server.post("call/generate", json=generate(3)).json()["event_id"]
+    ends(server)
+    until = time.monotonic() + 20
+    while event in server.demo._queue.event_ids_to_events and time.monotonic() < until:
+        time.sleep(0.05)
+    assert boxes[event].qsize()
+    monkeypatch.setattr("cotdemo.ui.caller.BOXES.unheard", 0.2)
+    for _ in range(2):
+        time.sleep(0.3)
+        server.post("run/generate", json=generate(3))
+    assert event not in boxes
+
+
+def test_a_call_that_nobody_listens_to_ends(server, slow, monkeypatch):
+    monkeypatch.setattr("cotdemo.ui.caller.BOXES.unheard", 1.0)
+    server.post("call/generate", json=generate())
+    begins(slow)
+    ends(server)
+    assert slow() < 30

@@ -18,6 +18,7 @@ from ..run.trace import Trace
 from ..search import entry as searches
 from ..search import prepared
 from ..settings import SETTINGS
+from .caller import Caller
 from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
 from .keep import Keep, png_bytes, portrait
@@ -26,7 +27,6 @@ from .session import Loader, Run, Runs, notice
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 3600.0  # seconds that a client of an endpoint waits for its turn, and for the model
 STOP_PATIENCE = 60.0  # seconds to wait for the step under way when Stop is pressed
 UNEXPECTED = "Something went wrong inside, and it has been logged. Your settings are kept: press Run to try again."
 OUT_OF_MEMORY = "The device ran out of memory. Choose fewer paths or fewer steps, and press Run again."
@@ -203,11 +203,11 @@ class Handlers:
 
     def _result(self, begin: Callable[[Any], Iterator[Event]], before: Trace | None = None) -> dict[str, Any]:
         with spoken_errors(), self.line.place() as place:
-            if not place.wait(PATIENCE):
-                raise UserError("Other runs took too long. Try again later.")
+            caller = Caller()
+            caller.wait(place.wait)
             self.loader.start()
-            self.loader.wait(PATIENCE)
-            new = list(begin(self.loader.result()))
+            caller.wait(self.loader.wait)
+            new = list(caller.hears(begin(self.loader.result())))
         self.pace.learn(new)
         critiques = [event.text for event in new if isinstance(event, Critiqued) and event.done]
         trace = Trace.of([*(before.events if before else ()), *new])
