@@ -55,7 +55,9 @@ class Backend:
 
     @cached_property
     def magvit(self) -> MagvitV2:
-        return self._load_magvit().to(self.device)
+        magvit = self._load_magvit().to(self.device)
+        _watched(magvit.decoder, f"The image tokenizer of {self.name}")
+        return magvit
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -94,3 +96,17 @@ class Backend:
         """Load what a first run needs, so that it does not wait."""
         self.generator("base")
         self.verifier("parm")
+
+
+def _watched(network: torch.nn.Module, what: str) -> None:
+    """Have the first output of a network looked at: pixels are cut to 0 to 255, and would hide that they are none."""
+
+    def look(_: torch.nn.Module, given: tuple, output: torch.Tensor) -> None:
+        if not bool(output.isfinite().all()):
+            raise FloatingPointError(
+                f"{what} gives numbers that are not finite: its weights are damaged, or its dtype is too small for "
+                "them. Take the weights anew."
+            )
+        handle.remove()
+
+    handle = network.register_forward_hook(look)

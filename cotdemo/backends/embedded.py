@@ -55,11 +55,43 @@ def weights_hash(folder: Path) -> str:
     return file_hash(files[0])
 
 
+def recipe_of(folder: Path) -> dict[str, Any]:
+    """What made the weights in a folder; empty where it does not say. Raises UserError where the file is damaged."""
+    file = folder / RECIPE
+    if not file.exists():
+        return {}
+    content = _json_object(file, "Take it from the repository again.")
+    if not isinstance(content.get("made_from", {}), dict):
+        raise UserError(f"{file} is damaged. Take it from the repository again.")
+    return content
+
+
+def _json_object(file: Path, remedy: str) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} is missing or damaged. {remedy}") from error
+    return content
+
+
+def checked_hash(folder: Path) -> str:
+    """``weights_hash``. Raises UserError where the folder's recipe names another: a whole file may yet be altered."""
+    have, made = weights_hash(folder), recipe_of(folder).get("weights")
+    if made is not None and have != made:
+        raise UserError(
+            f"The weights in {folder} are damaged, or others than its {RECIPE} tells of: their hash is {have}, and it "
+            f"says {str(made)[:12]}. Take both from the repository again."
+        )
+    return have
+
+
 def mismatches(root: Path) -> list[str]:
     """Which shipped weights were made from others than those beside them, in words; empty when the set fits."""
     found = []
     for recipe in sorted(root.glob(f"*/{RECIPE}")):
-        for source, expected in json.loads(recipe.read_text(encoding="utf-8")).get("made_from", {}).items():
+        for source, expected in recipe_of(recipe.parent).get("made_from", {}).items():
             have = weights_hash(root / source)
             if have != expected:
                 found.append(f"{recipe.parent.name} was made from {source} {expected}, but {have} is there")
@@ -89,18 +121,14 @@ class MiniBackend(Backend):
         return {folder: weights_hash(self.root / folder) for folder in folders}
 
     def _config(self, part: str) -> dict[str, Any]:
-        file = self.root / part / "config.json"
-        try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{file} is missing or damaged. Take it from the repository again, or remake it: "
-                f"python -m cotdemo train {_REMADE_BY[part]}"
-            ) from error
+        return _json_object(
+            self.root / part / "config.json",
+            f"Take it from the repository again, or remake it: python -m cotdemo train {_REMADE_BY[part]}",
+        )
 
     def _load(self, part: str, load: Callable[[Path], Any]) -> Any:
         try:
-            weights_hash(self.root / part)
+            checked_hash(self.root / part)
             return load(self.root / part)
         except UserError as error:
             raise UserError(f"{error} (Remade by: python -m cotdemo train {_REMADE_BY[part]})") from error

@@ -166,6 +166,10 @@ class Round:
         self.run.meter.pictures_decoded += len(rows)
         values = zip(step.paths, step.codes.tolist(), step.masked.tolist(), step.confidence.tolist())
         for row, (path, codes, masked, confidence) in enumerate(values):
+            if not math.isfinite(sum(confidence)):
+                raise FloatingPointError(
+                    "The generator's probabilities are not finite: look at its weights and its dtype."
+                )
             positions = tuple(position for position, again in enumerate(masked) if again)
             guess = StepDecoded(
                 self.number, path, step.index, tuple(codes), positions, tuple(confidence), pictures.get(row),

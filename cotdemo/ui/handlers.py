@@ -237,6 +237,8 @@ def words_for(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
     log.error("a run failed", exc_info=error)
+    if isinstance(error, FloatingPointError):
+        return str(error)
     # torch's class is known by its name: the page does not import torch
     return OUT_OF_MEMORY if type(error).__name__ == "OutOfMemoryError" else UNEXPECTED
 
