@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import gradio as gr
@@ -22,11 +24,12 @@ from cotdemo.run.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, is_righ
 from cotdemo.run.trace import Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
+from cotdemo.ui.components import Gallery
 from cotdemo.ui.eta import Pace
 from cotdemo.ui.form import FIELDS
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.keep import recorded_runs
-from cotdemo.ui.page import ASSETS
+from cotdemo.ui.page import ASSETS, build_demo
 from cotdemo.ui.queue import Line
 from cotdemo.world.prompts import parse
 
@@ -202,6 +205,54 @@ def test_there_is_a_recorded_run_of_every_kind_and_each_tells_its_story():
 def test_another_backend_has_none_of_them():
     assert recorded_runs("show-o", RUNS) == {}
     assert Handlers("show-o", Double, {}).keep.first_message == ""
+
+
+def without(event: str, name: str = "") -> Callable[[dict], None]:
+    """A change of a trace: all events of a type lack a field, or are not there."""
+
+    def change(content: dict) -> None:
+        for one in [one for one in content["events"] if one["type"] == event]:
+            one.pop(name) if name else content["events"].remove(one)
+
+    return change
+
+
+def unwon(content: dict) -> None:
+    """A run that was stopped before it came to a picture."""
+    events = content["events"]
+    content["events"] = events[: next(place for place, one in enumerate(events) if one["type"] == "Winner")]
+
+
+@pytest.mark.parametrize("change", [unwon, without("Winner", "picture"), without("RunStarted"), None])
+def test_a_bad_file_among_the_recorded_runs_is_left_out_and_named(change, tmp_path, caplog):
+    runs = shutil.copytree(RUNS, tmp_path / "runs")
+    place = runs / "3-critique-helped.json"
+    content = json.loads(place.read_text())
+    if change:
+        change(content)
+    text = json.dumps(content)
+    place.write_text(text if change else text[: len(text) // 2])  # a write that was cut short
+    (runs / "notes.json").write_text('{"a stray": "file"}')
+    demo = build_demo("mini", Double, assets=tmp_path)
+    shown = next(block.props["runs"] for block in demo.blocks.values() if isinstance(block, Gallery))
+    assert len(shown) == len(RECORDINGS) - 1 and "3-critique-helped" not in [card["name"] for card in shown]
+    assert "3-critique-helped.json is left out" in caplog.text and "notes.json is left out" in caplog.text
+
+
+def test_a_round_without_its_winner_is_no_recorded_run(tmp_path, caplog):
+    """The last round has one, so there is an answer; what came before cannot be told."""
+    content = json.loads((RUNS / "3-critique-helped.json").read_text())
+    events = content["events"]
+    events.remove(next(one for one in events if one["type"] == "Winner"))
+    (tmp_path / "1-odd.json").write_text(json.dumps(content))
+    assert Trace.load(tmp_path / "1-odd.json").winner.round == 1
+    assert recorded_runs("mini", tmp_path) == {}
+
+
+def test_a_run_that_was_asked_for_by_name_is_not_left_out_in_silence(tmp_path):
+    (tmp_path / "cut.json").write_text("{")
+    with pytest.raises(UserError, match="damaged or truncated"):
+        recorded_runs("mini", RUNS, tmp_path / "cut.json")
 
 
 # -- waiting

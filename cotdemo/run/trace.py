@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..files import write_text
 from ..settings import plain_text
 from .codec import decode_event, encode_event
 from .events import (
@@ -102,7 +102,8 @@ class Trace:
         return cls(tuple(decoded), created)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        Path(path).write_text(self.to_json(), encoding="ascii")
+        """Write the trace file, whole or not at all. Raises OSError, with the file's name, where it cannot."""
+        write_text(path, self.to_json(), encoding="ascii")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Trace:

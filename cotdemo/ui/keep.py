@@ -6,6 +6,7 @@ Whatever is opened brings its settings into the form, where this page can run th
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from ..run.trace import Trace
 from ..settings import Settings
 from .form import Update, buttons, filled, left_out
 from .session import Run, Runs, notice
+
+log = logging.getLogger(__name__)
 
 RECORDED = "A recorded run"
 NOT_YET = "There is no picture to reflect on yet: press Run first, or open a trace."
@@ -150,17 +153,34 @@ class Keep:
                 "method": METHODS[trace.started.settings.method].label,
                 "story": story_of(trace),
                 "date": trace.created[:10],
-                "picture": encode_picture(trace.winner.picture, THUMBNAIL, lossless=True) if trace.winner else "",
+                "picture": encode_picture(trace.winner.picture, THUMBNAIL, lossless=True),
             }
             for name, trace in self.recorded.items()
         ]
 
 
 def recorded_runs(backend: str, folder: Path, first: Path | None = None) -> dict[str, Trace]:
-    """The runs of a folder that ``backend`` painted, by their files' names, ``first`` in front of them."""
-    files = ([first] if first else []) + sorted(folder.glob("*.json"), key=_by_number)
-    traces = {path.stem: Trace.load(path) for path in files}
+    """The runs of a folder that ``backend`` painted, by their files' names, ``first`` in front of them.
+
+    A file of the folder that cannot be shown is left out, and the log names it. Raises UserError where ``first`` is no
+    such run.
+    """
+    traces = {first.stem: _recorded(first)} if first else {}
+    for path in sorted(folder.glob("*.json"), key=_by_number):
+        try:
+            traces.setdefault(path.stem, _recorded(path))
+        except UserError as error:
+            log.warning("%s is left out of the recorded runs: %s", path, error)
     return {name: trace for name, trace in traces.items() if trace.started.settings.backend == backend}
+
+
+def _recorded(path: Path) -> Trace:
+    """Raises UserError for a file that is no trace, or of a run that came to no picture."""
+    trace = Trace.load(path)
+    winners = [round.winner for round in trace.state.rounds[:1]] + [trace.winner]
+    if any(winner is None or winner.picture is None for winner in winners):
+        raise UserError("This run came to no picture, or does not hold it.")
+    return trace
 
 
 def _by_number(path: Path) -> tuple[float, str]:

@@ -1,0 +1,48 @@
+"""Files that are whole or not there: written beside their place, then put into it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+Place = str | os.PathLike[str]
+
+
+@contextmanager
+def whole(place: Place, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
+    """A file to write to, as ``open`` gives it, that takes its ``place`` when the block ends, and not before.
+
+    Where the block fails, or the process is killed within it, what was at ``place`` is still there as it was. Raises
+    OSError with the file's name where it cannot be written, a full disk included. What is no file, such as a pipe, is
+    written to directly.
+    """
+    path = Path(place)
+    try:
+        if path.exists() and not path.is_file():
+            with open(path, mode, **options) as file:
+                yield file
+            return
+        path = path.resolve()  # a link stays one
+        beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+        try:
+            with open(beside, mode.replace("w", "x"), **options) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename is None or str(error.filename).endswith(".part"):
+            error.filename = str(place)
+        raise
+
+
+def write_text(place: Place, text: str, encoding: str = "utf-8") -> None:
+    """``Path.write_text``, whole or not at all."""
+    with whole(place, "w", encoding=encoding, newline="") as file:
+        file.write(text)
