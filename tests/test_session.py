@@ -86,6 +86,31 @@ def test_a_load_that_failed_is_tried_again_next_time():
     assert loader.result().name == "mini"
 
 
+def test_a_load_is_tried_again_though_the_thread_of_the_failed_one_is_still_alive(monkeypatch):
+    outcomes = [UserError("weights.safetensors is missing"), Double()]
+    ending = threading.Event()
+
+    def load():
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    work = Loader._work
+
+    def lingering(self):
+        work(self)
+        ending.wait(60)
+
+    monkeypatch.setattr(Loader, "_work", lingering)
+    loader = Loader(load)
+    for _ in range(2):
+        loader.start()
+        assert loader.wait(10)
+    ending.set()
+    assert loader.result().name == "mini"
+
+
 # -- streaming
 
 

@@ -35,7 +35,7 @@ class Loader:
     def __init__(self, load: Callable[[], Any]):
         self._load = load
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._loading = False
         self._done = threading.Event()
         self.backend: Any = None
         self.error: BaseException | None = None
@@ -58,12 +58,11 @@ class Loader:
     def start(self) -> None:
         """Begin to load, unless that has been done or is going on."""
         with self._lock:
-            if self.ready or (self._thread is not None and self._thread.is_alive()):
+            if self.ready or self._loading:
                 return
-            self.error = None
+            self.error, self._loading = None, True
             self._done.clear()
-            self._thread = threading.Thread(target=self._work, name="load-backend", daemon=True)
-            self._thread.start()
+            threading.Thread(target=self._work, name="load-backend", daemon=True).start()
 
     def _work(self) -> None:
         started = time.perf_counter()
@@ -75,7 +74,9 @@ class Loader:
                 log.exception("the backend could not be loaded")
         finally:
             self.seconds = time.perf_counter() - started
-            self._done.set()
+            with self._lock:  # the thread itself may live on for a moment, and must not be waited for
+                self._loading = False
+                self._done.set()
 
     def wait(self, seconds: float) -> bool:
         """Wait until it is loaded or failed; True if so."""
