@@ -76,6 +76,13 @@ def test_what_is_asked_within_bounds_is_answered(server):
     assert server.post("run/reflect", json=body).json()["data"][0]["critique"]
 
 
+def test_a_server_tells_nobody_of_its_visitors(server):
+    root = str(server.base_url).removesuffix("gradio_api/")
+    for place in ("monitoring/summary", "monitoring", "monitoring/key"):
+        answer = httpx.get(root + place)
+        assert answer.status_code == 403, answer.text
+
+
 # -- clients who leave
 
 
