@@ -46,7 +46,10 @@ QUESTIONS: tuple[Question, ...] = get_args(Question)
 MAX_CODEBOOK = 2**16  # a code is packed into 16 bits
 MAX_WORDS = 1000  # characters of a critique, a reason, a message
 
-_PROBABILITY, _COUNT = Number(0, 1), Whole(0, 10**9)
+MAX_EVENTS = 20_000  # of a run
+MOST_COUNTED = 10**9
+
+_PROBABILITY, _COUNT = Number(0, 1), Whole(0, MOST_COUNTED)
 _ASKED = OneOf({question: Option(question) for question in QUESTIONS})
 _ANSWERS = OneOf({answer: Option(answer) for answer in ("yes", "no", "neither")})
 # Pictures of steps are many, and their codes tell them exactly: small and lossy. A round's picture is what people look
@@ -199,7 +202,7 @@ class RunFinished:
 
     round: int = _round("of the winner that is the answer")
     path: int = _path("of the winner that is the answer")
-    seconds: float = declared(Number(0, 1e9, digits=3), "time spent computing", compare=False)
+    seconds: float = declared(Number(0, MOST_COUNTED, digits=3), "time spent computing", compare=False)
     generator_passes: int = declared(
         _COUNT, "forward passes of one sequence through the generator, of all steps together"
     )

@@ -20,6 +20,7 @@ from ..files import write_text
 from ..settings import plain_text
 from .codec import decode_event, encode_event
 from .events import (
+    MAX_EVENTS,
     Checked,
     Critiqued,
     Event,
@@ -38,7 +39,6 @@ from .table import csv_of, rows_of
 FORMAT = "cotdemo-trace"
 VERSION = 1
 MAX_BYTES = 8_000_000
-MAX_EVENTS = 20_000
 _MAX_DEPTH = 8
 _MAX_MARKS = {b"{": 2 * MAX_EVENTS, b"[": 2 * MAX_EVENTS, b",": 20 * MAX_EVENTS, b'"': 50 * MAX_EVENTS}
 
@@ -143,9 +143,24 @@ def event_text(event: Event) -> str:
 
 
 def joined(texts: Iterable[str], created: str) -> str:
-    """The trace file of events that have been written already (``event_text``)."""
+    """The trace file of events that have been written already (``event_text``).
+
+    Without the pictures of steps where it could not be read with them: their codes tell them exactly.
+    """
     head = compact({"format": FORMAT, "version": VERSION, "created": created, "events": []})
+    texts = list(texts)
+    if len(head) + sum(len(text) + 1 for text in texts) > MAX_BYTES:
+        texts = map(without_picture, texts)
     return head[:-2] + ",".join(texts) + head[-2:]
+
+
+def without_picture(text: str) -> str:
+    """The text of an event, of a step without its picture."""
+    if not text.startswith('{"type":"StepDecoded"'):
+        return text
+    content = json.loads(text)
+    content.pop("picture", None)
+    return compact(content)
 
 
 def _parse(text: str | bytes) -> Any:

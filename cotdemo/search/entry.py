@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..registry import CORRECTOR, METHODS, resolve
-from ..run.events import Event, Progress, RunFinished, RunStarted
+from ..run.events import MAX_EVENTS, MOST_COUNTED, Event, Progress, RunFinished, RunStarted
 from ..run.state import REFLECTING, RunState
 from ..settings import MAX_PROMPT, ROUNDS, Settings, plain_text
 from .protocols import Backend
@@ -98,6 +98,9 @@ def reflect(
     """
     state = RunState.of(events)
     before = _reflectable(backend, state)
+    most = state.settings.paths * (state.settings.steps + 2) + 20  # events that a round has
+    if len(events) + most > MAX_EVENTS:
+        raise UserError(f"This run has {len(events)} events already, and a trace holds {MAX_EVENTS}: paint it anew.")
     asked = state.settings
     settings = Settings.checked(
         asked.prompt,
@@ -133,6 +136,10 @@ def _reflectable(backend: Backend, state: RunState) -> Chosen:
     if other:
         raise UserError(f"{other}: paint it anew.")
     path = state.path_of(winner)
+    if state.settings.steps - 1 not in path.steps:
+        raise UserError("This run does not hold the last step of its picture: paint it anew.")
+    if state.finished is None and state.verifier != REFLECTING:
+        raise UserError("This run was stopped before its end, and ranked by another judge: paint it anew.")
     # what another judge than the reflecting one said is no word of its own
     return Chosen(winner, path.outcome if path.outcome_by == REFLECTING else None)
 
@@ -194,4 +201,5 @@ def _finished(
             finally:
                 seconds += perf_counter() - since
             yield event
-    yield RunFinished(winner.round, winner.path, seconds, **asdict(run.meter))
+    costs = {name: min(cost, MOST_COUNTED) for name, cost in asdict(run.meter).items()}  # a trace may claim anything
+    yield RunFinished(winner.round, winner.path, min(seconds, float(MOST_COUNTED)), **costs)

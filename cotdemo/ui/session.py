@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..run.codec import decode_event
 from ..run.events import Event
 from ..run.state import RunState
-from ..run.trace import compact, event_text, is_kept, joined, now
+from ..run.trace import compact, event_text, is_kept, joined, now, without_picture
 
 log = logging.getLogger(__name__)
 
@@ -254,20 +254,11 @@ class Run:
         """A text, so that Gradio neither searches it for files nor compares it value by value."""
         told = self._told[number]
         if told.snapshot:
-            texts = map(_without_picture, self._kept[: told.last])
+            texts = map(without_picture, self._kept[: told.last])
         else:
             texts = self._texts[told.first : told.last]
         head = compact({"run": self.id, "seq": number, **told.more, "events": []})
         return head[:-2] + ",".join([*texts, *map(compact, told.notices)]) + head[-2:]
-
-
-def _without_picture(text: str) -> str:
-    """The text of an event, of a step without its picture."""
-    if not text.startswith('{"type":"StepDecoded"'):
-        return text
-    content = json.loads(text)
-    content.pop("picture", None)
-    return compact(content)
 
 
 def notice(kind: str, message: str = "") -> str:
