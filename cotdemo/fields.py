@@ -13,7 +13,7 @@ import io
 import math
 import struct
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -417,3 +417,13 @@ def among(name: str, value: object, known: Collection[str]) -> str:
     if not isinstance(value, str) or value not in known:
         raise UserError(f"{ascii(value)[:40]} is no {name} of this app; there are {', '.join(known)}.")
     return value
+
+
+def each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object (json's ``object_pairs_hook``) whose names differ: readers do not agree which of two counts."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise UserError(f"{ascii(name)[:40]} is named twice in one object.")
+        found[name] = value
+    return found

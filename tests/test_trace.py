@@ -236,6 +236,22 @@ def test_what_is_no_trace_is_refused(content):
         Trace.from_json(content)
 
 
+def test_a_name_that_comes_twice_in_one_object_is_refused(content):
+    """Of two values readers take different ones, so what one has checked another may not have seen."""
+    for once, twice in (
+        ('"version":1', '"version":1,"version":1'),
+        ('"seed":1', '"seed":2,"seed":1'),
+        ('"p_yes":', '"p_yes":0.5,"p_yes":'),
+        ('"weights":{', '"weights":{"generator":"0123abcd","'[:-1]),
+    ):
+        assert once in content
+        with pytest.raises(UserError, match="is named twice in one object"):
+            Trace.from_json(content.replace(once, twice, 1))
+    many = "{" + ",".join(f'"{number}":0' for number in range(200_000)) + ',"7":0}'
+    with pytest.raises(UserError):
+        Trace.from_json(many)
+
+
 @pytest.mark.parametrize("version", [0, 2, "1", 1.0, True, None])
 def test_another_version_is_refused_by_name(content, version):
     tree = json.loads(content) | {"version": version}
@@ -560,6 +576,7 @@ def test_hostile_pngs_are_refused_and_nothing_is_decompressed():
         with_chunk(b"tEXt", b"cotdemo\0{"),
         with_chunk(b"tEXt", b"cotdemo\0" + b"[" * 10_000),
         with_chunk(b"tEXt", b"cotdemo\0[]"),
+        with_chunk(b"tEXt", b'cotdemo\0{"prompt":"a","prompt":"b"}'),
         with_chunk(b"tEXt", b'cotdemo\0{"prompt":"a","steps":NaN}'),
         with_chunk(b"tEXt", b'cotdemo\0{"prompt":"a","steps":' + b"9" * 9000 + b"}"),
         with_chunk(b"tEXt", b'cotdemo\0{"prompt":"a","backend":"/etc/passwd"}'),

@@ -17,6 +17,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..errors import UserError
+from ..fields import each_once
 from ..settings import Settings
 
 KEYWORD = "cotdemo"
@@ -44,7 +45,9 @@ def read_png_settings(source: str | os.PathLike[str] | BinaryIO) -> Settings:
     if not texts:
         raise UserError("This PNG carries no settings of this app.")
     try:
-        values = json.loads(texts[0][len(start) :].decode("latin-1"))
+        values = json.loads(texts[0][len(start) :].decode("latin-1"), object_pairs_hook=each_once)
+    except UserError:
+        raise
     except (ValueError, RecursionError):
         raise UserError("The settings in this PNG are damaged.") from None
     return Settings.from_dict(values)

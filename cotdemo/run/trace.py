@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import UserError
+from ..fields import each_once
 from ..files import write_text
 from ..settings import plain_text
 from .codec import decode_event, encode_event
@@ -171,7 +172,9 @@ def _parse(text: str | bytes) -> Any:
             raise UserError(f"This trace is too large: at most {MAX_BYTES // 1_000_000} MB are read.")
         if any(data.count(mark) > most for mark, most in _MAX_MARKS.items()) or _depth(data) > _MAX_DEPTH:
             raise UserError("This trace is nested too deep or holds too many values.")
-        return json.loads(data.decode(), parse_constant=_refuse_number, parse_int=_short_int)
+        return json.loads(
+            data.decode(), parse_constant=_refuse_number, parse_int=_short_int, object_pairs_hook=each_once
+        )
     except UserError:
         raise
     except (ValueError, RecursionError):

@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from ray import serve
 
+from ..fields import each_once
 from ..registry import BACKENDS, EMBEDDED
 from ..run.trace import MAX_BYTES
 from ..settings import whole
@@ -49,7 +50,7 @@ class Replica:
     async def _answered(self, endpoint: Any, request: Request) -> JSONResponse:
         body = await request.body()
         try:
-            asked = json.loads(body)
+            asked = json.loads(body, object_pairs_hook=each_once)
             if not isinstance(asked, dict):
                 raise ValueError
             answer = await asyncio.to_thread(endpoint, **asked)  # Ray asks meanwhile how it is
