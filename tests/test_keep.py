@@ -140,6 +140,18 @@ def test_a_trace_brings_its_settings_into_the_form(keep, tmp_path):
     assert json.loads(update["viewer"])["recorded"]["title"] == "An opened trace" and update["gallery"] == ""
 
 
+def test_an_opened_trace_is_shown_and_saved_as_it_stands_in_the_file(keep, tmp_path, monkeypatch):
+    """Its pictures are compressed once: thousands of small ones took seconds to compress again."""
+    trace = Trace.of(search("orm", Double(pace=0), PROMPT, paths=2, steps=4, seed=9))
+    trace.save(tmp_path / "trace.json")
+    monkeypatch.setattr("cotdemo.fields.encode_picture", lambda *picture, **how: 1 / 0)
+    update = keep.open_file(str(tmp_path / "trace.json"), None)
+    events = json.loads((tmp_path / "trace.json").read_text())["events"]
+    assert json.loads(update["viewer"])["events"] == events
+    assert json.loads(keep.trace(update["run_id"]))["events"] == events
+    assert Trace.load(tmp_path / "trace.json").to_json() == (tmp_path / "trace.json").read_text()
+
+
 def test_a_trace_that_this_page_could_not_have_run_is_shown_all_the_same(keep, tmp_path):
     trace = Trace.of(search("orm", Double(pace=0), PROMPT, paths=2, steps=4, seed=9))
     started = replace(trace.started, settings=replace(trace.started.settings, backend="show-o-512"))

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
@@ -46,10 +46,14 @@ _MAX_MARKS = {b"{": 2 * MAX_EVENTS, b"[": 2 * MAX_EVENTS, b",": 20 * MAX_EVENTS,
 
 @dataclass(frozen=True)
 class Trace:
-    """The events of one run, complete or stopped, with the moment it was made (ISO 8601, UTC)."""
+    """The events of one run, complete or stopped, with the moment it was made (ISO 8601, UTC).
+
+    ``read`` are the texts of the events where they were read: written again, their pictures stay as they are.
+    """
 
     events: tuple[Event, ...]
     created: str
+    read: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def of(cls, events: Iterable[Event], created: str | None = None) -> Trace:
@@ -76,7 +80,11 @@ class Trace:
         return self.state.answer
 
     def to_json(self) -> str:
-        return joined(map(event_text, self.events), self.created)
+        return joined(self.texts(), self.created)
+
+    def texts(self) -> Iterable[str]:
+        """Each event as it stands in the file."""
+        return self.read or map(event_text, self.events)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Trace:
@@ -100,7 +108,7 @@ class Trace:
             except UserError as error:
                 raise UserError(f"Event {place} of this trace is not valid: {error}") from None
         _check_run(decoded)
-        return cls(tuple(decoded), created)
+        return cls(tuple(decoded), created, tuple(map(compact, events)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trace file, whole or not at all. Raises OSError, with the file's name, where it cannot."""

@@ -243,7 +243,7 @@ class Comparing:
     def open(self, on_show: str | None, event: gr.SelectData) -> Update:
         """The trace of one card in the viewer of the Run tab; ``on_show`` is what it shows now."""
         run = self._handlers.runs.get(event.value)
-        if run is None:
+        if run is None or not run.begun:
             return {"viewer": notice("Failed", "This run is no longer kept here: compare again.")}
         return self._handlers.keep.open_run(run, "From a comparison", on_show)
 

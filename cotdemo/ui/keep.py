@@ -85,20 +85,19 @@ class Keep:
         """The same for what has been kept of a run that another part of the page has painted."""
         if self._under_way(run_id):
             return {}
-        trace = Trace.of(kept.events)
-        return {**self._open(trace, title, kept), "gallery": ""}
+        return {**self._open(kept.trace(), title), "gallery": ""}
 
-    def _open(self, trace: Trace, title: str, kept: Run | None = None) -> Update:
-        _, update = self._put(trace, title, kept)
+    def _open(self, trace: Trace, title: str) -> Update:
+        _, update = self._put(trace, title)
         update = {**update, "picture": portrait(trace.state), **buttons(busy=False)}
         try:
             return {**update, **filled(self._usable(trace.state.settings))}
         except UserError:
             return update  # it can be looked at all the same
 
-    def _put(self, trace: Trace, title: str, kept: Run | None = None) -> tuple[Run, Update]:
+    def _put(self, trace: Trace, title: str) -> tuple[Run, Update]:
         run = Run()
-        message = shown(run, trace, title, kept)
+        message = shown(run, trace, title)
         self.runs.add(run)
         return run, {"viewer": message, "run_id": run.id}
 
@@ -136,8 +135,7 @@ class Keep:
     def table(self, run_id: object) -> str:
         """The same as a CSV file."""
         run = self._kept(run_id)
-        events = run.events if run else []
-        return Trace.of(events).to_csv() if events else ""
+        return run.trace().to_csv() if run and run.begun else ""
 
     def _kept(self, run_id: object) -> Run | None:
         return self.first if run_id == self.first.id else self.runs.get(run_id)
@@ -188,15 +186,10 @@ def _by_number(path: Path) -> tuple[float, str]:
     return (float(number) if number.isdecimal() else float("inf"), path.stem)
 
 
-def shown(run: Run, trace: Trace, title: str, kept: Run | None = None) -> str:
-    """The one message that puts a recorded or opened trace on show; ``kept`` holds its events already, as texts."""
+def shown(run: Run, trace: Trace, title: str) -> str:
+    """The one message that puts a recorded or opened trace on show."""
     stopped = [] if trace.finished else [{"type": "Stopped"}]
-    recorded = {"title": title, "created": trace.created}
-    if kept is not None:
-        return run.copy(kept, *stopped, recorded=recorded)
-    message = run.message(trace.events, *stopped, recorded=recorded)
-    run.rest()
-    return message
+    return run.copy(trace.texts(), *stopped, recorded={"title": title, "created": trace.created})
 
 
 def png_bytes(state: RunState) -> bytes:

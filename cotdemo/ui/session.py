@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..run.codec import decode_event
 from ..run.events import Event
 from ..run.state import RunState
-from ..run.trace import compact, event_text, is_kept, joined, now, without_picture
+from ..run.trace import Trace, compact, event_text, is_kept, joined, now, without_picture
 
 log = logging.getLogger(__name__)
 
@@ -187,6 +187,14 @@ class Run:
         """Those that a trace holds, read anew."""
         return [decode_event(json.loads(text)) for text in self._kept]
 
+    @property
+    def begun(self) -> bool:
+        return bool(self._kept)
+
+    def trace(self) -> Trace:
+        """What a trace file of it holds, which is not to be empty."""
+        return Trace(tuple(self.events), now(), tuple(self._kept))
+
     def trace_text(self) -> str:
         """The trace file; "" before the first event."""
         return joined(self._kept, now()) if self._kept else ""
@@ -217,9 +225,9 @@ class Run:
             self._hold(event_text(event), is_kept(event))
             state.apply(event)
 
-    def copy(self, other: Run, *notices: dict, **more: object) -> str:
-        """The one message with what a trace of another run holds, which is kept here, then ``notices``."""
-        for text in list(other._kept):
+    def copy(self, texts: Iterable[str], *notices: dict, **more: object) -> str:
+        """The one message with events that have been written already (``Trace.texts``), then ``notices``."""
+        for text in texts:
             self._hold(text, True)
         return self._tell(_Told(0, len(self._texts), notices, more))
 
