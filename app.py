@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("--assets", type=Path, help="other weights: as assets/mini, or the Hub's repositories")
     parser.add_argument("--port", type=int, help="by default 7860 or the next free one")
     options = parser.parse_args()
+    if options.port is not None and not 1 <= options.port <= 65535:
+        parser.error(f"--port is {options.port}; there are 1 to 65535")
     if default not in BACKENDS:
         parser.error(f"COTDEMO_BACKEND is {default!r}; there are {', '.join(BACKENDS)}")
 
@@ -33,7 +35,13 @@ def main() -> None:
     more = _with_lent_gpu(options) if lent else {"device": options.device, "weights": options.assets}
     demo = build_demo(options.backend, **more)
     beside = {} if ships else {"lifespan": embedded_beside}
-    demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch_options(**beside))
+    try:
+        demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch_options(**beside))
+    except OSError as error:
+        if "empty port" not in str(error):  # Gradio's words
+            raise
+        taken = f"Port {options.port} is" if options.port else "All ports from 7860 on are"
+        raise SystemExit(f"{taken} in use, or not ours to use. Choose another one: --port N") from None
 
 
 def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:

@@ -7,6 +7,7 @@ A command's parser and its function stand side by side; what they do lives in ``
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import time
@@ -16,8 +17,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UserError
+from .errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 from .fields import Flag, Number, OneOf, Whole, among, whole
+from .files import check_writable, write_text
 from .registry import BACKENDS, EMBEDDED, BackendSpec
 from .settings import SETTINGS, Setting, Settings
 
@@ -59,15 +61,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more as it exits
         return FAILED
     except OSError as error:
-        if not error.filename:
+        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+        if not error.filename and not full:
             raise
-        return _end(USER_ERROR, f"{error.filename} cannot be written or read: {error.strerror}.")
+        remedy = " Make room, or choose a place on another disk." if full else ""
+        what = error.filename or "The output"
+        return _end(USER_ERROR, f"{what} cannot be written or read: {error.strerror}.{remedy}")
     except FloatingPointError as error:
         return _end(FAILED, str(error))
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":  # torch's own
+        if not is_out_of_memory(error):
             raise
-        return _end(FAILED, "There is not enough memory for this. Choose fewer paths, or another device.")
+        return _end(FAILED, OUT_OF_MEMORY)
 
 
 def _end(status: int, message: str) -> int:
@@ -182,6 +187,7 @@ def _generate(options: argparse.Namespace) -> None:
     settings = _settings(options, options.prompt, options.seed)
     if options.out.exists() and not options.out.is_dir():
         raise UserError(f"{options.out} is a file: name a folder.")
+    check_writable(options.out)
     backend = _load(options)
 
     from .run.narration import narrate
@@ -197,8 +203,7 @@ def _generate(options: argparse.Namespace) -> None:
     trace.save(options.out / "trace.json")
     _say(f"Wrote {options.out / 'winner.png'} and {options.out / 'trace.json'}.")
     if options.csv:
-        with open(options.out / "trace.csv", "w", encoding="utf-8", newline="") as file:
-            file.write(trace.to_csv())
+        write_text(options.out / "trace.csv", trace.to_csv())
         _say(f"Wrote {options.out / 'trace.csv'}.")
 
 
@@ -240,6 +245,8 @@ def _eval(options: argparse.Namespace) -> None:
         return
     if options.json is None:
         raise UserError("Name the file for the figures: --json FILE.")
+    for folder in filter(None, (options.json.parent, options.out)):
+        check_writable(folder)
 
     from .evaluation import entries as prompts
     from .world.metadata import MAX_LINES, of_file
@@ -379,6 +386,7 @@ def _bench_parser(commands: Any) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     count = whole("prompts", options.prompts, 1, 600)
+    check_writable(options.json.parent)
     base = Settings.checked(
         "bench", "parm", options.backend, paths=options.paths, steps=options.steps, seed=options.seed,
         judge_from=options.judge_from,

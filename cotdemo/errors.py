@@ -9,3 +9,15 @@ class UserError(ValueError):
 
 # what is always left to whoever cannot run a released model
 INSTEAD = "use the embedded model: --backend mini, or on the page the link at its top"
+
+OUT_OF_MEMORY = "There is not enough memory for this. Choose fewer paths or fewer steps, or another device."
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the machine, has run out of memory. torch's errors are known by name: it is not imported."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or isinstance(error, RuntimeError)
+        and any(words in str(error) for words in ("DefaultCPUAllocator", "can't allocate memory", "out of memory"))
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,19 @@ def whole(place: Place, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
     except OSError as error:
         if error.filename is None or str(error.filename).endswith(".part"):
             error.filename = str(place)
+        raise
+
+
+def check_writable(folder: Place) -> None:
+    """Raise OSError, with a file's name, unless files can be written into a folder that there is or may be made."""
+    there = Path(folder).absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        error.filename = str(folder)
         raise
 
 

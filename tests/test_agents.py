@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import os
+import socket
 import sys
 
 import pytest
@@ -68,3 +69,21 @@ def test_the_app_serves_agents_only_where_the_extra_is_installed(monkeypatch, th
     monkeypatch.setattr("gradio.Blocks.launch", lambda self, **options: launched.update(options))
     app.main()
     assert launched["mcp_server"] is there
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999999999999999999"])
+def test_a_port_that_there_is_not_is_refused_in_words(monkeypatch, capsys, port):
+    monkeypatch.setattr(sys, "argv", ["app.py", "--port", port])
+    with pytest.raises(SystemExit) as raised:
+        app.main()
+    assert raised.value.code == 2 and "there are 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said_in_words(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(sys, "argv", ["app.py", "--port", str(port)])
+        with pytest.raises(SystemExit, match=f"Port {port} is in use.*--port N"):
+            app.main()

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from scripted import SamplingSession, Studio
 
 from cotdemo.backends import RECIPE, MiniBackend, weights_hash
-from cotdemo.errors import UserError
+from cotdemo.errors import OUT_OF_MEMORY, UserError
 from cotdemo.search import search
 from cotdemo.ui.handlers import words_for
 
@@ -93,3 +93,75 @@ def test_a_generator_of_numbers_that_are_none_is_noticed(monkeypatch):
     monkeypatch.setattr(SamplingSession, "step", broken)
     with pytest.raises(FloatingPointError, match="generator's probabilities"):
         list(search("orm", Studio(), PROMPT, paths=2, steps=4, seed=1))
+
+
+# -- damaged, misshapen, missing
+
+
+def loads(root) -> None:
+    backend = MiniBackend(root=root)
+    backend.warm_up()
+
+
+@pytest.mark.parametrize("part", ["showo", "judge", "magvit"])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", "null", '{"num_vq_tokens": "64", "codebook_size": -1}', '{"vision_config": 5}', "{"]
+)
+def test_a_config_that_is_empty_or_misshapen_is_said_in_words_with_a_remedy(root, part, content):
+    (root / part / "config.json").write_text(content)
+    with pytest.raises(UserError, match="anew|again|Remade by"):
+        loads(root)
+
+
+def test_a_missing_tokenizer_is_said_in_words(root):
+    shutil.rmtree(root / "tokenizer")
+    with pytest.raises(UserError, match="tokenizer is missing. Take it from the repository again"):
+        loads(root)
+
+
+@pytest.mark.parametrize("part", ["showo", "judge", "magvit"])
+def test_weights_that_are_cut_short_are_said_in_words(root, part):
+    file = weights_of(root / part)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(UserError, match="anew|again|Remade by"):
+        loads(root)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: 8 bytes"),
+    ],
+)
+def test_too_little_memory_is_no_damage_and_said_in_words(root, monkeypatch, error):
+    def load(*given, **named):
+        raise error
+
+    monkeypatch.setattr("cotdemo.backends.embedded.Showo.from_pretrained", load)
+    with pytest.raises(type(error)) as raised:
+        loads(root)
+    assert words_for(raised.value) == OUT_OF_MEMORY
+
+
+def test_visitors_see_names_of_files_and_not_where_they_are(root):
+    (root / "magvit" / "config.json").unlink()
+    with pytest.raises(UserError) as raised:
+        loads(root)
+    assert str(root) in str(raised.value)
+    told = words_for(raised.value)
+    assert "magvit" in told and str(root.parent) not in told and "/" not in told.replace("and/or", "")
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        ("/srv/app/weights/a.bin is damaged.", "a.bin is damaged."),
+        ("see (/a/b/c), '/d/e/f' and C:\\x\\y\\z.bin: it", "see (c), 'f' and z.bin: it"),
+        ("showlab/show-o could not be downloaded: huggingface.co/a/b, 3/4 done", None),
+        ("take --assets DIR with DIR/self-correct", None),
+    ],
+)
+def test_only_places_of_files_are_shortened(words, told):
+    assert words_for(UserError(words)) == (told or words)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -179,6 +181,41 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys)
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no folder that root cannot write into")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["generate", PROMPT, "--out", "/proc/nothing/here"],
+        ["eval", "--json", "/proc/figures.json", "--limit", "1"],
+        ["eval", "--json", "figures.json", "--out", "/proc/pictures", "--limit", "1"],
+        ["bench", "--json", "/proc/bench.json"],
+    ],
+)
+def test_a_place_that_cannot_be_written_is_noticed_before_anything_is_computed(monkeypatch, capsys, asked):
+    monkeypatch.setattr(cli, "_load", lambda options: pytest.fail("the model was loaded"))
+    assert cli.main(asked) == 2
+    assert "/proc" in (told := capsys.readouterr().err) and "cannot be written" in told
+
+
+@pytest.mark.parametrize("name", ["winner.png", "trace.json", "trace.csv"])
+def test_a_disk_that_is_full_leaves_nothing_half_written(monkeypatch, tmp_path, capsys, name):
+    fsync, files = os.fsync, []
+
+    def full(descriptor):
+        if name in (file := os.readlink(f"/proc/self/fd/{descriptor}")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        files.append(file)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    use(monkeypatch, Studio())
+    assert cli.main(["generate", PROMPT, "--steps", "2", "--csv", "--out", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert name in told and "Make room" in told and "Traceback" not in told
+    written = {file.name: file.stat().st_size for file in tmp_path.iterdir()}
+    assert name not in written and len(written) == len(files) and all(written.values())
+
+
 @pytest.mark.parametrize(
     ("raised", "status", "words"),
     [
@@ -186,6 +223,8 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys)
         (MemoryError(), 1, "not enough memory"),
         (FloatingPointError("The numbers are not finite."), 1, "not finite"),
         (type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"), 1, "not enough memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..."), 1, "not enough memory"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "Make room"),
     ],
 )
 def test_a_run_that_breaks_off_ends_in_words_and_leaves_no_file(monkeypatch, tmp_path, capsys, raised, status, words):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ..errors import UserError
+from ..errors import UserError, is_out_of_memory
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
@@ -55,21 +56,27 @@ class Backend:
 
     @cached_property
     def magvit(self) -> MagvitV2:
-        magvit = self._load_magvit().to(self.device)
+        with readable("The image tokenizer", self.name):
+            magvit = self._load_magvit().to(self.device)
         _watched(magvit.decoder, f"The image tokenizer of {self.name}")
         return magvit
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        return self._load_words()
+        with readable("The tokenizer of prompts", self.name):
+            return self._load_words()
 
     def verifier(self, name: str) -> LlavaVerifier:
         """The judge of that name (``cotdemo.registry.VERIFIERS``). Raises UserError where it cannot be loaded."""
         with self._lock:
             if name not in self._judges:
                 load = VERIFIERS[name].load  # of one that is no backend's own
-                self._judges[name] = resolve(load)(self) if load else self._load_judge(name)
+                self._judges[name] = resolve(load)(self) if load else self._judge(name)
             return self._judges[name]
+
+    def _judge(self, name: str) -> LlavaVerifier:
+        with readable(f"The judge {name}", self.name):
+            return self._load_judge(name)
 
     def generator(self, model: str) -> ShowoPipeline:
         """The pipeline around one set of generator weights. Raises UserError where they cannot be loaded."""
@@ -77,7 +84,8 @@ class Backend:
             if model not in self._generators:
                 row = BACKENDS[self.name]
                 rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
-                showo = self._load_showo(model).to(self.device)
+                with readable(f"The generator {model}", self.name):
+                    showo = self._load_showo(model).to(self.device)
                 try:
                     self._generators[model] = ShowoPipeline(
                         self.tokenizer, showo, self.magvit, **rules, annealing=row.annealing
@@ -96,6 +104,25 @@ class Backend:
         """Load what a first run needs, so that it does not wait."""
         self.generator("base")
         self.verifier("parm")
+
+
+_UNREADABLE = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+
+
+@contextmanager
+def readable(what: str, backend: str) -> Iterator[None]:
+    """Turn what goes wrong with files that are damaged, whatever that is, into a UserError with a remedy."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        if isinstance(error, UserError) or is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"{what} of {backend} cannot be loaded: a file of it is damaged, missing or of something else "
+            f"({type(error).__name__}: {str(error)[:200]}). Take its files anew."
+        ) from error
 
 
 def _watched(network: torch.nn.Module, what: str) -> None:

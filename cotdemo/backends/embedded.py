@@ -5,22 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from ..errors import UserError
+from ..fields import whole
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
 from ..registry import EMBEDDED, MODELS, VERIFIERS
+from ..verifiers.checkpoint import load_tokenizer
 from ..verifiers.llava import LlavaVerifier
 from ..world import checker_b, prompts, typed
 from ..world.geneval import Verdict, judge_reading
-from .base import Backend
+from .base import Backend, readable
 from .hub import Tell
 
 log = logging.getLogger(__name__)
@@ -104,10 +107,12 @@ class MiniBackend(Backend):
     def __init__(self, device: str = "cpu", root: Path = MINI):
         super().__init__(EMBEDDED, device, torch.float32)
         self.root = root
-        config = self._config("showo")
-        side = int(config["num_vq_tokens"] ** 0.5)
-        pixels = self._config("judge")["vision_config"]["image_size"]
-        self.grid, self.codebook, self.picture_size = (side, side), config["codebook_size"], (pixels, pixels)
+        showo, judge = self._config("showo"), self._config("judge")
+        with readable("The configuration", self.name):
+            side = math.isqrt(showo["num_vq_tokens"])
+            pixels = judge["vision_config"]["image_size"]
+            self.grid, self.codebook = (side, side), whole("codebook_size", showo["codebook_size"], 2, 2**16)
+            self.picture_size = (whole("image_size", pixels, 1, 4096),) * 2
         self.weights = {name: weights_hash(root / name) for name in _REMADE_BY if (root / name).is_dir()}
         self.models = [name for name, model in MODELS.items() if model.part in self.weights]
         self.words = prompts.PROMPT_WORDS
@@ -134,7 +139,10 @@ class MiniBackend(Backend):
             raise UserError(f"{error} (Remade by: python -m cotdemo train {_REMADE_BY[part]})") from error
 
     def _load_words(self) -> PreTrainedTokenizerBase:
-        return AutoTokenizer.from_pretrained(self.root / "tokenizer")
+        folder = self.root / "tokenizer"
+        if not folder.is_dir():
+            raise UserError(f"The folder {folder} is missing. Take it from the repository again.")
+        return load_tokenizer(folder)
 
     def _load_magvit(self) -> MagvitV2:
         return self._load("magvit", lambda folder: MagvitV2.from_pretrained(folder, torch_dtype=self.dtype))

@@ -10,6 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import BinaryIO
 
 import numpy as np
@@ -18,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..errors import UserError
 from ..fields import each_once
+from ..files import whole
 from ..settings import Settings
 
 KEYWORD = "cotdemo"
@@ -31,10 +33,15 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 def write_png(target: str | os.PathLike[str] | BinaryIO, picture: np.ndarray, settings: Settings) -> None:
-    """Write a picture (height, width, 3) uint8 as PNG, with ``settings`` as JSON in a tEXt chunk named "cotdemo"."""
+    """Write a picture (height, width, 3) uint8 as PNG, with ``settings`` as JSON in a tEXt chunk named "cotdemo".
+
+    A file is written whole or not at all; raises OSError, with its name, where it cannot.
+    """
     info = PngInfo()
     info.add_text(KEYWORD, json.dumps(settings.as_dict(), allow_nan=False))
-    Image.fromarray(np.ascontiguousarray(picture)).save(target, "PNG", pnginfo=info)
+    opened = nullcontext(target) if hasattr(target, "write") else whole(target)
+    with opened as file:
+        Image.fromarray(np.ascontiguousarray(picture)).save(file, "PNG", pnginfo=info)
 
 
 def read_png_settings(source: str | os.PathLike[str] | BinaryIO) -> Settings:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 
-from ..errors import UserError
+from ..errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 from ..run.events import Critiqued, Event, Judged
 from ..run.prose import prose
 from ..run.state import RunState
@@ -28,8 +29,8 @@ from .session import Loader, Run, Runs, notice
 log = logging.getLogger(__name__)
 
 STOP_PATIENCE = 60.0  # seconds to wait for the step under way when Stop is pressed
+_PATH = re.compile(r"""(?<![\w:/\\.])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'"():,;]+){2,}""")  # of a file, from its root on
 UNEXPECTED = "Something went wrong inside, and it has been logged. Your settings are kept: press Run to try again."
-OUT_OF_MEMORY = "The device ran out of memory. Choose fewer paths or fewer steps, and press Run again."
 
 
 class Handlers:
@@ -233,14 +234,13 @@ class spoken_errors:
 
 
 def words_for(error: Exception) -> str:
-    """What the visitor is told. What was not foreseen is logged."""
+    """What the visitor is told; of files of the server their names only. What was not foreseen is logged."""
     if isinstance(error, UserError):
-        return str(error)
+        return _PATH.sub(lambda path: re.split(r"[/\\]", path.group())[-1], str(error))
     log.error("a run failed", exc_info=error)
     if isinstance(error, FloatingPointError):
         return str(error)
-    # torch's class is known by its name: the page does not import torch
-    return OUT_OF_MEMORY if type(error).__name__ == "OutOfMemoryError" else UNEXPECTED
+    return OUT_OF_MEMORY if is_out_of_memory(error) else UNEXPECTED
 
 
 def approval(state: RunState, rounds: int) -> Judged | None:
