@@ -26,6 +26,14 @@ def main() -> None:
     if default not in BACKENDS:
         parser.error(f"COTDEMO_BACKEND is {default!r}; there are {', '.join(BACKENDS)}")
 
+    from cotdemo.ui.folder import own_folder
+
+    with own_folder():  # before Gradio is imported
+        serve(options)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Serve the page until the process is told to end."""
     from cotdemo.backends.hub import is_zero_gpu
     from cotdemo.ui.embedded_beside import embedded_beside
     from cotdemo.ui.page import build_demo, launch_options
@@ -42,6 +50,8 @@ def main() -> None:
             raise
         taken = f"Port {options.port} is" if options.port else "All ports from 7860 on are"
         raise SystemExit(f"{taken} in use, or not ours to use. Choose another one: --port N") from None
+    finally:
+        demo.close(verbose=False)
 
 
 def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:
