@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,5 +67,18 @@ def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:
     return {"load": lambda: backend, "searches": ZeroGpu(backend, spaces.GPU)}
 
 
+def leave(status: int) -> None:
+    """End the process: a search that is under way computes in threads that Python could not take down in order."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        if isinstance(end.code, str):  # words
+            raise
+        leave(end.code or 0)
+    leave(0)

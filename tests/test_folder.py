@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from cotdemo.settings import SETTINGS
 from cotdemo.ui.folder import VARIABLE, own_folder
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +30,11 @@ def test_a_folder_is_there_within_the_one_named_and_gone_afterwards(tmp_path, mo
         raise ZeroDivisionError
     assert os.listdir(tmp_path / "above") == [] and os.environ[VARIABLE] == str(tmp_path / "above")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def under_way(address: str, asked: dict) -> None:
+    with contextlib.suppress(httpx.HTTPError):
+        httpx.post(f"{address}/gradio_api/run/generate", json={"data": list(asked.values())}, timeout=120)
 
 
 @pytest.fixture
@@ -63,6 +71,10 @@ def test_uploads_are_served_by_nobody_else_and_end_with_the_process(served, tmp_
     assert httpx.get(f"{one}/gradio_api/file={name}", timeout=60).status_code == 200
     assert httpx.get(f"{other}/gradio_api/file={name}", timeout=60).status_code in (403, 404)
     assert len(os.listdir(tmp_path)) == 2
+    asked = {name: setting.default for name, setting in SETTINGS.items() if name != "backend"}
+    asked |= {"prompt": "a photo of a star", "method": "orm", "paths": 16, "steps": 50, "seed": 1}
+    threading.Thread(target=under_way, args=(one, asked), daemon=True).start()
+    time.sleep(8)  # it is computing when it is told to end
     for app in (first, second):
         app.send_signal(signal.SIGTERM)
         assert app.wait(60) == 128 + signal.SIGTERM
