@@ -201,6 +201,38 @@ def test_a_batch_that_does_not_fit_is_halved(judge, pictures, monkeypatch):
     assert sizes[:5] == [6, 3, 1, 2, 3] and max(sizes) == 6
 
 
+def test_a_read_that_runs_out_of_memory_leaves_nothing_that_it_wrote_over_for_held(judge, pictures, monkeypatch):
+    """Of the words after the picture: those of clarity, which potential goes on from, are written over by outcome's."""
+    wanted = judge.encode(pictures).ask("potential", PROMPT)
+    encoded = judge.encode(pictures)
+    encoded.ask("clarity", PROMPT)
+    prefill = judge_module.prefill
+
+    def full(*given):
+        prefill(*given)
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cotdemo.verifiers.llava.prefill", full)
+        with pytest.raises(torch.OutOfMemoryError):
+            encoded.ask("outcome", PROMPT)
+    same(encoded.ask("potential", PROMPT), wanted)
+
+
+def test_a_picture_of_which_only_a_part_is_held_is_read_whole(judge, pictures):
+    """What all questions share reaches to the picture's end: from its middle on it could not be read."""
+    wanted = judge.encode(pictures).ask("outcome", PROMPT)
+    encoded = judge.encode(pictures)
+    encoded.ask("clarity", PROMPT)
+    trunk = judge.conversation.trunk
+    for held in (trunk, trunk - 1, trunk // 2, 1):
+        encoded._held = [judge.conversation.ids("clarity", PROMPT)[:held]] * len(pictures)
+        with Meter(judge) as meter:
+            same(encoded.ask("outcome", PROMPT), wanted)
+        left = len(judge.conversation.ids("outcome", PROMPT)) - (trunk if held == trunk else 0)
+        assert meter.tokens == len(pictures) * left
+
+
 def test_one_picture_that_does_not_fit_is_too_much(judge, pictures, monkeypatch):
     def none(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -280,6 +281,33 @@ def test_places_are_given_in_the_order_they_were_asked_for():
             assert fourth.before == 1  # those who leave are no longer before
     with line.place() as last:
         assert last.wait(0)
+
+
+def test_all_who_wait_are_woken_when_somebody_leaves():
+    """Not at the end of their patience: each learns at once that it is its turn."""
+    line, order = Line(), []
+    places = contextlib.ExitStack()
+    first = places.enter_context(line.place())
+    waiting = threading.Barrier(4)
+
+    def come(number: int) -> None:
+        with line.place() as place:
+            waiting.wait(60)
+            assert place.wait(3600)
+            order.append(number)
+
+    threads = [threading.Thread(target=come, args=(number,), daemon=True) for number in range(3)]
+    for count, thread in enumerate(threads, 2):
+        thread.start()
+        while len(line._places) < count:
+            time.sleep(0.001)
+    waiting.wait(60)
+    time.sleep(0.2)  # until they wait
+    assert first.wait(0) and order == []
+    places.close()
+    for thread in threads:
+        thread.join(30)
+    assert order == [0, 1, 2]
 
 
 def test_a_full_line_is_told_in_words():
