@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 
+from ..compute.hardware import lessons_autocast
 from ..compute.parallel import team
 from ..errors import UserError
 from ..generator.pipeline import ShowoPipeline, Step
 from ..search.regions import SHARE, distances
+from ..things.checker_a import read
+from ..things.faults import judge_reading
+from ..things.prompts import parse
 from ..verifiers.llava import LlavaVerifier
-from ..world.checker_a import read
-from ..world.geneval import judge_reading
-from ..world.prompts import parse
 from .arrays import Arrays
 
 Label = Callable[[Sequence[str], np.ndarray], list[bool]]  # prompts and their pictures -> which are right
@@ -134,7 +135,7 @@ def _paint(
     after: Step | None = None,
 ) -> tuple[np.ndarray, list[bool]]:
     """The codes of finished pictures, and what they are called."""
-    with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
+    with lessons_autocast(pipeline.device):
         painting = pipeline.start(texts, numbers, seed=seed, after=after)
         while not painting.done:
             step = painting.step()
