@@ -99,9 +99,10 @@ def other_prompt(entry: dict, found: Sequence[Found], rng: np.random.Generator) 
 def variation(entry: dict, rng: np.random.Generator) -> dict:
     """The metadata of a prompt that differs from ``entry`` in one point: colours or places exchanged, where there are
     two, or another colour, number, relation or kind. None of GenEval's own."""
-    while is_of_test(varied := _varied(entry, rng)):
-        pass
-    return varied
+    while True:
+        varied = _varied(entry, rng)
+        if not is_of_test(varied) and sum(item["count"] for item in varied["include"]) <= MOST:
+            return varied
 
 
 def _varied(entry: dict, rng: np.random.Generator) -> dict:
