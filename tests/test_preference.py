@@ -15,6 +15,7 @@ from showo_cases import tiny_real
 from cotdemo.errors import UserError
 from cotdemo.generator.showo import Showo
 from cotdemo.things.splits import random_prompts
+from cotdemo.things.task import DrawnThings
 from cotdemo.training import dpo
 from cotdemo.training.dpo_loss import dpo_loss, log_likelihood
 from cotdemo.training.generator import mask_codes
@@ -133,7 +134,7 @@ def test_a_pool_is_the_same_each_time(tmp_path):
 
     def paint() -> Pool:
         prompts = [entry["prompt"] for entry in random_prompts("align", 3, np.random.default_rng(4))]
-        return paint_pool(pipeline, prompts, paths=2, seed=4, label=strictly_right)
+        return paint_pool(pipeline, prompts, paths=2, seed=4, label=strictly_right(DrawnThings()))
 
     one, again = paint(), paint()
     assert one.codes.shape == (3, 2, 64) and one.right.shape == (3, 2)

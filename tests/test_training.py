@@ -408,6 +408,8 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
     }  # fmt: skip
     brief(tokenizer, batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
     brief(generator, batch=4, pool=16, wordless=8, phi=tiny_mini.PHI, schedule=_BRIEF)
+    evaluate = generator.evaluate
+    monkeypatch.setattr(generator, "evaluate", lambda *of, each: evaluate(*of, each=1))
     brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
     for name, recipe in judge.RECIPES.items():
         paintings = {folder: replace(PAINTINGS, seed=one.seed) for folder, one in recipe.paintings.items()}

@@ -22,13 +22,9 @@ from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.sequence import MARKS
 from ..generator.showo import Showo
-from ..things import splits
-from ..things.checker_a import read
-from ..things.faults import judge_reading
-from ..things.scenes import Scene, draw, packed
-from ..things.words import prompt_tokenizer
 from .loop import Schedule, fit, plain_attention
-from .pictures import random_pairs, to_pixels
+from .pictures import to_pixels
+from .task import Task
 
 _TOGETHER = 250  # pictures tokenized in one batch
 
@@ -62,7 +58,7 @@ def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, 
 
 @torch.no_grad()
 def token_pool(
-    magvit: MagvitV2, split: str, count: int, seed: int, file: Path, wordless: int = 0
+    task: Task, magvit: MagvitV2, split: str, count: int, seed: int, file: Path, wordless: int = 0
 ) -> tuple[list[str], torch.Tensor]:
     """Prompts of ``count`` random pictures, and the codes ``(count + wordless, tokens)`` of these and of further ones
     that show anything; made once and kept in ``file``."""
@@ -74,12 +70,13 @@ def token_pool(
             codes.append(magvit.encode(to_pixels(pictures, device)).cpu().numpy().astype(np.uint16))
 
         for chunk in range(math.ceil(count / _TOGETHER)):
-            entries, pictures = random_pairs(split, min(_TOGETHER, count - chunk * _TOGETHER), [seed, chunk])
+            size = min(_TOGETHER, count - chunk * _TOGETHER)
+            entries, pictures = task.examples(split, size, np.random.default_rng([seed, chunk]))
             prompts += [entry["prompt"] for entry in entries]
             add(pictures)
         for chunk in range(math.ceil(wordless / _TOGETHER)):
-            rng = np.random.default_rng([seed, 1, chunk])
-            add(np.stack([draw(_anything(rng)) for _ in range(min(_TOGETHER, wordless - chunk * _TOGETHER))]))
+            size = min(_TOGETHER, wordless - chunk * _TOGETHER)
+            add(task.wordless(size, np.random.default_rng([seed, 1, chunk])))
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_suffix(".part.npz")
         np.savez(beside, prompts=np.asarray(prompts), codes=np.concatenate(codes))
@@ -87,11 +84,6 @@ def token_pool(
     parallel.meet()
     with np.load(file) as saved:
         return saved["prompts"].tolist(), torch.from_numpy(saved["codes"].astype(np.int64))
-
-
-def _anything(rng: np.random.Generator) -> Scene:
-    """One to four things of any kinds in any colours."""
-    return Scene(packed(rng, natural=0.3).things[: rng.integers(1, 5)])
 
 
 def mask_codes(codes: torch.Tensor, rng: torch.Generator, among: torch.Tensor | None = None) -> torch.Tensor:
@@ -121,30 +113,32 @@ def masked_loss(
 
 
 @torch.no_grad()
-def evaluate(model: Showo, magvit: MagvitV2, each: int = 10, seed: int = 5, **rules: Any) -> dict[str, float]:
-    """How often a picture of the first ``each`` dev prompts of a kind is right, by checker A: the mean over kinds by
-    GenEval's rules and strictly, then every kind by GenEval's rules. ``rules`` are the pipeline's."""
+def evaluate(
+    model: Showo, task: Task, magvit: MagvitV2, each: int = 10, seed: int = 5, **rules: Any
+) -> dict[str, float]:
+    """How often an image of the first ``each`` dev prompts of a kind is right: the mean over kinds by GenEval's rules
+    and strictly, then every kind by GenEval's rules. ``rules`` are the pipeline's."""
     rules = {"steps": 18, "guidance": 1.0, "temperature": 4.0, "annealing": "linear"} | rules
-    pipeline = ShowoPipeline(prompt_tokenizer(), model, magvit, **rules)
+    pipeline = ShowoPipeline(task.tokenizer(), model, magvit, **rules)
     right: dict[str, list[tuple[bool, bool]]] = {}
-    for number, entry in enumerate(splits.prompts("dev")):
+    for number, entry in enumerate(task.prompts("dev")):
         rows = right.setdefault(entry["tag"], [])
         if len(rows) < each:
             painting = pipeline.start(entry["prompt"], [0], seed=seed + number)
             while not painting.done:
                 step = painting.step()
-            verdict = judge_reading(read(painting.decode(step.codes)[0]), entry)
+            verdict = task.check(entry["prompt"], painting.decode(step.codes)[0])
             rows.append((verdict.correct, verdict.strict))
     shares = {kind: np.mean(rows, axis=0).tolist() for kind, rows in right.items()}
     geneval, strict = np.mean(list(shares.values()), axis=0).tolist()
     return {"geneval": geneval, "strict": strict} | {kind: share for kind, (share, _) in shares.items()}
 
 
-def train(recipe: Recipe, magvit: MagvitV2, work: Path, device: str = "cpu", **options) -> Showo:
+def train(recipe: Recipe, task: Task, magvit: MagvitV2, work: Path, device: str = "cpu", **options) -> Showo:
     """Train from nothing, or go on from the checkpoint in ``work``; each of several processes draws its share."""
     torch.manual_seed(recipe.seed)
-    tokenizer = prompt_tokenizer()
-    prompts, codes = token_pool(magvit, "pretrain", recipe.pool, recipe.seed, work / "pool.npz", recipe.wordless)
+    tokenizer = task.tokenizer()
+    prompts, codes = token_pool(task, magvit, "pretrain", recipe.pool, recipe.seed, work / "pool.npz", recipe.wordless)
     texts = [tokenizer(prompt).input_ids for prompt in prompts]
     model = new_generator(recipe.phi, tokenizer, magvit.codebook_size, codes.shape[1]).to(device)
     plain_attention(model.showo)
@@ -159,5 +153,5 @@ def train(recipe: Recipe, magvit: MagvitV2, work: Path, device: str = "cpu", **o
         prefixes = [model.vocabulary.prefix(texts[row]) for row in said] + [model.vocabulary.prefix()] * silent
         return masked_loss(model, prefixes, codes[rows], mask_codes(codes[rows], rng))
 
-    options |= {"probe": lambda model, _: evaluate(model, magvit) if parallel.first() else {}, "probe_every": 600}
+    options |= {"probe": lambda model, _: evaluate(model, task, magvit) if parallel.first() else {}, "probe_every": 600}
     return fit(model, step, recipe.schedule, work, **options)

@@ -14,11 +14,9 @@ from ..compute.parallel import team
 from ..errors import UserError
 from ..generator.pipeline import ShowoPipeline, Step
 from ..search.regions import SHARE, distances
-from ..things.checker_a import read
-from ..things.faults import judge_reading
-from ..things.prompts import parse
 from ..verifiers.llava import LlavaVerifier
 from .arrays import Arrays
+from .task import Task
 
 Label = Callable[[Sequence[str], np.ndarray], list[bool]]  # prompts and their pictures -> which are right
 _TOGETHER = 96  # paintings in one batch
@@ -33,9 +31,9 @@ class Pool(Arrays):
     right: np.ndarray  # (prompts, paths) bool: by what labelled them
 
 
-def strictly_right(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:
-    """The truth of the embedded world, by checker A."""
-    return [judge_reading(read(picture), parse(prompt)).strict for prompt, picture in zip(prompts, pictures)]
+def strictly_right(task: Task) -> Label:
+    """What the task's own check says."""
+    return lambda prompts, pictures: [task.check(text, image).strict for text, image in zip(prompts, pictures)]
 
 
 def called_right(judge: LlavaVerifier) -> Label:

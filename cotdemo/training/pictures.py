@@ -1,21 +1,9 @@
-"""Random prompts and pictures of a split, as training batches."""
+"""Images as what models are given."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
-
-from ..things.scenes import draw
-from ..things.splits import random_prompts, random_scene
-
-
-def random_pairs(split_name: str, count: int, seed: Sequence[int]) -> tuple[list[dict], np.ndarray]:
-    """``count`` random prompts of a split, as metadata, and a right picture for each ``(count, H, W, 3)`` uint8."""
-    rng = np.random.default_rng(seed)
-    prompts = random_prompts(split_name, count, rng)
-    return prompts, np.stack([draw(random_scene(prompt, rng)) for prompt in prompts])
 
 
 def to_pixels(pictures: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:

@@ -29,11 +29,12 @@ from ..generator.showo import Showo
 from ..geneval.metadata import of_file
 from ..registry import BACKENDS, CORRECTOR, EMBEDDED
 from ..things.splits import random_prompts
-from ..things.words import prompt_tokenizer
+from ..things.task import DrawnThings
 from ..verifiers.llava import LlavaVerifier
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
 from .arrays import Kind
 from .judge_data import Lessons
+from .task import Task
 from .trajectories import Paintings
 
 DRAWN = MINI.with_name("drawn")  # the weights of the world that is to come; those in ``MINI`` are of the old one
@@ -43,6 +44,7 @@ class Stage:
     """What the stages share: where weights come from and go to, and the record of how they were made."""
 
     base = EMBEDDED  # the backend whose settings its generators paint with
+    task: Task = DrawnThings()
 
     def __init__(
         self, name: str, work: Path, root: Path, device: str, options: dict[str, Any], seed: int | None = None
@@ -66,7 +68,7 @@ class Stage:
         return Showo.from_pretrained(self.root / folder, torch_dtype=torch.float32).to(self.device)
 
     def words(self) -> PreTrainedTokenizerBase:
-        return prompt_tokenizer()
+        return self.task.tokenizer()
 
     def judge(self, folder: str) -> LlavaVerifier:
         return LlavaVerifier.from_pretrained(self.root / folder, device=self.device)
@@ -142,7 +144,7 @@ class Stage:
         return [entry["prompt"] for split in recipe.splits for entry in random_prompts(split, each, rng)]
 
     def _label(self) -> pairs.Label:
-        return pairs.strictly_right
+        return pairs.strictly_right(self.task)
 
     def save(self, model: Any, recipe: Any, reached: dict[str, Any]) -> None:
         if not parallel.first():
@@ -231,10 +233,11 @@ def _train_tokenizer(stage: Stage) -> None:
 def _train_generator(stage: Stage) -> None:
     recipe = stage.seeded(generator.Recipe())
     magvit = stage.magvit()
-    model = generator.train(recipe, magvit, stage.work, stage.device, **stage.options)
-    stage.save(model.half(), recipe, generator.evaluate(model.float(), magvit, each=100) if parallel.first() else {})
-    words = prompt_tokenizer()
-    words.save_pretrained(stage.root / "tokenizer")
+    model = generator.train(recipe, stage.task, magvit, stage.work, stage.device, **stage.options)
+    reached = generator.evaluate(model, stage.task, magvit, each=100) if parallel.first() else {}
+    stage.save(model.half(), recipe, reached)
+    if parallel.first():
+        stage.words().save_pretrained(stage.root / "tokenizer")
 
 
 def _train_judge(stage: Stage) -> None:
@@ -274,7 +277,7 @@ def _train_self_correct(stage: Stage) -> None:
 
     wrong = Lessons.join(judge_data.finals(stage.painted(recipe.paintings)), stage.drawn(recipe.drawn))
     data = self_correct.corrections(magvit, wrong)
-    plain = generator.token_pool(magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
+    plain = generator.token_pool(stage.task, magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
     model = self_correct.train(recipe, base, data, plain, stage.work, **stage.options)
     stage.save(model.half(), recipe, {})
 
