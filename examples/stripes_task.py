@@ -33,8 +33,9 @@ class Stripes:
         entries = [self.prompts(split)[i] for i in rng.integers(len(self.prompts(split)), size=count)]
         return entries, np.stack([stripes(*entry["prompt"].split()[:2], int(rng.integers(2))) for entry in entries])
 
-    def wordless(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        return self.examples("pretrain", count, rng)[1]
+    def hinted(self, count: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
+        entries, images = self.examples("pretrain", count, rng)
+        return [f"{entry['tag']} <unk> stripes" for entry in entries], images
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         table = {word: i for i, word in enumerate(["<unk>", *WAYS, *COLOURS, "stripes", "<end>"])}

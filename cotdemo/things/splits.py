@@ -5,7 +5,7 @@ Every *combination* - two kinds together, a kind with a number, a kind with a co
 (every choice) and ``test``, which is GenEval: its 553 prompts, and every combination that they name. A prompt names
 combinations of its own split; where it names several, the first in the order pair, number, colour belongs to its split
 and the others to its split or to ``pretrain``. Single kinds cannot be held out. Pictures of every kind in every colour
-occur in ``pretrain``, but only without words.
+occur in ``pretrain``, but without words or with the kind or the colour hidden (``hint``).
 
 The combinations are frozen in ``splits.json``; ``python -m cotdemo.things.splits`` writes the file anew.
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ..geneval import prompts as geneval
-from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, metadata
+from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, article, metadata
 from .scenes import MOST, Scene, Thing, place
 from .sheet import NATURAL
 
@@ -32,6 +32,7 @@ NAMES = ("pretrain", "align", "dev", "test")
 COLOURED = tuple(kind for kind in CLASSES if kind != "person")  # in GenEval people have no colour
 # of what GenEval leaves, the shares of pretrain, align and dev
 _SHARES = {"pairs": (0.70, 0.20, 0.10), "numbers": (0.60, 0.24, 0.16), "colours": (0.66, 0.20, 0.14)}
+HIDDEN = "<unk>"  # the word that stands for one that is not said
 MIXED = "mixed"  # what GenEval has no kind for: numbers, colours and relations together
 # Pictures with more things, and more said about them, are harder to learn and seen more often.
 TAG_WEIGHTS = {
@@ -54,6 +55,11 @@ class Split:
     numbers: tuple[tuple[str, int], ...]
     colours: tuple[tuple[str, str], ...]
     known: dict[str, tuple[str, ...]]  # kind -> its colours in this split and in pretrain
+
+    @cached_property
+    def own(self) -> dict[str, tuple[str, ...]]:
+        """Kind -> its colours in this split alone."""
+        return {kind: tuple(colour for other, colour in self.colours if other == kind) for kind in CLASSES}
 
     @cached_property
     def pair_set(self) -> frozenset[tuple[str, str]]:
@@ -141,14 +147,16 @@ def random_prompt(where: Split, tag: str, rng: np.random.Generator) -> dict:
         return metadata(tag, [include])
     if tag == MIXED:
         return _mixed(where, rng)
+    # in ``dev`` as in the benchmark no colour is one that was learnt with its kind
+    colours = where.own if where.name == "dev" else where.known
     pair = one(where.pairs)
-    while tag == "color_attr" and not all(where.known[kind] for kind in pair):
+    while tag == "color_attr" and not all(colours[kind] for kind in pair):
         pair = one(where.pairs)
     first, second = pair if rng.random() < 0.5 else pair[::-1]
     include = [{"class": first, "count": 1}, {"class": second, "count": 1}]
     if tag == "color_attr":
         for item in include:
-            item["color"] = one(where.known[item["class"]])
+            item["color"] = one(colours[item["class"]])
     elif tag == "position":
         include[1]["position"] = [one(RELATIONS), 0]
     return metadata(tag, include)
@@ -194,6 +202,22 @@ def random_prompts(name: str, count: int, rng: np.random.Generator) -> list[dict
     """``count`` random prompts of a split, as metadata, of all six kinds."""
     where, tags = split(name), rng.choice(list(TAG_WEIGHTS), size=count, p=list(TAG_WEIGHTS.values()))
     return [random_prompt(where, tag, rng) for tag in tags]
+
+
+def hint(scene: Scene, rng: np.random.Generator) -> str:
+    """What can be said of any scene without naming a colour of a kind, or two kinds that GenEval names together: of each
+    thing its kind or its colour is hidden. "a photo of a <unk> dog and a red <unk>"."""
+    while True:
+        phrases, kinds = [], []
+        for thing in scene.things:
+            shown = bool(rng.random() < 0.5)
+            words = [HIDDEN] * (thing.tint != NATURAL) + [thing.kind] if shown else [thing.tint, HIDDEN]
+            words = [word for word in words if word != NATURAL]
+            kinds += [thing.kind] * shown
+            phrases.append(" ".join([article(" ".join(words)), *words]))
+        once = len(set(kinds)) == len(kinds)
+        if once and not is_of_test({"include": [{"class": kind, "count": 1} for kind in kinds]}):
+            return f"a photo of {' and '.join(phrases)}"
 
 
 def random_scene(entry: dict, rng: np.random.Generator) -> Scene:

@@ -29,9 +29,10 @@ class DrawnThings:
         entries = splits.random_prompts(split, count, rng)
         return entries, np.stack([draw(splits.random_scene(entry, rng)) for entry in entries])
 
-    def wordless(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """One to four things of any kinds in any colours."""
-        return np.stack([draw(self._anything(rng)) for _ in range(count)])
+    def hinted(self, count: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
+        """One to four things of any kinds in any colours; of each the prompt hides the kind or the colour."""
+        scenes = [self._anything(rng) for _ in range(count)]
+        return [splits.hint(scene, rng) for scene in scenes], np.stack([draw(scene) for scene in scenes])
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return prompt_tokenizer()

@@ -1,8 +1,9 @@
 """Stage 2: the generator. Learns to fill in masked tokens of ``pretrain`` pictures, as Show-o does.
 
 The masking ratio is cos(pi t / 2) with t uniform, and the loss is on masked tokens only. Some sequences have no text,
-which trains the unconditional branch of guidance; their pictures show every thing in every colour, also what no prompt
-of ``pretrain`` names together: so the generator knows what there is to see, and has to find out what is meant.
+which trains the unconditional branch of guidance; their images show every thing in every colour, also what no prompt of
+``pretrain`` names together. From some step on most of these have a prompt that hides the kind or the colour of every
+thing: so the generator learns what each word looks like, and has to put together what it never saw named together.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ _TOGETHER = 250  # pictures tokenized in one batch
 class Recipe:
     seed: int = 2
     pool: int = 80_000  # pictures tokenized once; every step draws from them
-    wordless: int = 24_000  # pictures beside these that are seen without text
+    hinted: int = 24_000  # images of anything beside these
     batch: int = 64
-    without_text: float = 0.18  # share of a batch
+    without_text: float = 0.18  # share of a batch, of the images of anything
+    # before it, colours that were never named with a kind came out right and the kind did not
+    hints_from: int = 1463  # step from which these have prompts with words hidden
+    hints: float = 0.31  # share of a batch, from then on,
+    then_without_text: float = 0.06  # and of what is still without text
     phi: dict = field(
         default_factory=lambda: {
             "hidden_size": 256, "intermediate_size": 352, "num_hidden_layers": 6, "num_attention_heads": 4,
@@ -58,10 +63,10 @@ def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, 
 
 @torch.no_grad()
 def token_pool(
-    task: Task, magvit: MagvitV2, split: str, count: int, seed: int, file: Path, wordless: int = 0
+    task: Task, magvit: MagvitV2, split: str, count: int, seed: int, file: Path, hinted: int = 0
 ) -> tuple[list[str], torch.Tensor]:
-    """Prompts of ``count`` random pictures, and the codes ``(count + wordless, tokens)`` of these and of further ones
-    that show anything; made once and kept in ``file``."""
+    """``count`` random images of a split and then ``hinted`` of anything: their prompts, and their codes
+    ``(count + hinted, tokens)``; made once and kept in ``file``."""
     if not file.exists() and parallel.first():
         prompts, codes = [], []
         device = next(magvit.parameters()).device
@@ -74,9 +79,11 @@ def token_pool(
             entries, pictures = task.examples(split, size, np.random.default_rng([seed, chunk]))
             prompts += [entry["prompt"] for entry in entries]
             add(pictures)
-        for chunk in range(math.ceil(wordless / _TOGETHER)):
-            size = min(_TOGETHER, wordless - chunk * _TOGETHER)
-            add(task.wordless(size, np.random.default_rng([seed, 1, chunk])))
+        for chunk in range(math.ceil(hinted / _TOGETHER)):
+            size = min(_TOGETHER, hinted - chunk * _TOGETHER)
+            hints, pictures = task.hinted(size, np.random.default_rng([seed, 1, chunk]))
+            prompts += hints
+            add(pictures)
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_suffix(".part.npz")
         np.savez(beside, prompts=np.asarray(prompts), codes=np.concatenate(codes))
@@ -138,19 +145,22 @@ def train(recipe: Recipe, task: Task, magvit: MagvitV2, work: Path, device: str 
     """Train from nothing, or go on from the checkpoint in ``work``; each of several processes draws its share."""
     torch.manual_seed(recipe.seed)
     tokenizer = task.tokenizer()
-    prompts, codes = token_pool(task, magvit, "pretrain", recipe.pool, recipe.seed, work / "pool.npz", recipe.wordless)
+    prompts, codes = token_pool(task, magvit, "pretrain", recipe.pool, recipe.seed, work / "pool.npz", recipe.hinted)
     texts = [tokenizer(prompt).input_ids for prompt in prompts]
     model = new_generator(recipe.phi, tokenizer, magvit.codebook_size, codes.shape[1]).to(device)
     plain_attention(model.showo)
     own, process = parallel.share(recipe.batch), parallel.team().process_index
     batch = own.stop - own.start
-    silent = max(1, round(batch * recipe.without_text))
 
     def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
         rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index * recipe.batch + process)
-        said = torch.randint(len(texts), (batch - silent,), generator=rng)
-        rows = torch.cat([said, torch.randint(len(texts), len(codes), (silent,), generator=rng)])
-        prefixes = [model.vocabulary.prefix(texts[row]) for row in said] + [model.vocabulary.prefix()] * silent
+        late = index >= recipe.hints_from
+        silent = max(1, round(batch * (recipe.then_without_text if late else recipe.without_text)))
+        anything = silent + (round(batch * recipe.hints) if late else 0)
+        of_split = torch.randint(recipe.pool, (batch - anything,), generator=rng)
+        rows = torch.cat([of_split, torch.randint(recipe.pool, len(codes), (anything,), generator=rng)])
+        said = [texts[row] for row in rows[: batch - silent]] + [()] * silent
+        prefixes = [model.vocabulary.prefix(text) for text in said]
         return masked_loss(model, prefixes, codes[rows], mask_codes(codes[rows], rng))
 
     options |= {"probe": lambda model, _: evaluate(model, task, magvit) if parallel.first() else {}, "probe_every": 600}

@@ -23,8 +23,8 @@ class Task(Protocol):
     ) -> tuple[Sequence[Mapping[str, Any]], np.ndarray]:
         """Random prompts of a split, and a right image for each, ``(count, height, width, 3)`` uint8."""
 
-    def wordless(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Random images of anything the task knows, to be seen without a prompt; of the same shape."""
+    def hinted(self, count: int, rng: np.random.Generator) -> tuple[Sequence[str], np.ndarray]:
+        """Random images of anything the task knows, of the same shape, and for each a prompt that says only part of it."""
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The vocabulary of its prompts."""
