@@ -249,7 +249,7 @@ def _eval(options: argparse.Namespace) -> None:
         check_writable(folder)
 
     from .evaluation import entries as prompts
-    from .world.metadata import MAX_LINES, of_file
+    from .geneval.metadata import MAX_LINES, of_file
 
     metadata = of_file(options.metadata) if options.metadata else prompts.of_split(options.split)
     pictures = options.pictures if options.pictures is not None else 4 if options.metadata else 1

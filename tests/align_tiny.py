@@ -17,7 +17,7 @@ if __name__ == "__main__":
     folder, work = map(Path, parallel.agreed(sys.argv[1:]))  # as a stage first asks whether a pool is there
     torch.manual_seed(0)
     pipeline = tiny_mini.MiniBackend(root=folder).generator("base")
-    prompts = np.asarray(["a photo of a red star", "a photo of two blue circles"] * 3)
+    prompts = np.asarray(["a photo of a red dog", "a photo of two blue cats"] * 3)
     codes = np.random.default_rng(0).integers(1024, size=(2, 6, 64))
     pairs = Pairs(prompts, *codes, np.ones((6, 64), bool))
     schedule = Schedule(steps=6, lr=1e-3, warmup=1, half=False)

@@ -18,9 +18,9 @@ from cotdemo.evaluation.records import Journal, Path, Record, Round, load
 from cotdemo.evaluation.report import compare, comparison_table, summarise, table
 from cotdemo.evaluation.runner import Runner
 from cotdemo.evaluation.statistics import OVERALL, means_of_kinds, roc_auc, roc_auc_within
+from cotdemo.geneval.metadata import of_file
 from cotdemo.run.png import read_png_settings
 from cotdemo.settings import Settings
-from cotdemo.world.metadata import of_file
 from cotdemo.world.prompts import TAGS, metadata
 
 # -- areas under ROC curves

@@ -1,4 +1,4 @@
-"""What a stranger may add in one file: another generator, a verifier, a strategy. Each is run, and each is short."""
+"""What a stranger may add in one file: a generator, a verifier, a strategy, a task. Each is run, and each is short."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_mini
 import torch
 from diffusers import AmusedPipeline, AmusedScheduler, UVit2DModel, VQModel
 from scripted import Answers, Studio
@@ -22,9 +23,12 @@ from cotdemo.run.events import Judged, PathPruned, RunFinished, StepDecoded, Win
 from cotdemo.search import search
 from cotdemo.search.rounds import Run
 from cotdemo.settings import Settings
+from cotdemo.training import generator, pairs
+from cotdemo.training.loop import Schedule
 from examples.amused_generator import AmusedGenerator
 from examples.clip_verifier import ClipVerifier
 from examples.novel_strategy import race
+from examples.stripes_task import PROMPTS, Stripes
 
 EXAMPLES = sorted(Path(__file__).parents[1].joinpath("examples").glob("*.py"))
 PROMPT = "w3 w4"
@@ -226,3 +230,19 @@ def test_an_example_has_fewer_than_fifty_lines_of_code(file):
         if number not in apart and line.strip() and not line.strip().startswith("#")
     ]
     assert len(code) < 50
+
+
+def test_a_task_of_ones_own_trains_a_generator_and_labels_its_images(tmp_path):
+    task, rng = Stripes(), np.random.default_rng(0)
+    entries, images = task.examples("pretrain", 20, rng)
+    for entry, image in zip(entries, images):
+        told = [other["prompt"] for other in PROMPTS if task.check(other["prompt"], image).strict]
+        assert told == [entry["prompt"]]
+    magvit = tiny_mini.backend(tmp_path, drawn=True).magvit
+    recipe = generator.Recipe(
+        pool=12, hinted=4, hints_from=1, batch=4, phi=tiny_mini.PHI, schedule=Schedule(steps=2, lr=1e-3, warmup=1)
+    )
+    model = generator.train(recipe, task, magvit, tmp_path / "work")
+    assert generator.evaluate(model, task, magvit, each=1, steps=2).keys() == {"geneval", "strict", "upright", "level"}
+    label = pairs.strictly_right(task)
+    assert label([entry["prompt"] for entry in entries], images) == [True] * 20

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from cotdemo.backends import MINI
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.geneval.prompts import CLASSES
 from cotdemo.geneval.rules import Found
@@ -14,6 +13,7 @@ from cotdemo.things.scenes import GROUND, Scene, Thing, draw
 from cotdemo.things.sheet import COLOURS, NATURAL, SIZE, TINTS, own_colour
 from cotdemo.things.splits import random_prompts, random_scene
 from cotdemo.training.pictures import to_pixels
+from cotdemo.training.stages import DRAWN
 
 CHECKERS = {"A": checker_a.read, "B": checker_b.read}
 LOOKALIKES = (
@@ -122,7 +122,7 @@ def test_noise_is_something_malformed(read):
 
 def test_what_the_tokenizer_leaves_of_right_scenes_is_right(read):
     """Of 240 scenes checker A reads 99.2% as right, B 98.3%."""
-    model = MagvitV2.from_pretrained(MINI / "things-magvit", torch_dtype=torch.float32).eval()
+    model = MagvitV2.from_pretrained(DRAWN / "magvit", torch_dtype=torch.float32).eval()
     cases = scenes(60, 8)
     with torch.inference_mode():
         codes = model.encode(to_pixels(np.stack([draw(scene) for _, scene in cases])))

@@ -30,6 +30,16 @@ def device_of(asked: str) -> str:
     return str(device)
 
 
+def half_pays(device: str | torch.device) -> bool:
+    """Whether bfloat16 is computed there at all: processors without it emulate it, at a tenth of float32's speed."""
+    return torch.device(device).type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def lessons_autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 where it pays, for what training only learns from: no figure comes of it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=half_pays(device))
+
+
 def describe(device: str = "cpu") -> dict[str, object]:
     """Processor, cores this process may use, threads, accelerator where one is used, and versions."""
     hardware: dict[str, object] = {

@@ -120,3 +120,8 @@ def _surplus(include: Sequence[Mapping], things: Mapping[str, list[Found]], told
 
 def _count(count: int) -> str:
     return _NUMBER_WORDS.get(count, _MANY)
+
+
+def inventory(found: Sequence[Found]) -> Counter:
+    """The things and colours found in a picture, whatever their places."""
+    return Counter((item.kind, item.colour) for item in found)

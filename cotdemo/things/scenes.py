@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,12 @@ def box_at(x: int, y: int) -> Box:
     return (x, y, x + SIZE, y + SIZE)
 
 
+def free_spots(taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The allowed positions (left, top) where a box overlaps none of those at ``taken``."""
+    taken = list(taken)
+    return [(x, y) for x, y in _SPOTS if all(abs(x - u) >= SIZE or abs(y - v) >= SIZE for u, v in taken)]
+
+
 def place(count: int, rng: np.random.Generator, relation: tuple[int, str, int] | None = None) -> list[tuple[int, int]]:
     """Random positions (left, top) of ``count`` boxes that do not overlap.
 
@@ -61,7 +67,7 @@ def place(count: int, rng: np.random.Generator, relation: tuple[int, str, int] |
 def _apart(count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
     spots: list[tuple[int, int]] = []
     for _ in range(count):
-        free = [(x, y) for x, y in _SPOTS if all(abs(x - u) >= SIZE or abs(y - v) >= SIZE for u, v in spots)]
+        free = free_spots(spots)
         if not free:
             break
         spots.append(free[rng.integers(len(free))])

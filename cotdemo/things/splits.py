@@ -5,7 +5,7 @@ Every *combination* - two kinds together, a kind with a number, a kind with a co
 (every choice) and ``test``, which is GenEval: its 553 prompts, and every combination that they name. A prompt names
 combinations of its own split; where it names several, the first in the order pair, number, colour belongs to its split
 and the others to its split or to ``pretrain``. Single kinds cannot be held out. Pictures of every kind in every colour
-occur in ``pretrain``, but only without words.
+occur in ``pretrain``, but without words or with the kind or the colour hidden (``hint``).
 
 The combinations are frozen in ``splits.json``; ``python -m cotdemo.things.splits`` writes the file anew.
 """
@@ -16,15 +16,15 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from ..geneval import prompts as geneval
-from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, TAGS, metadata
-from .scenes import Scene, Thing, place
+from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, article, metadata
+from .scenes import MOST, Scene, Thing, place
 from .sheet import NATURAL
 
 FILE = Path(__file__).with_name("splits.json")
@@ -32,14 +32,17 @@ NAMES = ("pretrain", "align", "dev", "test")
 COLOURED = tuple(kind for kind in CLASSES if kind != "person")  # in GenEval people have no colour
 # of what GenEval leaves, the shares of pretrain, align and dev
 _SHARES = {"pairs": (0.70, 0.20, 0.10), "numbers": (0.60, 0.24, 0.16), "colours": (0.66, 0.20, 0.14)}
+HIDDEN = "<unk>"  # the word that stands for one that is not said
+MIXED = "mixed"  # what GenEval has no kind for: numbers, colours and relations together
 # Pictures with more things, and more said about them, are harder to learn and seen more often.
 TAG_WEIGHTS = {
-    "single_object": 0.07,
-    "two_object": 0.15,
-    "counting": 0.24,
+    "single_object": 0.05,
+    "two_object": 0.13,
+    "counting": 0.21,
     "colors": 0.16,
-    "position": 0.17,
-    "color_attr": 0.21,
+    "position": 0.15,
+    "color_attr": 0.20,
+    MIXED: 0.10,
 }
 
 
@@ -53,6 +56,15 @@ class Split:
     colours: tuple[tuple[str, str], ...]
     known: dict[str, tuple[str, ...]]  # kind -> its colours in this split and in pretrain
 
+    @cached_property
+    def own(self) -> dict[str, tuple[str, ...]]:
+        """Kind -> its colours in this split alone."""
+        return {kind: tuple(colour for other, colour in self.colours if other == kind) for kind in CLASSES}
+
+    @cached_property
+    def pair_set(self) -> frozenset[tuple[str, str]]:
+        return frozenset(self.pairs)
+
 
 def named(entry: dict) -> dict[str, set[tuple]]:
     """The combinations that a prompt's metadata names."""
@@ -63,6 +75,12 @@ def named(entry: dict) -> dict[str, set[tuple]]:
         "numbers": {(item["class"], item["count"]) for item in include if item["count"] > 1},
         "colours": {(item["class"], item["color"]) for item in include if "color" in item},
     }
+
+
+def is_of_test(entry: dict) -> bool:
+    """Whether a prompt's metadata names a combination that is GenEval's, which nothing is to learn."""
+    test = split("test")
+    return any(not found.isdisjoint(getattr(test, what)) for what, found in named(entry).items())
 
 
 def build(seed: int = 2501_13926) -> dict[str, dict[str, list]]:
@@ -127,23 +145,79 @@ def random_prompt(where: Split, tag: str, rng: np.random.Generator) -> dict:
         if where.name != "dev" and where.known[kind] and rng.random() < 0.3:
             include["color"] = one(where.known[kind])
         return metadata(tag, [include])
+    if tag == MIXED:
+        return _mixed(where, rng)
+    # in ``dev`` as in the benchmark no colour is one that was learnt with its kind
+    colours = where.own if where.name == "dev" else where.known
     pair = one(where.pairs)
-    while tag == "color_attr" and not all(where.known[kind] for kind in pair):
+    while tag == "color_attr" and not all(colours[kind] for kind in pair):
         pair = one(where.pairs)
     first, second = pair if rng.random() < 0.5 else pair[::-1]
     include = [{"class": first, "count": 1}, {"class": second, "count": 1}]
     if tag == "color_attr":
         for item in include:
-            item["color"] = one(where.known[item["class"]])
+            item["color"] = one(colours[item["class"]])
     elif tag == "position":
         include[1]["position"] = [one(RELATIONS), 0]
     return metadata(tag, include)
 
 
+def _mixed(where: Split, rng: np.random.Generator) -> dict:
+    """A random prompt of two or three kinds with numbers or a relation, coloured or not: ``things.prompts`` admits it.
+
+    Every pair and number in it is the split's own.
+    """
+    kinds = list(where.pairs[rng.integers(len(where.pairs))])
+    rng.shuffle(kinds)
+    if rng.random() < 0.4:
+        third = [kind for kind in CLASSES if all(_sorted(kind, other) in where.pair_set for other in kinds)]
+        kinds += [third[rng.integers(len(third))]] if third else []
+    include: list[dict] = [{"class": kind, "count": 1} for kind in kinds]
+    for item in include:
+        if where.known[item["class"]] and rng.random() < 0.5:
+            item["color"] = where.known[item["class"]][rng.integers(len(where.known[item["class"]]))]
+    if len(include) == 2 and rng.random() < 0.5:
+        return metadata("position", [include[0], include[1] | {"position": [RELATIONS[rng.integers(4)], 0]}])
+    if len(include) == 3 and rng.random() < 0.5:
+        return metadata(_together(include), include)
+    room = MOST - len(include)
+    for item in include:
+        more = int(rng.integers(0, room + 1))
+        if more and (item["class"], 1 + more) in where.numbers:
+            item["count"] += more
+            room -= more
+    return metadata("counting" if room < MOST - len(include) else _together(include), include)
+
+
+def _together(include: Sequence[dict]) -> str:
+    """The benchmark's kind for things named beside each other."""
+    return "color_attr" if any("color" in item for item in include) else "two_object"
+
+
+def _sorted(first: str, second: str) -> tuple[str, str]:
+    return (first, second) if first < second else (second, first)
+
+
 def random_prompts(name: str, count: int, rng: np.random.Generator) -> list[dict]:
     """``count`` random prompts of a split, as metadata, of all six kinds."""
-    where, tags = split(name), rng.choice(TAGS, size=count, p=[TAG_WEIGHTS[tag] for tag in TAGS])
+    where, tags = split(name), rng.choice(list(TAG_WEIGHTS), size=count, p=list(TAG_WEIGHTS.values()))
     return [random_prompt(where, tag, rng) for tag in tags]
+
+
+def hint(scene: Scene, rng: np.random.Generator) -> str:
+    """What can be said of any scene without naming a colour of a kind, or two kinds that GenEval names together: of each
+    thing its kind or its colour is hidden. "a photo of a <unk> dog and a red <unk>"."""
+    while True:
+        phrases, kinds = [], []
+        for thing in scene.things:
+            shown = bool(rng.random() < 0.5)
+            words = [HIDDEN] * (thing.tint != NATURAL) + [thing.kind] if shown else [thing.tint, HIDDEN]
+            words = [word for word in words if word != NATURAL]
+            kinds += [thing.kind] * shown
+            phrases.append(" ".join([article(" ".join(words)), *words]))
+        once = len(set(kinds)) == len(kinds)
+        if once and not is_of_test({"include": [{"class": kind, "count": 1} for kind in kinds]}):
+            return f"a photo of {' and '.join(phrases)}"
 
 
 def random_scene(entry: dict, rng: np.random.Generator) -> Scene:

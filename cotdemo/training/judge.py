@@ -22,11 +22,11 @@ from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGener
 
 from ..generator.magvit import MagvitV2
 from ..generator.showo import added_mask
+from ..things.words import judge_tokenizer
 from ..verifiers.conversation import IGNORE, Conversation
 from ..verifiers.images import to_pixels
 from ..verifiers.llava import LlavaVerifier
 from ..verifiers.network import encode_images
-from ..world.words import judge_tokenizer
 from .judge_data import UNKNOWN, Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
 from .trajectories import Paintings
@@ -43,7 +43,7 @@ class Recipe:
     vision: dict = field(
         default_factory=lambda: {
             "hidden_size": 160, "intermediate_size": 480, "num_hidden_layers": 4, "num_attention_heads": 4,
-            "image_size": 64, "patch_size": 8,
+            "image_size": 128, "patch_size": 16,
         }
     )  # fmt: skip
     text: dict = field(

@@ -15,14 +15,15 @@ import numpy as np
 import torch
 
 from ..generator.magvit import MagvitV2
-from ..world.checker_a import read
-from ..world.drawing import draw
-from ..world.geneval import Found, judge_reading
-from ..world.prompts import NUMBERS, TAGS, metadata
-from ..world.scenes import COLOURS, KINDS, RELATIONS, Object, Scene, free_spots
-from ..world.splits import random_prompt, random_scene, split
+from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, metadata
+from ..geneval.rules import Found
+from ..things.checker_a import read
+from ..things.faults import judge_reading
+from ..things.scenes import MOST, PITCH, Scene, Thing, draw, free_spots
+from ..things.sheet import NATURAL, own_colour
+from ..things.splits import COLOURED, is_of_test, random_prompts, random_scene
 from .arrays import Arrays
-from .pictures import TAG_WEIGHTS, to_pixels
+from .pictures import to_pixels
 
 SWAPPED = 0.5  # share of wrong scenes, where two colours are asked for, in which they are exchanged
 UNKNOWN = -1  # a question that this picture gives no answer to
@@ -65,101 +66,123 @@ class Lessons(Arrays):
         return Lessons(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def contents(found: tuple[Found, ...]) -> str:
-    """What was read in a picture, in words, row by row and from left to right."""
-    ordered = sorted(found, key=lambda item: (round(item.box[1] / 8), item.box[0]))
-    names = [f"{item.colour} {item.kind}" if item.kind else "something malformed" for item in ordered]
+def contents(found: Sequence[Found]) -> str:
+    """What was read in a picture, in words, row by row and from left to right; "" for what is in GenEval's prompts."""
+    if is_of_test({"include": _include(found)}):
+        return ""
+    ordered = sorted(found, key=lambda item: (round(item.box[1] / PITCH), item.box[0]))
+    names = [" ".join(filter(None, (item.colour, item.kind))) or "something malformed" for item in ordered]
     return " , ".join(names) if names else "none"
+
+
+def _include(found: Sequence[Found]) -> list[dict]:
+    """What a prompt for just the things that were read would ask for, in colours where they have one."""
+    groups = Counter((item.kind, item.colour) for item in found if item.kind)
+    return [
+        {"class": kind, "count": count} | ({"color": colour} if colour and kind in COLOURED else {})
+        for (kind, colour), count in groups.items()
+    ]
 
 
 def other_prompt(entry: dict, found: Sequence[Found], rng: np.random.Generator) -> dict:
     """The metadata of another prompt about a picture: for many wrong pictures one that they fit, else a variation."""
-    if not judge_reading(found, entry).strict and rng.random() < 0.7:
-        groups = Counter((item.kind, item.colour) for item in found)
-        kinds = {kind for kind, _ in groups}
-        include = [{"class": kind, "count": count, "color": colour} for (kind, colour), count in groups.items()]
-        if None not in kinds and len(kinds) == len(groups) == 1 and include[0]["count"] in (1, *NUMBERS.values()):
-            return metadata("colors" if include[0]["count"] == 1 else "counting", include)
-        if None not in kinds and len(kinds) == len(groups) == len(found) == 2:
-            return metadata("color_attr", include)
+    if not judge_reading(found, entry).strict and rng.random() < 0.7 and all(item.kind for item in found):
+        include = _include(found)
+        kinds = {item["class"] for item in include}
+        if len(kinds) == len(include) and 0 < len(found) <= MOST:
+            tag = "counting" if len(found) > len(include) else "color_attr"
+            if not is_of_test({"include": include}):
+                return metadata(tag, include)
     return variation(entry, rng)
 
 
 def variation(entry: dict, rng: np.random.Generator) -> dict:
     """The metadata of a prompt that differs from ``entry`` in one point: colours or places exchanged, where there are
-    two, or another colour, number, relation or kind."""
-    include = [dict(item) for item in entry["include"]]
-    item = include[rng.integers(len(include))]
-    tag = entry["tag"]
+    two, or another colour, number, relation or kind. None of GenEval's own."""
+    while True:
+        varied = _varied(entry, rng)
+        if not is_of_test(varied) and sum(item["count"] for item in varied["include"]) <= MOST:
+            return varied
 
-    def another(value: str, values: Sequence[str]) -> str:
+
+def _varied(entry: dict, rng: np.random.Generator) -> dict:
+    include = [dict(item) for item in entry["include"]]
+    index = int(rng.integers(len(include)))
+    item = include[index]
+    coloured = [i for i, one in enumerate(include) if "color" in one]
+
+    def another(value, values: Sequence):
         return [one for one in values if one != value][rng.integers(len(values) - 1)]
 
-    if tag == "color_attr" and rng.random() < 0.6:
-        include[0]["color"], include[1]["color"] = include[1]["color"], include[0]["color"]
-    elif tag == "position" and rng.random() < 0.6:
-        include[1]["position"] = [another(include[1]["position"][0], RELATIONS), 0]
-    elif tag == "counting" and rng.random() < 0.6:
-        item["count"] = int(another(item["count"], list(NUMBERS.values())))
+    placed = next((one for one in include if "position" in one), None)
+    if len({include[i]["color"] for i in coloured}) > 1 and rng.random() < 0.6:
+        first, second = coloured[:2]
+        include[first]["color"], include[second]["color"] = include[second]["color"], include[first]["color"]
+    elif placed and rng.random() < 0.6:
+        placed["position"] = [another(placed["position"][0], RELATIONS), placed["position"][1]]
+    elif item["count"] > 1 and rng.random() < 0.6:
+        item["count"] = another(item["count"], tuple(NUMBERS.values()))
     elif "color" in item and rng.random() < 0.7:
-        item["color"] = another(item["color"], list(COLOURS))
+        item["color"] = another(item["color"], COLOURS)
     else:
-        kinds = [kind for kind in KINDS if all(kind != one["class"] for one in include)]
+        among = COLOURED if "color" in item else CLASSES
+        kinds = [kind for kind in among if all(kind != one["class"] for one in include)]
         item["class"] = kinds[rng.integers(len(kinds))]
-    return metadata(tag, include)
+    return metadata(entry["tag"], include)
 
 
 def _swapped(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene with the colours of two objects exchanged, as generators often paint them; as it is where all agree."""
-    objects = list(scene.objects)
-    pairs = [(i, j) for j, b in enumerate(objects) for i, a in enumerate(objects[:j]) if a.colour != b.colour]
+    """The scene with the tints of two things exchanged, as generators often paint them; as it is where all agree."""
+    things = list(scene.things)
+    pairs = [(i, j) for j, b in enumerate(things) for i, a in enumerate(things[:j]) if a.tint != b.tint]
     if pairs:
         i, j = pairs[rng.integers(len(pairs))]
-        objects[i], objects[j] = (
-            replace(objects[i], colour=objects[j].colour), replace(objects[j], colour=objects[i].colour),
-        )  # fmt: skip
-    return Scene(tuple(objects), scene.difficulty)
+        things[i], things[j] = replace(things[i], tint=things[j].tint), replace(things[j], tint=things[i].tint)
+    return Scene(tuple(things))
 
 
 def _wrong(entry: dict, scene: Scene, rng: np.random.Generator) -> Scene:
     """A right scene made wrong: often by exchanging colours, where two are asked for, else by another change.
 
-    Exchanged colours are what a judge overlooks: every word of the prompt is in the picture, on the wrong object.
+    Exchanged colours are what a judge overlooks: every word of the prompt is in the picture, on the wrong thing.
     """
     asked = {item.get("color") for item in entry["include"]} - {None}
     return _swapped(scene, rng) if len(asked) > 1 and rng.random() < SWAPPED else _changed(scene, rng)
 
 
 def _changed(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene with one thing changed: an object missing, added, of another kind or colour, or two out of place."""
-    objects = list(scene.objects)
-    index = int(rng.integers(len(objects)))
-    item = objects[index]
+    """The scene with one thing changed: a thing missing, added, of another kind or colour, or two out of place."""
+    things = list(scene.things)
+    index = int(rng.integers(len(things)))
+    item = things[index]
     change = rng.choice(["missing", "added", "twin", "kind", "colour", "moved"], p=[0.2, 0.14, 0.14, 0.16, 0.16, 0.2])
-    if change == "missing" and len(objects) > 1:
-        del objects[index]
-    elif change == "kind" or (change == "missing"):
-        objects[index] = replace(
-            item, kind=KINDS[(KINDS.index(item.kind) + int(rng.integers(1, len(KINDS)))) % len(KINDS)]
-        )
+    if change == "missing" and len(things) > 1:
+        del things[index]
+    elif change in ("kind", "missing"):
+        things[index] = replace(item, kind=_another_kind(item.kind, rng))
     elif change == "colour":
-        names = list(COLOURS)
-        objects[index] = replace(
-            item, colour=names[(names.index(item.colour) + int(rng.integers(1, len(names)))) % len(names)]
-        )
-    elif change == "moved":
-        other = objects[(index + 1) % len(objects)]
-        objects[index], objects[(index + 1) % len(objects)] = (
+        things[index] = replace(item, tint=_another_tint(item, rng))
+    elif change == "moved" and len(things) > 1:
+        other = things[(index + 1) % len(things)]
+        things[index], things[(index + 1) % len(things)] = (
             replace(item, x=other.x, y=other.y), replace(other, x=item.x, y=item.y),
         )  # fmt: skip
-    else:
-        free = free_spots(((item.x, item.y) for item in objects), scene.difficulty)
-        if free:
-            x, y = free[rng.integers(len(free))]
-            kind = item.kind if change == "twin" else KINDS[rng.integers(len(KINDS))]
-            colour = item.colour if change == "twin" else list(COLOURS)[rng.integers(len(COLOURS))]
-            objects.append(Object(kind, colour, x, y))
-    return Scene(tuple(objects), scene.difficulty)
+    elif free := free_spots((one.x, one.y) for one in things):
+        x, y = free[rng.integers(len(free))]
+        things.append(
+            replace(item, x=x, y=y) if change == "twin" else Thing(_another_kind(item.kind, rng), NATURAL, x, y)
+        )
+    return Scene(tuple(things))
+
+
+def _another_kind(kind: str, rng: np.random.Generator) -> str:
+    return CLASSES[(CLASSES.index(kind) + int(rng.integers(1, len(CLASSES)))) % len(CLASSES)]
+
+
+def _another_tint(thing: Thing, rng: np.random.Generator) -> str:
+    now = own_colour(thing.kind) if thing.tint == NATURAL else thing.tint
+    tints = [colour for colour in COLOURS if colour != now]
+    return tints[rng.integers(len(tints))]
 
 
 def _paste(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -180,14 +203,7 @@ def drawn(magvit: MagvitV2, drawn: Drawn) -> Lessons:
     parts = []
     for first in range(0, drawn.count, 256):
         size = min(256, drawn.count - first)
-        entries = [
-            random_prompt(
-                split(drawn.splits[rng.integers(len(drawn.splits))]),
-                rng.choice(TAGS, p=[TAG_WEIGHTS[t] for t in TAGS]),
-                rng,
-            )
-            for _ in range(size)
-        ]
+        entries = [random_prompts(drawn.splits[rng.integers(len(drawn.splits))], 1, rng)[0] for _ in range(size)]
         scenes = [random_scene(entry, rng) for entry in entries]
         scenes = [scene if rng.random() < 0.4 else _wrong(entry, scene, rng) for entry, scene in zip(entries, scenes)]
         codes = magvit.encode(to_pixels(np.stack([draw(scene) for scene in scenes]))).numpy()

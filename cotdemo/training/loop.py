@@ -1,6 +1,6 @@
 """One training loop for all stages: Muon and AdamW, warm-up and cosine decay, moving average, checkpoints, progress.
 
-Matrices of hidden layers are trained by Muon (Jordan et al. 2024; torch's own), everything else by AdamW. Muon steps
+Matrices of hidden layers are trained by Muon (``muon``), everything else by AdamW. Muon steps
 equally far in all directions of a matrix, however weak and noisy the gradient, which suits learning from nothing better
 than small corrections: alignment is by AdamW alone.
 """
@@ -20,6 +20,8 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from ..compute import parallel
+from ..compute.hardware import half_pays
+from .muon import Muon
 
 Losses = Callable[[nn.Module, int], dict[str, torch.Tensor]]  # of a step's batch: named scalars, "loss" among them
 
@@ -40,7 +42,7 @@ class Schedule:
     betas: tuple[float, float] = (0.9, 0.98)
     cycles: int = 1
     average: float = 0.0  # decay of the weights' moving average, which is what is kept; 0 keeps the last weights
-    half: bool = True  # compute in bfloat16 where that is safe (autocast); weights and their averages stay float32
+    half: bool = True  # compute in bfloat16 where that pays (autocast); weights and their averages stay float32
     muon: bool = True  # for the matrices of hidden layers; False: AdamW for all
 
     def rate(self, step: int) -> float:
@@ -88,11 +90,7 @@ def optimizers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimiz
     ]
     found: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=schedule.lr, betas=schedule.betas)]
     if hidden:
-        found.append(
-            torch.optim.Muon(
-                hidden, lr=schedule.lr, weight_decay=schedule.weight_decay, adjust_lr_fn="match_rms_adamw"
-            )  # fmt: skip
-        )
+        found.append(Muon(hidden, lr=schedule.lr, weight_decay=schedule.weight_decay))
     return found
 
 
@@ -155,7 +153,8 @@ class _Training:
         """One step; its named scalars as means over all processes."""
         for group in (group for stepper in self.steppers for group in stepper.param_groups):
             group["lr"] = self.schedule.rate(self.step)
-        with torch.autocast(self.trained[0].device.type, torch.bfloat16, enabled=self.schedule.half):
+        device = self.trained[0].device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.schedule.half and half_pays(device)):
             values = losses(self.model, self.step)
         if not torch.isfinite(values["loss"]):
             raise RuntimeError(f"the loss is {values['loss'].item()} at step {self.step}; lower the learning rate")

@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 
+from ..compute.hardware import lessons_autocast
 from ..compute.parallel import team
 from ..errors import UserError
 from ..generator.pipeline import ShowoPipeline, Step
 from ..search.regions import SHARE, distances
 from ..verifiers.llava import LlavaVerifier
-from ..world.checker_a import read
-from ..world.geneval import judge_reading
-from ..world.prompts import parse
 from .arrays import Arrays
+from .task import Task
 
 Label = Callable[[Sequence[str], np.ndarray], list[bool]]  # prompts and their pictures -> which are right
 _TOGETHER = 96  # paintings in one batch
@@ -32,9 +31,9 @@ class Pool(Arrays):
     right: np.ndarray  # (prompts, paths) bool: by what labelled them
 
 
-def strictly_right(prompts: Sequence[str], pictures: np.ndarray) -> list[bool]:
-    """The truth of the embedded world, by checker A."""
-    return [judge_reading(read(picture), parse(prompt)).strict for prompt, picture in zip(prompts, pictures)]
+def strictly_right(task: Task) -> Label:
+    """What the task's own check says."""
+    return lambda prompts, pictures: [task.check(text, image).strict for text, image in zip(prompts, pictures)]
 
 
 def called_right(judge: LlavaVerifier) -> Label:
@@ -134,7 +133,7 @@ def _paint(
     after: Step | None = None,
 ) -> tuple[np.ndarray, list[bool]]:
     """The codes of finished pictures, and what they are called."""
-    with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
+    with lessons_autocast(pipeline.device):
         painting = pipeline.start(texts, numbers, seed=seed, after=after)
         while not painting.done:
             step = painting.step()

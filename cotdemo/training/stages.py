@@ -26,21 +26,25 @@ from ..errors import UserError
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
+from ..geneval.metadata import of_file
 from ..registry import BACKENDS, CORRECTOR, EMBEDDED
+from ..things.splits import random_prompts
+from ..things.task import DrawnThings
 from ..verifiers.llava import LlavaVerifier
-from ..world.metadata import of_file
-from ..world.words import prompt_tokenizer
-from . import dpo, generator, judge, judge_data, pairs, self_correct, things_tokenizer, tokenizer, trajectories
+from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
 from .arrays import Kind
 from .judge_data import Lessons
-from .pictures import random_prompts
+from .task import Task
 from .trajectories import Paintings
+
+DRAWN = MINI.with_name("drawn")  # the weights of the world that is to come; those in ``MINI`` are of the old one
 
 
 class Stage:
     """What the stages share: where weights come from and go to, and the record of how they were made."""
 
     base = EMBEDDED  # the backend whose settings its generators paint with
+    task: Task = DrawnThings()
 
     def __init__(
         self, name: str, work: Path, root: Path, device: str, options: dict[str, Any], seed: int | None = None
@@ -64,7 +68,7 @@ class Stage:
         return Showo.from_pretrained(self.root / folder, torch_dtype=torch.float32).to(self.device)
 
     def words(self) -> PreTrainedTokenizerBase:
-        return prompt_tokenizer()
+        return self.task.tokenizer()
 
     def judge(self, folder: str) -> LlavaVerifier:
         return LlavaVerifier.from_pretrained(self.root / folder, device=self.device)
@@ -140,7 +144,7 @@ class Stage:
         return [entry["prompt"] for split in recipe.splits for entry in random_prompts(split, each, rng)]
 
     def _label(self) -> pairs.Label:
-        return pairs.strictly_right
+        return pairs.strictly_right(self.task)
 
     def save(self, model: Any, recipe: Any, reached: dict[str, Any]) -> None:
         if not parallel.first():
@@ -222,17 +226,18 @@ def _forget_origin(config: Path) -> None:
 def _train_tokenizer(stage: Stage) -> None:
     recipe = stage.seeded(tokenizer.Recipe())
     model = tokenizer.train(recipe, stage.work, stage.device, **stage.options)
-    reached = tokenizer.evaluate(model)
+    reached = tokenizer.evaluate(model, count=500, seed=7)
     stage.save(model.half(), recipe, reached)
 
 
 def _train_generator(stage: Stage) -> None:
     recipe = stage.seeded(generator.Recipe())
     magvit = stage.magvit()
-    model = generator.train(recipe, magvit, stage.work, stage.device, **stage.options)
-    stage.save(model.half(), recipe, {})
-    words = prompt_tokenizer()
-    words.save_pretrained(stage.root / "tokenizer")
+    model = generator.train(recipe, stage.task, magvit, stage.work, stage.device, **stage.options)
+    reached = generator.evaluate(model, stage.task, magvit, each=100) if parallel.first() else {}
+    stage.save(model.half(), recipe, reached)
+    if parallel.first():
+        stage.words().save_pretrained(stage.root / "tokenizer")
 
 
 def _train_judge(stage: Stage) -> None:
@@ -272,7 +277,7 @@ def _train_self_correct(stage: Stage) -> None:
 
     wrong = Lessons.join(judge_data.finals(stage.painted(recipe.paintings)), stage.drawn(recipe.drawn))
     data = self_correct.corrections(magvit, wrong)
-    plain = generator.token_pool(magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
+    plain = generator.token_pool(stage.task, magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
     model = self_correct.train(recipe, base, data, plain, stage.work, **stage.options)
     stage.save(model.half(), recipe, {})
 
@@ -328,16 +333,8 @@ def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> 
 
 
 # stage -> folder below assets/mini, those of the weights that it starts from, what to do
-def _train_things_tokenizer(stage: Stage) -> None:
-    recipe = stage.seeded(things_tokenizer.Recipe())
-    model = things_tokenizer.train(recipe, stage.work, stage.device, **stage.options)
-    reached = things_tokenizer.evaluate(model, count=500, seed=7)
-    stage.save(model.half(), recipe, reached)
-
-
 STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
     "tokenizer": ("magvit", (), _train_tokenizer),
-    "things-tokenizer": ("things-magvit", (), _train_things_tokenizer),  # of the world that is to come
     "generator": ("showo", ("magvit",), _train_generator),
     "judge-zero-shot": ("judge-zero-shot", ("magvit",), _train_judge),
     "judge-orm": ("judge-orm", ("magvit", "showo", "judge-zero-shot"), _train_judge),
@@ -354,7 +351,7 @@ STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--work", type=Path, default=Path("runs"), help="checkpoints and logs (default: runs/)")
-    parser.add_argument("--assets", type=Path, default=MINI, help="where weights are read and written")
+    parser.add_argument("--assets", type=Path, default=DRAWN, help="where weights are read and written")
     parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where there is one, each process its own")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
@@ -382,7 +379,7 @@ def main(arguments: argparse.Namespace) -> None:
         return
     if arguments.base not in RELEASED or not arguments.stage.startswith("dpo"):
         raise UserError(f"Only the dpo stages align another base, and that is one of: {', '.join(RELEASED)}.")
-    if arguments.prompts is None or arguments.assets == MINI:
+    if arguments.prompts is None or arguments.assets == DRAWN:
         raise UserError("Name the prompts of another base, --prompts FILE, and a folder for its weights, --assets DIR.")
     ReleasedStage(arguments.base, [entry["prompt"] for entry in of_file(arguments.prompts)], *of).run()
     parallel.leave()

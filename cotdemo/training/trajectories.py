@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
+from ..compute.hardware import lessons_autocast
 from ..generator.pipeline import ShowoPipeline, Step
+from ..geneval.rules import Found
 from ..search.protocols import Context
 from ..settings import REPAINTING_GUIDANCE
-from ..world.checker_a import read
-from ..world.geneval import Found, inventory, judge_reading
-from ..world.prompts import parse
+from ..things.checker_a import read
+from ..things.faults import inventory, judge_reading
+from ..things.prompts import parse
+from ..things.splits import random_prompts
 from .judge_data import UNKNOWN, Lessons, label
-from .pictures import random_prompts
 
 STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes
 _SPLIT = "align"
@@ -168,7 +169,7 @@ def _trails(
 
 
 def _paint(pipeline: ShowoPipeline, entries: list[dict], **told) -> list[Step]:
-    with torch.autocast(pipeline.device.type, torch.bfloat16):  # these are lessons, not figures
+    with lessons_autocast(pipeline.device):
         painting = pipeline.start([entry["prompt"] for entry in entries], range(len(entries)), **told)
         steps = []
         while not painting.done:

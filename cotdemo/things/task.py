@@ -1,0 +1,45 @@
+"""The drawn world as a task (``cotdemo.training.task``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedTokenizerFast
+
+from ..geneval.rules import Found
+from . import checker_a, splits
+from .faults import Verdict, judge_reading
+from .prompts import parse
+from .scenes import Scene, draw, packed
+from .words import prompt_tokenizer
+
+
+@dataclass(frozen=True)
+class DrawnThings:
+    """GenEval's eighty things, drawn. ``read`` is the checker: A, which labels what is learnt, or B, which scores."""
+
+    read: Callable[[np.ndarray], Sequence[Found]] = checker_a.read
+
+    def prompts(self, split: str) -> tuple[dict, ...]:
+        return splits.prompts(split)
+
+    def examples(self, split: str, count: int, rng: np.random.Generator) -> tuple[list[dict], np.ndarray]:
+        entries = splits.random_prompts(split, count, rng)
+        return entries, np.stack([draw(splits.random_scene(entry, rng)) for entry in entries])
+
+    def hinted(self, count: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
+        """One to four things of any kinds in any colours; of each the prompt hides the kind or the colour."""
+        scenes = [self._anything(rng) for _ in range(count)]
+        return [splits.hint(scene, rng) for scene in scenes], np.stack([draw(scene) for scene in scenes])
+
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        return prompt_tokenizer()
+
+    def check(self, prompt: str, image: np.ndarray) -> Verdict:
+        return judge_reading(self.read(image), parse(prompt))
+
+    @staticmethod
+    def _anything(rng: np.random.Generator) -> Scene:
+        return Scene(packed(rng, natural=0.3).things[: rng.integers(1, 5)])
