@@ -205,7 +205,7 @@ def random_prompts(name: str, count: int, rng: np.random.Generator) -> list[dict
 
 
 def hint(scene: Scene, rng: np.random.Generator) -> str:
-    """What can be said of any scene without naming a colour of a kind, or two kinds that GenEval names together: of each
+    """What can be said of any scene without naming a kind's colour, or two kinds that GenEval names together: of each
     thing its kind or its colour is hidden. "a photo of a <unk> dog and a red <unk>"."""
     while True:
         phrases, kinds = [], []
