@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -32,7 +33,6 @@ from ..run.events import Event, Question, RunFinished, StepDecoded, Winner
 from ..search import perform
 from ..search.protocols import Encoded
 from ..settings import Settings
-from ..world.splits import PER_KIND
 from .cost import Clock, Count, Instrumented, Meter, matmul_rate
 from .entries import of_split, select
 from .plain import Guess, PlainRun, Script
@@ -86,9 +86,10 @@ def bench(
 
 def runs_of(base: Settings, count: int) -> list[Settings]:
     """The settings of the runs: prompts of the dev split, the first of each kind, then the second, and so on."""
-    # the split lists PER_KIND prompts of each kind, one kind after another
-    entries = sorted(select(of_split("dev")), key=lambda entry: entry.index % PER_KIND)[:count]
-    return [replace(base, prompt=entry.prompt, seed=entry.seed(base.seed)) for entry in entries]
+    entries, seen = select(of_split("dev")), Counter()
+    turns = [seen.update([entry.kind]) or seen[entry.kind] for entry in entries]
+    first = sorted(range(len(entries)), key=turns.__getitem__)[:count]
+    return [replace(base, prompt=entries[i].prompt, seed=entries[i].seed(base.seed)) for i in first]
 
 
 # -- the two sides

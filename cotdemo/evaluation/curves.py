@@ -21,7 +21,7 @@ from ..errors import UserError
 from ..settings import PATHS, verifier_of, whole
 from .entries import Entry, select
 from .figures import draw
-from .judging import clear, told, within
+from .judging import within
 from .ladder import means
 from .pool import CHECKED, FOLDER, Maker, Pool, budget, fill, say
 from .records import Path as PathRecord
@@ -115,7 +115,7 @@ def _areas(
     pool: Pool, entries: Sequence[Entry], verifier: str, question: str, paths: int, step: int
 ) -> dict[str, float | None]:
     """Areas under ROC within prompt of P(yes) to a question at a step, against what the paths come to."""
-    scores = told(pool, entries, verifier, question, paths)[..., [step]]
+    scores = pool.told(entries, verifier, question, paths)[..., [step]]
     return {
         rule: _known(within(scores, np.stack([truth[:paths] for truth in truths])[..., None]))
         for rule, truths in pool.truths(entries).items()
@@ -137,7 +137,7 @@ def _by_step(pool: Pool, entries: Sequence[Entry], methods: Sequence[str], paths
 
 def _clarity(pool: Pool, entries: Sequence[Entry], paths: int, step: int) -> float | None:
     """Area under ROC within prompt of P(yes) to clarity, against whether the guess shows what its path ends with."""
-    scores, shown = told(pool, entries, "parm", "clarity", paths), clear(pool, entries, paths)
+    scores, shown = pool.told(entries, "parm", "clarity", paths), pool.clear(entries, paths)
     return _known(within(scores[..., [step]], shown[..., [step]] == 1))
 
 

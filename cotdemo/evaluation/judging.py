@@ -15,30 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from ..backends import load_backend
 from ..compute.hardware import describe
-from ..settings import MODELS, VERIFIERS, whole
-from ..world.scenes import GROUND
-from .entries import Entry, of_split, select
-from .pool import FOLDER, QUESTIONS, UNKNOWN, Maker, Pool, fill, say
+from ..settings import VERIFIERS
+from .entries import GROUND, Entry
+from .pool import QUESTIONS, UNKNOWN, Maker, Pool, fill, opened, pool_options, say
 from .records import write_json
 from .statistics import roc_auc, roc_auc_within
 
 FIXED_STEPS = (0.35, 0.5, 0.65, 0.8)  # where potential is asked, as shares of all steps
 _AHEAD = {"parm": "potential", "prm": "outcome"}  # by which question a judge says what can become of a guess
-
-
-def told(pool: Pool, entries: Sequence[Entry], verifier: str, question: str, paths: int) -> np.ndarray:
-    """P(yes) ``(prompts, paths, steps)`` of a judge; NaN where it was not asked."""
-    number = QUESTIONS[verifier].index(question)
-    return np.stack([pool.answers(verifier, entry.index).p[number, :paths, :, 0] for entry in entries])
-
-
-def clear(pool: Pool, entries: Sequence[Entry], paths: int) -> np.ndarray:
-    """Whether guesses ``(prompts, paths, steps)`` show what their paths end with: 1, 0 or UNKNOWN."""
-    return np.stack([pool.answers("parm", entry.index).clear[:paths] for entry in entries])
 
 
 def within(scores: np.ndarray, truth: np.ndarray) -> float:
@@ -57,7 +43,7 @@ def judge_figures(pool: Pool, entries: Sequence[Entry], paths: int, verifier: st
     Clarity is known of the first paths of each prompt that the pool has checked (``pool.CHECKED``).
     """
     steps = pool.settings.steps
-    said = {question: told(pool, entries, verifier, question, paths) for question in QUESTIONS[verifier]}
+    said = {question: pool.told(entries, verifier, question, paths) for question in QUESTIONS[verifier]}
     right = np.stack([truth[:paths] for truth in pool.truths(entries)["strict"]])  # (prompts, paths)
     blank = _of_nothing(pool, verifier, entries)
     figures: dict[str, Any] = {
@@ -79,7 +65,7 @@ def judge_figures(pool: Pool, entries: Sequence[Entry], paths: int, verifier: st
         means = said["outcome"].mean(-1, keepdims=True)
         figures["mean_of_steps_within_prompt"] = _within(means, blank["outcome"], right)
     if verifier == "parm":
-        figures["clarity"] = _clarity(said["clarity"], blank["clarity"], clear(pool, entries, paths))
+        figures["clarity"] = _clarity(said["clarity"], blank["clarity"], pool.clear(entries, paths))
     return figures
 
 
@@ -112,26 +98,18 @@ def _clarity(said: np.ndarray, blank: np.ndarray, shown: np.ndarray) -> dict[str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
-    parser.add_argument("--limit", type=int, default=20, metavar="K", help="the first K prompts of each kind (20)")
-    parser.add_argument("--model", default="base", choices=MODELS, help="what paints (base)")
+    parser.set_defaults(limit=20, paths=8)
+    pool_options(parser)
     parser.add_argument("--verifier", default="parm", choices=VERIFIERS, help="what judges (parm)")
-    parser.add_argument("--paths", type=int, default=8, metavar="N")
     parser.add_argument("--steps", type=int, default=18, metavar="T")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
     parser.add_argument("--json", type=Path, required=True, metavar="FILE")
 
 
 def main(options: argparse.Namespace) -> None:
     """Measure one judge on the paintings of one generator and write the figures."""
-    if options.threads is not None:
-        torch.set_num_threads(whole("threads", options.threads, 1, 1024))
-    backend = load_backend("mini")
-    pool = Pool(backend, options.model, options.split, options.seed, options.steps, FOLDER)
-    entries = select(of_split(options.split), options.limit)
+    pool, entries = opened(options, options.steps)
     fill(Maker(pool, options.paths, [options.verifier]), entries, say)
     figures = judge_figures(pool, entries, options.paths, options.verifier)
-    figures |= {"split": options.split, "hardware": describe(), "weights": dict(backend.weights)}
+    figures |= {"split": options.split, "hardware": describe(), "weights": dict(pool.backend.weights)}
     write_json(options.json, figures)
     print(json.dumps(figures, indent=1))

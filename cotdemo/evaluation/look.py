@@ -20,9 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import UserError
 from ..settings import whole
-from ..world import checker_a, checker_b
-from ..world.geneval import judge_reading
-from .geneval_folders import written
+from .entries import CHECKERS, judge_reading, pictures_in
 from .records import write_json
 
 COLUMNS, ROWS = 5, 4
@@ -48,7 +46,7 @@ def draw(folders: Sequence[Path], count: int, seed: int = 0) -> list[Seen]:
     chosen: list[Seen] = []
     wanted = count // len(folders)
     for folder in folders:
-        pictures = written(folder)
+        pictures = pictures_in(folder)
         if len(pictures) < wanted:
             raise UserError(f"{folder} holds {len(pictures)} pictures; {wanted} are wanted.")
         chosen += [Seen(folder.name, *pictures[index]) for index in rng.choice(len(pictures), wanted, replace=False)]
@@ -77,8 +75,7 @@ def agreement(seen: Sequence[Seen], labels: Sequence[int]) -> dict[str, Any]:
         raise UserError(f"There must be {len(seen)} labels, each 0 or 1; there are {len(labels)}.")
     person = [bool(label) for label in labels]
     said = {
-        name: [judge_reading(read(one.picture), one.metadata).strict for one in seen]
-        for name, read in (("B", checker_b.read), ("A", checker_a.read))
+        name: [judge_reading(read(one.picture), one.metadata).strict for one in seen] for name, read in CHECKERS.items()
     }
 
     def share(name: str, of: Sequence[int]) -> float:

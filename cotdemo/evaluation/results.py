@@ -5,14 +5,13 @@ This is what the page reads results by; no torch here.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
 from .entries import SPLITS, fingerprint, of_split, select
+from .records import read_json
 from .report import RULES, both
 from .rows import paper
 from .statistics import OVERALL
@@ -39,36 +38,27 @@ SHIPPED = "shipped"  # the training seed whose weights are in assets
 
 def read_ladder(file: Path) -> dict[str, Any]:
     """A table. Raises UserError for a file that this version did not write."""
-    return _read(file, LADDER, "table", _check_ladder)
+    return read_json(file, LADDER, VERSION, "table", _checked_ladder)
 
 
 def read_curves(file: Path) -> dict[str, Any]:
     """Curves. Raises UserError for a file that this version did not write."""
-    return _read(file, CURVES, "curves", _check_curves)
+    return read_json(file, CURVES, VERSION, "curves", _checked_curves)
 
 
-def _read(file: Path, format: str, what: str, check: Callable[[Any], None]) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="ascii"))
-        if (content["format"], content["version"]) != (format, VERSION):
-            raise ValueError("another format or version")
-        check(content)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{file} holds no {what} that this version wrote ({error}).") from None
-    return content
-
-
-def _check_ladder(content: Any) -> None:
+def _checked_ladder(content: Any) -> Any:
     _ = content["asked"], content["differences"]
     for row in content["rows"]:
         _ = row["name"], row["training_seed"], row["weights"]
         lengths = {len(one[rule]) for one in row.get("outcomes", ()) for rule in RULES}
         if not row["missing"] and len(lengths) != 1:
             raise ValueError("its rows do not have as many prompts")
+    return content
 
 
-def _check_curves(content: Any) -> None:
+def _checked_curves(content: Any) -> Any:
     _ = content["asked"], [one["model"] for one in content["generators"]]
+    return content
 
 
 def pictures_of(asked: Mapping[str, Any]) -> dict[str, int] | None:

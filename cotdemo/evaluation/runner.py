@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from ..run.events import Winner
 from ..run.state import RunState
 from ..search import perform
 from ..search.protocols import Backend
 from ..settings import Settings
-from . import geneval_folders
 from .cost import Instrumented, Prices
-from .entries import Entry
+from .entries import Entry, picture_file, write_picture
 from .records import Journal, Record, load
 
 Rewrite = Callable[[str], str]
@@ -57,11 +55,10 @@ class Runner:
         """The checked settings of one entry. Raises UserError where ``beside`` does not hold it."""
         values = self.base.as_dict() | {"prompt": entry.prompt, "seed": entry.seed(self.base.seed)}
         if self.beside is not None:
-            place = (entry.index, entry.sample)
-            if place not in self._other:
+            if entry.place not in self._other:
                 raise UserError(f"{self.beside} does not hold prompt {entry.index}, {ascii(entry.prompt)[:80]}.")
             if self.base.method == "parm":
-                values["paths"] = sum(len(one.paths) for one in self._other[place].rounds)
+                values["paths"] = sum(len(one.paths) for one in self._other[entry.place].rounds)
         return Settings.from_dict(values)
 
     @cached_property
@@ -91,36 +88,24 @@ class Runner:
         return [
             entry
             for entry in entries
-            if (entry.index, entry.sample) not in journal.records
-            or (self.out is not None and not geneval_folders.picture_file(self.out, entry).exists())
+            if entry.place not in journal.records
+            or (self.out is not None and not picture_file(self.out, entry).exists())
         ]
 
     def run(self, entries: Sequence[Entry], journal: Journal) -> Iterator[Record]:
         """Paint what is left of ``entries``; yields each record once it is kept."""
-        rewrites = self._rewrites()
+        rewrites, metered = self._rewrites(), Instrumented(self.backend, Prices())
         for entry in self.left(entries, journal):
-            if self.beside is not None and len(self._other[entry.index, entry.sample].rounds) == 1:
-                journal.add(self._other[entry.index, entry.sample])
-                yield self._other[entry.index, entry.sample]
-                continue
-            record, winner = self._paint(entry, rewrites(entry))
-            if self.out is not None:
-                geneval_folders.write(self.out, entry, winner.picture, self.settings(entry))
+            record = self._other[entry.place] if self.beside is not None else None
+            if record is None or len(record.rounds) > 1:
+                settings = self.settings(entry)
+                record, run = recorded(entry, settings, metered, rewrites(entry))
+                if self.finish_pruned:
+                    finish_pruned(self.backend, settings, record)
+                if self.out is not None:
+                    write_picture(self.out, entry, run.answer.picture, settings)
             journal.add(record)
             yield record
-
-    @cached_property
-    def _metered(self) -> Instrumented:
-        return Instrumented(self.backend, Prices())
-
-    def _paint(self, entry: Entry, rewrite: Rewrite | None) -> tuple[Record, Winner]:
-        settings, meter = self.settings(entry), self._metered.meter
-        before = dict(meter.totals)
-        run = RunState.of(perform(settings, self._metered, show="none", rewrite=rewrite))
-        record = Record.of(entry, run, meter.since(before))
-        if self.finish_pruned:
-            finish_pruned(self.backend, settings, record)
-        return record, run.answer
 
     def _rewrites(self) -> Callable[[Entry], Rewrite | None]:
         if self.critique == "real":
@@ -138,6 +123,15 @@ def _strangers(entry: Entry, said: Sequence[tuple[str, str]], seed: int) -> Rewr
     others = [words for prompt, words in said if prompt != entry.prompt]
     rng = random.Random(seed)
     return lambda words: rng.choice(others)
+
+
+def recorded(
+    entry: Entry, settings: Settings, metered: Instrumented, rewrite: Rewrite | None = None
+) -> tuple[Record, RunState]:
+    """One run and its record, with the operations it has cost."""
+    before = dict(metered.meter.totals)
+    run = RunState.of(perform(settings, metered, show="none", rewrite=rewrite))
+    return Record.of(entry, run, metered.meter.since(before)), run
 
 
 def finish_pruned(backend: Backend, settings: Settings, record: Record) -> None:
