@@ -23,19 +23,23 @@ from .settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
     from .backends import Backend
+    from .evaluation.bench import Script
     from .evaluation.entries import Entry
-    from .evaluation.plain import Script
     from .evaluation.records import Journal
     from .evaluation.runner import Runner
 
 USER_ERROR, FAILED, STOPPED = 2, 1, 130
 
-# commands that bring ``add_arguments(parser)`` and ``main(options)``, and import torch for them
+# commands that bring ``add_arguments(parser)`` and ``main(options)``, or, where one module has two, ``NAME_arguments``
+# and ``NAME``; they import torch for them
 _ELSEWHERE = {
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
     "pool": ("cotdemo.evaluation.pool", "paint and judge whole paths once, from which eval --table reads its rows"),
-    "judge": ("cotdemo.evaluation.judging", "how well the judge tells right from wrong, beside a blind one"),
-    "look": ("cotdemo.evaluation.look", "lay pictures out for a person's blind look, or compare it with the checkers"),
+    "judge": ("cotdemo.evaluation.judging:judge", "how well the judge tells right from wrong, beside a blind one"),
+    "look": (
+        "cotdemo.evaluation.judging:look",
+        "pictures for a person's blind look, or that look beside the checkers",
+    ),
     "geneval": ("cotdemo.geneval.command", "GenEval's official prompt files, drawn again"),
     "animate": ("cotdemo.run.animation", "a run as a moving image: a GIF or WebP of a trace"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
@@ -96,9 +100,10 @@ def _parser(command: str = "") -> argparse.ArgumentParser:
     for name, (home, what) in _ELSEWHERE.items():
         elsewhere = commands.add_parser(name, help=what)
         if name == command:
+            home, _, of = home.partition(":")
             module = import_module(home)
-            module.add_arguments(elsewhere)
-            elsewhere.set_defaults(run=module.main)
+            getattr(module, f"{of}_arguments" if of else "add_arguments")(elsewhere)
+            elsewhere.set_defaults(run=getattr(module, of or "main"))
     return parser
 
 
@@ -388,7 +393,7 @@ def _bench(options: argparse.Namespace) -> None:
     if _row(options).ships and (options.random or options.count):
         raise UserError("The embedded model's weights are here: --random and --count are for the released ones.")
 
-    from .evaluation.plain import Script
+    from .evaluation.bench import Script
 
     script = Script.typical(base.steps) if clear_at is None else Script(clear_at - 1)
     script = replace(script, hopeless_one_in=one_in)

@@ -16,7 +16,7 @@ from scripted import Studio, Verdict
 
 import cotdemo.backends
 from cotdemo import cli
-from cotdemo.evaluation import look
+from cotdemo.evaluation import judging
 from cotdemo.evaluation.entries import Entry, write_picture
 from cotdemo.run.events import Critiqued, StepDecoded, Winner
 from cotdemo.run.narration import narrate
@@ -423,7 +423,7 @@ def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_pa
     assert cli.main([*command, "--sheets", str(sheets)]) == 0
     assert Image.open(sheets / "01.png").width > 900
 
-    right = [not one.metadata["prompt"].endswith("red star") for one in look.draw([tmp_path / "plain"], 3)]
+    right = [not one.metadata["prompt"].endswith("red star") for one in judging.draw([tmp_path / "plain"], 3)]
     labels.write_text(json.dumps([int(one) for one in right]))
     assert cli.main([*command, "--labels", str(labels), "--json", str(file)]) == 0
     figures = json.loads(file.read_text())

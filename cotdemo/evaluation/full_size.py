@@ -24,9 +24,8 @@ from ..generator.showo_generator import Prefilled
 from ..settings import Settings
 from ..verifiers.llava import Answers, LlavaVerifier
 from ..verifiers.released_keys import released_config
-from .bench import fast, plainly
+from .bench import PlainRun, Script, fast, plainly
 from .cost import Count
-from .plain import PlainRun, Script
 from .records import PARTS
 
 # config.json of the released PARM and ORM, as far as it says how large they are

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from statistics import mean
@@ -27,13 +26,23 @@ from ..errors import UserError
 from ..settings import BACKENDS, PATHS, Settings
 from .entries import Entry, fingerprint, of_split, select
 from .pool import FOLDER, Maker, Pool, Status, budget, fill, say
-from .records import PARTS, Journal, Record, load, write_json
+from .records import PARTS, Journal, Record, headed, load, write_json
 from .replay import replay
-from .report import COSTS, RULES, cost, summarise
-from .results import LADDER, SHIPPED, VERSION, ladder_table, read_ladder
-from .rows import DIFFERENCES, ROWS, Difference, Row, paper_difference
+from .report import COSTS, RULES, cost, estimates, summarise
+from .results import (
+    DIFFERENCES,
+    LADDER,
+    ROWS,
+    SHIPPED,
+    VERSION,
+    Difference,
+    Row,
+    aligned,
+    ladder_markdown,
+    read_ladder,
+    row_named,
+)
 from .runner import Runner
-from .statistics import estimates
 
 FILE = Path("assets/ladder.json")
 LIVE = Path("runs/ladder")
@@ -108,7 +117,7 @@ class Workbench:
             found |= self.backend.weights_of(model)
         found |= self.backend.weights_of(verifier=row.verifier) if row.verifier else {}
         other = row.as_costly_as or row.beside
-        return found | (self.weights(_row(other)) if other else {})
+        return found | (self.weights(row_named(other)) if other else {})
 
     def maker(self, row: Row) -> Maker:
         """Makes what a row needs of its pool."""
@@ -132,7 +141,7 @@ class Workbench:
 
     def records(self, name: str) -> Path:
         """The finished file of another live row. Raises NotMeasured where it is not there."""
-        file = self.journal(_row(name))
+        file = self.journal(row_named(name))
         if not file.exists():
             raise NotMeasured(f"the records of the row {name} ({file}) are not there")
         return file
@@ -154,8 +163,8 @@ def measure(row: Row, bench: Workbench, done: Done) -> Measured:
     What a row refers to by its records runs before it. Raises NotMeasured where that whose cost decides is not among
     ``done``, or has no equal.
     """
-    if row.beside and not bench.journal(_row(row.beside)).exists():
-        _live(_row(row.beside), bench)
+    if row.beside and not bench.journal(row_named(row.beside)).exists():
+        _live(row_named(row.beside), bench)
     if row.live:
         return _live(row, bench)
     pool, maker = bench.pool(row.model), bench.maker(row)
@@ -170,10 +179,6 @@ def measure(row: Row, bench: Workbench, done: Done) -> Measured:
         runs = replays(pool, bench.entries, row.method)
         return at_compute(runs, _operations(row.as_costly_as, done), PATHS[1])
     return _searched(row, pool, bench.entries, lambda entry: repainted.get(entry.index, row.paths))
-
-
-def _row(name: str) -> Row:
-    return next(row for row in ROWS if row.name == name)
 
 
 def _operations(name: str, done: Done) -> float:
@@ -338,7 +343,7 @@ class Ladder:
             "training_seed": label,
             "of": one.of,
             "minus": one.minus,
-            "paper": paper_difference(one),
+            "paper": one.paper,
             **{rule: self._estimates([x - y for x, y in zip(values(a, rule), values(b, rule))]) for rule in RULES},
         }
 
@@ -349,16 +354,9 @@ class Ladder:
         order = {row.name: place for place, row in enumerate(ROWS)}
         rows = sorted(self.rows.values(), key=lambda row: (row["training_seed"] != SHIPPED, row["training_seed"],
                                                            order.get(row["name"], len(order))))  # fmt: skip
-        content = {
-            "format": LADDER,
-            "version": VERSION,
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "asked": self.asked,
-            "kinds": list(dict.fromkeys(entry.kind for entry in self.entries)),
-            "differences": self.differences(),
-            "rows": rows,
-        }
-        write_json(self.file, content)
+        kinds = list(dict.fromkeys(entry.kind for entry in self.entries))
+        found = {"asked": self.asked, "kinds": kinds, "differences": self.differences(), "rows": rows}
+        write_json(self.file, headed(LADDER, VERSION, **found))
 
 
 def values(row: Mapping[str, Any], rule: str) -> list[float]:
@@ -484,7 +482,7 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
         raise KeyboardInterrupt(
             "Stopped; measured rows and whole prompts are kept. The same command goes on."
         ) from None
-    print(ladder_table(ladder.file))
+    print(aligned(ladder_markdown(ladder.file)))
 
 
 def chosen(names: Sequence[str] | None) -> tuple[Row, ...]:

@@ -27,8 +27,7 @@ from .entries import Entry, select
 from .ladder import at_compute, replays, values
 from .pool import FOLDER, Maker, Pool, fill, say
 from .replay import replaying
-from .report import RULES
-from .statistics import OVERALL, means_of_kinds
+from .report import OVERALL, RULES, means_of_kinds
 
 BRANCH = 9  # the step after which a branch leaves its parent
 
