@@ -293,7 +293,7 @@ def _report(journal: Journal, chosen: Sequence[Entry], asked: dict[str, Any], ba
     from .compute.hardware import describe, in_words
     from .evaluation.report import summarise, table
 
-    places = [(entry.index, entry.sample) for entry in chosen]
+    places = [entry.place for entry in chosen]
     summary = summarise([journal.records[place] for place in places], embedded=not asked["prompts"].startswith("file"))
     hardware = describe(getattr(backend, "device", "cpu"))
     journal.finish(places, hardware=hardware, summary=summary)
@@ -317,7 +317,7 @@ def _whole_ladder(options: argparse.Namespace) -> None:
 def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:
     """Paint all entries, telling how far it is: always on a terminal, now and then in a log."""
     terminal = sys.stderr.isatty()
-    left = sum((entry.index, entry.sample) not in journal.records for entry in entries)
+    left = sum(entry.place not in journal.records for entry in entries)
     begun = told = time.monotonic()
     try:
         for painted, record in enumerate(runner.run(entries, journal), 1):

@@ -15,8 +15,7 @@ from cotdemo.evaluation.cost import Count, Instrumented
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.pool import Maker, Pool, budget, fill, joined
 from cotdemo.evaluation.records import Journal
-from cotdemo.evaluation.replay import Recorded, replay
-from cotdemo.evaluation.runner import Runner
+from cotdemo.evaluation.runner import Recorded, Runner, replay
 from cotdemo.search import perform
 from cotdemo.settings import VERIFIERS, Settings
 

@@ -95,10 +95,13 @@ def bench(
 
 def runs_of(base: Settings, count: int) -> list[Settings]:
     """The settings of the runs: prompts of the dev split, the first of each kind, then the second, and so on."""
-    entries, seen = select(of_split("dev")), Counter()
-    turns = [seen.update([entry.kind]) or seen[entry.kind] for entry in entries]
-    first = sorted(range(len(entries)), key=turns.__getitem__)[:count]
-    return [replace(base, prompt=entries[i].prompt, seed=entries[i].seed(base.seed)) for i in first]
+    turns: Counter[str] = Counter()
+    order = []
+    for entry in select(of_split("dev")):
+        order.append((turns[entry.kind], entry))
+        turns[entry.kind] += 1
+    chosen = [entry for _, entry in sorted(order, key=lambda one: one[0])[:count]]
+    return [replace(base, prompt=entry.prompt, seed=entry.seed(base.seed)) for entry in chosen]
 
 
 # -- the procedure of the released code

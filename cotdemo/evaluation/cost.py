@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -227,14 +228,16 @@ class _SamplingSession:
         return self._meter.spend("decoder", [Work(("decode",), len(codes))], lambda: self._session.decode(codes))
 
 
+@dataclass(frozen=True)
 class _Judge:
-    def __init__(self, judge: Verifier, of: Instrumented, name: str):
-        self._judge, self._of, self._name = judge, of, name
+    judge: Verifier
+    of: Instrumented
+    name: str
 
     def encode(self, pictures: Sequence[np.ndarray]) -> _Encoded:
-        work = Work(("look", self._name), len(pictures))
-        encoded = self._of.meter.spend("judge", [work], lambda: self._judge.encode(pictures))
-        return _Encoded(encoded, len(pictures), self._of, self._name)
+        work = Work(("look", self.name), len(pictures))
+        encoded = self.of.meter.spend("judge", [work], lambda: self.judge.encode(pictures))
+        return _Encoded(encoded, len(pictures), self.of, self.name)
 
 
 class _Encoded:

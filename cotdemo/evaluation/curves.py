@@ -29,9 +29,9 @@ from .ladder import means
 from .pool import CHECKED, FOLDER, Maker, Pool, budget, fill, say
 from .records import Path as PathRecord
 from .records import Record, headed, write_json
-from .replay import replay
 from .report import OVERALL, RULES, accuracy, estimates, pruning
 from .results import CURVES, VERSION, read_curves
+from .runner import replay
 
 FILE = Path("assets/curves.json")
 FIGURES = Path("docs/figures")
@@ -83,9 +83,8 @@ def _point(runs: Sequence[Record], paths: int) -> dict[str, Any]:
 
 def _oracle(pool: Pool, entries: Sequence[Entry], paths: int) -> dict[str, Any]:
     """How often any of the first ``paths`` paths is right."""
-    kinds, prompts = [entry.kind for entry in entries], [entry.prompt for entry in entries]
     return {
-        rule: estimates([truth[:paths].any() for truth in truths], kinds, prompts)[OVERALL]
+        rule: estimates([truth[:paths].any() for truth in truths], entries)[OVERALL]
         for rule, truths in pool.truths(entries).items()
     }
 

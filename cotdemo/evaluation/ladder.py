@@ -20,6 +20,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
 from ..backends import MiniBackend
 from ..compute.hardware import describe, in_words
 from ..errors import UserError
@@ -27,7 +29,6 @@ from ..settings import BACKENDS, PATHS, Settings
 from .entries import Entry, fingerprint, of_split, select
 from .pool import FOLDER, Maker, Pool, Status, budget, fill, say
 from .records import PARTS, Journal, Record, headed, load, write_json
-from .replay import replay
 from .report import COSTS, RULES, cost, estimates, summarise
 from .results import (
     DIFFERENCES,
@@ -42,7 +43,7 @@ from .results import (
     read_ladder,
     row_named,
 )
-from .runner import Runner
+from .runner import Runner, replay
 
 FILE = Path("assets/ladder.json")
 LIVE = Path("runs/ladder")
@@ -76,6 +77,12 @@ class Measured:
     outcomes: list[Outcome]
     cost: Mapping[str, Any]  # means of a prompt
     summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Sequence[Record], *told: str) -> Measured:
+        """What one winner for each prompt came to, with those parts of its summary that are ``told``."""
+        summary = summarise(records)
+        return cls([Outcome.of(records)], means(records), {name: summary[name] for name in told})
 
     def as_dict(self) -> dict[str, Any]:
         """As it stands in a row of the table."""
@@ -178,7 +185,9 @@ def measure(row: Row, bench: Workbench, done: Done) -> Measured:
     if row.as_costly_as:
         runs = replays(pool, bench.entries, row.method)
         return at_compute(runs, _operations(row.as_costly_as, done), PATHS[1])
-    return _searched(row, pool, bench.entries, lambda entry: repainted.get(entry.index, row.paths))
+    rules = {"judge_from": row.judge_from, "stopping": row.stopping}
+    paths_of = lambda entry: repainted.get(entry.index, row.paths)  # noqa: E731
+    return Measured.of([replay(pool, one, row.method, paths_of(one), **rules) for one in bench.entries], "pruning")
 
 
 def _operations(name: str, done: Done) -> float:
@@ -201,12 +210,6 @@ def _plain(row: Row, pool: Pool, entries: Sequence[Entry]) -> Measured:
         for path in range(row.pictures)
     ]
     return Measured(outcomes, means([replay(pool, entry, "baseline", 1) for entry in entries]))
-
-
-def _searched(row: Row, pool: Pool, entries: Sequence[Entry], paths: Callable[[Entry], int]) -> Measured:
-    rules = {"judge_from": row.judge_from, "stopping": row.stopping}
-    records = [replay(pool, entry, row.method, paths(entry), **rules) for entry in entries]
-    return Measured([Outcome.of(records)], means(records), {"pruning": summarise(records)["pruning"]})
 
 
 def replays(pool: Pool, entries: Sequence[Entry], method: str) -> Replays:
@@ -234,30 +237,21 @@ def at_compute(runs: Replays, operations: float, most: int) -> Measured:
         middle = (low + high) // 2
         low, high = (middle, high) if spent(middle) <= operations else (low, middle)
     share = (operations - spent(low)) / (spent(high) - spent(low))
-    both = [(low, 1 - share), (high, share)]
-    costs = [means(runs(paths)) for paths, _ in both]
-    return Measured(
-        [Outcome.of(runs(paths), part) for paths, part in both],
-        _mixed(costs, [part for _, part in both]),
-    )
+    both = {low: 1 - share, high: share}
+    mixed = _mixed([means(runs(paths)) for paths in both], list(both.values()))
+    return Measured([Outcome.of(runs(paths), part) for paths, part in both.items()], mixed)
 
 
 def _live(row: Row, bench: Workbench) -> Measured:
     runner = bench.runner(row)
     with bench.open(row) as journal:
-        missing = sum((entry.index, entry.sample) not in journal.records for entry in bench.entries)
+        missing = sum(entry.place not in journal.records for entry in bench.entries)
         for number, _ in enumerate(runner.run(bench.entries, journal), 1):
             if number % 20 == 1:
                 bench.status(f"{row.label}: {number} of {missing}")
-    places = [(entry.index, entry.sample) for entry in bench.entries]
+    places = [entry.place for entry in bench.entries]
     journal.finish(places)
-    records = [journal.records[place] for place in places]
-    summary = summarise(records)
-    return Measured(
-        [Outcome.of(records)],
-        means(records),
-        {name: summary[name] for name in ("pruning", "reflection", "critiques")},
-    )
+    return Measured.of([journal.records[place] for place in places], "pruning", "reflection", "critiques")
 
 
 def means(records: Sequence[Record]) -> dict[str, Any]:
@@ -284,15 +278,8 @@ class Ladder:
     def __init__(self, file: Path, split: str, seed: int, limit: int | None):
         self.file = file
         self.entries = select(of_split(split), limit)
-        defaults = BACKENDS["mini"].defaults
-        self.asked = {
-            "prompts": f"{split} {fingerprint(of_split(split))}",
-            "limit": limit,
-            "seed": seed,
-            "steps": defaults["steps"],
-            "guidance": defaults["guidance"],
-            "temperature": defaults["temperature"],
-        }
+        defaults = {name: BACKENDS["mini"].defaults[name] for name in ("steps", "guidance", "temperature")}
+        self.asked = {"prompts": f"{split} {fingerprint(of_split(split))}", "limit": limit, "seed": seed, **defaults}
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
         if file.exists():
             content = read_ladder(file)
@@ -309,20 +296,13 @@ class Ladder:
     ) -> None:
         """Keep a row, or why it is missing, and write the file."""
         entry = {
-            "name": row.name,
-            "label": row.label,
-            "training_seed": label,
-            "method": row.method,
-            "model": row.model,
-            "paths": row.paths,
-            "paper": row.paper,
-            "weights": dict(weights),
-            "missing": missing,
-        }
+            "name": row.name, "label": row.label, "training_seed": label, "method": row.method, "model": row.model,
+            "paths": row.paths, "paper": row.paper, "weights": dict(weights), "missing": missing,
+        }  # fmt: skip
         if measured:
             entry["paths"] = round(sum(one.share * one.paths for one in measured.outcomes), 2)
             entry |= {**measured.as_dict(), "hardware": in_words(describe())}
-            entry["accuracy"] = {rule: self._estimates(values(entry, rule)) for rule in RULES}
+            entry["accuracy"] = {rule: estimates(values(entry, rule), self.entries) for rule in RULES}
         self.rows[row.name, label] = entry
         self._save()
 
@@ -344,11 +324,8 @@ class Ladder:
             "of": one.of,
             "minus": one.minus,
             "paper": one.paper,
-            **{rule: self._estimates([x - y for x, y in zip(values(a, rule), values(b, rule))]) for rule in RULES},
+            **{rule: estimates(np.subtract(values(a, rule), values(b, rule)), self.entries) for rule in RULES},
         }
-
-    def _estimates(self, of_prompts: Sequence[float]) -> dict[str, dict[str, float]]:
-        return estimates(of_prompts, [entry.kind for entry in self.entries], [entry.prompt for entry in self.entries])
 
     def _save(self) -> None:
         order = {row.name: place for place, row in enumerate(ROWS)}
@@ -449,7 +426,7 @@ def _live_hours(row: Row, bench: Workbench) -> float | None:
     except NotMeasured:
         return None
     with bench.open(row) as journal:
-        left = [entry for entry in bench.entries if (entry.index, entry.sample) not in journal.records]
+        left = [entry for entry in bench.entries if entry.place not in journal.records]
         sample, begun = left[:: max(len(left) // SAMPLE, 1)][:SAMPLE], time.perf_counter()
         for _ in runner.run(sample, journal):
             pass

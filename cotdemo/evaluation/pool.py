@@ -1,7 +1,7 @@
 """A pool: whole paths of one generator for the prompts of a split, painted once, with the truth and every judge's word.
 
 Path i of a prompt's pool is path i of a live run on that prompt, so whatever a search would have done can be read off a
-pool (``cotdemo.evaluation.replay``). It is kept in a folder named by what its paths depend on, which ``pool.json`` in
+pool (``cotdemo.evaluation.runner``). It is kept in a folder named by what its paths depend on, which ``pool.json`` in
 it spells out; in that, ``paintings/0123.npz`` has the paths of prompt 123, and ``JUDGE-HASH/0123.npz`` what one judge
 says about them. New weights of a judge so leave the paintings as they are, and a killed command loses one prompt.
 

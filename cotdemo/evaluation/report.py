@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..search.reflection import rank
-from .entries import SEEN
+from .entries import SEEN, Entry
 from .records import PARTS, Path, Record
 
 OVERALL = "overall"
@@ -38,9 +38,6 @@ class Estimate:
     value: float
     low: float
     high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def as_dict(self) -> dict[str, float]:
         return {"value": round(self.value, 6), "low": round(self.low, 6), "high": round(self.high, 6)}
@@ -77,11 +74,10 @@ def means_of_kinds(
     return {kind: _estimate(mean, resampled[kind]) for kind, mean in means.items()}
 
 
-def estimates(
-    values: Sequence[float], kinds: Sequence[str], prompts: Sequence[Hashable]
-) -> dict[str, dict[str, float]]:
-    """``means_of_kinds`` as it stands in a file."""
-    return {kind: one.as_dict() for kind, one in means_of_kinds(values, kinds, prompts).items()}
+def estimates(values: Sequence[float], of: Sequence[Entry | Record]) -> dict[str, dict[str, float]]:
+    """``means_of_kinds`` of a value for each entry or record, as it stands in a file."""
+    found = means_of_kinds(values, [one.kind for one in of], [one.prompt for one in of])
+    return {kind: one.as_dict() for kind, one in found.items()}
 
 
 def _resampled(totals: np.ndarray, sizes: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -160,7 +156,7 @@ def accuracy(records: Sequence[Record], right: Callable[[Record], bool | float |
     values = [right(record) for record in records]
     if not values or None in values:
         return None
-    return estimates(values, [r.kind for r in records], [r.prompt for r in records])
+    return estimates(values, records)
 
 
 def compare(a: Sequence[Record], b: Sequence[Record]) -> dict[str, Any]:
@@ -178,9 +174,8 @@ def compare(a: Sequence[Record], b: Sequence[Record]) -> dict[str, Any]:
         if any(None in pair for pair in known):
             result[rule] = None
             continue
-        kinds, prompts = [x.kind for x, _ in pairs], [x.prompt for x, _ in pairs]
         result[rule] = {
-            "difference": estimates([float(y) - float(x) for x, y in known], kinds, prompts),
+            "difference": estimates([float(y) - float(x) for x, y in known], [x for x, _ in pairs]),
             "right_to_wrong": sum(x and not y for x, y in known),
             "wrong_to_right": sum(y and not x for x, y in known),
         }
