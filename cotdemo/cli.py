@@ -25,19 +25,23 @@ from .settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
     from .backends import Backend
+    from .evaluation.bench import Script
     from .evaluation.entries import Entry
-    from .evaluation.plain import Script
     from .evaluation.records import Journal
     from .evaluation.runner import Runner
 
 USER_ERROR, FAILED, STOPPED = 2, 1, 130
 
-# commands that bring ``add_arguments(parser)`` and ``main(options)``, and import torch for them
+# commands that bring ``add_arguments(parser)`` and ``main(options)``, or, where one module has two, ``NAME_arguments``
+# and ``NAME``; they import torch for them
 _ELSEWHERE = {
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
     "pool": ("cotdemo.evaluation.pool", "paint and judge whole paths once, from which eval --table reads its rows"),
-    "judge": ("cotdemo.evaluation.judging", "how well the judge tells right from wrong, beside a blind one"),
-    "look": ("cotdemo.evaluation.look", "lay pictures out for a person's blind look, or compare it with the checkers"),
+    "judge": ("cotdemo.evaluation.judging:judge", "how well the judge tells right from wrong, beside a blind one"),
+    "look": (
+        "cotdemo.evaluation.judging:look",
+        "pictures for a person's blind look, or that look beside the checkers",
+    ),
     "geneval": ("cotdemo.geneval.command", "GenEval's official prompt files, drawn again"),
     "animate": ("cotdemo.run.animation", "a run as a moving image: a GIF or WebP of a trace"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
@@ -101,9 +105,10 @@ def _parser(command: str = "") -> argparse.ArgumentParser:
     for name, (home, what) in _ELSEWHERE.items():
         elsewhere = commands.add_parser(name, help=what)
         if name == command:
+            home, _, of = home.partition(":")
             module = import_module(home)
-            module.add_arguments(elsewhere)
-            elsewhere.set_defaults(run=module.main)
+            getattr(module, f"{of}_arguments" if of else "add_arguments")(elsewhere)
+            elsewhere.set_defaults(run=getattr(module, of or "main"))
     return parser
 
 
@@ -295,7 +300,7 @@ def _report(journal: Journal, chosen: Sequence[Entry], asked: dict[str, Any], ba
     from .compute.hardware import describe, in_words
     from .evaluation.report import summarise, table
 
-    places = [(entry.index, entry.sample) for entry in chosen]
+    places = [entry.place for entry in chosen]
     summary = summarise([journal.records[place] for place in places], embedded=not asked["prompts"].startswith("file"))
     hardware = describe(getattr(backend, "device", "cpu"))
     journal.finish(places, hardware=hardware, summary=summary)
@@ -319,7 +324,7 @@ def _whole_ladder(options: argparse.Namespace) -> None:
 def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:
     """Paint all entries, telling how far it is: always on a terminal, now and then in a log."""
     terminal = sys.stderr.isatty()
-    left = sum((entry.index, entry.sample) not in journal.records for entry in entries)
+    left = sum(entry.place not in journal.records for entry in entries)
     begun = told = time.monotonic()
     try:
         for painted, record in enumerate(runner.run(entries, journal), 1):
@@ -396,7 +401,7 @@ def _bench(options: argparse.Namespace) -> None:
     if _row(options).ships and (options.random or options.count):
         raise UserError("The embedded model's weights are here: --random and --count are for the released ones.")
 
-    from .evaluation.plain import Script
+    from .evaluation.bench import Script
 
     script = Script.typical(base.steps) if clear_at is None else Script(clear_at - 1)
     script = replace(script, hopeless_one_in=one_in)

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from cotdemo.evaluation.ladder import SHIPPED, Ladder, Measured, Outcome
-from cotdemo.evaluation.results import CURVES, VERSION
-from cotdemo.evaluation.rows import ROWS, Row
+from cotdemo.evaluation.results import CURVES, ROWS, VERSION, Row
 
 LIMIT = 2  # prompts of each kind
 KINDS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")

@@ -13,11 +13,20 @@ from torch import nn
 
 import cotdemo.backends
 from cotdemo import cli
-from cotdemo.evaluation.bench import Scripted, bench, first_difference, margin, runs_of
+from cotdemo.evaluation.bench import (
+    PlainRun,
+    Script,
+    bench,
+    first_difference,
+    margin,
+    plain_answer,
+    runs_of,
+    scripted,
+)  # fmt: skip
 from cotdemo.evaluation.cost import Clock, counted, matmul_rate
-from cotdemo.evaluation.plain import PlainRun, Script, plain_answer
 from cotdemo.generator.chance import PathSampler
 from cotdemo.run.events import Judged, PathPruned, StepDecoded, Winner
+from cotdemo.search.parm import parm
 from cotdemo.settings import Settings
 from cotdemo.world.prompts import TAGS, parse
 
@@ -39,7 +48,7 @@ def plain(tiny):
 
 @pytest.fixture(scope="module")
 def fast(tiny):
-    return list(Scripted(tiny, Clock(), SCRIPT).perform(SETTINGS))
+    return list(parm(scripted(tiny, SETTINGS, SCRIPT, Clock())))
 
 
 def guesses(events):
@@ -59,8 +68,9 @@ def test_the_typical_script_is_clear_at_step_8_of_18_and_stops_a_quarter():
 def test_the_search_follows_the_script_and_the_judge_still_answers(fast):
     assert [(e.path, e.step) for e in fast if isinstance(e, PathPruned)] == [(3, 2), (7, 2)]
     clarity = [e for e in fast if isinstance(e, Judged) and e.question == "clarity"]
-    assert len(clarity) == PATHS * 3
-    assert [e.answer for e in clarity] == ["no"] * 2 * PATHS + ["yes"] * PATHS
+    # each path is asked until the script calls it clear, and then for its potential
+    assert [(e.step, e.path) for e in clarity] == [(step, path) for step in range(3) for path in range(PATHS)]
+    assert [e.path for e in fast if isinstance(e, Judged) and e.question == "potential"] == list(range(PATHS))
     assert len({e.p_yes for e in clarity}) > PATHS  # real probabilities, one for each picture
 
 

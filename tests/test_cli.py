@@ -18,9 +18,8 @@ from scripted import Studio, Verdict
 
 import cotdemo.backends
 from cotdemo import cli
-from cotdemo.evaluation import look
-from cotdemo.evaluation.entries import Entry
-from cotdemo.evaluation.geneval_folders import write
+from cotdemo.evaluation import judging
+from cotdemo.evaluation.entries import Entry, write_picture
 from cotdemo.run.events import Critiqued, StepDecoded, Winner
 from cotdemo.run.narration import narrate
 from cotdemo.run.png import read_png_settings
@@ -421,7 +420,7 @@ def test_train_names_what_is_missing(tmp_path, capsys):
 
 def test_judge_measures_the_judge_against_the_checker(tiny, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # where its pool is kept
-    monkeypatch.setattr("cotdemo.evaluation.judging.load_backend", lambda name: tiny)
+    monkeypatch.setattr("cotdemo.evaluation.pool.load_backend", lambda name, root: tiny)
     file = tmp_path / "judge.json"
     arguments = ["judge", "--split", "dev", "--limit", "1", "--paths", "2", "--steps", "4", "--json", str(file)]
     assert cli.main(arguments) == 0
@@ -436,7 +435,9 @@ def test_judge_measures_each_verifier_on_each_generator_by_the_questions_it_has_
     for folder in ("judge-orm", "judge-prm"):
         shutil.copytree(root / "judge", root / folder)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cotdemo.evaluation.judging.load_backend", lambda name: cotdemo.backends.MiniBackend(root=root))
+    monkeypatch.setattr(
+        "cotdemo.evaluation.pool.load_backend", lambda *_, **__: cotdemo.backends.MiniBackend(root=root)
+    )
     file, found = tmp_path / "judge.json", {}
     arguments = ["judge", "--split", "dev", "--limit", "1", "--paths", "2", "--steps", "4", "--json", str(file)]
     for verifier in ("parm", "orm", "prm"):
@@ -455,13 +456,13 @@ def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_pa
     for index, prompt in enumerate(("a photo of a red star", "a photo of a moon", "a photo of two trees")):
         entry = Entry(index, 0, parse(prompt))
         scene = random_scene(entry.metadata if index else parse("a photo of a blue star"), rng)
-        write(tmp_path / "plain", entry, draw(scene), Settings.checked(prompt, seed=1))
+        write_picture(tmp_path / "plain", entry, draw(scene), Settings.checked(prompt, seed=1))
     sheets, labels, file = tmp_path / "sheets", tmp_path / "labels.json", tmp_path / "figures.json"
     command = ["look", str(tmp_path / "plain"), "--count", "3"]
     assert cli.main([*command, "--sheets", str(sheets)]) == 0
     assert Image.open(sheets / "01.png").width > 900
 
-    right = [not one.metadata["prompt"].endswith("red star") for one in look.draw([tmp_path / "plain"], 3)]
+    right = [not one.metadata["prompt"].endswith("red star") for one in judging.draw([tmp_path / "plain"], 3)]
     labels.write_text(json.dumps([int(one) for one in right]))
     assert cli.main([*command, "--labels", str(labels), "--json", str(file)]) == 0
     figures = json.loads(file.read_text())

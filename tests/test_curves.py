@@ -11,9 +11,8 @@ import tiny_mini
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
-from cotdemo.evaluation.curves import METHODS, curves
+from cotdemo.evaluation.curves import COMPARED, apart, curves, draw
 from cotdemo.evaluation.entries import of_split, select
-from cotdemo.evaluation.figures import apart, draw
 from cotdemo.evaluation.pool import Maker, Paintings, Pool, fill
 from cotdemo.evaluation.results import read_curves
 from cotdemo.settings import verifier_of
@@ -32,7 +31,7 @@ def root(tmp_path_factory):
 def pool(root, tmp_path_factory):
     """A pool in which half of the paths are right, drawn by chance: the tiny model itself never is."""
     pool = Pool(MiniBackend(root=root), "base", "dev", steps=5, folder=tmp_path_factory.mktemp("pools"))
-    fill(Maker(pool, max(NUMBERS), [verifier_of(method) for method in METHODS]), ENTRIES, lambda _: None)
+    fill(Maker(pool, max(NUMBERS), [verifier_of(method) for method in COMPARED]), ENTRIES, lambda _: None)
     rng = np.random.default_rng(0)
     for entry in ENTRIES:
         part = pool.sessions(entry.index)
@@ -76,7 +75,7 @@ def test_judges_are_measured_at_every_step_and_on_final_pictures(found, pool):
     assert [row["step"] for row in found["by_step"]] == [1, 2, 3, 4, 5]
     for row in found["by_step"]:
         assert 0 <= row["potential"]["strict"] <= 1 and 0 <= row["prm"]["geneval"] <= 1
-    assert found["outcome"].keys() == set(METHODS)
+    assert found["outcome"].keys() == set(COMPARED)
     assert found["weights"].keys() == {"showo", "magvit", "judge", "judge-orm", "judge-prm", "judge-zero-shot"}
 
 

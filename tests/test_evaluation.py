@@ -12,12 +12,19 @@ import pytest
 from scripted import Studio, Verdict
 
 from cotdemo.errors import UserError
-from cotdemo.evaluation import geneval_folders
-from cotdemo.evaluation.entries import Entry, fingerprint, of_split, select
+from cotdemo.evaluation.entries import Entry, fingerprint, of_split, picture_file, select
 from cotdemo.evaluation.records import Journal, Path, Record, Round, load
-from cotdemo.evaluation.report import compare, comparison_table, summarise, table
+from cotdemo.evaluation.report import (
+    OVERALL,
+    compare,
+    comparison_table,
+    means_of_kinds,
+    roc_auc,
+    roc_auc_within,
+    summarise,
+    table,
+)  # fmt: skip
 from cotdemo.evaluation.runner import Runner
-from cotdemo.evaluation.statistics import OVERALL, means_of_kinds, roc_auc, roc_auc_within
 from cotdemo.geneval.metadata import of_file
 from cotdemo.run.png import read_png_settings
 from cotdemo.settings import Settings
@@ -499,10 +506,10 @@ def test_a_picture_that_was_deleted_is_painted_again(tmp_path):
     out, backend = tmp_path / "pictures", Studio()
     runner = Runner(backend, settings("orm"), out=out)
     evaluate(runner, tmp_path / "e.json", ENTRIES[:2])
-    before = geneval_folders.picture_file(out, ENTRIES[0]).read_bytes()
-    geneval_folders.picture_file(out, ENTRIES[0]).unlink()
+    before = picture_file(out, ENTRIES[0]).read_bytes()
+    picture_file(out, ENTRIES[0]).unlink()
     evaluate(runner, tmp_path / "e.json", ENTRIES[:2], resume=True)
-    assert geneval_folders.picture_file(out, ENTRIES[0]).read_bytes() == before
+    assert picture_file(out, ENTRIES[0]).read_bytes() == before
     assert len(backend.started) == 3
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from cotdemo import cli
+from cotdemo.evaluation.bench import Script
 from cotdemo.evaluation.full_size import JUDGE, Shapes, count, in_words
-from cotdemo.evaluation.plain import Script
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.generator.showo import KNOWN_PHI
 from cotdemo.settings import Settings

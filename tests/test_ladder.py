@@ -15,6 +15,7 @@ from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
 from cotdemo.evaluation import ladder as climbing
+from cotdemo.evaluation import results
 from cotdemo.evaluation.ladder import (
     SHIPPED,
     Ladder,
@@ -27,9 +28,7 @@ from cotdemo.evaluation.ladder import (
     training_seeds,
     values,
 )
-from cotdemo.evaluation.results import ladder_table, read_ladder
-from cotdemo.evaluation.rows import DIFFERENCES, ROWS, Row, paper, paper_difference
-from cotdemo.evaluation.statistics import OVERALL
+from cotdemo.evaluation.results import DIFFERENCES, OVERALL, ROWS, Row, aligned, ladder_markdown, paper, read_ladder
 from cotdemo.ui.measured import measured as measured_by_page
 
 SMALL = {"plain": 1, "orm": 2, "parm": 2, "orm-at-parm's-compute": 2, "dpo-iter": 1, "self-correct": 1, "parm++8": 2,
@@ -47,7 +46,8 @@ def few(monkeypatch):
     rows = tuple(
         replace(row, paths=SMALL[row.name], pictures=min(row.pictures, 2)) for row in ROWS if row.name in SMALL
     )
-    monkeypatch.setattr(climbing, "ROWS", rows)
+    for module in (climbing, results):
+        monkeypatch.setattr(module, "ROWS", rows)
     monkeypatch.setattr(climbing, "PATHS", (1, 8))
     return rows
 
@@ -79,11 +79,11 @@ def test_every_row_is_named_once_and_every_difference_is_between_rows():
 
 
 def test_the_papers_figures_stand_apart_and_differ_as_it_says():
-    by_label = {one.label: paper_difference(one) for one in DIFFERENCES}
-    assert by_label["PARM - plain generator"] == 0.14
-    assert by_label["guided iterative DPO + PARM - plain generator"] == 0.24
-    assert by_label["PARM++ with reflection - its own base"] == 0.19
-    assert by_label["PARM - fine-tuned ORM, equal compute"] is None
+    by_label = {one.label: one.paper for one in DIFFERENCES}
+    assert by_label["PARM - Show-o, base"] == 0.14
+    assert by_label["PARM on guided iterative DPO - Show-o, base"] == 0.24
+    assert by_label["PARM++ on self-correcting - Show-o, self-correcting"] == 0.19
+    assert by_label["PARM - ORM at the compute of PARM"] is None
 
 
 def test_differences_are_paired_and_come_from_the_file_alone(tmp_path):
@@ -95,8 +95,8 @@ def test_differences_are_paired_and_come_from_the_file_alone(tmp_path):
     (difference,) = [one for one in content["differences"] if (one["of"], one["minus"]) == ("parm", "plain")]
     assert difference["geneval"][OVERALL]["value"] == pytest.approx(2 / 6, abs=1e-6)
     assert Ladder(tmp_path / "ladder.json", "dev", 0, 1).differences() == content["differences"]
-    printed = ladder_table(tmp_path / "ladder.json")
-    assert "+0.333 [+0.333, +0.333]" in printed and "not to be compared" in printed and "0.67" in printed
+    printed = aligned(ladder_markdown(tmp_path / "ladder.json"))
+    assert "+.333 [+.333, +.333]" in printed and "not to be compared" in printed and "  .67" in printed
 
 
 def test_a_row_of_two_choices_counts_each_by_its_share():
@@ -112,7 +112,7 @@ def test_training_seeds_stand_beside_the_shipped_rows(tmp_path):
         ladder.put(row["dpo-iter"], label, {"dpo-iter": label}, measured(right))
     found = {one["training_seed"]: one["geneval"][OVERALL]["value"] for one in ladder.differences()}
     assert found == {SHIPPED: pytest.approx(1 / 6, abs=1e-6), "2": pytest.approx(2 / 6, abs=1e-6)}
-    assert "training seed 2" in ladder_table(tmp_path / "ladder.json")
+    assert "Training seed 2" in ladder_markdown(tmp_path / "ladder.json")
 
 
 def test_rows_are_measured_once_while_their_weights_are_the_same(root, few, kept, tmp_path, monkeypatch):
@@ -178,8 +178,8 @@ def test_rows_that_repaint_run_live_and_the_others_read_how_many_paths_they_took
     assert not any(found[name]["missing"] for name in names)
     assert min(found["parm++8"]["cost"]["operations"].values()) > 0 and "reflection" in found["parm++8"]
     assert found["as-many-as-parm++8"]["cost"]["generator_passes"] > 0
-    labels = {difference["label"] for difference in ladder.differences()}
-    assert {"real - shuffled critiques", "reflection, 8 paths - as many paths without"} <= labels
+    minus = {difference["minus"] for difference in ladder.differences() if difference["of"] == "parm++8"}
+    assert {"parm++8-shuffled", "as-many-as-parm++8"} <= minus
     assert list(plan(ladder, [one], rows)) == []
     before = ladder.of(SHIPPED)["parm++8"]["accuracy"]
     climb(ladder, [one], [row for row in rows if row.name == "parm++8"], again=True)
@@ -216,7 +216,7 @@ def test_the_command_writes_the_table_and_tells_before_how_long_it_takes(root, f
     assert "pool of base (shipped)" in capsys.readouterr().out and not file.exists()
     assert cli.main([*arguments, "--json", str(file)]) == 0
     printed = capsys.readouterr().out
-    assert "plain generator" in printed and "missing: " in printed
+    assert "Show-o, base" in printed and "missing: " in printed
     assert [row["name"] for row in json.loads(file.read_text())["rows"]] == ["plain", "dpo-iter"]
     assert [row["name"] for row in measured_by_page(tmp_path)["ladder"]["rows"]] == ["plain", "dpo-iter"]
     kept = json.loads(file.read_text())["created"]
@@ -228,11 +228,11 @@ def test_the_command_writes_the_table_and_tells_before_how_long_it_takes(root, f
 
 
 def test_what_shows_the_figures_needs_no_torch():
-    code = "import sys; import cotdemo.evaluation.results, cotdemo.evaluation.rows; print('torch' in sys.modules)"
+    code = "import sys; import cotdemo.evaluation.results; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_a_row_knows_what_it_needs():
-    row = Row("x", "x", "parm++", "base")
+    row = Row("x", "parm++", "base")
     assert row.live and row.models == ("base", "self-correct") and row.verifier == "parm"
-    assert Row("x", "x", "baseline").verifier is None
+    assert Row("x", "baseline").verifier is None

@@ -38,10 +38,10 @@ def test_pointing_at_a_row_shows_counts_and_intervals_by_kind(visit):
         assert card.is_hidden()
         row_of(page, "plain").locator("button").focus()
         page.keyboard.press("ArrowDown")  # the mouse was last: from here on it is the keyboard
-        assert page.locator(".cot-about h4").inner_text().startswith("fine-tuned ORM")
+        assert page.locator(".cot-about h4").inner_text().startswith("ORM")
         page.keyboard.press("Escape")
         assert card.is_hidden()
-        row_of(page, "PARM - plain generator").locator("th").hover()
+        row_of(page, "PARM - Show-o, base").locator("th").hover()
         assert "+.500" in card.inner_text() and "+.14" in card.inner_text()
 
 
@@ -64,7 +64,7 @@ def test_a_point_is_marked_in_both_charts_and_its_interval_told(visit):
         point = chart.locator('[data-series="orm"] .cot-point').nth(2).bounding_box()
         page.mouse.move(point["x"] + 4, point["y"] + 4)
         chosen = page.locator(".cot-about tr[data-chosen]").inner_text()
-        assert "fine-tuned ORM" in chosen and ".750 [.700, .800]" in chosen and "9 of 12" in chosen
+        assert "ORM" in chosen and ".750 [.700, .800]" in chosen and "9 of 12" in chosen
         assert [page.locator(".cot-plot").nth(index).locator(".cot-ring").count() for index in (0, 1)] == [5, 4]
         page.locator(".cot-about").press("Escape")
         chart.focus()
@@ -77,7 +77,7 @@ def test_lines_are_hidden_and_generators_chosen(visit):
     with visit("#results") as page:
         line = page.locator('.cot-plot [data-series="orm"]')
         assert line.count() == 2
-        page.locator(".cot-entry:has-text('fine-tuned ORM')").click()
+        page.locator(".cot-entry:text-is('ORM')").click()
         assert line.count() == 0
         page.locator(".cot-chooser select").select_option("self-correct")
         assert "--model self-correct" in page.locator(".cot-origin").last.inner_text()

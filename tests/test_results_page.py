@@ -55,15 +55,14 @@ def test_numbers_are_written_as_the_paper_writes_them(invented):
     assert rows["`dpo`"][3] == f"missing: {WHY_NOT}" and rows["`dpo`"][-1] == ".62"
     differences = {row[0]: row for row in invented["Differences"]}
     assert (
-        differences["PARM - plain generator"][1].startswith("+.500 [")
-        and differences["PARM - plain generator"][3] == "+.14"
+        differences["PARM - Show-o, base"][1].startswith("+.500 [") and differences["PARM - Show-o, base"][3] == "+.14"
     )
 
 
 def test_training_seeds_have_tables_of_their_own(invented):
     (row, difference) = invented["Training seed 2"][0], invented["Training seed 2"][-1]
-    assert row[:2] == ["iterative DPO", ".500 [.500, .500]"]
-    assert difference[0] == "iterative DPO - plain generator" and difference[1].startswith("+.250")
+    assert row[:2] == ["Show-o, iterative DPO", ".500 [.500, .500]"]
+    assert difference[0] == "Show-o, iterative DPO - Show-o, base" and difference[1].startswith("+.250")
 
 
 def test_what_stopping_and_repainting_do_is_told_of_the_rows_that_do_it():

@@ -13,7 +13,7 @@ from cotdemo.backends import MiniBackend
 from cotdemo.evaluation.cost import Instrumented, Prices
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.pool import Maker, Pool, fill
-from cotdemo.evaluation.replay import replay, replaying
+from cotdemo.evaluation.runner import replay, replaying
 from cotdemo.evaluation.variants import BRANCH, VARIANTS, Variant, choose
 from cotdemo.search.stopping import LENIENT, StoppingRule
 

@@ -4,6 +4,14 @@ Verdicts are scripted for the comparison, since real ones decide how much there 
 the same. Beside it, PARM with its real verdicts: how long a run takes, and how long the page waits for its first
 picture.
 
+The plain procedure is that of the paper's released code (github ZiyuGuo99/Image-Generation-CoT). One path at a time.
+Whole padded sequences at every step, logits for every position over the whole vocabulary. Every guess is decoded, once
+more for the judge until one is clear, and the final picture: 19 + c decodes at 18 steps where the c-th picture is the
+first clear one. Every question encodes its picture anew, reads its text from the beginning and is answered by
+transformers' ``generate``, greedily, until the end mark. A rejected path is painted to its end. Where the released code
+does more, it is let off: no PNG files between generator and judge, answers of one word (it allows 100 tokens), one
+random number a token (it draws one for each code).
+
 Both sides draw with the same random numbers, so their tokens part only where a number falls between their two roundings
 of one boundary: between two codes in a cumulative distribution, or between two tokens in the ranking of what is masked.
 """
@@ -12,14 +20,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from statistics import mean, median
 from typing import Any
 
 import numpy as np
 import torch
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from ..backends import Backend
 from ..compute import hardware
@@ -28,15 +37,18 @@ from ..generator.chance import PathSampler, draw
 from ..generator.mask_predict import gumbel
 from ..generator.pipeline import ShowoPipeline
 from ..generator.schedule import temperatures
-from ..run.events import Event, Question, RunFinished, StepDecoded, Winner
+from ..run.events import Judged, Question, RunFinished, StepDecoded, Winner
 from ..search import perform
-from ..search.protocols import Encoded
+from ..search.parm import parm
+from ..search.protocols import SamplingSession
+from ..search.rounds import Run
+from ..search.stopping import StoppingRule
 from ..settings import Settings
-from ..world.splits import PER_KIND
+from ..verifiers.images import to_pixels
+from ..verifiers.llava import LlavaVerifier
 from .cost import Clock, Count, Instrumented, Meter, matmul_rate
 from .entries import of_split, select
-from .plain import Guess, PlainRun, Script
-from .records import PARTS
+from .records import PARTS, headed
 
 Status = Callable[[str], None]
 
@@ -64,10 +76,7 @@ def bench(
 
     sides = {side: _side([pair[side] for pair in timed], counted[side], rate) for side in ("plain", "fast")}
     ratios = [pair["plain"].seconds / pair["fast"].seconds for pair in timed]
-    return {
-        "format": "cotdemo-bench",
-        "version": 1,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    return headed("cotdemo-bench", 1) | {
         "asked": {name: value for name, value in base.as_dict().items() if name != "prompt"} | {"prompts": len(runs)},
         "script": asdict(script),
         "weights": dict(backend.weights),
@@ -86,59 +95,148 @@ def bench(
 
 def runs_of(base: Settings, count: int) -> list[Settings]:
     """The settings of the runs: prompts of the dev split, the first of each kind, then the second, and so on."""
-    # the split lists PER_KIND prompts of each kind, one kind after another
-    entries = sorted(select(of_split("dev")), key=lambda entry: entry.index % PER_KIND)[:count]
-    return [replace(base, prompt=entry.prompt, seed=entry.seed(base.seed)) for entry in entries]
+    turns: Counter[str] = Counter()
+    order = []
+    for entry in select(of_split("dev")):
+        order.append((turns[entry.kind], entry))
+        turns[entry.kind] += 1
+    chosen = [entry for _, entry in sorted(order, key=lambda one: one[0])[:count]]
+    return [replace(base, prompt=entry.prompt, seed=entry.seed(base.seed)) for entry in chosen]
+
+
+# -- the procedure of the released code
+
+
+Guess = tuple[tuple[int, ...], tuple[int, ...]]  # codes, positions masked again
+
+
+@dataclass(frozen=True)
+class Script:
+    """Verdicts that depend on path and step alone, so that two procedures have the same work to do.
+
+    Pictures are clear from step ``clear_from`` on (counted from 0); one path in ``hopeless_one_in`` has no potential;
+    every final picture is called right.
+    """
+
+    clear_from: int
+    hopeless_one_in: int = 4
+
+    @classmethod
+    def typical(cls, steps: int) -> Script:
+        """The first clear picture at the 8th of 18 steps, where the paper's judge finds its earliest ones."""
+        return cls(clear_from=max(round(steps * 8 / 18), 1) - 1)
+
+    def says(self, question: Question, path: int, step: int) -> bool:
+        if question == "clarity":
+            return step >= self.clear_from
+        return question == "outcome" or path % self.hopeless_one_in != self.hopeless_one_in - 1
+
+
+class PlainRun:
+    """A whole run of ``settings``. ``guesses`` has every (path, step), ``winner`` the path with the highest P(yes)."""
+
+    def __init__(self, backend: Backend, settings: Settings, script: Script, meter: Meter):
+        self._generator = Instrumented(backend, meter).generator(settings.model)
+        self._judge, self._settings = backend.verifier("parm"), settings
+        self._script, self._meter = script, meter
+        self.guesses: dict[tuple[int, int], Guess] = {}
+        self.decodes = self.questions = 0
+        finals = {path: self._paint(path) for path in range(settings.paths)}
+        survivors = [path for path, (promising, _) in finals.items() if promising]
+        scores = {path: self._ask("outcome", path, settings.steps - 1, finals[path][1])[1] for path in survivors}
+        self.winner = max(scores, key=scores.get) if scores else None
+
+    def _paint(self, path: int) -> tuple[bool, np.ndarray]:
+        """Paint one path to its end; whether it may come out right, and the final picture."""
+        s = self._settings
+        session = self._generator.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, form="plain")
+        clear = promising = False
+        while not session.done:
+            step = session.step()
+            masked = step.masked[0].nonzero()[:, 0].tolist()
+            self.guesses[path, step.index] = tuple(step.codes[0].tolist()), tuple(masked)
+            self._decode(session, step.codes)
+            if not clear:
+                picture = self._decode(session, step.codes)
+                clear = self._ask("clarity", path, step.index, picture)[0]
+                if clear:
+                    promising = self._ask("potential", path, step.index, picture)[0]
+        return promising, self._decode(session, step.codes)
+
+    def _decode(self, session: SamplingSession, codes: torch.Tensor) -> np.ndarray:
+        self.decodes += 1
+        return session.decode(codes)[0]
+
+    def _ask(self, question: Question, path: int, step: int, picture: np.ndarray) -> tuple[bool, float]:
+        """The scripted verdict, and P(yes)."""
+        self.questions += 1
+        verdict = self._script.says(question, path, step)
+        return verdict, self._meter.spend("judge", [], lambda: self._answer(question, picture, verdict))
+
+    def _answer(self, question: Question, picture: np.ndarray, verdict: bool) -> float:
+        return plain_answer(self._judge, picture, question, self._settings.prompt, verdict)
+
+
+class _Dictated(LogitsProcessor):
+    """Makes ``generate`` say the given tokens, one after another, whatever the model would have said."""
+
+    def __init__(self, tokens: Sequence[int]):
+        self._tokens = iter(tokens)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        dictated = torch.full_like(scores, -torch.inf)
+        dictated[:, next(self._tokens)] = 0
+        return dictated
+
+
+@torch.inference_mode()
+def plain_answer(judge: LlavaVerifier, picture: np.ndarray, question: Question, prompt: str, verdict: bool) -> float:
+    """P(yes) before ``verdict`` is dictated, by transformers' own computation over picture and text."""
+    model, conversation = judge.model, judge.conversation
+    device, size = model.device, judge.picture_size
+    ids = torch.tensor([conversation.ids(question, prompt)], device=device)
+    answer = conversation.yes if verdict else conversation.no
+    said = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        pixel_values=to_pixels([picture], size, like=model.model.image_newline)[:, None],
+        image_sizes=torch.tensor([[size, size]], device=device),
+        batch_num_images=torch.tensor([2], device=device),  # as if beside a second view: one view is taken whole
+        generation_config=GenerationConfig(
+            do_sample=False,
+            max_new_tokens=100,
+            eos_token_id=conversation.end,
+            pad_token_id=conversation.end,
+            return_dict_in_generate=True,
+            output_logits=True,
+        ),
+        logits_processor=LogitsProcessorList([_Dictated([answer, conversation.end])]),
+    )
+    return float(said.logits[0][0].float().softmax(-1)[conversation.yes])
 
 
 # -- the two sides
 
 
-class Scripted(Instrumented):
-    """A metered backend whose judge computes its real answers, and says what a script says.
-
-    The judge is shown pictures and is told of no path, so each picture of a run is remembered with its place.
-    """
-
-    check = None
-
-    def __init__(self, backend: Backend, meter: Meter, script: Script):
-        super().__init__(backend, meter)
-        self.script = script
-        self.places: dict[int, tuple[int, int]] = {}  # identity of a picture -> path, step
-        self._kept: dict[int, np.ndarray] = {}  # the latest picture of each path, so that identities stay unique
-
-    def perform(self, settings: Settings) -> Iterator[Event]:
-        """The events of a run that decodes what is judged."""
-        for event in perform(settings, self, show="judged"):
-            if isinstance(event, StepDecoded) and event.picture is not None:
-                self.places[id(event.picture)] = event.path, event.step
-                self._kept[event.path] = event.picture
-            yield event
-
-    def verifier(self, name: str) -> _ScriptedJudge:
-        return _ScriptedJudge(self, super().verifier(name))
-
-
 @dataclass(frozen=True)
-class _ScriptedJudge:
-    backend: Scripted
-    judge: Any
+class ScriptedRule(StoppingRule):
+    """Stops paths by a script, whatever the judge answers; it is asked all the same."""
 
-    def encode(self, pictures: Sequence[np.ndarray]) -> _ScriptedLook:
-        places = [self.backend.places[id(picture)] for picture in pictures]
-        return _ScriptedLook(self.judge.encode(pictures), places, self.backend.script)
+    script: Script = Script(7)
+
+    def clear(self, clarity: Judged) -> bool:
+        return self.script.says("clarity", clarity.path, clarity.step)
+
+    def promising(self, potential: Judged, best: float) -> bool:
+        return self.script.says("potential", potential.path, potential.step)
+
+    def hopeless(self, potential: Judged, best: float) -> bool:
+        return not self.promising(potential, best)
 
 
-@dataclass(frozen=True)
-class _ScriptedLook:
-    encoded: Encoded
-    places: Sequence[tuple[int, int]]
-    script: Script
-
-    def ask(self, question: Question, prompt: str, rows: Sequence[int]) -> Any:
-        yes = np.array([self.script.says(question, *self.places[row]) for row in rows])
-        return replace(self.encoded.ask(question, prompt, rows), yes=yes, no=~yes)
+def scripted(backend: Backend, settings: Settings, script: Script, meter: Meter) -> Run:
+    """A run of PARM by a script; it decodes what is judged."""
+    return Run(settings, Instrumented(backend, meter), "judged", check=False, rule=ScriptedRule(script=script))
 
 
 @dataclass(frozen=True)
@@ -167,15 +265,14 @@ def fast(backend: Backend, settings: Settings, script: Script, meter: Meter) -> 
     """The same run by the search."""
     guesses: dict[tuple[int, int], Guess] = {}
     begun = time.perf_counter()
-    for event in Scripted(backend, meter, script).perform(settings):
+    run = scripted(backend, settings, script, meter)
+    for event in parm(run):
         if isinstance(event, StepDecoded):
             guesses[event.path, event.step] = event.codes, event.masked
         elif isinstance(event, Winner):
             winner = None if event.fallback else event.path
-        elif isinstance(event, RunFinished):
-            end = event
     seconds = time.perf_counter() - begun
-    return Side(seconds, meter.totals, guesses, winner, end.pictures_decoded, end.judge_passes)
+    return Side(seconds, meter.totals, guesses, winner, run.meter.pictures_decoded, run.meter.judge_passes)
 
 
 def _both(

@@ -2,7 +2,7 @@
 
 ``Instrumented`` is the backend as a search sees it; it hands every piece of work to a meter. ``Clock`` takes the time,
 ``Count`` counts every operation, ``Prices`` counts each kind of work once and adds up the rest, which hardly slows a
-search down; a replay's ``Tariff`` (``cotdemo.evaluation.replay``) looks the prices up in its pool.
+search down, and prices what is only replayed (``cotdemo.evaluation.pool``).
 
 Counted are matrix products, convolutions and attention, by torch's own counter; a multiplication with its addition is
 two. Everything else a transformer does is small beside them.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..compute.linear import linear
 from ..run.events import Question
 from ..search.protocols import Answers, Backend, Context, Encoded, ImageGenerator, SamplingSession, Step, Verifier
+from ..settings import Settings
 from .records import PARTS
 
 T = TypeVar("T")
@@ -71,12 +73,11 @@ def matmul_rate(device: str = "cpu", dtype: torch.dtype = torch.float32, seconds
 
 
 class Work(NamedTuple):
-    """``times`` equal pieces of one kind; the cost of each is a line in ``size``. ``step`` is that of a painting."""
+    """``times`` equal pieces of one kind; the cost of each is a line in ``size``."""
 
     kind: Kind
     times: int = 1
     size: int = 0
-    step: int = 0
 
 
 class Meter(Protocol):
@@ -123,18 +124,22 @@ class Prices(Count):
     """Operations, counted where their cost does not follow from what was counted before.
 
     Each path or image costs as much as the next, and a step is a line in how many tokens are still masked. What is
-    known of a prompt is kept, some hundred numbers each: it is for the runs of one evaluation or comparison.
+    ``known`` of a prompt, kind -> size -> operations of one piece, is some hundred numbers: it is kept for the runs of
+    one evaluation or comparison. With ``fixed`` prices nothing is counted: LookupError for work that has none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: dict[Kind, dict[int, int]] | None = None, fixed: bool = False) -> None:
         super().__init__()
-        self._known: dict[Kind, dict[int, int]] = {}  # kind -> size -> operations of one piece
+        self._known, self._fixed = {} if known is None else known, fixed
 
     def spend(self, part: str, works: Sequence[Work], do: Callable[[], T]) -> T:
         costs = [self._cost(work) for work in works]
-        if works and None not in costs:
+        if self._fixed or works and None not in costs:
+            result = do()  # what cannot be done costs nothing
+            if None in costs:
+                raise LookupError(f"there is no price for one of {works}")
             self.totals[part] += sum(costs)
-            return do()
+            return result
         before = self.totals[part]
         result = super().spend(part, works, do)
         if len(works) == 1:
@@ -159,47 +164,47 @@ class Prices(Count):
 class Instrumented:
     """``backend`` as a search sees it (``cotdemo.search.protocols.Backend``), its work measured by ``meter``.
 
-    All generators of a backend cost the same.
+    All generators of a backend cost the same, and so do prompts of which ``alike`` says the same.
     """
 
-    def __init__(self, backend: Backend, meter: Meter):
-        self.backend, self.meter = backend, meter
+    def __init__(self, backend: Backend, meter: Meter, alike: Callable[[str], Hashable] = str):
+        self.backend, self.meter, self.alike = backend, meter, alike
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
 
     def generator(self, model: str) -> _ImageGenerator:
-        return _ImageGenerator(self.backend.generator(model), self.meter)
+        return _ImageGenerator(self.backend.generator(model), self)
 
     def verifier(self, name: str) -> _Judge:
-        return _Judge(self.backend.verifier(name), self.meter, name)
+        return _Judge(self.backend.verifier(name), self, name)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return self.meter.spend("decoder", [Work(("decode",), len(codes))], lambda: self.backend.decode(codes))
 
 
 class _ImageGenerator:
-    def __init__(self, generator: ImageGenerator, meter: Meter):
-        self._painter, self._meter = generator, meter
+    def __init__(self, generator: ImageGenerator, of: Instrumented):
+        self._generator, self._of = generator, of
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._painter, name)
+        return getattr(self._generator, name)
 
     def start(
         self, prompt: str, paths: Sequence[int], *settings: Any, context: Context | None = None, **more: Any
     ) -> _SamplingSession:
         """The prompt is read once, for however many paths."""
-        kind = (prompt, settings[:2], context and context.critique)  # with steps and guidance
+        kind = (self._of.alike(prompt), settings[:2], context and context.critique)  # with steps and guidance
         more |= {"context": context} if context else {}
-        begin = lambda: self._painter.start(prompt, paths, *settings, **more)  # noqa: E731
-        session = self._meter.spend("generator", [Work(("start", *kind))], begin)
-        return _SamplingSession(session, self._meter, kind, more.get("after"))
+        begin = lambda: self._generator.start(prompt, paths, *settings, **more)  # noqa: E731
+        session = self._of.meter.spend("generator", [Work(("start", *kind))], begin)
+        return _SamplingSession(session, self._of.meter, kind, more.get("after"))
 
 
 class _SamplingSession:
     def __init__(self, session: SamplingSession, meter: Meter, kind: Kind, after: Step | None):
         self._session, self._meter, self._kind = session, meter, kind
-        self._left: dict[int, tuple[int, int]] = {}  # path -> its next step, tokens still masked before it
+        self._left: dict[int, int] = {}  # path -> tokens still masked
         if after is not None:
             self._remember(after)
 
@@ -207,13 +212,12 @@ class _SamplingSession:
         return getattr(self._session, name)
 
     def _remember(self, step: Step) -> None:
-        self._left |= {path: (step.index + 1, sum(row)) for path, row in zip(step.paths, step.masked.tolist())}
+        self._left |= {path: sum(row) for path, row in zip(step.paths, step.masked.tolist())}
 
     def step(self) -> Step:
         live = self._session.live
         if live[0] in self._left:
-            index, masked = self._left[live[0]]
-            work = Work(("step", *self._kind), len(live), masked, index)
+            work = Work(("step", *self._kind), len(live), self._left[live[0]])
         else:
             work = Work(("first step", *self._kind))  # nothing is painted yet: computed once, for however many paths
         step = self._meter.spend("generator", [work], self._session.step)
@@ -224,19 +228,21 @@ class _SamplingSession:
         return self._meter.spend("decoder", [Work(("decode",), len(codes))], lambda: self._session.decode(codes))
 
 
+@dataclass(frozen=True)
 class _Judge:
-    def __init__(self, judge: Verifier, meter: Meter, name: str):
-        self._judge, self._meter, self._name = judge, meter, name
+    judge: Verifier
+    of: Instrumented
+    name: str
 
     def encode(self, pictures: Sequence[np.ndarray]) -> _Encoded:
-        work = Work(("look", self._name), len(pictures))
-        encoded = self._meter.spend("judge", [work], lambda: self._judge.encode(pictures))
-        return _Encoded(encoded, len(pictures), self._meter, self._name)
+        work = Work(("look", self.name), len(pictures))
+        encoded = self.of.meter.spend("judge", [work], lambda: self.judge.encode(pictures))
+        return _Encoded(encoded, len(pictures), self.of, self.name)
 
 
 class _Encoded:
-    def __init__(self, encoded: Encoded, rows: int, meter: Meter, name: str):
-        self._encoded, self._rows, self._meter, self._name = encoded, rows, meter, name
+    def __init__(self, encoded: Encoded, rows: int, of: Instrumented, name: str):
+        self._encoded, self._rows, self._of, self._name = encoded, rows, of, name
         self._read: set[int] = set()  # rows that were asked about: a further question costs less
 
     def ask(
@@ -246,14 +252,84 @@ class _Encoded:
         known = len(self._read.intersection(rows))
         self._read.update(rows)
         works = [
-            Work((time, self._name, question, prompt), count)
+            Work((time, self._name, question, self._of.alike(prompt)), count)
             for time, count in (("asked first", len(rows) - known), ("asked further", known))
             if count
         ]
-        return self._meter.spend("judge", works, lambda: self._encoded.ask(question, prompt, rows, **seeds))
+        return self._of.meter.spend("judge", works, lambda: self._encoded.ask(question, prompt, rows, **seeds))
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
         """Each piece is measured by itself: no critique is like another."""
         pieces = iter(self._encoded.explain(prompt, row))
-        while (piece := self._meter.spend("judge", [], lambda: next(pieces, None))) is not None:
+        while (piece := self._of.meter.spend("judge", [], lambda: next(pieces, None))) is not None:
             yield piece
+
+
+# -- prices that are counted beforehand
+
+
+def started(backend: Instrumented, s: Settings, paths: Sequence[int]) -> Any:
+    """The session of a run with these settings."""
+    return backend.generator(s.model).start(s.prompt, paths, s.steps, s.guidance, s.temperature, s.seed)
+
+
+class PriceList:
+    """What each piece of a run costs, counted on two paths of one prompt of each length, as all such cost the same."""
+
+    def __init__(self, backend: Backend):
+        self.backend = backend
+        self._known: dict[Kind, dict[int, int]] = {}
+        self._counted: set[Kind] = set()
+
+    def alike(self, prompt: str) -> int:
+        """The length of a prompt in tokens."""
+        return len(self.backend.tokenizer(prompt).input_ids)
+
+    def meter(self) -> Prices:
+        """A meter by this list alone: LookupError for work that was not counted."""
+        return Prices(self._known, fixed=True)
+
+    def count_paths(self, settings: Settings) -> None:
+        """Count what painting this prompt costs, if that is not known yet."""
+        if self._is_new("paths", settings):
+            session = started(self._counting(), settings, range(2))
+            while not session.done:
+                step = session.step()
+            session.decode(step.codes)
+
+    def count_judge(self, verifier: str, questions: Sequence[Question], settings: Settings) -> None:
+        """Count what this judge's questions cost, each as the first about a picture and as a further one, in order."""
+        if self._is_new(verifier, settings):
+            judge = self._counting().verifier(verifier)
+            blank = list(np.zeros((2, *self.backend.picture_size, 3), np.uint8))
+            together = judge.encode(blank)
+            for question in questions:
+                judge.encode(blank).ask(question, settings.prompt)
+                together.ask(question, settings.prompt)
+
+    def _counting(self) -> Instrumented:
+        return Instrumented(self.backend, Prices(self._known), self.alike)
+
+    def _is_new(self, what: str, settings: Settings) -> bool:
+        key = (what, self.alike(settings.prompt), settings.steps, settings.guidance)
+        new = key not in self._counted
+        self._counted.add(key)
+        return new
+
+
+class Timed:
+    """Seconds and operations of each part at once; the operations by prices."""
+
+    def __init__(self, prices: PriceList):
+        self.clock, self.operations = Clock(), prices.meter()
+        self.totals = self.operations.totals
+
+    def spend(self, part: str, works: Sequence[Work], do: Callable[[], Any]) -> Any:
+        return self.operations.spend(part, works, lambda: self.clock.spend(part, works, do))
+
+    def spent(self, *parts: str) -> dict[str, np.ndarray]:
+        """As it is kept in a pool."""
+        return {
+            "seconds": np.array([self.clock.totals[part] for part in parts]),
+            "operations": np.array([self.totals[part] for part in parts]),
+        }

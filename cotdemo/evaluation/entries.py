@@ -1,21 +1,39 @@
-"""What is painted in an evaluation: prompts with GenEval's metadata, each with a seed of its own.
+"""What is painted in an evaluation: prompts with GenEval's metadata, each with a seed of its own, and their pictures.
 
 The embedded world's prompts and GenEval's ``evaluation_metadata.jsonl`` have one form, so one runner serves both.
+Pictures are kept in the folder layout that GenEval's official evaluator reads (github djghosh13/geneval):
+``OUT/00007/metadata.jsonl`` holds the prompt's object, ``OUT/00007/samples/0000.png`` and so on its pictures.
+
+All that an evaluation knows of the embedded world it knows from here: ``prompts`` of a split, ``read(picture)`` by
+either checker, ``judge_reading(found, metadata)``, ``inventory(found)`` and the ``GROUND`` colour.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import UserError
+from ..run.png import write_png
+from ..settings import Settings
+from ..world import checker_a, checker_b
+from ..world.geneval import Found, inventory, judge_reading
+from ..world.scenes import GROUND
 from ..world.splits import prompts
+
+__all__ = ["GROUND", "inventory", "judge_reading"]
 
 SPLITS = ("dev", "test")
 SEEN = ("single_object",)  # kinds of the embedded world that cannot be held out of training
+CHECKERS: Mapping[str, Callable[[np.ndarray], Sequence[Found]]] = {"B": checker_b.read, "A": checker_a.read}
+read = CHECKERS["B"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,10 @@ class Entry:
     index: int
     sample: int
     metadata: Mapping[str, Any]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.index, self.sample
 
     @property
     def prompt(self) -> str:
@@ -49,10 +71,10 @@ def of_split(name: str) -> tuple[Mapping[str, Any], ...]:
 
 def select(metadata: Sequence[Mapping[str, Any]], limit: int | None = None, pictures: int = 1) -> list[Entry]:
     """``pictures`` entries for each prompt, of the first ``limit`` prompts of each kind."""
-    taken: dict[str, int] = {}
+    taken: Counter[str] = Counter()
     chosen = []
     for index, entry in enumerate(metadata):
-        taken[entry["tag"]] = taken.get(entry["tag"], 0) + 1
+        taken[entry["tag"]] += 1
         if limit is None or taken[entry["tag"]] <= limit:
             chosen += [Entry(index, sample, entry) for sample in range(pictures)]
     return chosen
@@ -62,3 +84,33 @@ def fingerprint(metadata: Sequence[Mapping[str, Any]]) -> str:
     """A short hash of the prompts, by which two evaluations are known to be of the same ones."""
     text = json.dumps([[entry["tag"], entry["prompt"]] for entry in metadata])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+# -- pictures in GenEval's folders
+
+
+def picture_file(out: Path, entry: Entry) -> Path:
+    return out / f"{entry.index:05d}" / "samples" / f"{entry.sample:04d}.png"
+
+
+def pictures_in(out: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The pictures of a folder that ``write_picture`` filled, each with its prompt's metadata, in order."""
+    return [
+        (file, json.loads((file.parents[1] / "metadata.jsonl").read_text(encoding="ascii")))
+        for file in sorted(out.glob("*/samples/*.png"))
+    ]
+
+
+def write_picture(out: Path, entry: Entry, picture: np.ndarray, settings: Settings) -> None:
+    """Add one picture, with its settings in the file. Raises UserError where its folder holds another prompt."""
+    file = picture_file(out, entry)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    metadata = file.parents[1] / "metadata.jsonl"
+    line = json.dumps(entry.metadata)
+    if not metadata.exists():
+        metadata.write_text(line, encoding="ascii")
+    elif metadata.read_text(encoding="ascii", errors="replace") != line:
+        raise UserError(f"{metadata} is of another prompt: name another folder, or empty this one.")
+    part = file.with_suffix(".part")  # not *.png: the evaluator must not see half a picture
+    write_png(part, picture, settings)
+    part.replace(file)

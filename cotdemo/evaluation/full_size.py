@@ -17,21 +17,16 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
 
 from ..backends import ReleasedBackend
-from ..generator.image_block import Prefix, image_hidden
 from ..generator.magvit import MagvitV2
-from ..generator.pipeline import Step
-from ..generator.schedule import masked_counts
+from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
+from ..generator.showo_generator import Prefilled
 from ..settings import Settings
-from ..verifiers.conversation import WORDING
 from ..verifiers.llava import Answers, LlavaVerifier
 from ..verifiers.released_keys import released_config
-from ..world.prompts import PROMPT_WORDS
-from .bench import fast, plainly
+from .bench import PlainRun, Script, fast, plainly
 from .cost import Count
-from .plain import PlainRun, Script
 from .records import PARTS
-from .replay import Paths
 
 # config.json of the released PARM and ORM, as far as it says how large they are
 JUDGE = {
@@ -79,16 +74,10 @@ def judge_words(picture: int) -> PreTrainedTokenizerFast:
 
 
 def _words(marks: dict[str, int], **special: Any) -> PreTrainedTokenizerFast:
-    """Words and punctuation of prompts and questions by numbers that no mark has."""
-    split = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()])
-    questions = WORDING["original"]["questions"].values()
-    texts = [*PROMPT_WORDS, *(part for question in questions for part in question.values())]
-    texts += ["system user assistant You are a helpful assistant."]
-    found = dict.fromkeys(word for text in texts for word, _ in split.pre_tokenize_str(text))
-    table = {word: 100 + number for number, word in enumerate(found)} | marks | {"<unk>": 0}
-    tokenizer = Tokenizer(models.WordLevel(table, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = split
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", **special)
+    """Words and punctuation, a token each, all the same one but for ``marks``: what is computed costs no less."""
+    tokenizer = Tokenizer(models.WordLevel(marks | {"word": 100}, unk_token="word"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
 
 
 class Shapes(RandomBackend):
@@ -98,11 +87,9 @@ class Shapes(RandomBackend):
         super().__init__(name, "meta")
         self.dtype = torch.bfloat16
 
-    def generator(self, model: str) -> _ImageGenerator:
+    def generator(self, model: str) -> _Generator:
         if model not in self._generators:
-            self._generators[model] = _ImageGenerator(
-                self.tokenizer, self._load_showo(model), self.magvit, self.picture_size
-            )
+            self._generators[model] = _Generator(self.tokenizer, self._load_showo(model), self.magvit)
         return self._generators[model]
 
     def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> LlavaVerifier:
@@ -119,65 +106,19 @@ class _Judge(LlavaVerifier):
         return Answers(half, half, said, ~said)
 
 
-class _ImageGenerator:
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, showo: Showo, magvit: MagvitV2, size: tuple[int, int]):
-        self.tokenizer, self.showo, self.magvit, self.size = tokenizer, showo, magvit, size
+class _Generator(ShowoPipeline):
+    """Its canvas is real, so that sessions go over it as over any generator; what it computes are shapes."""
 
-    def start(
-        self, prompt: str, paths: Sequence[int], steps: int, guidance: float, *_: Any, form: str = "fast"
-    ) -> _SamplingSession:
-        return _SamplingSession(self, prompt, paths, steps, guidance > 0, form)
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
 
+    def logits(self, prefix: Prefilled, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(super().logits(prefix, canvas.to("meta"), rows, where.to("meta")).shape)
 
-class _SamplingSession(Paths):
-    """The calls that ``pipeline.FastForm`` or ``PlainForm`` make, on shapes."""
-
-    def __init__(
-        self, generator: _ImageGenerator, prompt: str, paths: Sequence[int], steps: int, guided: bool, form: str
-    ):
-        super().__init__(paths, steps)
-        self._generator, self._form, self._branches = generator, form, 2 if guided else 1
-        showo = generator.showo
-        self._tokens = showo.config.num_vq_tokens
-        self._counts = masked_counts("cosine", steps, self._tokens)
-        self._length = len(showo.vocabulary.prefix(generator.tokenizer(prompt).input_ids))
-        if form == "fast":
-            ids = torch.empty(self._branches, self._length, dtype=torch.long, device="meta")
-            showo.showo.model(ids)
-
-    @torch.no_grad()
-    def step(self) -> Step:
-        index = self.advance()
-        (self._plain if self._form == "plain" else self._fast)(index)
-        shape = (len(self.live), self._tokens)
-        masked = torch.arange(self._tokens).expand(shape) < self._counts[index]
-        return Step(index, self.live, torch.zeros(shape, dtype=torch.long), masked, torch.ones(shape))
-
-    def _plain(self, index: int) -> None:
-        showo, rows = self._generator.showo, len(self.live) * self._branches
-        length = showo.vocabulary.max_text + 1 + self._tokens + 2
-        allowed = torch.empty(rows, length, length, dtype=torch.bool, device="meta")
-        showo(torch.empty(rows, length, dtype=torch.long, device="meta"), allowed)
-
-    def _fast(self, index: int) -> None:
-        showo = self._generator.showo
-        rows = self._branches * (len(self.live) if index else 1)  # blank canvases are computed once
-        open_tokens = self._counts[index - 1] if index else self._tokens
-        phi = showo.showo.config
-        heads, width = phi.num_attention_heads, phi.hidden_size // phi.num_attention_heads
-        held = [
-            torch.empty(rows, heads, self._length, width, dtype=showo.dtype, device="meta")
-            for _ in range(phi.num_hidden_layers)
-        ]
-        ids = torch.empty(rows, self._tokens + 2, dtype=torch.long, device="meta")
-        where = torch.empty(rows, open_tokens, dtype=torch.long, device="meta")
-        prefix = Prefix(held, held, torch.ones(rows, self._length, dtype=torch.bool))
-        showo.code_logits(image_hidden(showo.showo.model, ids, prefix, where))
-
-    @torch.no_grad()
     def decode(self, codes: torch.Tensor) -> np.ndarray:
-        self._generator.magvit.decode(torch.empty(codes.shape, dtype=torch.long, device="meta"))
-        return np.zeros((len(codes), *self._generator.size, 3), np.uint8)
+        pixels = self.magvit.decode(codes.to("meta"), self.grid)
+        return np.zeros((len(codes), *pixels.shape[-2:], 3), np.uint8)
 
 
 class _PlainRun(PlainRun):

@@ -1,44 +1,46 @@
-"""``python -m cotdemo judge``: how well a judge tells right from wrong, as areas under ROC curves against checker B.
+"""How far those who say what is right can be trusted: judges by checker B, and checker B by a person.
+
+``python -m cotdemo judge``: how well a judge tells right from wrong, as areas under ROC curves against checker B.
 
 *Within prompt* compares pictures of one prompt only, which is what choosing among paths needs. Beside each figure
 stands what needs no eyes: the same judge shown a blank picture and, for clarity, a predictor that knows only the step.
 A judge is asked what it has learnt: PARM all questions, the others "outcome" alone, which the process reward model is
 asked about the guesses on the way too, and answers by what can become of them. All of it is read off a pool.
+
+``python -m cotdemo look``: a person's blind look at pictures, from folders that ``eval --out`` wrote. A fixed draw of
+them, from all folders alike and in random order, is laid out on contact sheets with a number and the prompt, and
+nothing else. Whoever looks writes ``labels.json``: a list with 1 for each picture that is exactly what was asked for, 0
+for any other. Then the same command compares.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from PIL import Image, ImageDraw, ImageFont
 
-from ..backends import load_backend
 from ..compute.hardware import describe
-from ..settings import MODELS, VERIFIERS, whole
-from ..world.scenes import GROUND
-from .entries import Entry, of_split, select
-from .pool import FOLDER, QUESTIONS, UNKNOWN, Maker, Pool, fill, say
+from ..errors import UserError
+from ..settings import VERIFIERS, whole
+from .entries import CHECKERS, GROUND, Entry, judge_reading, pictures_in
+from .pool import QUESTIONS, UNKNOWN, Maker, Pool, fill, opened, pool_options, say
 from .records import write_json
-from .statistics import roc_auc, roc_auc_within
+from .report import roc_auc, roc_auc_within
 
 FIXED_STEPS = (0.35, 0.5, 0.65, 0.8)  # where potential is asked, as shares of all steps
 _AHEAD = {"parm": "potential", "prm": "outcome"}  # by which question a judge says what can become of a guess
+COLUMNS, ROWS = 5, 4
+SIDE, GAP, LINES = 192, 12, 54  # pixels: a picture, between pictures, the words under it
 
 
-def told(pool: Pool, entries: Sequence[Entry], verifier: str, question: str, paths: int) -> np.ndarray:
-    """P(yes) ``(prompts, paths, steps)`` of a judge; NaN where it was not asked."""
-    number = QUESTIONS[verifier].index(question)
-    return np.stack([pool.answers(verifier, entry.index).p[number, :paths, :, 0] for entry in entries])
-
-
-def clear(pool: Pool, entries: Sequence[Entry], paths: int) -> np.ndarray:
-    """Whether guesses ``(prompts, paths, steps)`` show what their paths end with: 1, 0 or UNKNOWN."""
-    return np.stack([pool.answers("parm", entry.index).clear[:paths] for entry in entries])
+# -- judges
 
 
 def within(scores: np.ndarray, truth: np.ndarray) -> float:
@@ -57,7 +59,7 @@ def judge_figures(pool: Pool, entries: Sequence[Entry], paths: int, verifier: st
     Clarity is known of the first paths of each prompt that the pool has checked (``pool.CHECKED``).
     """
     steps = pool.settings.steps
-    said = {question: told(pool, entries, verifier, question, paths) for question in QUESTIONS[verifier]}
+    said = {question: pool.told(entries, verifier, question, paths) for question in QUESTIONS[verifier]}
     right = np.stack([truth[:paths] for truth in pool.truths(entries)["strict"]])  # (prompts, paths)
     blank = _of_nothing(pool, verifier, entries)
     figures: dict[str, Any] = {
@@ -79,7 +81,7 @@ def judge_figures(pool: Pool, entries: Sequence[Entry], paths: int, verifier: st
         means = said["outcome"].mean(-1, keepdims=True)
         figures["mean_of_steps_within_prompt"] = _within(means, blank["outcome"], right)
     if verifier == "parm":
-        figures["clarity"] = _clarity(said["clarity"], blank["clarity"], clear(pool, entries, paths))
+        figures["clarity"] = _clarity(said["clarity"], blank["clarity"], pool.clear(entries, paths))
     return figures
 
 
@@ -111,27 +113,118 @@ def _clarity(said: np.ndarray, blank: np.ndarray, shown: np.ndarray) -> dict[str
     }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
-    parser.add_argument("--limit", type=int, default=20, metavar="K", help="the first K prompts of each kind (20)")
-    parser.add_argument("--model", default="base", choices=MODELS, help="what paints (base)")
+def judge_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(limit=20, paths=8)
+    pool_options(parser)
     parser.add_argument("--verifier", default="parm", choices=VERIFIERS, help="what judges (parm)")
-    parser.add_argument("--paths", type=int, default=8, metavar="N")
     parser.add_argument("--steps", type=int, default=18, metavar="T")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
     parser.add_argument("--json", type=Path, required=True, metavar="FILE")
 
 
-def main(options: argparse.Namespace) -> None:
+def judge(options: argparse.Namespace) -> None:
     """Measure one judge on the paintings of one generator and write the figures."""
-    if options.threads is not None:
-        torch.set_num_threads(whole("threads", options.threads, 1, 1024))
-    backend = load_backend("mini")
-    pool = Pool(backend, options.model, options.split, options.seed, options.steps, FOLDER)
-    entries = select(of_split(options.split), options.limit)
+    pool, entries = opened(options, options.steps)
     fill(Maker(pool, options.paths, [options.verifier]), entries, say)
     figures = judge_figures(pool, entries, options.paths, options.verifier)
-    figures |= {"split": options.split, "hardware": describe(), "weights": dict(backend.weights)}
+    figures |= {"split": options.split, "hardware": describe(), "weights": dict(pool.backend.weights)}
     write_json(options.json, figures)
     print(json.dumps(figures, indent=1))
+
+
+# -- a person
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One picture to look at, and what it was meant to be."""
+
+    folder: str
+    file: Path
+    metadata: dict[str, Any]
+
+    @property
+    def picture(self) -> np.ndarray:
+        return np.asarray(Image.open(self.file).convert("RGB"))
+
+
+def draw(folders: Sequence[Path], count: int, seed: int = 0) -> list[Seen]:
+    """``count`` pictures, as many from each folder, in random order. Raises UserError where there are too few."""
+    rng = np.random.default_rng(seed)
+    chosen: list[Seen] = []
+    wanted = count // len(folders)
+    for folder in folders:
+        pictures = pictures_in(folder)
+        if len(pictures) < wanted:
+            raise UserError(f"{folder} holds {len(pictures)} pictures; {wanted} are wanted.")
+        chosen += [Seen(folder.name, *pictures[index]) for index in rng.choice(len(pictures), wanted, replace=False)]
+    return [chosen[index] for index in rng.permutation(len(chosen))]
+
+
+def sheets(seen: Sequence[Seen]) -> list[Image.Image]:
+    """Contact sheets of ``COLUMNS`` x ``ROWS`` pictures, numbered from 1."""
+    font = ImageFont.load_default(15)
+    pages = []
+    for first in range(0, len(seen), COLUMNS * ROWS):
+        page = Image.new("RGB", (COLUMNS * (SIDE + GAP) + GAP, ROWS * (SIDE + LINES) + GAP), "white")
+        pen = ImageDraw.Draw(page)
+        for place, one in enumerate(seen[first : first + COLUMNS * ROWS]):
+            left, top = GAP + place % COLUMNS * (SIDE + GAP), GAP + place // COLUMNS * (SIDE + LINES)
+            page.paste(Image.fromarray(one.picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC), (left, top))
+            words = f"{first + place + 1}. {one.metadata['prompt'].removeprefix('a photo of ')}"
+            pen.text((left, top + SIDE + 2), "\n".join(textwrap.wrap(words, 26)), "black", font)
+        pages.append(page)
+    return pages
+
+
+def agreement(seen: Sequence[Seen], labels: Sequence[int]) -> dict[str, Any]:
+    """How often checkers B and A say what the person said. Raises UserError for another number of labels."""
+    if len(labels) != len(seen) or not set(labels) <= {0, 1}:
+        raise UserError(f"There must be {len(seen)} labels, each 0 or 1; there are {len(labels)}.")
+    person = [bool(label) for label in labels]
+    said = {
+        name: [judge_reading(read(one.picture), one.metadata).strict for one in seen] for name, read in CHECKERS.items()
+    }
+
+    def share(name: str, of: Sequence[int]) -> float:
+        return float(np.mean([said[name][row] == person[row] for row in of]))
+
+    folders = {name: [row for row, one in enumerate(seen) if one.folder == name] for name in {o.folder for o in seen}}
+    return {
+        "pictures": len(seen),
+        "right_to_the_person": float(np.mean(person)),
+        "agreement": {name: share(name, range(len(seen))) for name in said},
+        "by_folder": {name: {checker: share(checker, rows) for checker in said} for name, rows in folders.items()},
+        "a_and_b_agree": float(np.mean(np.equal(said["A"], said["B"]))),
+        "b_differs_on": [row + 1 for row in range(len(seen)) if said["B"][row] != person[row]],
+    }
+
+
+def look_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", type=Path, nargs="+", help="folders that eval --out wrote")
+    parser.add_argument("--count", type=int, default=200, metavar="K")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sheets", type=Path, metavar="DIR", help="write contact sheets there")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="a JSON list of 0 and 1, in the sheets' order")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
+
+
+def look(options: argparse.Namespace) -> None:
+    """Write contact sheets, or compare labels with the checkers. Raises UserError where there is nothing to do."""
+    whole("count", options.count, len(options.folders), 10_000)
+    seen = draw(options.folders, options.count, options.seed)
+    if options.sheets:
+        options.sheets.mkdir(parents=True, exist_ok=True)
+        for number, page in enumerate(sheets(seen), 1):
+            page.save(options.sheets / f"{number:02d}.png")
+        print(f"{len(seen)} pictures on {number} sheets in {options.sheets}")
+    elif options.labels:
+        try:
+            labels = json.loads(options.labels.read_text(encoding="ascii"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{options.labels} is no list of labels: {error}") from None
+        figures = agreement(seen, labels)
+        if options.json:
+            write_json(options.json, figures)
+        print(json.dumps(figures, indent=1))
+    else:
+        raise UserError("Say what to do: --sheets DIR to look, then --labels FILE to compare.")

@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+import numpy as np
 
 from ..backends import MiniBackend
 from ..compute.hardware import describe, in_words
@@ -27,13 +28,22 @@ from ..errors import UserError
 from ..settings import BACKENDS, PATHS, Settings
 from .entries import Entry, fingerprint, of_split, select
 from .pool import FOLDER, Maker, Pool, Status, budget, fill, say
-from .records import PARTS, Journal, Record, load, write_json
-from .replay import replay
-from .report import COSTS, RULES, cost, summarise
-from .results import LADDER, SHIPPED, VERSION, ladder_table, read_ladder
-from .rows import DIFFERENCES, ROWS, Difference, Row, paper_difference
-from .runner import Runner
-from .statistics import estimates
+from .records import PARTS, Journal, Record, headed, load, write_json
+from .report import COSTS, RULES, cost, estimates, summarise
+from .results import (
+    DIFFERENCES,
+    LADDER,
+    ROWS,
+    SHIPPED,
+    VERSION,
+    Difference,
+    Row,
+    aligned,
+    ladder_markdown,
+    read_ladder,
+    row_named,
+)
+from .runner import Runner, replay
 
 FILE = Path("assets/ladder.json")
 LIVE = Path("runs/ladder")
@@ -67,6 +77,12 @@ class Measured:
     outcomes: list[Outcome]
     cost: Mapping[str, Any]  # means of a prompt
     summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Sequence[Record], *told: str) -> Measured:
+        """What one winner for each prompt came to, with those parts of its summary that are ``told``."""
+        summary = summarise(records)
+        return cls([Outcome.of(records)], means(records), {name: summary[name] for name in told})
 
     def as_dict(self) -> dict[str, Any]:
         """As it stands in a row of the table."""
@@ -108,7 +124,7 @@ class Workbench:
             found |= self.backend.weights_of(model)
         found |= self.backend.weights_of(verifier=row.verifier) if row.verifier else {}
         other = row.as_costly_as or row.beside
-        return found | (self.weights(_row(other)) if other else {})
+        return found | (self.weights(row_named(other)) if other else {})
 
     def maker(self, row: Row) -> Maker:
         """Makes what a row needs of its pool."""
@@ -132,7 +148,7 @@ class Workbench:
 
     def records(self, name: str) -> Path:
         """The finished file of another live row. Raises NotMeasured where it is not there."""
-        file = self.journal(_row(name))
+        file = self.journal(row_named(name))
         if not file.exists():
             raise NotMeasured(f"the records of the row {name} ({file}) are not there")
         return file
@@ -154,8 +170,8 @@ def measure(row: Row, bench: Workbench, done: Done) -> Measured:
     What a row refers to by its records runs before it. Raises NotMeasured where that whose cost decides is not among
     ``done``, or has no equal.
     """
-    if row.beside and not bench.journal(_row(row.beside)).exists():
-        _live(_row(row.beside), bench)
+    if row.beside and not bench.journal(row_named(row.beside)).exists():
+        _live(row_named(row.beside), bench)
     if row.live:
         return _live(row, bench)
     pool, maker = bench.pool(row.model), bench.maker(row)
@@ -169,11 +185,9 @@ def measure(row: Row, bench: Workbench, done: Done) -> Measured:
     if row.as_costly_as:
         runs = replays(pool, bench.entries, row.method)
         return at_compute(runs, _operations(row.as_costly_as, done), PATHS[1])
-    return _searched(row, pool, bench.entries, lambda entry: repainted.get(entry.index, row.paths))
-
-
-def _row(name: str) -> Row:
-    return next(row for row in ROWS if row.name == name)
+    rules = {"judge_from": row.judge_from, "stopping": row.stopping}
+    paths_of = lambda entry: repainted.get(entry.index, row.paths)  # noqa: E731
+    return Measured.of([replay(pool, one, row.method, paths_of(one), **rules) for one in bench.entries], "pruning")
 
 
 def _operations(name: str, done: Done) -> float:
@@ -196,12 +210,6 @@ def _plain(row: Row, pool: Pool, entries: Sequence[Entry]) -> Measured:
         for path in range(row.pictures)
     ]
     return Measured(outcomes, means([replay(pool, entry, "baseline", 1) for entry in entries]))
-
-
-def _searched(row: Row, pool: Pool, entries: Sequence[Entry], paths: Callable[[Entry], int]) -> Measured:
-    rules = {"judge_from": row.judge_from, "stopping": row.stopping}
-    records = [replay(pool, entry, row.method, paths(entry), **rules) for entry in entries]
-    return Measured([Outcome.of(records)], means(records), {"pruning": summarise(records)["pruning"]})
 
 
 def replays(pool: Pool, entries: Sequence[Entry], method: str) -> Replays:
@@ -229,30 +237,21 @@ def at_compute(runs: Replays, operations: float, most: int) -> Measured:
         middle = (low + high) // 2
         low, high = (middle, high) if spent(middle) <= operations else (low, middle)
     share = (operations - spent(low)) / (spent(high) - spent(low))
-    both = [(low, 1 - share), (high, share)]
-    costs = [means(runs(paths)) for paths, _ in both]
-    return Measured(
-        [Outcome.of(runs(paths), part) for paths, part in both],
-        _mixed(costs, [part for _, part in both]),
-    )
+    both = {low: 1 - share, high: share}
+    mixed = _mixed([means(runs(paths)) for paths in both], list(both.values()))
+    return Measured([Outcome.of(runs(paths), part) for paths, part in both.items()], mixed)
 
 
 def _live(row: Row, bench: Workbench) -> Measured:
     runner = bench.runner(row)
     with bench.open(row) as journal:
-        missing = sum((entry.index, entry.sample) not in journal.records for entry in bench.entries)
+        missing = sum(entry.place not in journal.records for entry in bench.entries)
         for number, _ in enumerate(runner.run(bench.entries, journal), 1):
             if number % 20 == 1:
                 bench.status(f"{row.label}: {number} of {missing}")
-    places = [(entry.index, entry.sample) for entry in bench.entries]
+    places = [entry.place for entry in bench.entries]
     journal.finish(places)
-    records = [journal.records[place] for place in places]
-    summary = summarise(records)
-    return Measured(
-        [Outcome.of(records)],
-        means(records),
-        {name: summary[name] for name in ("pruning", "reflection", "critiques")},
-    )
+    return Measured.of([journal.records[place] for place in places], "pruning", "reflection", "critiques")
 
 
 def means(records: Sequence[Record]) -> dict[str, Any]:
@@ -279,15 +278,8 @@ class Ladder:
     def __init__(self, file: Path, split: str, seed: int, limit: int | None):
         self.file = file
         self.entries = select(of_split(split), limit)
-        defaults = BACKENDS["mini"].defaults
-        self.asked = {
-            "prompts": f"{split} {fingerprint(of_split(split))}",
-            "limit": limit,
-            "seed": seed,
-            "steps": defaults["steps"],
-            "guidance": defaults["guidance"],
-            "temperature": defaults["temperature"],
-        }
+        defaults = {name: BACKENDS["mini"].defaults[name] for name in ("steps", "guidance", "temperature")}
+        self.asked = {"prompts": f"{split} {fingerprint(of_split(split))}", "limit": limit, "seed": seed, **defaults}
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
         if file.exists():
             content = read_ladder(file)
@@ -304,20 +296,13 @@ class Ladder:
     ) -> None:
         """Keep a row, or why it is missing, and write the file."""
         entry = {
-            "name": row.name,
-            "label": row.label,
-            "training_seed": label,
-            "method": row.method,
-            "model": row.model,
-            "paths": row.paths,
-            "paper": row.paper,
-            "weights": dict(weights),
-            "missing": missing,
-        }
+            "name": row.name, "label": row.label, "training_seed": label, "method": row.method, "model": row.model,
+            "paths": row.paths, "paper": row.paper, "weights": dict(weights), "missing": missing,
+        }  # fmt: skip
         if measured:
             entry["paths"] = round(sum(one.share * one.paths for one in measured.outcomes), 2)
             entry |= {**measured.as_dict(), "hardware": in_words(describe())}
-            entry["accuracy"] = {rule: self._estimates(values(entry, rule)) for rule in RULES}
+            entry["accuracy"] = {rule: estimates(values(entry, rule), self.entries) for rule in RULES}
         self.rows[row.name, label] = entry
         self._save()
 
@@ -338,27 +323,17 @@ class Ladder:
             "training_seed": label,
             "of": one.of,
             "minus": one.minus,
-            "paper": paper_difference(one),
-            **{rule: self._estimates([x - y for x, y in zip(values(a, rule), values(b, rule))]) for rule in RULES},
+            "paper": one.paper,
+            **{rule: estimates(np.subtract(values(a, rule), values(b, rule)), self.entries) for rule in RULES},
         }
-
-    def _estimates(self, of_prompts: Sequence[float]) -> dict[str, dict[str, float]]:
-        return estimates(of_prompts, [entry.kind for entry in self.entries], [entry.prompt for entry in self.entries])
 
     def _save(self) -> None:
         order = {row.name: place for place, row in enumerate(ROWS)}
         rows = sorted(self.rows.values(), key=lambda row: (row["training_seed"] != SHIPPED, row["training_seed"],
                                                            order.get(row["name"], len(order))))  # fmt: skip
-        content = {
-            "format": LADDER,
-            "version": VERSION,
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "asked": self.asked,
-            "kinds": list(dict.fromkeys(entry.kind for entry in self.entries)),
-            "differences": self.differences(),
-            "rows": rows,
-        }
-        write_json(self.file, content)
+        kinds = list(dict.fromkeys(entry.kind for entry in self.entries))
+        found = {"asked": self.asked, "kinds": kinds, "differences": self.differences(), "rows": rows}
+        write_json(self.file, headed(LADDER, VERSION, **found))
 
 
 def values(row: Mapping[str, Any], rule: str) -> list[float]:
@@ -451,7 +426,7 @@ def _live_hours(row: Row, bench: Workbench) -> float | None:
     except NotMeasured:
         return None
     with bench.open(row) as journal:
-        left = [entry for entry in bench.entries if (entry.index, entry.sample) not in journal.records]
+        left = [entry for entry in bench.entries if entry.place not in journal.records]
         sample, begun = left[:: max(len(left) // SAMPLE, 1)][:SAMPLE], time.perf_counter()
         for _ in runner.run(sample, journal):
             pass
@@ -484,7 +459,7 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
         raise KeyboardInterrupt(
             "Stopped; measured rows and whole prompts are kept. The same command goes on."
         ) from None
-    print(ladder_table(ladder.file))
+    print(aligned(ladder_markdown(ladder.file)))
 
 
 def chosen(names: Sequence[str] | None) -> tuple[Row, ...]:

@@ -1,13 +1,11 @@
 """A pool: whole paths of one generator for the prompts of a split, painted once, with the truth and every judge's word.
 
 Path i of a prompt's pool is path i of a live run on that prompt, so whatever a search would have done can be read off a
-pool (``cotdemo.evaluation.replay``). It is kept in a folder named by what its paths depend on, which ``pool.json`` in
+pool (``cotdemo.evaluation.runner``). It is kept in a folder named by what its paths depend on, which ``pool.json`` in
 it spells out; in that, ``paintings/0123.npz`` has the paths of prompt 123, and ``JUDGE-HASH/0123.npz`` what one judge
 says about them. New weights of a judge so leave the paintings as they are, and a killed command loses one prompt.
 
-``python -m cotdemo pool`` makes one, prompt by prompt; what is there already is kept. Prices are floating-point
-operations of the pieces of a run, so that the cost of any run follows by adding up; they depend on a prompt by its
-length alone.
+``python -m cotdemo pool`` makes one, prompt by prompt; what is there already is kept.
 """
 
 from __future__ import annotations
@@ -19,9 +17,9 @@ import sys
 import time
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,10 +30,8 @@ from ..backends import MINI, MiniBackend, load_backend
 from ..errors import UserError
 from ..run.events import Question
 from ..settings import BACKENDS, MODELS, PATHS, VERIFIERS, Settings, whole
-from ..world import checker_b, prompts
-from ..world.geneval import inventory
-from .cost import counted
-from .entries import Entry, fingerprint, of_split, select
+from .cost import Instrumented, PriceList, Timed, started
+from .entries import Entry, fingerprint, inventory, of_split, read, select
 from .records import write_json
 
 FOLDER = Path("runs/pools")
@@ -52,9 +48,12 @@ DEFAULT_JUDGES = ("parm", "orm", "zero-shot")
 Status = Callable[[str], None]
 
 
-def _array(shape: str, kind: Any, adds: bool = False) -> Any:
-    """A field of a part: its axes by name, its type, and whether more paths add to it (seconds do, prices do not)."""
-    return field(metadata={"axes": shape.split(), "dtype": np.dtype(kind), "adds": adds})
+# -- what is kept
+
+
+def _array(shape: str, kind: Any) -> Any:
+    """A field of a part: its axes by name, and its type. Arrays without paths add up when paths are added."""
+    return field(metadata={"axes": shape.split(), "dtype": np.dtype(kind)})
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,9 @@ class Paintings:
     codes: np.ndarray = _array("paths steps tokens", np.int16)  # the guess of every step
     correct: np.ndarray = _array("paths", bool)  # what the checker says of the final pictures
     strict: np.ndarray = _array("paths", bool)
-    start: np.ndarray = _array("", np.int64)  # price of reading the prompt
-    step: np.ndarray = _array("steps 2", np.int64)  # of a step once, and for every path in it
-    decode: np.ndarray = _array("", np.int64)  # of one picture
-    seconds: np.ndarray = _array("2", np.float64, adds=True)  # spent by generator and decoder on
-    operations: np.ndarray = _array("2", np.int64, adds=True)  # so many operations
-    elapsed: np.ndarray = _array("", np.float64, adds=True)  # seconds in all, the checker's included
+    seconds: np.ndarray = _array("2", np.float64)  # spent by generator and decoder on
+    operations: np.ndarray = _array("2", np.int64)  # so many operations
+    elapsed: np.ndarray = _array("", np.float64)  # seconds in all, the checker's included
 
     @property
     def paths(self) -> int:
@@ -83,13 +79,9 @@ class Answers:
     p: np.ndarray = _array("questions paths steps 2", np.float32)  # P(yes) and P(no); NaN where it was not asked
     said: np.ndarray = _array("questions paths steps", np.int8)  # YES, NO or NEITHER
     clear: np.ndarray = _array("paths steps", np.int8)  # truth: the guess shows what the final picture shows, 1 or 0
-    look: np.ndarray = _array("", np.int64)  # price of a look at one picture
-    ask: np.ndarray = _array(
-        "questions 2", np.int64
-    )  # of a question, as the first about a picture and as a further one
-    seconds: np.ndarray = _array("1", np.float64, adds=True)
-    operations: np.ndarray = _array("1", np.int64, adds=True)
-    elapsed: np.ndarray = _array("", np.float64, adds=True)
+    seconds: np.ndarray = _array("1", np.float64)
+    operations: np.ndarray = _array("1", np.int64)
+    elapsed: np.ndarray = _array("", np.float64)
 
     @property
     def paths(self) -> int:
@@ -103,11 +95,43 @@ def joined(before: Part, more: Part) -> Part:
     """``before`` with further paths."""
     values = {}
     for one in fields(before):
-        a, b = getattr(before, one.name), getattr(more, one.name)
-        if "paths" in one.metadata["axes"]:
-            a = np.concatenate([a, b], axis=one.metadata["axes"].index("paths"))
-        values[one.name] = a + b if one.metadata["adds"] else a
+        a, b, axes = getattr(before, one.name), getattr(more, one.name), one.metadata["axes"]
+        values[one.name] = np.concatenate([a, b], axis=axes.index("paths")) if "paths" in axes else a + b
     return type(before)(**values)
+
+
+def _read(kind: type[Part], file: Path, sizes: dict[str, int]) -> Part:
+    """The part in a file. Raises UserError unless it is complete and every array is what it must be."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_PART:
+                raise ValueError("it is too large")
+        with np.load(file, allow_pickle=False) as saved:
+            part = kind(**{one.name: saved[one.name] for one in fields(kind)})
+        sizes["paths"] = part.paths
+        for one in fields(kind):
+            value = getattr(part, one.name)
+            expected = tuple(int(axis) if axis.isdigit() else sizes[axis] for axis in one.metadata["axes"])
+            if (value.dtype, value.shape) != (one.metadata["dtype"], expected):
+                raise ValueError(f"{one.name} is {value.dtype} {value.shape}")
+        _check(part)
+    except (OSError, ValueError, LookupError, TypeError, EOFError, MemoryError, NotImplementedError,
+            zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
+        raise UserError(f"{file} is damaged ({error}): delete it, and the same command makes it again.") from None
+    return part
+
+
+def _check(part: Paintings | Answers) -> None:
+    """Raise ValueError for values that no judge, checker or clock gives."""
+    for name in ("seconds", "operations", "elapsed"):
+        if not (np.isfinite(getattr(part, name)).all() and (getattr(part, name) > 0).all()):
+            raise ValueError(f"{name} must be positive")
+    if isinstance(part, Answers):
+        asked = part.p[~np.isnan(part.p)]
+        if not ((asked >= 0) & (asked <= 1 + 1e-6)).all():
+            raise ValueError("a probability is out of range")
+        if not np.isin(part.said, (YES, NO, NEITHER)).all():
+            raise ValueError("an answer is none")
 
 
 class Pool:
@@ -126,18 +150,14 @@ class Pool:
         steps: int | None = None,
         folder: Path = FOLDER,
     ):
-        self.backend, self.split = backend, split
-        self.entries = select(of_split(split))
+        self.backend, self.entries = backend, select(of_split(split))
         self.settings = Settings.checked("a pool", "baseline", backend.name, model, steps=steps, seed=seed)
-        s = self.settings
-        self.weights = backend.weights_of(model)
+        self.weights, self.prices = backend.weights_of(model), PriceList(backend)
         self.identity = {
             "model": model,
             "prompts": f"{split} {fingerprint(of_split(split))}",
             "seed": seed,
-            "steps": s.steps,
-            "guidance": s.guidance,
-            "temperature": s.temperature,
+            **{name: getattr(self.settings, name) for name in ("steps", "guidance", "temperature")},
             "annealing": BACKENDS[backend.name].annealing,
             "weights": self.weights,
         }
@@ -147,24 +167,21 @@ class Pool:
 
     def sessions(self, index: int) -> Paintings | None:
         """The paths of prompt ``index``; None where none are painted. Raises UserError for a damaged file."""
-        return self._part(Paintings, self.folder / "paintings" / f"{index:04}.npz")
+        return self._part(Paintings, self._file(index))
 
     def answers(self, verifier: str, index: int) -> Answers | None:
         """What a judge says about the paths of prompt ``index``. Raises UserError also where its weights miss."""
-        return self._part(
-            Answers, self.folder / self._layer(verifier) / f"{index:04}.npz", questions=len(QUESTIONS[verifier])
-        )
+        return self._part(Answers, self._file(index, verifier), questions=len(QUESTIONS[verifier]))
 
     def keep(self, index: int, part: Paintings | Answers, verifier: str | None = None) -> None:
         """Write a part in one move, so that a kill leaves the one before."""
-        layer = self._layer(verifier) if verifier else "paintings"
-        file = self.folder / layer / f"{index:04}.npz"
+        file = self._file(index, verifier)
         file.parent.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "pool.json").exists():
             write_json(self.folder / "pool.json", self.identity)
         beside = file.with_suffix(".part")
         with beside.open("wb") as stream:
-            np.savez_compressed(stream, **{one.name: getattr(part, one.name) for one in fields(part)})
+            np.savez_compressed(stream, **vars(part))
         beside.replace(file)
         self._parts[file] = part
 
@@ -178,20 +195,30 @@ class Pool:
         found = [self.sessions(entry.index) for entry in entries]
         return {"geneval": [part.correct for part in found], "strict": [part.strict for part in found]}
 
-    def seed(self, entry: Entry) -> int:
-        return entry.seed(self.settings.seed)
+    def told(self, entries: Sequence[Entry], verifier: str, question: str, paths: int) -> np.ndarray:
+        """P(yes) ``(prompts, paths, steps)`` of a judge; NaN where it was not asked."""
+        number = QUESTIONS[verifier].index(question)
+        return np.stack([self.answers(verifier, entry.index).p[number, :paths, :, 0] for entry in entries])
+
+    def clear(self, entries: Sequence[Entry], paths: int) -> np.ndarray:
+        """Whether guesses ``(prompts, paths, steps)`` show what their paths end with: 1, 0 or UNKNOWN."""
+        return np.stack([self.answers("parm", entry.index).clear[:paths] for entry in entries])
 
     def settings_of(self, entry: Entry, **rest: object) -> Settings:
         """The settings of a run on the pool's paths of one prompt: the pool's own but for ``rest``."""
-        return Settings.from_dict(self.settings.as_dict() | {"prompt": entry.prompt, "seed": self.seed(entry)} | rest)
+        own = {"prompt": entry.prompt, "seed": entry.seed(self.settings.seed)}
+        return Settings.from_dict(self.settings.as_dict() | own | rest)
 
     def weights_with(self, verifier: str | None) -> dict[str, str]:
         """Hashes of all weights that a search with this judge depends on."""
         return self.weights | (self.backend.weights_of(verifier=verifier) if verifier else {})
 
-    def _layer(self, verifier: str) -> str:
-        (hash,) = self.backend.weights_of(verifier=verifier).values()
-        return f"{verifier}-{hash}"
+    def _file(self, index: int, verifier: str | None = None) -> Path:
+        layer = "paintings"
+        if verifier:
+            (hash,) = self.backend.weights_of(verifier=verifier).values()
+            layer = f"{verifier}-{hash}"
+        return self.folder / layer / f"{index:04}.npz"
 
     def _part(self, kind: type[Part], file: Path, **sizes: int) -> Part | None:
         if file not in self._parts:
@@ -200,42 +227,6 @@ class Pool:
             sizes |= {"steps": self.settings.steps, "tokens": self.backend.grid[0] * self.backend.grid[1]}
             self._parts[file] = _read(kind, file, sizes)
         return self._parts[file]
-
-
-def _read(kind: type[Part], file: Path, sizes: dict[str, int]) -> Part:
-    """The part in a file. Raises UserError unless it is complete and every array is what it must be."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MAX_PART:
-                raise ValueError("it is too large")
-        with np.load(file, allow_pickle=False) as saved:
-            part = kind(**{one.name: saved[one.name] for one in fields(kind)})
-        for one in fields(kind):
-            value, axes = getattr(part, one.name), one.metadata["axes"]
-            # the first array with paths says how many there are
-            known = sizes | ({"paths": value.shape[axes.index("paths")]} if "paths" in axes[: value.ndim] else {})
-            sizes = known if "paths" not in sizes else sizes
-            expected = tuple(int(axis) if axis.isdigit() else sizes[axis] for axis in axes)
-            if (value.dtype, value.shape) != (one.metadata["dtype"], expected):
-                raise ValueError(f"{one.name} is {value.dtype} {value.shape}")
-        _check(part)
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile,
-            zlib.error) as error:  # fmt: skip
-        raise UserError(f"{file} is damaged ({error}): delete it, and the same command makes it again.") from None
-    return part
-
-
-def _check(part: Paintings | Answers) -> None:
-    """Raise ValueError for values that no judge, checker or clock gives."""
-    for name in ("seconds", "operations", "elapsed"):
-        if not (np.isfinite(getattr(part, name)).all() and (getattr(part, name) > 0).all()):
-            raise ValueError(f"{name} must be positive")
-    if isinstance(part, Answers):
-        asked = ~np.isnan(part.p)
-        if not ((part.p[asked] >= 0) & (part.p[asked] <= 1 + 1e-6)).all():
-            raise ValueError("a probability is out of range")
-        if not np.isin(part.said, (YES, NO, NEITHER)).all():
-            raise ValueError("an answer is none")
 
 
 # -- making one
@@ -250,7 +241,6 @@ class Maker:
     verifiers: Sequence[str]
 
     def __post_init__(self) -> None:
-        self._prices: dict[tuple[str, int], dict[str, np.ndarray]] = {}
         for verifier in self.verifiers:
             self.pool.weights_with(verifier)  # missing weights are reported before anything is painted
 
@@ -273,38 +263,31 @@ class Maker:
                 before, more = pool.sessions(index), self._paint(entry, range(first, self.paths))
             pool.keep(index, joined(before, more) if before else more, verifier)
 
+    def _metered(self) -> Instrumented:
+        prices = self.pool.prices
+        return Instrumented(self.pool.backend, Timed(prices), prices.alike)
+
     def _paint(self, entry: Entry, paths: Sequence[int]) -> Paintings:
-        backend, s = self.pool.backend, self.pool.settings_of(entry)
-        start = partial(
-            backend.generator(s.model).start, s.prompt, steps=s.steps, guidance=s.guidance, temperature=s.temperature,
-            seed=s.seed,
-        )  # fmt: skip
-        prices = self._priced("paintings", entry, lambda: _painting_prices(start))
+        settings, metered = self.pool.settings_of(entry), self._metered()
+        self.pool.prices.count_paths(settings)
         begun = time.perf_counter()
-        session, codes = start(paths=paths), []
+        session, codes = started(metered, settings, paths), []
         while not session.done:
             codes.append(session.step().codes)
-        painted = time.perf_counter()
-        pictures = session.decode(codes[-1])
-        decoded = time.perf_counter()
-        truth = [backend.check(entry.prompt, picture) for picture in pictures]
-        once, each = prices["step"].sum(0)
+        truth = [metered.check(entry.prompt, picture) for picture in session.decode(codes[-1])]
         return Paintings(
             codes=torch.stack(codes, 1).numpy().astype(np.int16),
             correct=np.array([one.correct for one in truth]),
             strict=np.array([one.strict for one in truth]),
-            **prices,
-            seconds=np.array([painted - begun, decoded - painted]),
-            operations=np.array([prices["start"] + once + len(paths) * each, prices["decode"] * len(paths)]),
+            **metered.meter.spent("generator", "decoder"),
             elapsed=np.float64(time.perf_counter() - begun),
         )
 
     def _judge(self, entry: Entry, verifier: str, codes: np.ndarray, first: int) -> Answers:
         """What a judge says about ``codes`` (paths, steps, tokens); ``first`` is the number of their first path."""
-        backend, questions = self.pool.backend, QUESTIONS[verifier]
-        judge, (paths, steps, _) = backend.verifier(verifier), codes.shape
-        prices = self._priced(verifier, entry, lambda: _judge_prices(backend, verifier, entry.prompt))
-        begun, judging, operations = time.perf_counter(), 0.0, 0
+        metered, questions = self._metered(), QUESTIONS[verifier]
+        self.pool.prices.count_judge(verifier, questions, self.pool.settings_of(entry))
+        judge, (paths, steps, _), begun = metered.verifier(verifier), codes.shape, time.perf_counter()
         p = np.full((len(questions), paths, steps, 2), np.nan, np.float32)
         said = np.full((len(questions), paths, steps), NEITHER, np.int8)
         shown: dict[int, np.ndarray] = {}  # step -> pictures, of the paths whose guesses are checked
@@ -312,34 +295,20 @@ class Maker:
             asked = [number for number, question in enumerate(questions) if _asks(verifier, question, step, steps)]
             if not asked:
                 continue
-            pictures = backend.decode(codes[:, step].astype(np.int64))
+            pictures = metered.backend.decode(codes[:, step].astype(np.int64))
             shown[step] = pictures[: max(CHECKED - first, 0)]
-            since = time.perf_counter()
             encoded = judge.encode(list(pictures))
             for number in asked:
                 answers = encoded.ask(questions[number], entry.prompt)
                 p[number, :, step] = np.stack([answers.p_yes, answers.p_no], axis=1)
                 said[number, :, step] = np.select([answers.yes, answers.no], [YES, NO], NEITHER)
-            judging += time.perf_counter() - since
-            ask = prices["ask"]
-            operations += paths * int(prices["look"] + ask[asked[0], 0] + ask[asked[1:], 1].sum())
-        clear = "clarity" in questions
         return Answers(
             p=p,
             said=said,
-            clear=_clear(shown, paths, steps) if clear else np.full((paths, steps), UNKNOWN, np.int8),
-            **prices,
-            seconds=np.array([judging]),
-            operations=np.array([operations]),
+            clear=_clear(shown if "clarity" in questions else {}, paths, steps),
+            **metered.meter.spent("judge"),
             elapsed=np.float64(time.perf_counter() - begun),
         )
-
-    def _priced(self, what: str, entry: Entry, count: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Prices of prompts of this length."""
-        key = what, len(prompts.words(entry.prompt))
-        if key not in self._prices:
-            self._prices[key] = count()
-        return self._prices[key]
 
 
 def _asks(verifier: str, question: str, step: int, steps: int) -> bool:
@@ -347,36 +316,12 @@ def _asks(verifier: str, question: str, step: int, steps: int) -> bool:
     return step == steps - 1 or question in EVERY_STEP or verifier == "prm"
 
 
-def _painting_prices(start: Callable[..., Any]) -> dict[str, Any]:
-    """Prices of ``Paintings``, counted on two paths; the first step's blank canvas is computed once for all."""
-    session, reading = counted(lambda: start(paths=range(2)))
-    steps = []
-    while not session.done:
-        step, operations = counted(session.step)
-        steps.append((0, operations // 2) if steps else (operations, 0))
-    decode = counted(partial(session.decode, step.codes))[1] // 2
-    return {"start": np.int64(reading), "step": np.asarray(steps, np.int64), "decode": np.int64(decode)}
-
-
-def _judge_prices(backend: MiniBackend, verifier: str, prompt: str) -> dict[str, Any]:
-    """Prices of ``Answers``, counted on two pictures; further questions are asked in their order."""
-    judge, blank = backend.verifier(verifier), list(np.zeros((2, *backend.picture_size, 3), np.uint8))
-    encoded = counted(lambda: judge.encode(blank))[1] // 2
-    together = judge.encode(blank)
-    ask = [
-        [counted(partial(seen.ask, question, prompt))[1] // 2 for seen in (judge.encode(blank), together)]
-        for question in QUESTIONS[verifier]
-    ]
-    return {"look": np.int64(encoded), "ask": np.asarray(ask, np.int64)}
-
-
 def _clear(shown: Mapping[int, np.ndarray], paths: int, steps: int) -> np.ndarray:
     """Whether the guesses show the objects and colours of the final pictures (paths, steps)."""
     clear = np.full((paths, steps), UNKNOWN, np.int8)
-    final = [inventory(checker_b.read(picture)) for picture in shown[steps - 1]]
-    for step, pictures in shown.items():
-        for path, picture in enumerate(pictures):
-            clear[path, step] = inventory(checker_b.read(picture)) == final[path]
+    things = {step: [inventory(read(picture)) for picture in pictures] for step, pictures in shown.items()}
+    for step, those in things.items():
+        clear[: len(those), step] = [one == final for one, final in zip(those, things[steps - 1])]
     return clear
 
 
@@ -408,11 +353,8 @@ def budget(maker: Maker, entries: Sequence[Entry], sample: int = 4) -> Budget:
     Maker(maker.pool, min(sample, maker.paths), maker.verifiers).make(one)
     parts = {"paintings": maker.pool.sessions(one.index)}
     parts |= {verifier: maker.pool.answers(verifier, one.index) for verifier in maker.verifiers}
-    missing: dict[str, int] = {}
-    for entry in unfinished:
-        for what, paths in maker.missing(entry).items():
-            missing[what] = missing.get(what, 0) + paths
-    return Budget(missing, {what: float(parts[what].elapsed) / parts[what].paths for what in missing})
+    missing = sum((Counter(maker.missing(entry)) for entry in unfinished), Counter())
+    return Budget(dict(missing), {what: float(parts[what].elapsed) / parts[what].paths for what in missing})
 
 
 def fill(maker: Maker, entries: Sequence[Entry], status: Status) -> None:
@@ -430,31 +372,46 @@ def fill(maker: Maker, entries: Sequence[Entry], status: Status) -> None:
             status(f"{number} of {len(unfinished)} prompts, {left:.0f} min left")
 
 
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 # -- the command
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def pool_options(parser: argparse.ArgumentParser) -> None:
+    """Which pool a command is about."""
     parser.add_argument("--model", default="base", choices=MODELS, help="what paints (base)")
     parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
-    parser.add_argument("--paths", type=int, default=PATHS[1], metavar="N", help=f"paths a prompt ({PATHS[1]})")
-    parser.add_argument("--judges", nargs="*", default=DEFAULT_JUDGES, choices=VERIFIERS, help="who judges them")
+    parser.add_argument("--paths", type=int, default=PATHS[1], metavar="N", help="paths a prompt (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of which every prompt's own is made (0)")
-    parser.add_argument("--limit", type=int, metavar="K", help="the first K prompts of each kind")
-    parser.add_argument("--share", default="1/1", metavar="I/M", help="the I-th of M shares, for M processes at once")
+    parser.add_argument("--limit", type=int, metavar="K", help="the first K prompts of each kind (%(default)s)")
     parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
     parser.add_argument("--assets", type=Path, default=MINI, metavar="DIR", help="other weights than the shipped ones")
     parser.add_argument("--pools", type=Path, default=FOLDER, metavar="DIR", help=f"where pools are kept ({FOLDER})")
+
+
+def opened(options: argparse.Namespace, steps: int | None = None) -> tuple[Pool, list[Entry]]:
+    """The pool of ``pool_options``, and the entries that are meant."""
+    if options.threads is not None:
+        torch.set_num_threads(whole("threads", options.threads, 1, 1024))
+    backend = load_backend("mini", root=options.assets)
+    pool = Pool(backend, options.model, options.split, options.seed, steps, options.pools)
+    limit = None if options.limit is None else whole("limit", options.limit, 1, len(pool.entries))
+    return pool, select([entry.metadata for entry in pool.entries], limit)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    pool_options(parser)
+    parser.add_argument("--judges", nargs="*", default=DEFAULT_JUDGES, choices=VERIFIERS, help="who judges them")
+    parser.add_argument("--share", default="1/1", metavar="I/M", help="the I-th of M shares, for M processes at once")
     parser.add_argument("--dry-run", action="store_true", help="tell how long it takes, by four paths, and stop")
 
 
 def main(options: argparse.Namespace) -> None:
     """``python -m cotdemo pool``."""
-    if options.threads is not None:
-        torch.set_num_threads(whole("threads", options.threads, 1, 1024))
-    backend = load_backend("mini", root=options.assets)
-    pool = Pool(backend, options.model, options.split, options.seed, folder=options.pools)
-    limit = None if options.limit is None else whole("limit", options.limit, 1, len(pool.entries))
-    entries = _share(select([entry.metadata for entry in pool.entries], limit), options.share)
+    pool, entries = opened(options)
+    entries = _share(entries, options.share)
     maker = Maker(pool, whole("paths", options.paths, *PATHS), options.judges)
     if options.dry_run:
         print(budget(maker, entries))
@@ -464,18 +421,11 @@ def main(options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Stopped; whole prompts are kept. The same command goes on.") from None
     print(f"{pool.folder} holds {maker.paths} paths of {len(entries)} prompts")
-    print(diversity(pool, entries, maker.paths))
-
-
-def diversity(pool: Pool, entries: Sequence[Entry], paths: int) -> str:
-    """How often one path is right, and how often any of ``paths`` is, which is what a perfect judge would reach."""
-    lines = []
-    for rule, truths in pool.truths(entries).items():
-        right = [truth[:paths] for truth in truths]
+    for rule, truths in pool.truths(entries).items():  # the second is what a perfect judge would reach
+        right = [truth[: maker.paths] for truth in truths]
         one, any_one = np.mean([row.mean() for row in right]), np.mean([row.any() for row in right])
         name = {"geneval": "GenEval"}.get(rule, rule)
-        lines.append(f"{name}: a path is right on {one:.3f} of the prompts, any of {paths} on {any_one:.3f}")
-    return "\n".join(lines)
+        print(f"{name}: a path is right on {one:.3f} of the prompts, any of {maker.paths} on {any_one:.3f}")
 
 
 def _share(entries: Sequence[Entry], share: str) -> Sequence[Entry]:
@@ -483,7 +433,3 @@ def _share(entries: Sequence[Entry], share: str) -> Sequence[Entry]:
     if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of) <= 1000):
         raise UserError("A share is written I/M, the I-th of M: 1/2.")
     return entries[int(number) - 1 :: int(of)]
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -14,19 +14,22 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple, TextIO
 
+from pydantic import ConfigDict, TypeAdapter
+
 from ..errors import UserError
-from ..run.events import Judged
 from ..run.state import PathState, RoundState, RunState
 from .entries import Entry
 
 FORMAT, VERSION = "cotdemo-evaluation", 2
 PARTS = ("generator", "decoder", "judge")  # of a backend, whose operations are counted
+_STRICT = ConfigDict(extra="forbid")
 
 
 class Outcome(NamedTuple):
@@ -38,6 +41,8 @@ class Outcome(NamedTuple):
 class Path:
     """One path of one round. ``correct`` is None where the final picture is not known, or nothing can check it."""
 
+    __pydantic_config__ = _STRICT
+
     steps: int = 0  # painted in the run
     pruned: int | None = None  # the step after which it was stopped
     verdicts: list[list[Any]] = field(default_factory=list)  # [step, question, P(yes), P(no), answer]
@@ -48,7 +53,11 @@ class Path:
 
     @classmethod
     def of(cls, path: PathState) -> Path:
-        verdicts = [_verdict(judged) for step in path.steps.values() for judged in step.verdicts.values()]
+        verdicts = [
+            [judged.step, judged.question, _short(judged.p_yes), _short(judged.p_no), judged.answer]
+            for step in path.steps.values()
+            for judged in step.verdicts.values()
+        ]
         made = cls(len(path.steps), path.pruned.step if path.pruned else None, verdicts)
         if path.checked:
             made.correct, made.strict, made.reason = path.checked.correct, path.checked.strict, path.checked.reason
@@ -63,6 +72,8 @@ class Path:
 @dataclass
 class Round:
     """One round of painting and the picture it chose."""
+
+    __pydantic_config__ = _STRICT
 
     model: str
     paths: list[Path]
@@ -87,6 +98,8 @@ class Round:
 @dataclass
 class Record:
     """One picture of an evaluation: the answer is the winner of round ``answer``."""
+
+    __pydantic_config__ = _STRICT
 
     index: int
     sample: int
@@ -130,32 +143,66 @@ class Record:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Record:
         """The inverse of ``as_dict``. Raises ValueError for anything else."""
+        record = _checking().validate_python(values)
         try:
-            rounds = [
-                _made(Round, one | {"paths": [_made(Path, path) for path in one["paths"]]}) for one in values["rounds"]
-            ]
-            record = _made(cls, dict(values) | {"rounds": rounds})
-            _ = record.final, record.place
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise ValueError(f"no record of an evaluation: {error}") from None
+            _ = record.final
+        except IndexError:
+            raise ValueError("its answer is none of its paths") from None
         return record
 
 
-def _made(kind: type, values: Mapping[str, Any]) -> Any:
-    if set(values) != {field.name for field in fields(kind)}:
-        raise KeyError(f"the fields of {kind.__name__}")
-    return kind(**values)
-
-
-def _verdict(judged: Judged) -> list[Any]:
-    return [judged.step, judged.question, _short(judged.p_yes), _short(judged.p_no), judged.answer]
+@cache
+def _checking() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
 
 
 def _short(probability: float) -> float:
     return float(f"{probability:.9g}")  # tells every float32 from every other, in fewer digits
 
 
-# -- the file
+# -- files
+
+
+def write_json(file: FilePath, content: Any) -> None:
+    """Write ``content`` in one move, so that no reader ever sees half a file; NaN, which JSON has not, becomes null."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(file.name + ".part")
+    part.write_text(json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", encoding="ascii")
+    part.replace(file)
+
+
+def _without_nan(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _without_nan(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_without_nan(value) for value in content]
+    return None if content != content else content
+
+
+def headed(format: str, version: int, **content: Any) -> dict[str, Any]:
+    """``content`` as it stands in a file, with what the file is and when it was made."""
+    created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return {"format": format, "version": version, "created": created, **content}
+
+
+def read_json(file: FilePath, format: str, version: int, what: str, check: Callable[[Any], Any]) -> Any:
+    """What ``check`` makes of a file that has such a head. Raises UserError for any other file."""
+    try:
+        content = json.loads(file.read_text(encoding="ascii"))
+        if (content["format"], content["version"]) != (format, version):
+            raise ValueError("another format or version")
+        return check(content)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        why = str(error).partition("\n")[0]
+        raise UserError(f"{file} holds no {what} that this version wrote ({why}).") from None
+
+
+def load(file: FilePath) -> tuple[dict[str, Any], list[Record]]:
+    """What a complete evaluation was asked for, and its records. Raises UserError for another file."""
+    return read_json(
+        file, FORMAT, VERSION, "evaluation",
+        lambda content: (content["asked"], [Record.from_dict(record) for record in content["records"]]),
+    )  # fmt: skip
 
 
 class Journal:
@@ -202,14 +249,8 @@ class Journal:
 
     def finish(self, chosen: list[tuple[int, int]], **content: Any) -> dict[str, Any]:
         """Write the evaluation's file: the records of ``chosen`` places and further ``content``; returns it all."""
-        whole = {
-            "format": FORMAT,
-            "version": VERSION,
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "asked": self.asked,
-            **content,
-            "records": [self.records[place].as_dict() for place in chosen],
-        }
+        records = [self.records[place].as_dict() for place in chosen]
+        whole = headed(FORMAT, VERSION, asked=self.asked, **content, records=records)
         write_json(self.file, whole)
         for partial in self._partials():
             partial.unlink(missing_ok=True)
@@ -235,42 +276,11 @@ class Journal:
             return self.asked, []
         try:
             head, *lines = map(json.loads, whole.decode().split("\n"))
-            return _asked(head), [Record.from_dict(line) for line in lines]
-        except ValueError:
+            if (head["format"], head["version"]) != (FORMAT, VERSION):
+                raise ValueError("another format")
+            return head["asked"], [Record.from_dict(line) for line in lines]
+        except (ValueError, LookupError, TypeError):
             raise UserError(f"{path} is damaged: delete it and start again.") from None
-
-
-def load(file: FilePath) -> tuple[dict[str, Any], list[Record]]:
-    """What a complete evaluation was asked for, and its records. Raises UserError for another file."""
-    try:
-        content = json.loads(file.read_text(encoding="ascii"))
-        return _asked(content), [Record.from_dict(record) for record in content["records"]]
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"{file} is no evaluation that this version wrote.") from None
-
-
-def write_json(file: FilePath, content: Any) -> None:
-    """Write ``content`` in one move, so that no reader ever sees half a file; NaN, which JSON has not, becomes null."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", encoding="ascii")
-    part.replace(file)
-
-
-def _without_nan(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {name: _without_nan(value) for name, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_without_nan(value) for value in content]
-    return None if content != content else content
-
-
-def _asked(head: Any) -> dict[str, Any]:
-    if not isinstance(head, dict) or (head.get("format"), head.get("version")) != (FORMAT, VERSION):
-        raise ValueError("another format")
-    return head["asked"]
 
 
 def _difference(before: dict[str, Any], asked: dict[str, Any]) -> str:

@@ -1,74 +1,222 @@
-"""The files of ``eval --table`` and ``eval --curves``, read by whatever shows them; the table as text and as Markdown.
+"""The ladder: its rows, the differences between them, its file, and its tables as Markdown; the file of the curves.
 
-This is what the page reads results by; no torch here.
+``eval --table`` measures the rows (``ladder``), ``eval --curves`` the curves. This is what the page and the documents
+read both by; no torch here.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..registry import CORRECTOR, METHODS, MODELS
+from ..settings import corrects, verifier_of
 from .entries import SPLITS, fingerprint, of_split, select
-from .report import RULES, both
-from .rows import paper
-from .statistics import OVERALL
+from .records import read_json
+from .report import OVERALL, RULES
 
-__all__ = [
-    "OVERALL",
-    "RULES",
-    "HEADLINE",
-    "SHIPPED",
-    "headline_markdown",
-    "ladder_markdown",
-    "ladder_table",
-    "paper",
-    "pictures_of",
-    "read_curves",
-    "read_ladder",
-]
+__all__ = ["OVERALL", "RULES"]
 
+PAPER = Path(__file__).with_name("paper.json")
 LADDER, CURVES = "cotdemo-ladder", "cotdemo-curves"
 VERSION = 1
 HEADLINE = ("plain", "orm", "prm", "parm", "parm-lenient", "dpo-iter", "dpo-iter-parm+parm", "parm++")
 SHIPPED = "shipped"  # the training seed whose weights are in assets
+USUAL = 20  # paths of a search
+
+
+# -- the rows
+
+
+@dataclass(frozen=True)
+class Row:
+    """One rung: ``method`` over ``paths`` paths of ``model``.
+
+    ``pictures`` is how many of the plain generator's pictures count for each prompt; a search has one winner.
+    ``as_costly_as`` names a row whose counted operations decide the number of paths, ``beside`` the row whose repainted
+    paths do (and whose critiques are shuffled). ``judge_from`` and ``stopping`` are PARM's settings. ``paper`` is the
+    row's name in paper.json.
+    """
+
+    name: str
+    method: str
+    model: str = "base"
+    paths: int = USUAL
+    paper: str | None = None
+    pictures: int = 1
+    as_costly_as: str | None = None
+    critique: str = "real"
+    beside: str | None = None
+    repaint: str = "whole"
+    judge_from: int = 1
+    stopping: str = "paper"
+
+    @property
+    def label(self) -> str:
+        """By the registry's names, and what is unusual about it."""
+        model = MODELS[self.model].label
+        if self.method == "baseline":
+            return model
+        on = "" if self.model == "base" else f" on {model.removeprefix('Show-o, ')}"
+        return f"{METHODS[self.method].label}{on}{self._unusual}"
+
+    @property
+    def _unusual(self) -> str:
+        for other, words in ((self.as_costly_as, "at the compute of"), (self.beside, "with as many paths as")):
+            if other and not self.live:
+                return f" {words} {METHODS[row_named(other).method].label}{row_named(other)._unusual}"
+        words = {
+            f"{self.paths} path{'s' if self.paths > 1 else ''}": self.paths != USUAL,
+            f"{self.stopping} from step {self.judge_from}": self.stopping != "paper",
+            f"by {self.repaint}": self.repaint != "whole",
+            f"{self.critique} critiques": self.critique != "real",
+        }
+        return "".join(f", {word}" for word, unusual in words.items() if unusual)
+
+    @property
+    def live(self) -> bool:
+        """It repaints, so no pool holds it."""
+        return self.method == "parm++"
+
+    @property
+    def verifier(self) -> str | None:
+        return None if self.method == "baseline" else verifier_of(self.method)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All generators it paints with."""
+        corrected = corrects(self.method, self.repaint)
+        return tuple(dict.fromkeys((self.model, CORRECTOR) if corrected else (self.model,)))
+
+
+def _plain(name: str, model: str, paper: str) -> Row:
+    return Row(name, "baseline", model, 1, paper, pictures=4)
+
+
+SMALL = (1, 2, 4, 8)  # paths of PARM++ where it is compared with PARM that has as many paths in all
+
+ROWS = (
+    _plain("plain", "base", "show-o"),
+    Row("orm-zero-shot", "orm-zero-shot", paper="orm-zero-shot"),
+    Row("orm", "orm", paper="orm"),
+    Row("prm", "prm", paper="prm"),
+    Row("parm", "parm", paper="parm"),
+    Row("orm-at-parm's-compute", "orm", as_costly_as="parm"),
+    Row("parm-lenient", "parm", judge_from=9, stopping="lenient"),
+    Row("parm8", "parm", paths=8),
+    Row("parm8-lenient", "parm", paths=8, judge_from=9, stopping="lenient"),
+    Row("orm-at-parm8-lenient's-compute", "orm", as_costly_as="parm8-lenient"),
+    _plain("dpo", "dpo", "dpo"),
+    _plain("dpo-iter", "dpo-iter", "dpo-iter"),
+    _plain("dpo-iter-parm", "dpo-iter-parm", "dpo-iter-parm"),
+    Row("dpo-iter+parm", "parm", "dpo-iter", paper="dpo-iter+parm"),
+    Row("dpo-iter-parm+parm", "parm", "dpo-iter-parm", paper="dpo-iter-parm+parm"),
+    _plain("self-correct", "self-correct", "self-correct"),
+    Row("self-correct+orm", "orm", "self-correct", paper="self-correct+orm"),
+    Row("self-correct+parm", "parm", "self-correct", paper="self-correct+parm"),
+    Row("parm++", "parm++", "self-correct", paper="parm++"),
+    # 8 paths and at most three repaintings of as many: 32, the most that a run may have
+    *(Row(f"parm++{n}", "parm++", "self-correct", n) for n in SMALL),
+    *(Row(f"as-many-as-parm++{n}", "parm", "self-correct", n, beside=f"parm++{n}") for n in SMALL),
+    Row("parm++8-shuffled", "parm++", "self-correct", 8, critique="shuffled", beside="parm++8"),
+    Row("parm++8-empty", "parm++", "self-correct", 8, critique="empty", beside="parm++8"),
+    Row("parm++8-region", "parm++", "base", 8, repaint="region"),
+    Row("as-many-as-parm++8-region", "parm", "base", 8, beside="parm++8-region"),
+    Row("dpo-iter-parm+parm++", "parm++", "dpo-iter-parm"),
+    Row("dpo-iter-parm+parm++region", "parm++", "dpo-iter-parm", repaint="region"),
+)
+
+
+def row_named(name: str) -> Row:
+    return next(row for row in ROWS if row.name == name)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Row ``of`` minus row ``minus``, paired by prompt and path seed."""
+
+    of: str
+    minus: str
+
+    @property
+    def label(self) -> str:
+        return f"{row_named(self.of).label} - {row_named(self.minus).label}"
+
+    @property
+    def paper(self) -> float | None:
+        """What the paper's overall figures differ by, where it has both."""
+        of, minus = (paper_of(row_named(name).paper) for name in (self.of, self.minus))
+        return None if None in (of, minus) else round(of - minus, 2)
+
+
+DIFFERENCES = (
+    Difference("parm", "plain"),
+    Difference("parm", "orm"),
+    Difference("parm", "orm-at-parm's-compute"),
+    Difference("parm-lenient", "parm"),
+    Difference("parm8-lenient", "parm8"),
+    Difference("parm8-lenient", "orm-at-parm8-lenient's-compute"),
+    Difference("orm", "orm-zero-shot"),
+    Difference("parm", "prm"),
+    Difference("dpo", "plain"),
+    Difference("dpo-iter", "plain"),
+    Difference("dpo-iter-parm", "dpo-iter"),
+    Difference("dpo-iter-parm+parm", "plain"),
+    Difference("parm++", "self-correct"),
+    Difference("parm++", "self-correct+parm"),
+    Difference("parm++8", "parm++8-empty"),
+    Difference("parm++8", "parm++8-shuffled"),
+    *(Difference(f"parm++{n}", f"as-many-as-parm++{n}") for n in SMALL),
+    Difference("parm++8-region", "as-many-as-parm++8-region"),
+    Difference("dpo-iter-parm+parm++", "dpo-iter-parm+parm"),
+    Difference("dpo-iter-parm+parm++region", "dpo-iter-parm+parm"),
+)
+
+
+@cache
+def paper() -> Mapping[str, Mapping[str, float | None]]:
+    """The paper's figures: row -> kind or "overall" -> accuracy, None where it gives none."""
+    content = json.loads(PAPER.read_text(encoding="utf-8"))
+    return {name: dict(zip(content["kinds"], figures)) for name, figures in content["rows"].items()}
+
+
+def paper_of(name: str | None) -> float | None:
+    """The paper's overall figure of a row, where it has it."""
+    return paper().get(name or "", {}).get(OVERALL)
+
+
+# -- the files
 
 
 def read_ladder(file: Path) -> dict[str, Any]:
     """A table. Raises UserError for a file that this version did not write."""
-    return _read(file, LADDER, "table", _check_ladder)
+    return read_json(file, LADDER, VERSION, "table", _checked_ladder)
 
 
 def read_curves(file: Path) -> dict[str, Any]:
     """Curves. Raises UserError for a file that this version did not write."""
-    return _read(file, CURVES, "curves", _check_curves)
+    return read_json(file, CURVES, VERSION, "curves", _checked_curves)
 
 
-def _read(file: Path, format: str, what: str, check: Callable[[Any], None]) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="ascii"))
-        if (content["format"], content["version"]) != (format, VERSION):
-            raise ValueError("another format or version")
-        check(content)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{file} holds no {what} that this version wrote ({error}).") from None
-    return content
-
-
-def _check_ladder(content: Any) -> None:
+def _checked_ladder(content: Any) -> Any:
     _ = content["asked"], content["differences"]
     for row in content["rows"]:
         _ = row["name"], row["training_seed"], row["weights"]
         lengths = {len(one[rule]) for one in row.get("outcomes", ()) for rule in RULES}
         if not row["missing"] and len(lengths) != 1:
             raise ValueError("its rows do not have as many prompts")
+    return content
 
 
-def _check_curves(content: Any) -> None:
+def _checked_curves(content: Any) -> Any:
     _ = content["asked"], [one["model"] for one in content["generators"]]
+    return content
 
 
 def pictures_of(asked: Mapping[str, Any]) -> dict[str, int] | None:
@@ -79,40 +227,10 @@ def pictures_of(asked: Mapping[str, Any]) -> dict[str, int] | None:
     return dict(Counter(entry.kind for entry in select(of_split(split), asked["limit"])))
 
 
-# -- as text for a terminal
-
-
-def ladder_table(file: Path) -> str:
-    """The table of ``eval --table`` for a terminal: rows, then differences; the paper's figures in a column apart."""
-    content = read_ladder(file)
-    widths = max([len(row["label"]) for row in content["rows"]] + [len(one["label"]) for one in content["differences"]])
-    lines = [
-        f"{'overall (mean of kinds)':<{widths}}     N  {'GenEval':<23}  {'strict':<23}  {'GFLOP':>7}  {'s':>6}  paper"
-    ]
-    for row in content["rows"]:
-        name = f"{row['label']:<{widths}} {row['paths']:>5g}  "
-        if row["missing"]:
-            lines.append(f"{name}missing: {row['missing']}")
-            continue
-        operations = f"{sum(row['cost']['operations'].values()) / 1e9:.0f}"
-        figure = paper().get(row["paper"] or "", {}).get(OVERALL)
-        lines.append(
-            f"{name}{both(row['accuracy'], OVERALL)}  {operations:>7}  {row['cost']['seconds']:>6.2f}  "
-            f"{'' if figure is None else f'{figure:.2f}':<5}  {_seed(row)}"
-        )
-    lines += ["", f"{'difference, paired':<{widths}}        {'GenEval':<25}{'strict':<23}  paper"]
-    for one in content["differences"]:
-        figure = "" if one["paper"] is None else f"{one['paper']:+.2f}"
-        lines.append(f"{one['label']:<{widths}}        {both(one, OVERALL, '+')}  {figure:<5}  {_seed(one)}")
-    lines.append("paper: GenEval with the full-size models; another world, so not to be compared with these figures.")
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _seed(of: Mapping[str, Any]) -> str:
-    return "" if of["training_seed"] == SHIPPED else f"training seed {of['training_seed']}"
-
-
 # -- as Markdown
+
+
+RUNG = ("what", "N", "GenEval", "strict", "GFLOP a prompt", "the paper")
 
 
 def ladder_markdown(file: Path) -> str:
@@ -122,10 +240,7 @@ def ladder_markdown(file: Path) -> str:
     measured = [row for row in shipped if not row["missing"]]
     sections = [
         ("Results", [_told(content, measured)]),
-        (
-            "The ladder",
-            _table(("row", "what", "N", "GenEval", "strict", "GFLOP a prompt", "the paper"), map(_rung, shipped)),
-        ),
+        ("The ladder", _table(("row", *RUNG), map(_rung, shipped))),
         ("By kind of prompt", ["GenEval accuracy.", "", *_by_kind(measured, content["kinds"])]),
         ("Differences", ["Paired by prompt and path seed.", "", *_differences(content["differences"], SHIPPED)]),
         ("What stopping paths does", _stopping(measured)),
@@ -136,13 +251,24 @@ def ladder_markdown(file: Path) -> str:
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
 
 
+def aligned(markdown: str) -> str:
+    """A page with the columns of its tables under each other, for a terminal."""
+
+    def table(match: re.Match[str]) -> str:
+        head, _, *body = (line.strip("| ").split(" | ") for line in match[0].splitlines())
+        widths = [max(map(len, column)) for column in zip(head, *body)]
+        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in (head, *body))
+        return "".join(f"{line.rstrip()}\n" for line in lines)
+
+    return re.sub(r"(?:^\|.*\n)+", table, markdown, flags=re.MULTILINE)
+
+
 def headline_markdown(file: Path) -> str:
     """The few rows of the table that tell the story, for README. Raises UserError for another file."""
     content = read_ladder(file)
     rows = {row["name"]: row for row in content["rows"] if row["training_seed"] == SHIPPED and not row["missing"]}
     chosen = [rows[name] for name in HEADLINE if name in rows]
-    names = ("row of `eval --table`", "what", "N", "GenEval", "strict", "GFLOP a prompt", "the paper")
-    return "\n".join([*_table(names, map(_rung, chosen)), "", _told(content, chosen)])
+    return "\n".join([*_table(("row of `eval --table`", *RUNG), map(_rung, chosen)), "", _told(content, chosen)])
 
 
 def _told(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -169,7 +295,7 @@ def _rung(row: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield from (_interval(row["accuracy"][rule][OVERALL]) for rule in RULES)
         yield f"{sum(row['cost']['operations'].values()) / 1e9:.0f}"
-    yield _figure(paper().get(row["paper"] or "", {}).get(OVERALL))
+    yield _figure(paper_of(row["paper"]))
 
 
 def _by_kind(rows: Sequence[Mapping[str, Any]], kinds: Sequence[str]) -> list[str]:
@@ -187,14 +313,7 @@ def _differences(differences: Sequence[Mapping[str, Any]], seed: str) -> list[st
 
 
 def _stopping(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    names = (
-        "row",
-        "paths stopped",
-        "after step (mean)",
-        "would have come out right (strict)",
-        "no path left",
-        "passes saved",
-    )
+    names = "paths stopped", "after step (mean)", "would have come out right (strict)", "no path left", "passes saved"
     lines = (
         [
             row["label"],
@@ -206,18 +325,11 @@ def _stopping(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for row in rows
         if (found := row.get("pruning"))
     )
-    return _table(names, lines)
+    return _table(("row", *names), lines)
 
 
 def _repainting(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    names = (
-        "row",
-        "runs repainted",
-        "wrong to right (strict)",
-        "right to wrong",
-        "critiques true",
-        "right ones criticised",
-    )
+    names = "runs repainted", "wrong to right (strict)", "right to wrong", "critiques true", "right ones criticised"
     lines = (
         [
             row["label"],
@@ -228,7 +340,7 @@ def _repainting(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for row in rows
         if (found := row.get("reflection")) and found["strict"]
     )
-    return _table(names, lines)
+    return _table(("row", *names), lines)
 
 
 def _training_seeds(content: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:

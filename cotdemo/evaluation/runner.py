@@ -1,4 +1,10 @@
-"""Run a search on every entry, one winner each."""
+"""Searches on the prompts of an evaluation, a record each: painted live, or replayed on a pool.
+
+A replay is the search itself: ``Recorded`` is a backend (``cotdemo.search.protocols.Backend``) whose generator and
+judges answer from the pool. In place of codes and pictures it hands out where they are: rows of (path, step). The
+search cannot tell, so what it yields here is what it would yield live, up to the rounding of kernels that depend on the
+size of a batch.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +13,61 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
-from ..run.events import Winner
+from ..generator.schedule import masked_counts
+from ..run.events import Question
 from ..run.state import RunState
 from ..search import perform
 from ..search.protocols import Backend
 from ..settings import Settings
-from . import geneval_folders
+from ..verifiers.llava import Answers as Said
 from .cost import Instrumented, Prices
-from .entries import Entry
+from .entries import Entry, picture_file, write_picture
+from .pool import NO, QUESTIONS, YES, Answers, Pool
 from .records import Journal, Record, load
 
 Rewrite = Callable[[str], str]
 CRITIQUES = ("real", "empty", "shuffled")
+
+
+# -- one run
+
+
+def recorded(
+    entry: Entry, settings: Settings, metered: Instrumented, rewrite: Rewrite | None = None
+) -> tuple[Record, RunState]:
+    """One run and its record, with the operations it has cost."""
+    before = dict(metered.meter.totals)
+    run = RunState.of(perform(settings, metered, show="none", rewrite=rewrite))
+    return Record.of(entry, run, metered.meter.since(before)), run
+
+
+def finish_pruned(backend: Backend, settings: Settings, record: Record) -> None:
+    """Paint the stopped paths of round 0 to their ends and check them; nothing of the run itself changes.
+
+    A path depends on its seed and number alone, so painting it again without stopping it is what would have been.
+    """
+    paths = record.rounds[0].paths
+    stopped = [number for number, path in enumerate(paths) if path.pruned is not None and path.correct is None]
+    if not stopped or backend.check is None:
+        return
+    s = settings
+    session = backend.generator(s.model).start(s.prompt, stopped, s.steps, s.guidance, s.temperature, s.seed)
+    while not session.done:
+        step = session.step()
+    for number, picture in zip(step.paths, np.asarray(session.decode(step.codes))):
+        verdict = backend.check(s.prompt, picture)
+        if verdict is not None:
+            path = paths[number]
+            path.correct, path.strict, path.reason = verdict.correct, verdict.strict, verdict.reason
+            path.finished_later = True
+
+
+# -- live
 
 
 @dataclass(frozen=True)
@@ -57,11 +102,10 @@ class Runner:
         """The checked settings of one entry. Raises UserError where ``beside`` does not hold it."""
         values = self.base.as_dict() | {"prompt": entry.prompt, "seed": entry.seed(self.base.seed)}
         if self.beside is not None:
-            place = (entry.index, entry.sample)
-            if place not in self._other:
+            if entry.place not in self._other:
                 raise UserError(f"{self.beside} does not hold prompt {entry.index}, {ascii(entry.prompt)[:80]}.")
             if self.base.method == "parm":
-                values["paths"] = sum(len(one.paths) for one in self._other[place].rounds)
+                values["paths"] = sum(len(one.paths) for one in self._other[entry.place].rounds)
         return Settings.from_dict(values)
 
     @cached_property
@@ -91,36 +135,24 @@ class Runner:
         return [
             entry
             for entry in entries
-            if (entry.index, entry.sample) not in journal.records
-            or (self.out is not None and not geneval_folders.picture_file(self.out, entry).exists())
+            if entry.place not in journal.records
+            or (self.out is not None and not picture_file(self.out, entry).exists())
         ]
 
     def run(self, entries: Sequence[Entry], journal: Journal) -> Iterator[Record]:
         """Paint what is left of ``entries``; yields each record once it is kept."""
-        rewrites = self._rewrites()
+        rewrites, metered = self._rewrites(), Instrumented(self.backend, Prices())
         for entry in self.left(entries, journal):
-            if self.beside is not None and len(self._other[entry.index, entry.sample].rounds) == 1:
-                journal.add(self._other[entry.index, entry.sample])
-                yield self._other[entry.index, entry.sample]
-                continue
-            record, winner = self._paint(entry, rewrites(entry))
-            if self.out is not None:
-                geneval_folders.write(self.out, entry, winner.picture, self.settings(entry))
+            record = self._other[entry.place] if self.beside is not None else None
+            if record is None or len(record.rounds) > 1:
+                settings = self.settings(entry)
+                record, run = recorded(entry, settings, metered, rewrites(entry))
+                if self.finish_pruned:
+                    finish_pruned(self.backend, settings, record)
+                if self.out is not None:
+                    write_picture(self.out, entry, run.answer.picture, settings)
             journal.add(record)
             yield record
-
-    @cached_property
-    def _metered(self) -> Instrumented:
-        return Instrumented(self.backend, Prices())
-
-    def _paint(self, entry: Entry, rewrite: Rewrite | None) -> tuple[Record, Winner]:
-        settings, meter = self.settings(entry), self._metered.meter
-        before = dict(meter.totals)
-        run = RunState.of(perform(settings, self._metered, show="none", rewrite=rewrite))
-        record = Record.of(entry, run, meter.since(before))
-        if self.finish_pruned:
-            finish_pruned(self.backend, settings, record)
-        return record, run.answer
 
     def _rewrites(self) -> Callable[[Entry], Rewrite | None]:
         if self.critique == "real":
@@ -140,22 +172,157 @@ def _strangers(entry: Entry, said: Sequence[tuple[str, str]], seed: int) -> Rewr
     return lambda words: rng.choice(others)
 
 
-def finish_pruned(backend: Backend, settings: Settings, record: Record) -> None:
-    """Paint the stopped paths of round 0 to their ends and check them; nothing of the run itself changes.
+# -- on a pool
 
-    A path depends on its seed and number alone, so painting it again without stopping it is what would have been.
+
+def replaying(pool: Pool, entry: Entry, knows: bool = False) -> Instrumented:
+    """A backend that replays the paths of one prompt, and meters what a run on it would have cost."""
+    return Instrumented(Recorded(pool, entry, knows), pool.prices.meter(), pool.prices.alike)
+
+
+def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -> Record:
+    """The record of a run of ``method`` over the first ``paths`` paths, with what it would have cost.
+
+    ``rules`` are PARM's settings ``judge_from`` and ``stopping``. Stopped paths are known to the pool, so the record
+    says what would have become of them. Seconds are those of the operations at the rate at which the pool was made.
     """
-    paths = record.rounds[0].paths
-    stopped = [number for number, path in enumerate(paths) if path.pruned is not None and path.correct is None]
-    if not stopped or backend.check is None:
-        return
-    s = settings
-    session = backend.generator(s.model).start(s.prompt, stopped, s.steps, s.guidance, s.temperature, s.seed)
-    while not session.done:
-        step = session.step()
-    for number, picture in zip(step.paths, np.asarray(session.decode(step.codes))):
-        verdict = backend.check(s.prompt, picture)
-        if verdict is not None:
-            path = paths[number]
-            path.correct, path.strict, path.reason = verdict.correct, verdict.strict, verdict.reason
-            path.finished_later = True
+    settings, backend = pool.settings_of(entry, method=method, paths=paths, **rules), replaying(pool, entry)
+    record, _ = recorded(entry, settings, backend)
+    spent = pool.sessions(entry.index)
+    rates = dict(zip(("generator", "decoder"), spent.seconds / spent.operations))
+    if record.operations["judge"]:
+        answers = backend.answers(settings.verifier)
+        rates["judge"] = (answers.seconds / answers.operations)[0]
+    record.seconds = round(float(sum(record.operations[part] * rate for part, rate in rates.items())), 4)
+    finish_pruned(backend.backend, settings, record)
+    return record
+
+
+@dataclass(frozen=True)
+class Step:
+    """See ``cotdemo.search.protocols.Step``; codes are places in the pool, and of masks only their size is kept."""
+
+    index: int
+    paths: tuple[int, ...]
+    codes: np.ndarray  # (paths, 2): path, step
+    masked: np.ndarray  # (paths, masked tokens)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        return np.zeros((len(self.paths), 0), np.float32)
+
+
+class SamplingSession:
+    """Which paths are live, and how many steps each has taken (``cotdemo.search.protocols.SamplingSession``)."""
+
+    def __init__(self, paths: Sequence[int], masked: Sequence[int]):
+        self.live, self._masked, self._taken = tuple(paths), masked, dict.fromkeys(paths, 0)
+
+    @property
+    def done(self) -> bool:
+        return all(self._taken[path] == len(self._masked) for path in self.live)
+
+    def step(self) -> Step:
+        index = min(self._taken[path] for path in self.live)
+        self._taken |= dict.fromkeys(self.live, index + 1)
+        codes = np.array([(path, index) for path in self.live])
+        return Step(index, self.live, codes, np.ones((len(self.live), self._masked[index]), bool))
+
+    def drop(self, paths: Sequence[int]) -> None:
+        self.live = tuple(path for path in self.live if path not in paths)
+
+    def restore(self, path: int) -> None:
+        self.live = tuple(sorted({*self.live, path}))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        return codes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checker said when the pool was made; its reasons are not kept."""
+
+    correct: bool
+    strict: bool
+    reason: str = ""
+
+
+class Recorded:
+    """The paths of one prompt of a pool. With ``knows``, its judges are told of every path what comes of it.
+
+    Raises UserError, from the call that asks, for what the pool does not hold: a path, other settings, a judge's
+    answer, a repainting.
+    """
+
+    def __init__(self, pool: Pool, entry: Entry, knows: bool = False):
+        self.pool, self.entry, self.knows = pool, entry, knows
+        self.settings = pool.settings_of(entry)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pool.backend, name)
+
+    def generator(self, model: str) -> Recorded:
+        if model != self.settings.model:
+            raise UserError(f"This pool holds paths of {self.settings.model}, not of {model}.")
+        self.pool.prices.count_paths(self.settings)
+        return self
+
+    def start(self, prompt: str, paths: Sequence[int], *settings: Any, **more: Any) -> SamplingSession:
+        s = self.settings
+        if more or (prompt, *settings) != (s.prompt, s.steps, s.guidance, s.temperature, s.seed):
+            raise UserError("This pool was painted by other settings, or holds no repaintings: evaluate live.")
+        if max(paths) >= self.pool.paths(self.entry.index):
+            raise UserError(f"The pool {self.pool.folder} does not hold {max(paths) + 1} paths of {ascii(prompt)}.")
+        rows, columns = self.grid
+        return SamplingSession(paths, masked_counts("cosine", s.steps, rows * columns))
+
+    def verifier(self, name: str) -> Verifier:
+        self.pool.prices.count_judge(name, QUESTIONS[name], self.settings)
+        return Verifier(self, name)
+
+    def answers(self, verifier: str) -> Answers:
+        """What a judge says about these paths."""
+        answers = self.pool.answers(verifier, self.entry.index)
+        if answers is None:
+            raise UserError(f"The pool {self.pool.folder} holds no answers of {verifier} on {self.entry.prompt}.")
+        return answers
+
+    def check(self, prompt: str, picture: np.ndarray) -> Verdict:
+        sessions = self.pool.sessions(self.entry.index)
+        return Verdict(bool(sessions.correct[picture[0]]), bool(sessions.strict[picture[0]]))
+
+    def canonical(self, prompt: str) -> str:
+        """Whatever was painted could be."""
+        return prompt
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        return codes
+
+
+@dataclass(frozen=True)
+class Verifier:
+    recorded: Recorded
+    name: str
+
+    def encode(self, pictures: Sequence[np.ndarray]) -> Encoded:
+        return Encoded(self.recorded, self.name, np.array(pictures))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    recorded: Recorded
+    name: str
+    places: np.ndarray  # (pictures, 2): path, step
+
+    def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> Said:
+        answers, number = self.recorded.answers(self.name), QUESTIONS[self.name].index(question)
+        paths, steps = self.places[slice(None) if rows is None else list(rows)].T
+        if paths.max() >= answers.paths or np.isnan(answers.p[number, paths, steps]).any():
+            raise UserError(f"{self.name} was not asked for {question} there when the pool was made.")
+        said = answers.said[number, paths, steps]
+        if self.recorded.knows and question == "potential":
+            said = np.where(self.recorded.pool.sessions(self.recorded.entry.index).strict[paths], YES, NO)
+        return Said(*answers.p[number, paths, steps].T, said == YES, said == NO)
+
+    def explain(self, prompt: str, row: int) -> Iterator[str]:
+        raise UserError("A pool holds no critiques: evaluate live.")

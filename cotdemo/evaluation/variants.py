@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
 from ..backends import MiniBackend
@@ -26,9 +27,8 @@ from .cost import Instrumented, Prices
 from .entries import Entry, select
 from .ladder import at_compute, replays, values
 from .pool import FOLDER, Maker, Pool, fill, say
-from .replay import replaying
-from .report import RULES
-from .statistics import OVERALL, means_of_kinds
+from .report import OVERALL, RULES, estimates, interval
+from .runner import replaying
 
 BRANCH = 9  # the step after which a branch leaves its parent
 
@@ -130,27 +130,22 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     fill(Maker(pool, most, ["parm", "orm"]), entries, say)
     print(f"{'overall, GenEval and strict':<38}  right  {'less PARM':<23}  less ORM at its compute", end="")
     print("  GFLOP  painted  stopped")
-    kinds, prompts = [entry.kind for entry in entries], [entry.prompt for entry in entries]
-    before: dict[str, list[float]] = {}
-    orms = replays(pool, entries, "orm")
+    orms, parm = replays(pool, entries, "orm"), None
     for variant in VARIANTS:
         say(variant.words)
         right, operations, choices = _tried(variant, pool, entries, paths)
-        before = before or right
+        parm = parm or right
         orm = at_compute(orms, operations, most).as_dict()
         painted, stopped = (mean(getattr(one, count) for one in choices) for count in ("painted", "stopped"))
         ends = [f"{operations / 1e9:5.0f}  {painted:7.1f}  {stopped:7.1f}", ""]
-        for name, words, end in zip(RULES, (variant.words, ""), ends):
-            value, parm, other = (
-                means_of_kinds(one, kinds, prompts)[OVERALL]
-                for one in (right[name], _less(right[name], before[name]), _less(right[name], values(orm, name)))
+        for rule, words, end in zip(RULES, (variant.words, ""), ends):
+            value = estimates(right[rule], entries)[OVERALL]
+            less = (
+                estimates(np.subtract(right[rule], other), entries)[OVERALL]
+                for other in (parm[rule], values(orm, rule))
             )
-            differences = (f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for one in (parm, other))
-            print("  ".join([f"{words:<38}", f"{value.value:.3f}", *differences, end]).rstrip(), flush=True)
-
-
-def _less(a: Sequence[float], b: Sequence[float]) -> list[float]:
-    return [x - y for x, y in zip(a, b)]
+            cells = [f"{words:<38}", f"{value['value']:.3f}", *(interval(one, "+") for one in less), end]
+            print("  ".join(cells).rstrip(), flush=True)
 
 
 def _tried(

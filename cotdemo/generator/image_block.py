@@ -17,7 +17,7 @@ class Prefix:
     def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor], real: torch.Tensor):
         self.keys, self.values = keys, values
         self.real = real  # (rows, length) bool, False at padding
-        self.padded = not bool(real.all())
+        self.padded = real.is_meta or not bool(real.all())  # of a mere shape nothing is known
 
     def select(self, rows: torch.Tensor) -> Prefix:
         """The prefixes of ``rows`` (int64), in that order, as often as they are named."""

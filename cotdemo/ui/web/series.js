@@ -14,8 +14,8 @@ const MARKS = {
 const SERIES = new Map([
   ["oracle", { label: "oracle", tone: "grey", dash: "1 4", mark: "ring" }],
   ["parm", { label: "PARM", tone: "vermilion", dash: "", mark: "circle" }],
-  ["orm", { label: "fine-tuned ORM", tone: "blue", dash: "9 3", mark: "square" }],
-  ["orm-zero-shot", { label: "zero-shot ORM", tone: "sky", dash: "3 3", mark: "triangle" }],
+  ["orm", { label: "ORM", tone: "blue", dash: "9 3", mark: "square" }],
+  ["orm-zero-shot", { label: "Zero-shot ORM", tone: "sky", dash: "3 3", mark: "triangle" }],
   ["prm", { label: "PRM", tone: "green", dash: "9 3 2 3", mark: "diamond" }],
   ["potential", { label: "PARM, potential", tone: "vermilion", dash: "", mark: "circle" }],
   ["clarity", { label: "PARM, clarity", tone: "purple", dash: "9 3", mark: "square" }],
