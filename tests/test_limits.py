@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ from page_double import Double
 from cotdemo.run.trace import MAX_BYTES, Trace
 from cotdemo.search import search
 from cotdemo.settings import SETTINGS
+from cotdemo.ui.caller import Boxes
 from cotdemo.ui.endpoint import taking_settings
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.limits import MAX_BODY, MAX_VALUES
@@ -162,6 +165,32 @@ def test_a_result_that_nobody_fetches_is_let_go(server, monkeypatch):
         time.sleep(0.3)
         server.post("run/generate", json=generate(3))
     assert event not in boxes
+
+
+def test_a_box_that_is_emptied_between_two_looks_is_nobodys_who_has_left():
+    boxes = Boxes(unheard=0.0)
+    box, queue = asyncio.Queue(), SimpleNamespace(event_ids_to_events={}, pending_event_ids_session={})
+    queue.pending_messages_per_session = {"session": box}
+    first, second = object(), object()
+    box.put_nowait(first)
+    boxes.let_go(queue)
+    box.get_nowait()
+    box.put_nowait(second)
+    time.sleep(0.01)
+    boxes.let_go(queue)
+    assert "session" in queue.pending_messages_per_session
+    time.sleep(0.01)
+    boxes.let_go(queue)  # this one has been there before
+    assert queue.pending_messages_per_session == {}
+
+
+def test_a_queued_call_is_heard_to_its_end_though_the_request_that_queued_it_has_been_answered(server, slow):
+    asked = httpx.post(f"{server.base_url}call/generate", json=generate(8), timeout=60)  # by a connection of its own
+    event = asked.json()["event_id"]
+    begins(slow)
+    with server.stream("GET", f"call/generate/{event}") as stream:
+        text = "".join(stream.iter_text())
+    assert "event: complete" in text and "event: error" not in text
 
 
 def test_a_call_that_nobody_listens_to_ends(server, slow, monkeypatch):

@@ -15,6 +15,7 @@ from typing import Any
 
 from anyio import from_thread
 from gradio.context import LocalContext
+from gradio.server_messages import HeartbeatMessage
 
 from ..errors import UserError
 from ..run.events import Event
@@ -26,20 +27,20 @@ GONE = "The client has left."
 
 
 class Boxes:
-    """The boxes of messages to sessions, and since when one has not been emptied."""
+    """The boxes of messages to sessions, and since when the first message of one has been waiting there."""
 
     def __init__(self, unheard: float = UNHEARD):
         self.unheard = unheard
         self._lock = threading.Lock()
-        self._since: dict[str, float] = {}
+        self._since: dict[tuple[str, int], float] = {}  # by session and message
 
     def let_go(self, queue: Any) -> None:
         """Throw away what nobody has taken for long."""
         boxes, now = queue.pending_messages_per_session, time.monotonic()
         with self._lock:
-            full = [session for session, box in list(boxes.items()) if box.qsize()]
-            self._since = {session: self._since.get(session, now) for session in full}
-            for session, since in self._since.items():
+            waiting = [(session, id(box._queue[0])) for session, box in list(boxes.items()) if box.qsize()]
+            self._since = {one: self._since.get(one, now) for one in waiting}
+            for (session, _), since in self._since.items():
                 if now - since > self.unheard:
                     for event in list(queue.event_ids_to_events.values()):
                         event.alive = event.alive and event.session_hash != session
@@ -58,7 +59,8 @@ class Caller:
         self._request = LocalContext.request.get(None)
         blocks, event = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
         self._queue = getattr(blocks, "_queue", None)
-        self._event = self._queue.event_ids_to_events.get(event) if self._queue and event else None
+        queued = self._queue is not None and event is not None  # an empty queue is false
+        self._event = self._queue.event_ids_to_events.get(event) if queued else None
         self.left()  # what others have left behind is let go, too
 
     def wait(self, ready: Callable[[float], bool]) -> None:
@@ -87,7 +89,9 @@ class Caller:
             return False
         self._boxes.let_go(self._queue)
         if self._event is not None:
-            there = self._event.session_hash in self._queue.pending_messages_per_session
-            return not (self._event.alive and there)
+            box = self._queue.pending_messages_per_session.get(self._event.session_hash)
+            if box is not None and not box.qsize():  # a stream that waits for words looks after its client with each
+                from_thread.run_sync(box.put_nowait, HeartbeatMessage())
+            return box is None or not self._event.alive
         asked = getattr(self._request, "request", None)  # the request of a call that waits for its answer
         return asked is not None and bool(from_thread.run(asked.is_disconnected))
