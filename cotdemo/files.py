@@ -14,7 +14,7 @@ Place = str | os.PathLike[str]
 
 
 @contextmanager
-def whole(place: Place, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
+def whole_file(place: Place, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
     """A file to write to, as ``open`` gives it, that takes its ``place`` when the block ends, and not before.
 
     Where the block fails, or the process is killed within it, what was at ``place`` is still there as it was. Raises
@@ -58,5 +58,5 @@ def check_writable(folder: Place) -> None:
 
 def write_text(place: Place, text: str, encoding: str = "utf-8") -> None:
     """``Path.write_text``, whole or not at all."""
-    with whole(place, "w", encoding=encoding, newline="") as file:
+    with whole_file(place, "w", encoding=encoding, newline="") as file:
         file.write(text)

@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
-from cotdemo.files import whole, write_text
+from cotdemo.files import whole_file, write_text
 
 _KILLED = """
 import os, sys
-from cotdemo.files import whole
+from cotdemo.files import whole_file
 
-with whole(sys.argv[1], "w") as file:
+with whole_file(sys.argv[1], "w") as file:
     file.write("new" * 100_000)
     file.flush()
     os.kill(os.getpid(), 9)
@@ -31,7 +31,7 @@ def test_what_is_written_is_there_and_nothing_else(tmp_path):
 
 def test_a_failure_in_the_middle_leaves_what_was_there(tmp_path):
     write_text(tmp_path / "a.txt", "before")
-    with pytest.raises(ZeroDivisionError), whole(tmp_path / "a.txt", "w") as file:
+    with pytest.raises(ZeroDivisionError), whole_file(tmp_path / "a.txt", "w") as file:
         file.write("half")
         file.flush()
         assert (tmp_path / "a.txt").read_text() == "before"

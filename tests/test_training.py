@@ -90,6 +90,27 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
         fit(Layers(), squares, replace(SCHEDULE, lr=1.0), tmp_path)
 
 
+def test_a_cut_checkpoint_is_told_in_words(tmp_path):
+    fit(Layers(), squares, SCHEDULE, tmp_path)
+    file = tmp_path / "checkpoint.pt"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(UserError, match="is damaged: delete it"):
+        fit(Layers(), squares, SCHEDULE, tmp_path)
+
+
+def test_what_training_keeps_is_whole_or_not_there(tmp_path, lessons, monkeypatch):
+    lessons.save(tmp_path / "lessons.npz")
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", killed)
+    with pytest.raises(KeyboardInterrupt):
+        lessons.save(tmp_path / "lessons.npz")
+    assert len(judge_data.Lessons.load(tmp_path / "lessons.npz")) == len(lessons)
+    assert [file.name for file in tmp_path.iterdir()] == ["lessons.npz"]
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_before_it_is_saved(tmp_path):
     def broken(model: Layers, step: int) -> dict[str, torch.Tensor]:
         return {"loss": squares(model, step)["loss"] * (float("nan") if step == 3 else 1.0)}

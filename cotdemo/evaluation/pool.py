@@ -28,6 +28,7 @@ import torch
 
 from ..backends import MINI, MiniBackend, load_backend
 from ..errors import UserError
+from ..files import whole_file
 from ..run.events import Question
 from ..settings import BACKENDS, MODELS, PATHS, VERIFIERS, Settings, whole
 from .cost import Instrumented, PriceList, Timed, started
@@ -179,10 +180,8 @@ class Pool:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "pool.json").exists():
             write_json(self.folder / "pool.json", self.identity)
-        beside = file.with_suffix(".part")
-        with beside.open("wb") as stream:
+        with whole_file(file) as stream:
             np.savez_compressed(stream, **vars(part))
-        beside.replace(file)
         self._parts[file] = part
 
     def paths(self, index: int, verifier: str | None = None) -> int:

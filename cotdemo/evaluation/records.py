@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TextIO
 from pydantic import ConfigDict, TypeAdapter
 
 from ..errors import UserError
+from ..files import write_text
 from ..run.state import PathState, RoundState, RunState
 from .entries import Entry
 
@@ -166,9 +167,7 @@ def _short(probability: float) -> float:
 def write_json(file: FilePath, content: Any) -> None:
     """Write ``content`` in one move, so that no reader ever sees half a file; NaN, which JSON has not, becomes null."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", encoding="ascii")
-    part.replace(file)
+    write_text(file, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", encoding="ascii")
 
 
 def _without_nan(content: Any) -> Any:

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..errors import UserError
 from ..fields import each_once
-from ..files import whole
+from ..files import whole_file
 from ..settings import Settings
 
 KEYWORD = "cotdemo"
@@ -39,7 +39,7 @@ def write_png(target: str | os.PathLike[str] | BinaryIO, picture: np.ndarray, se
     """
     info = PngInfo()
     info.add_text(KEYWORD, json.dumps(settings.as_dict(), allow_nan=False))
-    opened = nullcontext(target) if hasattr(target, "write") else whole(target)
+    opened = nullcontext(target) if hasattr(target, "write") else whole_file(target)
     with opened as file:
         Image.fromarray(np.ascontiguousarray(picture)).save(file, "PNG", pnginfo=info)
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..files import whole_file
+
 Kind = TypeVar("Kind", bound="Arrays")
 
 
@@ -16,7 +18,8 @@ class Arrays:
 
     def save(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+        with whole_file(file) as stream:
+            np.savez_compressed(stream, **{field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls: type[Kind], file: Path) -> Kind:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from ..compute import parallel
+from ..files import whole_file
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.sequence import MARKS
@@ -85,9 +86,8 @@ def token_pool(
             prompts += hints
             add(pictures)
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(".part.npz")
-        np.savez(beside, prompts=np.asarray(prompts), codes=np.concatenate(codes))
-        beside.replace(file)
+        with whole_file(file) as stream:
+            np.savez(stream, prompts=np.asarray(prompts), codes=np.concatenate(codes))
     parallel.meet()
     with np.load(file) as saved:
         return saved["prompts"].tolist(), torch.from_numpy(saved["codes"].astype(np.int64))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ from transformers import PreTrainedModel
 
 from ..compute import parallel
 from ..compute.hardware import half_pays
+from ..errors import UserError
+from ..files import whole_file
 from .muon import Muon
 
 Losses = Callable[[nn.Module, int], dict[str, torch.Tensor]]  # of a step's batch: named scalars, "loss" among them
@@ -112,10 +115,14 @@ class _Training:
         return self.spent + time.monotonic() - self.begun
 
     def resume(self) -> None:
-        """Go on from the checkpoint, where there is one. Raises RuntimeError for another recipe's."""
+        """Go on from the checkpoint, where there is one. Raises RuntimeError for another recipe's, UserError for a
+        damaged one."""
         if not self._file.exists():
             return
-        saved = torch.load(self._file, map_location="cpu", weights_only=True)
+        try:
+            saved = torch.load(self._file, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, UnpicklingError) as error:
+            raise UserError(f"{self._file} is damaged: delete it to start this training over.") from error
         if saved["of"] != self._of:
             raise RuntimeError(
                 f"{self._file} belongs to another recipe or other weights; delete {self.work} to start over"
@@ -139,8 +146,8 @@ class _Training:
             "step": self.step, "average": self.average.state if self.average else {}, "of": self._of,
             "seconds": self.seconds,
         }  # fmt: skip
-        torch.save(state, self._file.with_suffix(".tmp"))
-        self._file.with_suffix(".tmp").replace(self._file)
+        with whole_file(self._file) as file:
+            torch.save(state, file)
 
     def log(self, entry: dict[str, Any]) -> None:
         if not parallel.first():

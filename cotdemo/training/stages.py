@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -150,8 +151,10 @@ class Stage:
         if not parallel.first():
             return
         folder = self.root / self.folder
-        model.save_pretrained(folder)
-        _forget_origin(folder / "config.json")
+        made = folder.with_name(f".{self.folder}.part")  # weights and the record of their hash change places together
+        shutil.rmtree(made, ignore_errors=True)
+        model.save_pretrained(made)
+        _forget_origin(made / "config.json")
         files = self.work.rglob("checkpoint.pt")  # a stage may have two phases
         saved = [torch.load(file, map_location="cpu", weights_only=True) for file in files]
         record = {
@@ -162,10 +165,12 @@ class Stage:
             "minutes": round(sum(phase["seconds"] for phase in saved) / 60, 1),
             "hardware": in_words(describe(self.device)),
             "reached": reached,
-            "weights": file_hash(next(folder.glob("*.safetensors"))),
+            "weights": file_hash(next(made.glob("*.safetensors"))),
             "made_from": self.made_from,
         }
-        (folder / RECIPE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        (made / RECIPE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        made.replace(folder)
         print(json.dumps(record["reached"]), f"-> {folder}", flush=True)
 
 

@@ -24,7 +24,7 @@ class Task(Protocol):
         """Random prompts of a split, and a right image for each, ``(count, height, width, 3)`` uint8."""
 
     def hinted(self, count: int, rng: np.random.Generator) -> tuple[Sequence[str], np.ndarray]:
-        """Random images of anything the task knows, of the same shape, and for each a prompt that says only part of it."""
+        """Random images of anything the task knows, of the same shape; for each a prompt that says but part of it."""
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The vocabulary of its prompts."""
