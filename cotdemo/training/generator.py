@@ -49,7 +49,7 @@ class Recipe:
             "attention_dropout": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0,
         }
     )  # fmt: skip
-    schedule: Schedule = Schedule(steps=3600, lr=2e-3, warmup=150, lr_end=2e-5, average=0.997, half=False)
+    schedule: Schedule = Schedule(steps=2800, lr=2e-3, warmup=150, lr_end=2e-5, average=0.997, half=False)
 
 
 def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, tokens: int) -> Showo:
