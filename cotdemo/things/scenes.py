@@ -85,6 +85,11 @@ def draw(scene: Scene) -> np.ndarray:
     return np.rint(canvas).astype(np.uint8)
 
 
+def anything(rng: np.random.Generator, natural: float = 0.25, fewest: int = 1) -> Scene:
+    """``fewest`` to four things of any kinds, as ``packed`` has them."""
+    return Scene(packed(rng, natural).things[: rng.integers(fewest, MOST + 1)])
+
+
 def packed(rng: np.random.Generator, natural: float = 0.25, kinds: Sequence[str] = CLASSES) -> Scene:
     """Four things of any kinds, a share of them ``natural`` and the others in any colour: what a tokenizer learns."""
     things = []

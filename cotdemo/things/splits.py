@@ -170,7 +170,7 @@ def _mixed(where: Split, rng: np.random.Generator) -> dict:
     kinds = list(where.pairs[rng.integers(len(where.pairs))])
     rng.shuffle(kinds)
     if rng.random() < 0.4:
-        third = [kind for kind in CLASSES if all(_sorted(kind, other) in where.pair_set for other in kinds)]
+        third = [kind for kind in CLASSES if all(tuple(sorted((kind, other))) in where.pair_set for other in kinds)]
         kinds += [third[rng.integers(len(third))]] if third else []
     include: list[dict] = [{"class": kind, "count": 1} for kind in kinds]
     for item in include:
@@ -192,10 +192,6 @@ def _mixed(where: Split, rng: np.random.Generator) -> dict:
 def _together(include: Sequence[dict]) -> str:
     """The benchmark's kind for things named beside each other."""
     return "color_attr" if any("color" in item for item in include) else "two_object"
-
-
-def _sorted(first: str, second: str) -> tuple[str, str]:
-    return (first, second) if first < second else (second, first)
 
 
 def random_prompts(name: str, count: int, rng: np.random.Generator) -> list[dict]:

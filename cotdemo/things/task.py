@@ -12,7 +12,7 @@ from ..geneval.rules import Found
 from . import checker_a, splits
 from .faults import Verdict, judge_reading
 from .prompts import parse
-from .scenes import Scene, draw, packed
+from .scenes import anything, draw
 from .words import prompt_tokenizer
 
 
@@ -31,7 +31,7 @@ class DrawnThings:
 
     def hinted(self, count: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
         """One to four things of any kinds in any colours; of each the prompt hides the kind or the colour."""
-        scenes = [self._anything(rng) for _ in range(count)]
+        scenes = [anything(rng, natural=0.3) for _ in range(count)]
         return [splits.hint(scene, rng) for scene in scenes], np.stack([draw(scene) for scene in scenes])
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -39,7 +39,3 @@ class DrawnThings:
 
     def check(self, prompt: str, image: np.ndarray) -> Verdict:
         return judge_reading(self.read(image), parse(prompt))
-
-    @staticmethod
-    def _anything(rng: np.random.Generator) -> Scene:
-        return Scene(packed(rng, natural=0.3).things[: rng.integers(1, 5)])

@@ -17,7 +17,7 @@ import torch
 
 from ..compute import parallel
 from ..generator.magvit import MagvitV2
-from ..things.scenes import MOST, Scene, draw, packed
+from ..things.scenes import MOST, Scene, anything, draw
 from ..things.sheet import NATURAL, SIZE, own_colour
 from ..things.templates import above_ground, named, nearest
 from .loop import Schedule, fit
@@ -58,7 +58,7 @@ def losses(model: MagvitV2, pixels: torch.Tensor, commitment: float, balance: fl
 def scenes(count: int, seed: Sequence[int], fewest: int = 1) -> list[Scene]:
     """Random scenes of ``fewest`` to four things."""
     rng = np.random.default_rng(seed)
-    return [Scene(packed(rng).things[: rng.integers(fewest, MOST + 1)]) for _ in range(count)]
+    return [anything(rng, fewest=fewest) for _ in range(count)]
 
 
 @torch.no_grad()
