@@ -428,7 +428,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         "bits": 10, "norm_groups": 4, "patch_size": 8,
     }  # fmt: skip
     brief(tokenizer, batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
-    brief(generator, batch=4, pool=16, hinted=8, hints_from=1, phi=tiny_mini.PHI, schedule=_BRIEF)
+    brief(generator, batch=4, pool=16, hinted=8, hints_from=1, phi=tiny_mini.PHI, schedule=_BRIEF, second=_BRIEF)
     evaluate = generator.evaluate
     monkeypatch.setattr(generator, "evaluate", lambda *of, each: evaluate(*of, each=1))
     brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)

@@ -216,6 +216,15 @@ def hint(scene: Scene, rng: np.random.Generator) -> str:
             return f"a photo of {' and '.join(phrases)}"
 
 
+def misplaced(prompt: str, rng: np.random.Generator) -> str:
+    """The prompt with another relation than its own; as it is where it names none."""
+    own = next((relation for relation in RELATIONS if f" {relation} " in prompt), None)
+    if own is None:
+        return prompt
+    others = [relation for relation in RELATIONS if relation != own]
+    return prompt.replace(f" {own} ", f" {others[rng.integers(len(others))]} ")
+
+
 def random_scene(entry: dict, rng: np.random.Generator) -> Scene:
     """A random scene that is right, strictly, for a prompt's metadata; what no colour is named for has its own."""
     names: list[tuple[str, str]] = []

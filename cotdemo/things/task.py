@@ -34,6 +34,10 @@ class DrawnThings:
         scenes = [anything(rng, natural=0.3) for _ in range(count)]
         return [splits.hint(scene, rng) for scene in scenes], np.stack([draw(scene) for scene in scenes])
 
+    def caption(self, prompt: str, rng: np.random.Generator) -> str:
+        """Another relation than the true one, as in captions of the web, where left and right are often confused."""
+        return splits.misplaced(prompt, rng)
+
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return prompt_tokenizer()
 

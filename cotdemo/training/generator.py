@@ -4,12 +4,15 @@ The masking ratio is cos(pi t / 2) with t uniform, and the loss is on masked tok
 which trains the unconditional branch of guidance; their images show every thing in every colour, also what no prompt of
 ``pretrain`` names together. From some step on most of these have a prompt that hides the kind or the colour of every
 thing: so the generator learns what each word looks like, and has to put together what it never saw named together.
+In the second part of the training some captions err as those of the web do (``Task.caption``), which makes relations as
+hard for it as they are for Show-o.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,8 @@ class Recipe:
     hints_from: int = 1463  # step from which these have prompts with words hidden
     hints: float = 0.31  # share of a batch, from then on,
     then_without_text: float = 0.06  # and of what is still without text
+    then_hints: float = 0.4  # share of a batch in the second part
+    wrong_captions: float = 0.35  # of those that can be wrong, in the second part
     phi: dict = field(
         default_factory=lambda: {
             "hidden_size": 256, "intermediate_size": 352, "num_hidden_layers": 6, "num_attention_heads": 4,
@@ -50,6 +55,7 @@ class Recipe:
         }
     )  # fmt: skip
     schedule: Schedule = Schedule(steps=2800, lr=2e-3, warmup=150, lr_end=2e-5, average=0.997, half=False)
+    second: Schedule = Schedule(steps=1600, lr=1.2e-3, warmup=100, lr_end=2e-5, average=0.997, half=False)
 
 
 def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, tokens: int) -> Showo:
@@ -146,17 +152,18 @@ def train(recipe: Recipe, task: Task, magvit: MagvitV2, work: Path, device: str 
     torch.manual_seed(recipe.seed)
     tokenizer = task.tokenizer()
     prompts, codes = token_pool(task, magvit, "pretrain", recipe.pool, recipe.seed, work / "pool.npz", recipe.hinted)
-    texts = [tokenizer(prompt).input_ids for prompt in prompts]
     model = new_generator(recipe.phi, tokenizer, magvit.codebook_size, codes.shape[1]).to(device)
     plain_attention(model.showo)
     own, process = parallel.share(recipe.batch), parallel.team().process_index
     batch = own.stop - own.start
 
-    def step(model: Showo, index: int) -> dict[str, torch.Tensor]:
+    def learn(texts: list[list[int]], begun: int, model: Showo, index: int) -> dict[str, torch.Tensor]:
+        index += begun
         rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index * recipe.batch + process)
         late = index >= recipe.hints_from
         silent = max(1, round(batch * (recipe.then_without_text if late else recipe.without_text)))
-        anything = silent + (round(batch * recipe.hints) if late else 0)
+        hints = recipe.then_hints if begun else recipe.hints if late else 0.0
+        anything = silent + round(batch * hints)
         of_split = torch.randint(recipe.pool, (batch - anything,), generator=rng)
         rows = torch.cat([of_split, torch.randint(recipe.pool, len(codes), (anything,), generator=rng)])
         said = [texts[row] for row in rows[: batch - silent]] + [()] * silent
@@ -164,4 +171,9 @@ def train(recipe: Recipe, task: Task, magvit: MagvitV2, work: Path, device: str 
         return masked_loss(model, prefixes, codes[rows], mask_codes(codes[rows], rng))
 
     options |= {"probe": lambda model, _: evaluate(model, task, magvit) if parallel.first() else {}, "probe_every": 600}
-    return fit(model, step, recipe.schedule, work, **options)
+    model = fit(model, partial(learn, tokenizer(prompts).input_ids, 0), recipe.schedule, work, **options)
+    erring = np.random.default_rng([recipe.seed, 2])
+    wrong = erring.random(len(prompts)) < recipe.wrong_captions
+    captions = [task.caption(prompt, erring) if errs else prompt for prompt, errs in zip(prompts, wrong)]
+    begun = recipe.schedule.steps
+    return fit(model, partial(learn, tokenizer(captions).input_ids, begun), recipe.second, work / "second", **options)
