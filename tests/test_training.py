@@ -444,7 +444,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         stage = stages.Stage(name, tmp_path / "work", tmp_path / "mini", "cpu", {})
         stage.run()
         record = recipes[name] = json.loads((tmp_path / "mini" / stage.folder / RECIPE).read_text())
-        assert record["steps"] == (4 if name in ("tokenizer", "judge-guide") else 2)  # two phases or one
+        assert record["steps"] == (4 if name in ("tokenizer", "generator", "judge-guide") else 2)  # two phases or one
         assert "_name_or_path" not in json.loads((tmp_path / "mini" / stage.folder / "config.json").read_text())
         assert record["command"] == f"python -m cotdemo train {name}"
 

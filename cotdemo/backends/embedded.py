@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..errors import UserError
 from ..fields import whole
+from ..generator.adapter import adapted, is_adapter
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
 from ..registry import EMBEDDED, MODELS, VERIFIERS
@@ -123,6 +124,7 @@ class MiniBackend(Backend):
     def weights_of(self, model: str | None = None, verifier: str | None = None) -> dict[str, str]:
         """The hashes of what ``model`` paints with and ``verifier`` judges by, by folder. Raises UserError."""
         folders = [MODELS[model].part, "magvit"] if model else []
+        folders += ["showo"] if model and is_adapter(self.root / MODELS[model].part) else []
         folders += [VERIFIERS[verifier].part] if verifier else []
         return {folder: weights_hash(self.root / folder) for folder in folders}
 
@@ -149,7 +151,13 @@ class MiniBackend(Backend):
         return self._load("magvit", lambda folder: MagvitV2.from_pretrained(folder, torch_dtype=self.dtype))
 
     def _load_showo(self, model: str) -> Showo:
-        return self._load(MODELS[model].part, lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
+        part = MODELS[model].part
+        if is_adapter(self.root / part):
+            return self._load(part, lambda folder: adapted(self._showo("showo"), folder))
+        return self._showo(part)
+
+    def _showo(self, part: str) -> Showo:
+        return self._load(part, lambda folder: Showo.from_pretrained(folder, torch_dtype=self.dtype))
 
     def _load_judge(self, verifier: str) -> LlavaVerifier:
         return self._load(

@@ -34,6 +34,7 @@ from .pairs import Pairs
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 5
+    rank: int = 16  # of the adapter that is trained
     painted: int = 5  # seed of the pictures, which the trainings of several seeds share
     prompts: int = 1200
     splits: tuple[str, ...] = ("pretrain", "align")  # equally many prompts of each; the fewer, the more they are fitted
@@ -50,7 +51,7 @@ class Recipe:
     most_mended: int = 2  # pairs of one prompt from these
     original: bool = False  # the released code's sums and masks in place of the right ones
     schedule: Schedule = Schedule(
-        steps=300, lr=5e-5, warmup=10, lr_end=1e-5, weight_decay=0.0, average=0.95, muon=False
+        steps=300, lr=5e-4, warmup=10, lr_end=1e-4, weight_decay=0.0, average=0.95, muon=False
     )  # fmt: skip
 
 
@@ -116,7 +117,7 @@ class _Alignment:
 def train(
     recipe: Recipe, pipeline: ShowoPipeline, pairs: Pairs, work: Path, mended: Pairs | None = None, **options
 ) -> Showo:
-    """Align the pipeline's generator, in place; as it is now it is also the reference.
+    """Align the pipeline's generator, or the adapter in it, in place; as it is now it is also the reference.
 
     ``mended`` are the pairs of a guided round; ``pairs`` are learned from as in any other.
     """

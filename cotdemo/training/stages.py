@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from ..backends.hub import fetch
 from ..compute import parallel
 from ..compute.hardware import describe, device_of, in_words
 from ..errors import UserError
+from ..generator.adapter import adapted, is_adapter, new_adapter, read_adapter
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
@@ -37,6 +38,9 @@ from .arrays import Kind
 from .judge_data import Lessons
 from .task import Task
 from .trajectories import Paintings
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 DRAWN = MINI.with_name("drawn")  # the weights of the world that is to come; those in ``MINI`` are of the old one
 
@@ -65,7 +69,15 @@ class Stage:
     def magvit(self) -> MagvitV2:
         return MagvitV2.from_pretrained(self.root / "magvit", torch_dtype=torch.float32).to(self.device)
 
+    def base_showo(self) -> Showo:
+        return Showo.from_pretrained(self.root / "showo", torch_dtype=torch.float32).to(self.device)
+
     def showo(self, folder: str | Path = "showo") -> Showo:
+        """The generator in a folder, of its own weights or of those that an adapter changes."""
+        if folder == "showo":
+            return self.base_showo()
+        if is_adapter(self.root / folder):
+            return adapted(self.base_showo(), self.root / folder)
         return Showo.from_pretrained(self.root / folder, torch_dtype=torch.float32).to(self.device)
 
     def words(self) -> PreTrainedTokenizerBase:
@@ -75,9 +87,12 @@ class Stage:
         return LlavaVerifier.from_pretrained(self.root / folder, device=self.device)
 
     def pipeline(self, folder: str | Path = "showo") -> ShowoPipeline:
+        return self.painting_with(self.showo(folder))
+
+    def painting_with(self, showo: Showo) -> ShowoPipeline:
         row = BACKENDS[self.base]
         rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
-        return ShowoPipeline(self.words(), self.showo(folder), self.magvit(), **rules, annealing=row.annealing)
+        return ShowoPipeline(self.words(), showo, self.magvit(), **rules, annealing=row.annealing)
 
     def painted(self, paintings: Paintings, folder: str = "showo") -> Lessons:
         """Lessons from paintings of one generator."""
@@ -154,7 +169,9 @@ class Stage:
         made = folder.with_name(f".{self.folder}.part")  # weights and the record of their hash change places together
         shutil.rmtree(made, ignore_errors=True)
         model.save_pretrained(made)
-        _forget_origin(made / "config.json")
+        (made / "README.md").unlink(missing_ok=True)  # an adapter's, without anything of its own
+        if (made / "config.json").exists():
+            _forget_origin(made / "config.json")
         files = self.work.rglob("checkpoint.pt")  # a stage may have two phases
         saved = [torch.load(file, map_location="cpu", weights_only=True) for file in files]
         record = {
@@ -188,12 +205,9 @@ class ReleasedStage(Stage):
     def words(self) -> PreTrainedTokenizerBase:
         return self._backend.tokenizer
 
-    def showo(self, folder: str | Path = "showo") -> Showo:
-        if folder != "showo":
-            return super().showo(folder)
-        return Showo.from_pretrained(fetch(RELEASED[self.base].generators["base"]), torch_dtype=torch.float32).to(
-            self.device
-        )
+    def base_showo(self) -> Showo:
+        folder = fetch(RELEASED[self.base].generators["base"])
+        return Showo.from_pretrained(folder, torch_dtype=torch.float32).to(self.device)
 
     def judge(self, folder: str) -> LlavaVerifier:
         return self._backend.verifier("parm")
@@ -315,26 +329,30 @@ def _between(stage: Stage, folder: str | Path, recipe: dpo.Recipe) -> Path:
     if not parallel.agreed((kept / RECIPE).exists()):
         model, reached = _align(stage, folder, recipe, kept / "training")
         if parallel.first():
-            model.half().save_pretrained(kept)
+            model.half().save_pretrained(kept)  # the adapter alone
             record = {"recipe": asdict(recipe), "reached": reached}
             (kept / RECIPE).write_text(json.dumps(record) + "\n", encoding="utf-8")
         parallel.meet()  # all go on from what the first process has written
     return kept
 
 
-def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> tuple[Showo, dict[str, Any]]:
-    """One round: the aligned generator, and what it was aligned with. Raises UserError without any pair."""
+def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> tuple[PeftModel, dict[str, Any]]:
+    """One round: the adapter that aligns the generator, and what it was aligned with. A later round goes on with that
+    of the one before. Raises UserError without any pair."""
     pool = stage.pool(folder, recipe)
     found = pairs.pairs_of(pool, recipe.most, recipe.painted)
     mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
     print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
     mended = stage.mended(folder, recipe, pool) if recipe.guidance else None
-    model = dpo.train(recipe, stage.pipeline(folder), found, work, mended, **stage.options)
+    showo = stage.base_showo()
+    before = stage.root / folder
+    adapter = read_adapter(showo, before, trainable=True) if is_adapter(before) else new_adapter(showo, recipe.rank)
+    dpo.train(recipe, stage.painting_with(showo), found, work, mended, **stage.options)
     reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
                "right_before": round(float(pool.right.mean()), 4)}  # fmt: skip
     if mended is not None:
         reached["mended"] = len(mended)
-    return model, reached
+    return adapter, reached
 
 
 # stage -> folder below assets/mini, those of the weights that it starts from, what to do
