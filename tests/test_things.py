@@ -185,9 +185,11 @@ def test_a_hint_never_names_a_colour_with_a_kind_nor_a_pair_of_the_benchmark():
         assert not splits.is_of_test({"include": [{"class": kind, "count": 1} for kind in kinds]})
 
 
-def test_a_careless_caption_says_another_relation_and_nothing_else_wrong():
+def test_a_careless_caption_says_another_relation_or_number_and_nothing_else_wrong():
     rng, said = np.random.default_rng(3), "a photo of a dog right of a teddy bear"
-    wrong = {splits.misplaced(said, rng) for _ in range(40)}
+    wrong = {splits.miscaptioned(said, rng) for _ in range(40)}
     assert {parse(caption)["include"][1]["position"][0] for caption in wrong} == {"left of", "above", "below"}
     assert all([item["class"] for item in parse(caption)["include"]] == ["teddy bear", "dog"] for caption in wrong)
-    assert splits.misplaced("a photo of two red dogs", rng) == "a photo of two red dogs"
+    wrong = {splits.miscaptioned("a photo of two red buses", rng) for _ in range(40)}
+    assert wrong == {"a photo of three red buses", "a photo of four red buses"}
+    assert splits.miscaptioned("a photo of a red dog", rng) == "a photo of a red dog"

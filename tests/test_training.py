@@ -24,7 +24,7 @@ from cotdemo.things.faults import Verdict, judge_reading
 from cotdemo.things.prompts import parse
 from cotdemo.things.scenes import draw
 from cotdemo.things.splits import random_prompt, split
-from cotdemo.things.words import judge_tokenizer
+from cotdemo.things.words import judge_tokenizer, prompt_tokenizer
 from cotdemo.training import dpo, generator, judge, judge_data, self_correct, stages, tokenizer, trajectories
 from cotdemo.training.loop import Schedule, fit
 from cotdemo.training.pictures import to_pixels
@@ -291,6 +291,20 @@ def test_no_lesson_names_what_the_benchmark_asks_for(tiny):
     assert not any(splits.is_of_test(parse(text)) for text in (*lessons.prompts.tolist(), *lessons.other.tolist()))
 
 
+def test_words_that_are_apart_see_themselves_and_the_marks_and_are_seen_by_the_image():
+    words = prompt_tokenizer()
+    vocabulary = generator.new_generator(tiny_mini.PHI, words, 1024, tokens=4).vocabulary
+    ids = vocabulary.sequences([vocabulary.prefix(words(PROMPT).input_ids)] * 2, torch.full((2, 4), -1))
+    whole, apart = vocabulary.attention(ids)[0], generator.words_apart(ids, vocabulary, torch.tensor([False, True]))
+    assert torch.equal(apart[0], whole)
+    said = [place for place, word in enumerate(ids[1].tolist()) if word < vocabulary.text and word != vocabulary.eos]
+    assert len(said) == len(PROMPT.split())
+    assert torch.equal(apart[1][said][:, said], torch.eye(len(said), dtype=torch.bool))
+    assert apart[1][said[-1], : said[0]].all()  # the marks before
+    image = ids[1] >= vocabulary.soi
+    assert torch.equal(apart[1][image], whole[image])
+
+
 def test_paintings_can_be_made_in_parts(tiny, monkeypatch):
     monkeypatch.setattr(trajectories, "_TOGETHER", 2)
     pipeline = tiny.generator("base")
@@ -416,6 +430,10 @@ def test_corrections_are_of_wrong_pictures_and_change_them(tiny, lessons):
 # Every stage, in small, from nothing to weights that belong together
 
 _BRIEF = Schedule(steps=2, lr=1e-3, warmup=1, average=0.5)
+_PARTS = (
+    generator.Part(_BRIEF, hints=0.4, without_text=0.2, hints_from=1, without_text_before=0.5),
+    generator.Part(_BRIEF, hints=0.4, without_text=0.2, wrong_captions=0.5, words_apart=0.5),
+)
 
 
 def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
@@ -428,7 +446,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         "bits": 10, "norm_groups": 4, "patch_size": 8,
     }  # fmt: skip
     brief(tokenizer, batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
-    brief(generator, batch=4, pool=16, hinted=8, hints_from=1, phi=tiny_mini.PHI, schedule=_BRIEF, second=_BRIEF)
+    brief(generator, batch=4, pool=16, hinted=8, phi=tiny_mini.PHI, parts=_PARTS)
     evaluate = generator.evaluate
     monkeypatch.setattr(generator, "evaluate", lambda *of, each: evaluate(*of, each=1))
     brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)

@@ -90,10 +90,11 @@ def anything(rng: np.random.Generator, natural: float = 0.25, fewest: int = 1) -
     return Scene(packed(rng, natural).things[: rng.integers(fewest, MOST + 1)])
 
 
-def packed(rng: np.random.Generator, natural: float = 0.25, kinds: Sequence[str] = CLASSES) -> Scene:
-    """Four things of any kinds, a share of them ``natural`` and the others in any colour: what a tokenizer learns."""
+def packed(rng: np.random.Generator, natural: float = 0.25, kinds: Sequence[str] = CLASSES, count: int = MOST) -> Scene:
+    """``count`` things of any kinds, a share of them ``natural`` and the others in any colour: full canvases are what a
+    tokenizer learns."""
     things = []
-    for x, y in place(MOST, rng):
+    for x, y in place(count, rng):
         tint = TINTS[0] if rng.random() < natural else TINTS[rng.integers(1, len(TINTS))]
         things.append(Thing(kinds[rng.integers(len(kinds))], tint, x, y))
     return Scene(tuple(things))

@@ -216,13 +216,14 @@ def hint(scene: Scene, rng: np.random.Generator) -> str:
             return f"a photo of {' and '.join(phrases)}"
 
 
-def misplaced(prompt: str, rng: np.random.Generator) -> str:
-    """The prompt with another relation than its own; as it is where it names none."""
-    own = next((relation for relation in RELATIONS if f" {relation} " in prompt), None)
-    if own is None:
-        return prompt
-    others = [relation for relation in RELATIONS if relation != own]
-    return prompt.replace(f" {own} ", f" {others[rng.integers(len(others))]} ")
+def miscaptioned(prompt: str, rng: np.random.Generator) -> str:
+    """The prompt with another relation or another number than its own; as it is where it names neither."""
+    for values in (RELATIONS, tuple(NUMBERS)):
+        own = next((value for value in values if f" {value} " in prompt), None)
+        if own is not None:
+            others = [value for value in values if value != own]
+            return prompt.replace(f" {own} ", f" {others[rng.integers(len(others))]} ", 1)
+    return prompt
 
 
 def random_scene(entry: dict, rng: np.random.Generator) -> Scene:

@@ -12,8 +12,10 @@ from ..geneval.rules import Found
 from . import checker_a, splits
 from .faults import Verdict, judge_reading
 from .prompts import parse
-from .scenes import anything, draw
+from .scenes import MOST, draw, packed
 from .words import prompt_tokenizer
+
+_HINTED = (0.35, 0.35, 0.15, 0.15)  # shares of hinted images with one thing, two, three and four
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,13 @@ class DrawnThings:
 
     def hinted(self, count: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
         """One to four things of any kinds in any colours; of each the prompt hides the kind or the colour."""
-        scenes = [anything(rng, natural=0.3) for _ in range(count)]
+        sizes = 1 + rng.choice(MOST, size=count, p=_HINTED)
+        scenes = [packed(rng, natural=0.25, count=int(size)) for size in sizes]
         return [splits.hint(scene, rng) for scene in scenes], np.stack([draw(scene) for scene in scenes])
 
     def caption(self, prompt: str, rng: np.random.Generator) -> str:
-        """Another relation than the true one, as in captions of the web, where left and right are often confused."""
-        return splits.misplaced(prompt, rng)
+        """Another relation or number than the true one: captions of the web often take left for right, or miscount."""
+        return splits.miscaptioned(prompt, rng)
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return prompt_tokenizer()

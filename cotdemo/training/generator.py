@@ -4,8 +4,9 @@ The masking ratio is cos(pi t / 2) with t uniform, and the loss is on masked tok
 which trains the unconditional branch of guidance; their images show every thing in every colour, also what no prompt of
 ``pretrain`` names together. From some step on most of these have a prompt that hides the kind or the colour of every
 thing: so the generator learns what each word looks like, and has to put together what it never saw named together.
-In the second part of the training some captions err as those of the web do (``Task.caption``), which makes relations as
-hard for it as they are for Show-o.
+Later some captions err, as those of the web do (``Task.caption``), which makes relations and numbers as hard for it as
+they are for Show-o. And in some sequences no word sees another: what a word means must not depend on its neighbours,
+where they were never neighbours before.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ..compute import parallel
 from ..files import whole_file
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
-from ..generator.sequence import MARKS
+from ..generator.sequence import MARKS, Vocabulary
 from ..generator.showo import Showo
 from .loop import Schedule, fit, plain_attention
 from .pictures import to_pixels
@@ -35,18 +36,41 @@ _TOGETHER = 250  # pictures tokenized in one batch
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of the training: its schedule, and what its batches are made of."""
+
+    schedule: Schedule
+    hints: float  # share of a batch, of images of anything, with prompts that have words hidden
+    without_text: float  # share of a batch, of these images too
+    hints_from: int = 0  # step of this part; before it there are no hints,
+    without_text_before: float = 0.0  # and so many without text
+    wrong_captions: float = 0.0  # share of those that can be wrong
+    words_apart: float = 0.0  # share of sequences in which no word sees another
+
+    def shares(self, step: int) -> tuple[float, float]:
+        """Of a batch: hints, and sequences without text."""
+        return (self.hints, self.without_text) if step >= self.hints_from else (0.0, self.without_text_before)
+
+
+def _falling(steps: int, lr: float, warmup: int = 100) -> Schedule:
+    return Schedule(steps=steps, lr=lr, warmup=warmup, lr_end=2e-5, average=0.997, half=False)
+
+
+# Without hints colours that were never named with a kind came out right and the kind did not; they came too late in the
+# first part to do all that they can.
+PARTS = (
+    Part(_falling(2800, 2e-3, 150), hints=0.31, without_text=0.06, hints_from=1463, without_text_before=0.18),
+    Part(_falling(1600, 1.2e-3), hints=0.40, without_text=0.06, wrong_captions=0.35),
+    Part(_falling(1500, 1.2e-3), hints=0.50, without_text=0.05, wrong_captions=0.50, words_apart=0.40),
+)
+
+
+@dataclass(frozen=True)
 class Recipe:
     seed: int = 2
     pool: int = 80_000  # pictures tokenized once; every step draws from them
-    hinted: int = 24_000  # images of anything beside these
+    hinted: int = 40_000  # images of anything beside these
     batch: int = 64
-    without_text: float = 0.18  # share of a batch, of the images of anything
-    # before it, colours that were never named with a kind came out right and the kind did not
-    hints_from: int = 1463  # step from which these have prompts with words hidden
-    hints: float = 0.31  # share of a batch, from then on,
-    then_without_text: float = 0.06  # and of what is still without text
-    then_hints: float = 0.4  # share of a batch in the second part
-    wrong_captions: float = 0.35  # of those that can be wrong, in the second part
     phi: dict = field(
         default_factory=lambda: {
             "hidden_size": 256, "intermediate_size": 352, "num_hidden_layers": 6, "num_attention_heads": 4,
@@ -54,8 +78,7 @@ class Recipe:
             "attention_dropout": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0,
         }
     )  # fmt: skip
-    schedule: Schedule = Schedule(steps=2800, lr=2e-3, warmup=150, lr_end=2e-5, average=0.997, half=False)
-    second: Schedule = Schedule(steps=1600, lr=1.2e-3, warmup=100, lr_end=2e-5, average=0.997, half=False)
+    parts: tuple[Part, ...] = PARTS
 
 
 def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, tokens: int) -> Showo:
@@ -111,15 +134,31 @@ def mask_codes(codes: torch.Tensor, rng: torch.Generator, among: torch.Tensor | 
     return order.argsort(1).argsort(1) < masked
 
 
+def words_apart(ids: torch.Tensor, vocabulary: Vocabulary, rows: torch.Tensor) -> torch.Tensor:
+    """Omni-attention of ``ids (B, length)``, save that in some ``rows``, bool ``(B,)``, no word sees another."""
+    words = ids < vocabulary.text
+    between = words[:, :, None] & (words & (ids != vocabulary.eos))[:, None, :]
+    between &= ~torch.eye(ids.shape[1], dtype=torch.bool, device=ids.device)
+    return vocabulary.attention(ids) & ~(between & rows[:, None, None])
+
+
 def masked_loss(
-    model: Showo, prefixes: list[list[int]], codes: torch.Tensor, masked: torch.Tensor
+    model: Showo,
+    prefixes: list[list[int]],
+    codes: torch.Tensor,
+    masked: torch.Tensor,
+    apart: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Cross-entropy over the codes at masked positions: its mean, and beside it the mean of rows mostly visible."""
+    """Cross-entropy over the codes at masked positions: its mean, and beside it the mean of rows mostly visible.
+
+    ``apart``, bool ``(B,)``, are rows in which no word sees another.
+    """
     vocabulary = model.vocabulary
     device = next(model.parameters()).device
     codes, masked = codes.to(device), masked.to(device)
     ids = vocabulary.sequences(prefixes, codes.masked_fill(masked, -1))
-    hidden = model.hidden(ids, vocabulary.attention(ids))[:, -codes.shape[1] - 1 : -1]
+    allowed = vocabulary.attention(ids) if apart is None else words_apart(ids, vocabulary, apart.to(device))
+    hidden = model.hidden(ids, allowed)[:, -codes.shape[1] - 1 : -1]
     each = F.cross_entropy(model.code_logits(hidden[masked]).float(), codes[masked], reduction="none")
     visible = (masked.float().mean(1) < 0.4)[:, None].expand_as(masked)[masked]
     return {"loss": each.mean(), "visible": each.detach()[visible].mean() if visible.any() else each.detach().mean()}
@@ -157,23 +196,26 @@ def train(recipe: Recipe, task: Task, magvit: MagvitV2, work: Path, device: str 
     own, process = parallel.share(recipe.batch), parallel.team().process_index
     batch = own.stop - own.start
 
-    def learn(texts: list[list[int]], begun: int, model: Showo, index: int) -> dict[str, torch.Tensor]:
-        index += begun
-        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index * recipe.batch + process)
-        late = index >= recipe.hints_from
-        silent = max(1, round(batch * (recipe.then_without_text if late else recipe.without_text)))
-        hints = recipe.then_hints if begun else recipe.hints if late else 0.0
+    def learn(part: Part, texts: list[list[int]], begun: int, model: Showo, index: int) -> dict[str, torch.Tensor]:
+        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + (begun + index) * recipe.batch + process)
+        hints, without_text = part.shares(index)
+        silent = max(1, round(batch * without_text))
         anything = silent + round(batch * hints)
         of_split = torch.randint(recipe.pool, (batch - anything,), generator=rng)
         rows = torch.cat([of_split, torch.randint(recipe.pool, len(codes), (anything,), generator=rng)])
         said = [texts[row] for row in rows[: batch - silent]] + [()] * silent
         prefixes = [model.vocabulary.prefix(text) for text in said]
-        return masked_loss(model, prefixes, codes[rows], mask_codes(codes[rows], rng))
+        masked = mask_codes(codes[rows], rng)
+        apart = torch.rand(batch, generator=rng) < part.words_apart if part.words_apart else None
+        return masked_loss(model, prefixes, codes[rows], masked, apart)
 
     options |= {"probe": lambda model, _: evaluate(model, task, magvit) if parallel.first() else {}, "probe_every": 600}
-    model = fit(model, partial(learn, tokenizer(prompts).input_ids, 0), recipe.schedule, work, **options)
-    erring = np.random.default_rng([recipe.seed, 2])
-    wrong = erring.random(len(prompts)) < recipe.wrong_captions
-    captions = [task.caption(prompt, erring) if errs else prompt for prompt, errs in zip(prompts, wrong)]
-    begun = recipe.schedule.steps
-    return fit(model, partial(learn, tokenizer(captions).input_ids, begun), recipe.second, work / "second", **options)
+    begun = 0
+    for number, part in enumerate(recipe.parts, start=1):
+        erring = np.random.default_rng([recipe.seed, number])
+        wrong = erring.random(len(prompts)) < part.wrong_captions
+        captions = [task.caption(prompt, erring) if errs else prompt for prompt, errs in zip(prompts, wrong)]
+        texts = tokenizer(captions).input_ids
+        model = fit(model, partial(learn, part, texts, begun), part.schedule, work / f"part-{number}", **options)
+        begun += part.schedule.steps
+    return model
