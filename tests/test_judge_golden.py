@@ -14,9 +14,10 @@ from transformers import GenerationConfig, LlavaOnevisionForConditionalGeneratio
 
 from cotdemo.errors import UserError
 from cotdemo.verifiers import sampled
-from cotdemo.verifiers.checkpoint import load_model
+from cotdemo.verifiers.checkpoint import load_model, load_tokenizer
 from cotdemo.verifiers.conversation import Conversation
 from cotdemo.verifiers.images import square, to_pixels
+from cotdemo.verifiers.llava import LlavaVerifier
 from cotdemo.verifiers.network import KeyValues, embed, encode_images, image_tokens, prefill
 from cotdemo.verifiers.released_keys import released_config, rename, renaming
 
@@ -261,3 +262,85 @@ def test_a_released_folder_with_another_tower_is_refused(folder):
 
 def test_the_checkpoints_sampling_settings_are_kept(model):
     assert (model.generation_config.top_k, model.generation_config.top_p) == (20, 0.8)
+
+
+@pytest.fixture
+def judge(model) -> LlavaVerifier:
+    return LlavaVerifier(model, byte_level_tokenizer())
+
+
+def ids_of(judge: LlavaVerifier, *words: str) -> list[int]:
+    return [judge.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words]
+
+
+def test_an_answer_counts_however_it_is_spelt(judge):
+    small, large, no = ids_of(judge, "yes", "Yes", "no")
+    logits = torch.zeros(3, judge.model.config.text_config.vocab_size)
+    logits[0, large], logits[1, no] = 9.0, 9.0
+    logits[2, [small, large]], logits[2, no] = 5.0, 5.5  # neither spelling is the most likely token, together they are
+    answers = judge.read_answers(logits.clone())
+    assert answers.words == ("yes", "no", "yes")
+    plain = logits[:, : len(judge.tokenizer)].softmax(-1)
+    assert answers.p_yes == pytest.approx((plain[:, small] + plain[:, large]).numpy(), abs=1e-6)
+    assert answers.p_no == pytest.approx(plain[:, no].numpy(), abs=1e-6)
+
+
+def test_a_head_wider_than_the_vocabulary_says_nothing_beyond_it(judge):
+    width = judge.model.config.text_config.vocab_size
+    assert width > len(judge.tokenizer)
+    (yes,) = ids_of(judge, "yes")
+    logits = torch.zeros(1, width)
+    logits[0, yes], logits[0, -1] = 5.0, 50.0
+    answers = judge.read_answers(logits)
+    assert answers.words == ("yes",) and answers.p_yes[0] > 0.3
+
+
+def test_in_half_precision_the_answers_logits_are_those_of_a_head_in_float32(folder):
+    half = LlavaVerifier(load_model(folder, torch.bfloat16, vision=VISION), byte_level_tokenizer())
+    ids = ids_of(half, "yes", "Yes", "no")
+    assert set(half.exact.ids.tolist()) == set(ids)
+    hidden = torch.randn(40, half.model.config.text_config.hidden_size, generator=torch.Generator().manual_seed(0))
+    hidden = hidden.bfloat16()
+    logits = half.model.lm_head(hidden).float()
+    rounded = logits[:, ids].clone()
+    half.exact.put(logits, hidden)
+    exact = hidden.float() @ half.model.lm_head.weight[ids].float().T
+    assert torch.equal(logits[:, ids], exact)
+    assert not torch.equal(rounded, exact)
+    seen = []
+    half.exact.put = lambda logits, hidden: seen.append(hidden.dtype)
+    half.encode([picture("square")]).ask("outcome", "a dog")
+    assert seen == [torch.bfloat16]
+
+
+def test_a_judge_in_float32_has_no_such_rows(judge):
+    assert judge.exact is None
+
+
+def test_what_a_training_left_beside_pickled_weights_is_no_weight(tmp_path, model):
+    folder = write_released_folder(tmp_path / "parm", shards=1)
+    next(folder.glob("*.safetensors")).unlink()
+    torch.save(weights(), folder / "pytorch_model.bin")
+    torch.save({"lr": 1e-5}, folder / "training_args.bin")
+    assert load_model(folder, vision=VISION).state_dict().keys() == model.state_dict().keys()
+
+
+def test_a_judge_without_the_newline_after_a_picture_is_refused(tmp_path):
+    folder = write_released_folder(tmp_path / "flat", shards=1)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "mm_patch_merge_type": "flat"}))
+    with pytest.raises(UserError, match="flat"):
+        load_model(folder, vision=VISION)
+
+
+@pytest.mark.parametrize("named", [None, "LlavaTokenizer"])
+def test_a_tokenizer_of_vocabulary_and_merges_is_read_whatever_the_config_calls_the_model(tmp_path, named):
+    """As the released judges have it: no tokenizer.json, and a model type that transformers takes for another one."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    table = {token: i for i, token in enumerate([*alphabet, "ye", "yes", "no"])}
+    (tmp_path / "vocab.json").write_text(json.dumps(table))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\ny e\nye s\nn o\n")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llava", "mm_vision_tower": "x"}))
+    if named:
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": named}))
+    assert load_tokenizer(tmp_path)("yes", add_special_tokens=False)["input_ids"] == [table["yes"]]

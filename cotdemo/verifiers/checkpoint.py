@@ -17,6 +17,7 @@ from transformers import (
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
     PreTrainedTokenizerBase,
+    Qwen2TokenizerFast,
 )
 
 from ..compute.weights import read_weights
@@ -24,6 +25,7 @@ from ..errors import UserError
 from .released_keys import is_released_layout, released_config, renaming
 
 _FAMILY_FILE = "judge.json"
+_NO_WEIGHTS = ("training_args", "optimizer", "scheduler", "rng_state")  # what trainings leave beside them
 _MAX_JSON_BYTES = 1_000_000
 
 
@@ -68,10 +70,15 @@ def load_model(
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder. Raises UserError if it has none."""
-    try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"No tokenizer could be read from {folder}; give the folder of one that fits.") from error
+    kinds = [AutoTokenizer]
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        kinds.append(Qwen2TokenizerFast)  # what a judge of the released layout names may be no class of transformers
+    for kind in kinds:
+        try:
+            return kind.from_pretrained(folder, trust_remote_code=False)
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            unread = error
+    raise UserError(f"No tokenizer could be read from {folder}; give the folder of one that fits.") from unread
 
 
 def load_family(folder: Path) -> str:
@@ -89,7 +96,8 @@ def save(folder: Path, model: LlavaOnevisionForConditionalGeneration, tokenizer:
 
 def _weights(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """All tensors of a folder, by the names in its files; pickled ones only where there are no others."""
-    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    pickled = (file for file in folder.glob("*.bin") if file.stem not in _NO_WEIGHTS)
+    files = sorted(folder.glob("*.safetensors")) or sorted(pickled)
     if not files:
         raise UserError(f"{folder} holds no weights (.safetensors, or .bin).")
     weights: dict[str, torch.Tensor] = {}

@@ -50,6 +50,7 @@ class Conversation:
         self._limit = limit
         self._marks = {_PICTURE, *tokenizer.get_added_vocab()}
         self.yes, self.no, self.end = (self._token(text) for text in ("yes", "no", self._wording["end"]))
+        self.spellings = self._spellings(self.yes, "yes"), self._spellings(self.no, "no")
         first = self.text("outcome", "").split(_PICTURE)[0]
         self.head = len(self._tokens(first))  # tokens before the picture
         self.trunk = self.head + picture_tokens  # tokens up to the end of the picture
@@ -89,6 +90,13 @@ class Conversation:
         if len(ids) != 1 or ids[0] == self.tokenizer.unk_token_id:
             raise UserError(f"This tokenizer does not fit the judge: {text!r} is not one of its tokens.")
         return ids[0]
+
+    def _spellings(self, own: int, word: str) -> tuple[int, ...]:
+        """The ids of all tokens that say an answer, the usual one first: judges that are not told to answer in lower
+        case begin with "Yes"."""
+        ids = [self._tokens(before + text) for before in ("", " ") for text in (word, word.title(), word.upper())]
+        known = [one[0] for one in ids if len(one) == 1 and one[0] != self.tokenizer.unk_token_id]
+        return tuple(dict.fromkeys([own, *known]))
 
     def lesson(self, question: str, prompt: str, answer: str) -> Lesson:
         """What to learn from: ``answer`` is "yes" or "no", or the words to say, with the end after them."""

@@ -23,7 +23,7 @@ from . import checkpoint as loading
 from . import sampled
 from .conversation import YES_NO_QUESTIONS, Conversation
 from .images import to_pixels
-from .network import KeyValues, Rows, embed, encode_images, image_tokens, prefill
+from .network import ExactRows, KeyValues, Rows, embed, encode_images, image_tokens, prefill
 
 Batch = TypeVar("Batch")
 
@@ -58,6 +58,7 @@ class LlavaVerifier:
         self.model = model
         use_onednn(model)
         self.tokenizer = tokenizer
+        self._words = len(tokenizer)  # the head may have rows for more, which nothing can say: padding of its size
         self.picture_size = model.config.vision_config.image_size
         self.conversation = Conversation(
             family,
@@ -66,6 +67,8 @@ class LlavaVerifier:
             image_tokens(model),
             model.config.text_config.max_position_embeddings,
         )
+        reduced = model.dtype in (torch.bfloat16, torch.float16)
+        self.exact = ExactRows(model, sum(self.conversation.spellings, ())) if reduced else None
 
     @classmethod
     def from_pretrained(
@@ -103,10 +106,13 @@ class LlavaVerifier:
     def read_answers(self, logits: torch.Tensor, generators: Sequence[torch.Generator] | None = None) -> Answers:
         """Answers from the logits ``(rows, vocabulary)`` at the position after a question.
 
-        With ``generators``, one for each row, they are drawn and read as the released code does (see `sampled`).
+        All spellings of an answer count as that answer. With ``generators``, one for each row, they are drawn and read
+        as the released code does (see `sampled`).
         """
         yes, no = self.conversation.yes, self.conversation.no
+        logits = logits[:, : self._words]
         if generators is None:
+            logits = self._one_spelling(logits)
             probabilities = logits.softmax(dim=-1)
             said = logits.argmax(dim=-1).cpu().numpy()
             said_yes, said_no = said == yes, said == no
@@ -117,6 +123,16 @@ class LlavaVerifier:
             said_yes, said_no = said == "yes", said == "no"
         p_yes, p_no = probabilities[:, [yes, no]].T.cpu().numpy()
         return Answers(p_yes, p_no, said_yes, said_no)
+
+    def _one_spelling(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits in which the usual spelling of an answer has the probability of all of its spellings."""
+        several = [list(ids) for ids in self.conversation.spellings if len(ids) > 1]
+        logits = logits.clone() if several else logits
+        for ids in several:
+            together = logits[:, ids].logsumexp(dim=1)
+            logits[:, ids] = -torch.inf
+            logits[:, ids[0]] = together
+        return logits
 
 
 class Encoded:
@@ -229,7 +245,7 @@ class Encoded:
                     embeddings = model.get_input_embeddings()(new)
                 else:
                     embeddings = embed(model, new, self._seen[index], conversation.head)
-                return prefill(model, embeddings, self._cache, index, start)
+                return prefill(model, embeddings, self._cache, index, start, self._judge.exact)
 
             answers.append(halving(read, places))
             for place in places:
