@@ -9,7 +9,7 @@ from test_prompting import canvas_of
 
 from cotdemo.errors import UserError
 from cotdemo.generator.chance import BatchSampler, PathSampler, RecordedSampler, draw
-from cotdemo.generator.mask_predict import MASKED, guided, mask_predict, masked_positions, with_known
+from cotdemo.generator.mask_predict import MASKED, guided, likeliest, mask_predict, masked_positions, with_known
 from cotdemo.generator.pipeline import FastForm, PlainForm
 from cotdemo.generator.schedule import mask_ratio, masked_counts, temperatures
 
@@ -177,3 +177,14 @@ def test_paths_and_seeds_draw_differently():
         for seed, path in [(0, 0), (0, 1), (1, 0), (1, 1)]
     }
     assert len(drawn) == 4
+
+
+def test_the_likeliest_codes_alone_are_drawn_from_and_keep_their_probabilities():
+    probs = torch.randn(3, 5, 20, generator=torch.Generator().manual_seed(0)).softmax(-1)
+    some = likeliest(probs, 4)
+    assert ((some > 0).sum(-1) == 4).all() and (some.sum(-1) < 1).all()
+    kept = some > 0
+    assert torch.equal(some[kept], probs[kept]) and (probs[~kept].amax() <= probs.amax())
+    assert (probs.masked_fill(~kept, 1).amin(-1) >= probs.masked_fill(kept, 0).amax(-1)).all()
+    for none in (0, 20, 50):
+        assert likeliest(probs, none) is probs

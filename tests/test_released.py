@@ -9,10 +9,10 @@ import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-from cotdemo import backends
 from cotdemo.backends import RELEASED, ReleasedBackend, hub, load_backend
 from cotdemo.backends.hub import Place, fetch
 from cotdemo.errors import UserError
+from cotdemo.generator.magvit import MagvitV2
 from cotdemo.generator.showo import Showo
 from cotdemo.search import search
 from cotdemo.settings import BACKENDS, offers, verifier_of
@@ -26,6 +26,13 @@ PLACES = [
     ("show-o-512", "base", "showlab/show-o-512x512"),
     ("show-o-512", "turbo", "SJTU-Deng-Lab/Show-o-Turbo-512"),
 ]
+
+
+class Stored:
+    """A generator as its folder has it."""
+
+    def register_to_config(self, **changed):
+        self.changed = changed
 
 
 class Hub:
@@ -60,10 +67,10 @@ def test_all_that_is_offered_has_a_place_on_the_hub(name):
 @pytest.mark.parametrize("name, model, place", PLACES)
 def test_a_generator_comes_from_its_own_folder(name, model, place, monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(Showo, "from_pretrained", lambda source, **_: asked.append(source) or "showo")
+    monkeypatch.setattr(Showo, "from_pretrained", lambda source, **_: asked.append(source) or Stored())
     (tmp_path / place).mkdir(parents=True)
     backend = ReleasedBackend(name, "cpu", tmp_path)
-    assert backend._load_showo(model) == "showo" and asked == [tmp_path / place]
+    assert isinstance(backend._load_showo(model), Stored) and asked == [tmp_path / place]
     assert place in backend.weights.values()
 
 
@@ -115,9 +122,9 @@ def test_a_folder_that_lacks_a_repository_is_named(tmp_path):
 
 
 def test_a_gpu_with_too_little_memory_is_told_before_anything_is_downloaded(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (11e9, 12e9))
+    monkeypatch.setattr("cotdemo.backends.released.free_bytes", lambda device: 11e9)
     monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: pytest.fail("downloaded"))
-    with pytest.raises(UserError, match=r"needs 20 GB of GPU memory, and 11.0 GB are free.*--backend mini"):
+    with pytest.raises(UserError, match=r"needs 21 GB of GPU memory, and 11.0 GB are free.*--backend mini"):
         ReleasedBackend("show-o", "cuda").warm_up()
 
 
@@ -128,11 +135,38 @@ def test_whole_pictures_are_repainted_by_a_generator_that_somebody_gives(monkeyp
     (tmp_path / "self-correct").mkdir()
     backend = load_backend("show-o", "cpu", tmp_path)
     assert next(search(backend=backend, **asked)).settings.repaint == "whole"
-    monkeypatch.setattr(Showo, "from_pretrained", lambda source, **_: source)
-    assert backend._load_showo("self-correct") == tmp_path / "self-correct"
+    asked = []
+    monkeypatch.setattr(Showo, "from_pretrained", lambda source, **_: asked.append(source) or Stored())
+    backend._load_showo("self-correct")
+    assert asked == [tmp_path / "self-correct"]
 
 
 def test_the_words_of_shipped_and_released_weights_are_the_same(tmp_path):
     shipped = set(load_backend("mini").weights)
     assert set(ReleasedBackend("show-o", "cpu").weights) - shipped == {"turbo"}
-    assert json.dumps(ReleasedBackend("show-o-512", "cpu").weights) and backends.released.NEEDED > 18e9
+    assert json.dumps(ReleasedBackend("show-o-512", "cpu").weights)
+
+
+def test_turbo_is_drawn_from_as_few_codes_as_its_authors_draw_from():
+    assert ReleasedBackend("show-o", "cpu").top_k == {"turbo": 200}
+    assert ReleasedBackend("show-o-512", "cpu").top_k == {"turbo": 500}
+
+
+@pytest.mark.parametrize(("name", "tokens"), [("show-o", 256), ("show-o-512", 1024)])
+def test_a_generator_has_as_many_tokens_as_its_backend_whatever_its_config_says(name, tokens, monkeypatch, tmp_path):
+    """Otherwise a checkpoint of 512 pixels whose config says 256 tokens runs at 256 x 256, silently."""
+    stored = Stored()
+    monkeypatch.setattr(Showo, "from_pretrained", lambda source, **_: stored)
+    monkeypatch.setattr(hub, "snapshot_download", Hub(tmp_path, ("config.json", "model.safetensors")))
+    ReleasedBackend(name, "cpu")._load_showo("base")
+    assert stored.changed == {"num_vq_tokens": tokens}
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", torch.float32), ("cuda", torch.float16)])
+def test_the_image_tokenizer_keeps_its_grey_levels(device, dtype, monkeypatch, tmp_path):
+    """bfloat16 has eight bits of mantissa: as many grey levels would be lost."""
+    asked = []
+    monkeypatch.setattr(MagvitV2, "from_pretrained", lambda source, torch_dtype: asked.append(torch_dtype))
+    monkeypatch.setattr(hub, "snapshot_download", Hub(tmp_path, ("config.json", "model.safetensors")))
+    ReleasedBackend("show-o", device)._load_magvit()
+    assert asked == [dtype]

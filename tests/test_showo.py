@@ -6,13 +6,16 @@ import shutil
 import pytest
 import torch
 from golden import data
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from showo_cases import SMALL_TEXT, golden, golden_json, small, tiny_real
 from test_prompting import canvas_of
+from torch import nn
 from torch.nn import functional as F
 
+from cotdemo.errors import UserError
+from cotdemo.generator import image_block
 from cotdemo.generator.mask_predict import guided
-from cotdemo.generator.showo import Showo, TanhGelu
+from cotdemo.generator.showo import KNOWN_PHI, Showo, TanhGelu
 
 CLOSE = {"rtol": 0, "atol": 2e-5}
 
@@ -205,3 +208,73 @@ def test_an_unknown_language_model_or_variant_is_refused():
         Showo.from_config(config, phi=None, llm_model_path="someone/else")
     with pytest.raises(ValueError, match="CLIP"):
         Showo.from_config(config, w_clip_vit=True)
+
+
+@pytest.mark.parametrize("name", ["/home/someone/models/phi-1_5", "C:/models/phi-1_5", "microsoft/phi-1_5"])
+def test_a_language_model_is_known_by_the_last_part_of_its_name(name, monkeypatch):
+    """Show-o Turbo's config names a folder on its authors' machine."""
+    config = dict(small().config)
+    monkeypatch.setitem(KNOWN_PHI, "microsoft/phi-1_5", config.pop("phi"))
+    assert Showo.from_config({**config, "phi": None, "llm_model_path": name}).config.llm_model_path == name
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_weights_in_shards_of_any_names_are_read(suffix, tmp_path):
+    whole = small().state_dict()
+    names = list(whole)
+    for shard in range(3):
+        tensors = {name: whole[name].contiguous() for name in names[shard::3]}
+        file = tmp_path / f"model-{shard + 1:05}-of-00003.{suffix}"
+        save_file(tensors, file) if suffix == "safetensors" else torch.save(tensors, file)
+    torch.save({"lr": 1e-4}, tmp_path / "optimizer.bin")
+    config = {name: value for name, value in small().config.items() if not name.startswith("_")}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    again = Showo.from_pretrained(tmp_path).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in whole.items())
+    (tmp_path / f"model-00002-of-00003.{suffix}").unlink()
+    with pytest.raises(UserError, match="are missing"):
+        Showo.from_pretrained(tmp_path)
+
+
+def test_an_offloaded_generator_is_brought_back_by_whatever_is_asked_of_it():
+    """diffusers moves a part to the device when it is called; sessions call other methods than ``forward``."""
+    model, brought = small(), []
+    model._hf_hook = type("Hook", (), {"pre_forward": lambda self, module: brought.append(type(module).__name__)})()
+    try:
+        with torch.inference_mode():
+            prefix = model.prefill(torch.tensor([model.vocabulary.prefix([1, 2])]))
+            model.image_logits(torch.full((1, model.config.num_vq_tokens), -1), prefix)
+    finally:
+        del model._hf_hook
+    assert brought == ["Showo"] * 2
+
+
+def test_a_head_that_is_offloaded_is_called_and_gives_the_same_codes():
+    model = small()
+    hidden = torch.randn(2, 3, model.showo.config.hidden_size, generator=torch.Generator().manual_seed(0))
+    plain = model.code_logits(hidden)
+    head = model.showo.lm_head
+
+    class Elsewhere(nn.Module):
+        """A head whose weights are brought for the time of a call, as by offloading."""
+
+        weight, bias = head.weight.to("meta"), head.bias.to("meta")
+
+        def forward(self, x):
+            return head(x)
+
+    model.showo.lm_head = Elsewhere()
+    try:
+        assert torch.allclose(model.code_logits(hidden), plain, atol=1e-6)
+    finally:
+        model.showo.lm_head = head
+
+
+def test_what_a_compiler_traces_turns_as_what_the_processor_computes(monkeypatch):
+    x = torch.randn(2, 5, 3, 16, generator=torch.Generator().manual_seed(0))
+    angles = torch.randn(2, 5, 1, 8, generator=torch.Generator().manual_seed(1))
+    cos, sin = (torch.cat([f(angles[0]), f(angles[0])], -1)[None] for f in (torch.cos, torch.sin))
+    cos, sin = cos[..., :8], sin[..., :8]
+    mine = image_block._turned(x, cos, sin)
+    assert torch.allclose(image_block._turned_plainly(x, cos, sin), mine, atol=1e-6)
+    assert torch.compile(image_block._turned_plainly, fullgraph=True, backend="eager")(x, cos, sin).shape == x.shape

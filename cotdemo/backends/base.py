@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from ..compute.memory import bytes_of, free_bytes, halving, release
 from ..errors import UserError, is_out_of_memory
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
@@ -18,16 +21,22 @@ from ..generator.showo import Showo
 from ..registry import BACKENDS, VERIFIERS, resolve
 from ..verifiers.llava import LlavaVerifier
 from ..world.geneval import Verdict
+from .hub import Tell
 
 
 class Backend:
-    """Weights under one name (see ``cotdemo.search.protocols.Backend``). Each part is loaded when it is first used."""
+    """Weights under one name (see ``cotdemo.search.protocols.Backend``). Each part is loaded when it is first used.
 
-    def __init__(self, name: str, device: str, dtype: torch.dtype):
-        self.name, self.device, self.dtype = name, device, dtype
+    On a device of limited memory the part that was used longest ago leaves where another needs its room; ``tell`` hears
+    it in words. ``room`` is how many bytes are to stay free for the work itself.
+    """
+
+    room: float = 0.0
+
+    def __init__(self, name: str, device: str, dtype: torch.dtype, tell: Tell = lambda words: None):
+        self.name, self.device, self.dtype, self._tell = name, device, dtype, tell
         self._lock = threading.RLock()  # the page warms a backend up while a first visitor may already ask
-        self._generators: dict[str, ShowoPipeline] = {}
-        self._judges: dict[str, LlavaVerifier] = {}
+        self._parts: OrderedDict[str, Any] = OrderedDict()  # in the order of their last use
 
     # What a backend is made of; the two kinds below load them from different places.
     grid: tuple[int, int]
@@ -35,6 +44,7 @@ class Backend:
     picture_size: tuple[int, int]
     weights: Mapping[str, str]
     models: Collection[str]
+    top_k: Mapping[str, int] = {}  # of the likeliest codes each is drawn from, for models that want it
     check: Callable[[str, np.ndarray], Verdict | None] | None = None
     words: tuple[str, ...] = ()  # all words it knows; empty where any may be used
 
@@ -57,7 +67,7 @@ class Backend:
     @cached_property
     def magvit(self) -> MagvitV2:
         with readable("The image tokenizer", self.name):
-            magvit = self._load_magvit().to(self.device)
+            magvit = self._placed(self._load_magvit())
         _watched(magvit.decoder, f"The image tokenizer of {self.name}")
         return magvit
 
@@ -68,37 +78,60 @@ class Backend:
 
     def verifier(self, name: str) -> LlavaVerifier:
         """The judge of that name (``cotdemo.registry.VERIFIERS``). Raises UserError where it cannot be loaded."""
-        with self._lock:
-            if name not in self._judges:
-                load = VERIFIERS[name].load  # of one that is no backend's own
-                self._judges[name] = resolve(load)(self) if load else self._judge(name)
-            return self._judges[name]
+        load = VERIFIERS[name].load  # of one that is no backend's own
+        return self._part(f"the judge {name}", lambda: resolve(load)(self) if load else self._judge(name))
 
     def _judge(self, name: str) -> LlavaVerifier:
         with readable(f"The judge {name}", self.name):
-            return self._load_judge(name)
+            judge = self._load_judge(name)
+        self._make_room(bytes_of(judge.model))
+        return judge.to(self.device)
+
+    def _part(self, what: str, load: Callable[[], Any]) -> Any:
+        with self._lock:
+            if what not in self._parts:
+                self._parts[what] = load()
+            self._parts.move_to_end(what)
+            return self._parts[what]
+
+    def _placed(self, network: Any) -> Any:
+        self._make_room(bytes_of(network))
+        return network.to(self.device)
+
+    def _make_room(self, wanted: int) -> None:
+        """Let the parts go that were used longest ago, until ``wanted`` bytes fit; the last used one is in use."""
+        free = free_bytes(self.device)
+        while free is not None and free < wanted + self.room and len(self._parts) > 1:
+            what, _ = self._parts.popitem(last=False)
+            release(self.device)
+            self._tell(f"{what} leaves the memory of {self.device} to make room")
+            before, free = free, free_bytes(self.device)
+            if free <= before:  # a run still holds it
+                break
 
     def generator(self, model: str) -> ShowoPipeline:
         """The pipeline around one set of generator weights. Raises UserError where they cannot be loaded."""
-        with self._lock:
-            if model not in self._generators:
-                row = BACKENDS[self.name]
-                rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
-                with readable(f"The generator {model}", self.name):
-                    showo = self._load_showo(model).to(self.device)
-                try:
-                    self._generators[model] = ShowoPipeline(
-                        self.tokenizer, showo, self.magvit, **rules, annealing=row.annealing
-                    )
-                except ValueError as error:  # parts that do not belong together
-                    raise UserError(str(error)) from error
-            return self._generators[model]
+        return self._part(f"the generator {model}", lambda: self._generator(model))
+
+    def _generator(self, model: str) -> ShowoPipeline:
+        row = BACKENDS[self.name]
+        rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
+        magvit = self.magvit
+        with readable(f"The generator {model}", self.name):
+            showo = self._load_showo(model)
+        try:
+            return ShowoPipeline(
+                self.tokenizer, self._placed(showo), magvit,
+                **rules, annealing=row.annealing, top_k=self.top_k.get(model, 0),
+            )  # fmt: skip
+        except ValueError as error:  # parts that do not belong together
+            raise UserError(str(error)) from error
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Codes ``(P, N)`` to pictures ``(P, height, width, 3)`` uint8."""
         with self._lock, torch.inference_mode():
             tensor = torch.as_tensor(codes, device=self.device)
-            return MagvitV2.to_uint8(self.magvit.decode(tensor, self.grid))
+            return MagvitV2.to_uint8(halving(lambda part: self.magvit.decode(part, self.grid), tensor))
 
     def warm_up(self) -> None:
         """Load what a first run needs, so that it does not wait."""

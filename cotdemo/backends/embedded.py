@@ -162,7 +162,7 @@ class MiniBackend(Backend):
     def _load_judge(self, verifier: str) -> LlavaVerifier:
         return self._load(
             VERIFIERS[verifier].part,
-            lambda folder: LlavaVerifier.from_pretrained(folder, device=self.device, dtype=self.dtype),
+            lambda folder: LlavaVerifier.from_pretrained(folder, dtype=self.dtype),
         )
 
     def canonical(self, prompt: str) -> str:

@@ -12,6 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from ..compute.hardware import accelerator
+from ..compute.memory import free_bytes
 from ..errors import INSTEAD, UserError
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
@@ -21,10 +22,12 @@ from ..verifiers.llava import LlavaVerifier
 from .base import Backend
 from .hub import Place, Tell, fetch, is_zero_gpu
 
-NEEDED = 20e9  # bytes of GPU memory for generator, tokenizer and judge in bfloat16 (18.2e9), and to work in
+PARAMETERS = 1.448e9 + 0.095e9 + 8.030e9  # of generator, image tokenizer and judge
+ROOM = {16: 2e9, 32: 4e9}  # bytes to work in, by the side of the grid: batches that do not fit are halved
 _MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and pictures, in the released judges' vocabularies
 _COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926
 _TURBO = "SJTU-Deng-Lab/Show-o-Turbo"
+_TURBO_TOP_K = {16: 200, 32: 500}  # its authors' scripts, for 4 steps; for 2 they take 200 at both sizes
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,10 @@ class ReleasedBackend(Backend):
     """
 
     def __init__(self, name: str, device: str, root: Path | None = None, tell: Tell = lambda words: None):
-        super().__init__(name, device, torch.float32 if device == "cpu" else torch.bfloat16)
+        super().__init__(name, device, torch.float32 if device == "cpu" else torch.bfloat16, tell)
         self.source = RELEASED[name]
-        self._root, self._tell = root, tell
+        self._root = root
+        self.room, self.top_k = ROOM[self.source.side], {"turbo": _TURBO_TOP_K[self.source.side]}
         self.grid = (self.source.side, self.source.side)
         self.codebook = 8192
         self.picture_size = (self.grid[0] * 16, self.grid[1] * 16)
@@ -88,16 +92,23 @@ class ReleasedBackend(Backend):
         return load_tokenizer(self._fetch(self.source.words, weights=False))
 
     def _load_magvit(self) -> MagvitV2:
-        return MagvitV2.from_pretrained(self._fetch(self.source.magvit), torch_dtype=self.dtype)
+        # bfloat16 would cost up to eight grey levels, float16 one
+        dtype = torch.float32 if self.dtype == torch.float32 else torch.float16
+        return MagvitV2.from_pretrained(self._fetch(self.source.magvit), torch_dtype=dtype)
 
     def _load_showo(self, model: str) -> Showo:
         local = self._root / CORRECTOR if model == CORRECTOR else self._fetch(self.source.generators[model])
-        return Showo.from_pretrained(local, torch_dtype=self.dtype)
+        showo = Showo.from_pretrained(local, torch_dtype=self.dtype)
+        showo.register_to_config(num_vq_tokens=self.source.side**2)  # no weight depends on it, and some configs err
+        return showo
 
     def _load_judge(self, verifier: str) -> LlavaVerifier:
-        return LlavaVerifier.from_pretrained(
-            self._fetch(self.source.judges[verifier]), device=self.device, dtype=self.dtype
-        )
+        return LlavaVerifier.from_pretrained(self._fetch(self.source.judges[verifier]), dtype=self.dtype)
+
+    @property
+    def needed(self) -> float:
+        """Bytes of memory for one generator, one judge and the image tokenizer, and to work in."""
+        return PARAMETERS * self.dtype.itemsize + self.room
 
     def canonical(self, prompt: str) -> str:
         """White space and control characters made single blanks; a judge's own marks are no part of a prompt."""
@@ -110,12 +121,12 @@ class ReleasedBackend(Backend):
 
     def warm_up(self) -> None:
         """As in every backend. Raises UserError, before anything is downloaded, where the GPU has too little memory."""
-        if self.device.startswith("cuda") and not is_zero_gpu():  # there it is lent later
-            free = torch.cuda.mem_get_info(self.device)[0]
-            if free < NEEDED:
+        if not is_zero_gpu():  # there it is lent later
+            free = free_bytes(self.device)
+            if free is not None and free < self.needed:
                 raise UserError(
-                    f"{self.name} needs {NEEDED / 1e9:.0f} GB of GPU memory, and {free / 1e9:.1f} GB are free. End "
-                    f"what else uses the GPU, take a larger one, or {INSTEAD}."
+                    f"{self.name} needs {self.needed / 1e9:.0f} GB of GPU memory, and {free / 1e9:.1f} GB are free. "
+                    f"End what else uses the GPU, take a larger one, or {INSTEAD}."
                 )
         super().warm_up()
 

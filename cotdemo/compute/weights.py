@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from ..errors import UserError
+
+_NO_WEIGHTS = ("training_args", "optimizer", "scheduler", "rng_state")
 
 
 def read_weights(file: Path, dtype: torch.dtype | None = None) -> dict[str, torch.Tensor]:
@@ -22,6 +24,26 @@ def read_weights(file: Path, dtype: torch.dtype | None = None) -> dict[str, torc
         return {name: _as(tensor, dtype) for name, tensor in _tensors(file)}
     except (SafetensorError, pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError) as error:
         raise UserError(f"{file} is damaged or incomplete, or no file of weights: download it again.") from error
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files of a folder's weights, however they are called, whole or in shards.
+
+    Pickled ones are among them only where there are no others, and nothing is that trainings leave beside them.
+    """
+    pickled = (file for file in folder.glob("*.bin") if file.stem not in _NO_WEIGHTS)
+    return sorted(folder.glob("*.safetensors")) or sorted(pickled)
+
+
+def read_shards(files: Sequence[Path], dtype: torch.dtype | None = None) -> dict[str, torch.Tensor]:
+    """All tensors of several files. Raises UserError as ``read_weights`` does, and where two hold the same one."""
+    weights: dict[str, torch.Tensor] = {}
+    for file in files:
+        shard = read_weights(file, dtype)
+        if not weights.keys().isdisjoint(shard):
+            raise UserError(f"{file} repeats tensors of another file in {file.parent}; keep one set of weights there.")
+        weights |= shard
+    return weights
 
 
 def _tensors(file: Path) -> Iterator[tuple[str, torch.Tensor]]:

@@ -88,9 +88,7 @@ class Shapes(RandomBackend):
         self.dtype = torch.bfloat16
 
     def generator(self, model: str) -> _Generator:
-        if model not in self._generators:
-            self._generators[model] = _Generator(self.tokenizer, self._load_showo(model), self.magvit)
-        return self._generators[model]
+        return self._part(model, lambda: _Generator(self.tokenizer, self._load_showo(model), self.magvit))
 
     def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> LlavaVerifier:
         return _Judge(model, judge_words(model.config.image_token_index))

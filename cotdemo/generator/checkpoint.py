@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from accelerate import init_empty_weights
-from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
+from diffusers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 from safetensors import SafetensorError
 from torch import nn
 
-from ..compute.weights import read_weights
+from ..compute.weights import read_shards, weight_files
 from ..errors import UserError
 
 log = logging.getLogger(__name__)
@@ -24,22 +25,25 @@ RELEASED_NAMES = ("pytorch_model.safetensors", "pytorch_model.bin")
 HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only", "force_download")
 
 
-def find_weights(source: str | Path, subfolder: str | None = None, **hub_options) -> Path | None:
-    """The weights file of a folder or Hub repository: diffusers' name first, then the released ones; None if none.
+def find_weights(source: str | Path, subfolder: str | None = None, **hub_options) -> list[Path]:
+    """The weights of a folder or Hub repository that are not in diffusers' layout; none where they are in it.
 
-    Files of the Hub are downloaded, or found in its cache. A local folder needs no network.
+    Files of the Hub are downloaded, or found in its cache, by the names that they were released under. In a local
+    folder they may have any names, and be in shards.
     """
+    if Path(source).is_dir():
+        folder = Path(source, subfolder or "")
+        ours = any((folder / name).is_file() for name in (SAFETENSORS_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME))
+        named = [folder / name for name in RELEASED_NAMES if (folder / name).is_file()]
+        others = [file for file in weight_files(folder) if not file.stem.startswith(WEIGHTS_NAME.partition(".")[0])]
+        return [] if ours else named[:1] or others
     for name in (SAFETENSORS_WEIGHTS_NAME, *RELEASED_NAMES):
-        if Path(source).is_dir():
-            file = Path(source, subfolder or "", name)
-            if file.is_file():
-                return file
-        else:
-            try:
-                return Path(hf_hub_download(str(source), name, subfolder=subfolder, **hub_options))
-            except EntryNotFoundError:
-                continue
-    return None
+        try:
+            file = Path(hf_hub_download(str(source), name, subfolder=subfolder, **hub_options))
+        except EntryNotFoundError:
+            continue
+        return [file] if name in RELEASED_NAMES else []
+    return []
 
 
 class FromFolderOrHub:
@@ -59,7 +63,7 @@ class FromFolderOrHub:
         hub_options = {name: options[name] for name in HUB_OPTIONS if name in options}
         try:
             weights = find_weights(source, subfolder, **hub_options)
-            if weights is not None and weights.name in RELEASED_NAMES:
+            if weights:
                 config = cls.load_config(source, subfolder=subfolder, **hub_options)
                 model, missing = cls._from_released(config, weights, torch_dtype)
             else:
@@ -83,13 +87,15 @@ class FromFolderOrHub:
         return model.eval()
 
     @classmethod
-    def _from_released(cls, config: dict, weights: Path, dtype: torch.dtype | None) -> tuple[nn.Module, list[str]]:
-        """The model and the names of the weights that the file lacks; extra ones are ignored, with a warning."""
+    def _from_released(
+        cls, config: dict, weights: Sequence[Path], dtype: torch.dtype | None
+    ) -> tuple[nn.Module, list[str]]:
+        """The model and the names of the weights that the files lack; extra ones are ignored, with a warning."""
         # Buffers that are no weights, such as rotary frequencies, keep the precision they are made with.
-        state = read_weights(weights, dtype)
+        state = read_shards(weights, dtype)
         with init_empty_weights():
             model = cls.from_config(config)
         missing, unexpected = model.load_state_dict(state, strict=False, assign=True)
         if unexpected:
-            log.warning("%s: ignored %d unknown weights, %s first", weights, len(unexpected), unexpected[0])
+            log.warning("%s: ignored %d unknown weights, %s first", weights[0].parent, len(unexpected), unexpected[0])
         return model, missing

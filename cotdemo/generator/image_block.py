@@ -65,8 +65,19 @@ def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
     """``x (rows, length, heads, width)`` turned by its positions; beyond the width of ``cos`` it stays as it is."""
     turned = cos.shape[-1]
     half = turned // 2
+    if x.device.type != "cpu":
+        return _turned_plainly(x, cos, sin)
     out = x.clone() if turned < x.shape[-1] else torch.empty_like(x)
     first, second = x[..., :half], x[..., half:turned]
     torch.mul(first, cos[..., :half], out=out[..., :half]).addcmul_(second, sin[..., :half], value=-1)
     torch.mul(second, cos[..., half:], out=out[..., half:turned]).addcmul_(first, sin[..., half:])
     return out
+
+
+def _turned_plainly(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """``_turned`` so that a compiler can trace it: nothing is written in place."""
+    turned = cos.shape[-1]
+    half = turned // 2
+    part = x[..., :turned]
+    part = part * cos + torch.cat([-part[..., half:], part[..., :half]], dim=-1) * sin
+    return torch.cat([part, x[..., turned:]], dim=-1) if turned < x.shape[-1] else part

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 
 from ..errors import UserError
@@ -215,6 +216,7 @@ class MagvitV2(FromFolderOrHub, ModelMixin, ConfigMixin):
     def codebook_size(self) -> int:
         return 2**self.config.bits
 
+    @apply_forward_hook
     def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
         """Latents `(B, bits, h, w)` before quantization of pixels `(B, 3, H, W)` in [-1, 1].
 
@@ -227,10 +229,12 @@ class MagvitV2(FromFolderOrHub, ModelMixin, ConfigMixin):
             )
         return self.encoder(pixels)
 
+    @apply_forward_hook
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         """Codes `(B, h*w)` int64, row by row, of pixels `(B, 3, H, W)` in [-1, 1]."""
         return self.quantize.codes(self.encode_latents(pixels))
 
+    @apply_forward_hook
     def decode(self, codes: torch.Tensor, grid: tuple[int, int] | None = None) -> torch.Tensor:
         """Pixels `(B, 3, H, W)`, about in [-1, 1], of codes `(B, h*w)`; without a grid `(h, w)` it is square.
 

@@ -46,6 +46,14 @@ def with_known(canvas: torch.Tensor, where: torch.Tensor, probs: torch.Tensor) -
     return whole
 
 
+def likeliest(probs: torch.Tensor, top_k: int) -> torch.Tensor:
+    """``probs (..., codes)`` without all but the ``top_k`` likeliest codes, no longer summing to one; 0 keeps all."""
+    if not 0 < top_k < probs.shape[-1]:
+        return probs
+    best = probs.topk(top_k, dim=-1)
+    return torch.zeros_like(probs).scatter_(-1, best.indices, best.values)
+
+
 def gumbel(uniform: torch.Tensor, tiny: float = 1e-20) -> torch.Tensor:
     """Standard Gumbel noise from uniform noise."""
     return -(-uniform.clamp(min=tiny).log()).clamp(min=tiny).log()

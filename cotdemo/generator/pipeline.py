@@ -27,7 +27,7 @@ class ShowoPipeline(ShowoGenerator, DiffusionPipeline):
 
     ``steps`` to ``schedule`` are the defaults of this checkpoint: those of the released models, unless its
     ``model_index.json`` says otherwise. ``keep_image`` says whether the unconditional branch of a correction keeps the
-    previous image.
+    previous image, ``top_k`` among how many of the likeliest codes each is drawn, 0 for all.
 
     Raises ``ValueError`` for parts that do not belong together.
     """
@@ -46,6 +46,7 @@ class ShowoPipeline(ShowoGenerator, DiffusionPipeline):
         annealing: str = "compounding",
         schedule: str = "cosine",
         keep_image: bool = False,
+        top_k: int = 0,
     ):
         super().__init__()
         if tokenizer.eos_token_id != showo.config.eos_token_id:
@@ -66,6 +67,7 @@ class ShowoPipeline(ShowoGenerator, DiffusionPipeline):
             annealing=annealing,
             schedule=schedule,
             keep_image=keep_image,
+            top_k=top_k,
         )
 
     @torch.no_grad()

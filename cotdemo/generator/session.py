@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from ..compute.memory import halving
 from ..errors import UserError
 from .chance import Sampler
-from .mask_predict import MASKED, mask_predict, masked_positions, with_known
+from .mask_predict import MASKED, likeliest, mask_predict, masked_positions, with_known
 from .schedule import Unmasking
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class SamplingSession:
 
     ``prefix`` is what the generator's ``prefill`` returned for ``paths``. A path keeps its number, its canvas and its
     step count when dropped, so that ``restore`` resumes it exactly where it stopped. ``paths_per_pass`` bounds the
-    batch of a forward pass. With ``after``, row r of that step is where the r-th path goes on; raises ``UserError``
-    where it has no row for each path, or where this session would have left another number of tokens masked.
+    batch of a forward pass; one that the device's memory does not suffice for is halved. Codes are drawn from the
+    ``top_k`` likeliest of each token, 0 for all, and their confidence is that among all codes. With ``after``, row r of
+    that step is where the r-th path goes on; raises ``UserError`` where it has no row for each path, or where this
+    session would have left another number of tokens masked.
     """
 
     def __init__(
@@ -49,12 +52,13 @@ class SamplingSession:
         *,
         after: Step | None = None,
         paths_per_pass: int | None = None,
+        top_k: int = 0,
     ):
         self._generator, self._prefix, self._unmasking, self._sampler = generator, prefix, unmasking, sampler
         self._row = {path: row for row, path in enumerate(paths)}
         self._live = set(self._row)
         self._taken = dict.fromkeys(self._row, 0)
-        self._per_pass = paths_per_pass
+        self._per_pass, self._top_k = paths_per_pass, top_k
         self._canvas = torch.full((len(self._row), generator.tokens), MASKED, device=generator.device)
         if after is not None:
             self._go_on(after)
@@ -122,10 +126,15 @@ class SamplingSession:
         order, rows = self._unmasking, [self._row[path] for path in paths]
         canvas = self._canvas[rows]
         where = masked_positions(canvas)
-        logits = self._generator.logits(self._prefix, canvas, rows, where)
-        probs = with_known(canvas, where, logits.softmax(-1))
+
+        def distributions(of: Sequence[int]) -> torch.Tensor:
+            part = slice(of[0], of[-1] + 1)
+            logits = self._generator.logits(self._prefix, canvas[part], rows[part], where[part])
+            return logits.softmax(-1)
+
+        probs = with_known(canvas, where, halving(distributions, range(len(rows))))
         temperature = torch.tensor([[order.temperatures[path][index]] for path in paths], device=canvas.device)
-        sampled = self._sampler.codes(probs, paths, index)
+        sampled = self._sampler.codes(likeliest(probs, self._top_k), paths, index)
         noise = self._sampler.noise(probs, paths, index)
         predicted = mask_predict(canvas, probs, sampled, noise, order.masked[index], temperature, order.rank)
         self._canvas[rows] = predicted.canvas

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 from torch.nn import functional as F
 from transformers import DynamicCache, PhiConfig, PhiForCausalLM
@@ -95,13 +96,14 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         super().__init__()
         if w_clip_vit:
             raise ValueError("This checkpoint is a Show-o with CLIP features; only those without (256, 512) are known.")
-        if phi is None and llm_model_path not in KNOWN_PHI:
+        named = next((name for name in KNOWN_PHI if Path(name).name == Path(llm_model_path).name), None)
+        if phi is None and named is None:  # whatever folder of its author's machine stands before the name
             raise ValueError(
                 f"The language model {llm_model_path!r} is not known. Known: {', '.join(KNOWN_PHI)}; "
                 "or put its config.json into a sub-folder of that name, or its settings into 'phi'."
             )
         self.vocabulary = Vocabulary.from_config(self.config)
-        self.showo = PhiForCausalLM(_phi_config(KNOWN_PHI[llm_model_path] if phi is None else phi, vocab_size))
+        self.showo = PhiForCausalLM(_phi_config(KNOWN_PHI[named] if phi is None else phi, vocab_size))
         if self.showo.config.hidden_act in ("gelu_new", "gelu_pytorch_tanh"):  # two ways to compute the same
             for layer in self.showo.model.layers:
                 layer.mlp.activation_fn = TanhGelu()
@@ -120,6 +122,7 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
                 config["phi"] = json.loads(described.read_text(encoding="utf-8"))
         return loaded
 
+    @apply_forward_hook
     def hidden(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Last hidden states ``(rows, length, width)`` of whole sequences ``(rows, length)``.
 
@@ -141,8 +144,11 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         """Logits over the codes only ``(..., codes)`` of hidden states ``(..., width)``."""
         codes = slice(self.vocabulary.first_code, self.vocabulary.mask)
         head = self.showo.lm_head
+        if head.weight.device != hidden.device:  # offloaded: its hook brings it when it is called, and whole
+            return head(hidden)[..., codes]
         return linear(hidden, head.weight[codes], head.bias[codes])
 
+    @apply_forward_hook
     def prefill(self, prefix_ids: torch.Tensor) -> Prefix:
         """Keys and values of left-padded prefixes ``(rows, length)``. Columns that pad every row should be left out."""
         cache = DynamicCache()
@@ -151,6 +157,7 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
         real = prefix_ids != self.vocabulary.pad
         return Prefix([layer.keys for layer in cache.layers], [layer.values for layer in cache.layers], real)
 
+    @apply_forward_hook
     def image_logits(self, canvas: torch.Tensor, prefix: Prefix, where: torch.Tensor | None = None) -> torch.Tensor:
         """Code logits ``(rows, n, codes)`` of canvases of codes ``(rows, tokens)``, negative where masked.
 

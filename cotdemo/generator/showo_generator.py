@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from ..compute.memory import halving
 from ..errors import UserError
 from .chance import PathSampler, Sampler
 from .image_block import Prefix
@@ -155,6 +156,7 @@ class ShowoGenerator(MaskedGenerator):
         schedule: str | None = None,
         keep_image: bool | None = None,
         form: Form = "fast",
+        top_k: int | None = None,
     ) -> SamplingSession:
         """As every ``MaskedGenerator``; None means this checkpoint's default.
 
@@ -171,7 +173,10 @@ class ShowoGenerator(MaskedGenerator):
         prefix = self.prefill(prompts, config.guidance, contexts, keep_image, form)
         sampler = sampler or PathSampler.from_seed(seed, paths)
         order = self.unmasking(steps, temperature, paths, annealing, schedule)
-        return SamplingSession(self, prefix, order, paths, sampler, after=after, paths_per_pass=paths_per_pass)
+        return SamplingSession(
+            self, prefix, order, paths, sampler,
+            after=after, paths_per_pass=paths_per_pass, top_k=self.config.top_k if top_k is None else top_k,
+        )  # fmt: skip
 
     def reopened(
         self, codes: Sequence[int] | np.ndarray, order: np.ndarray, share: float, steps: int | None = None
@@ -223,4 +228,4 @@ class ShowoGenerator(MaskedGenerator):
     def decode(self, codes: torch.Tensor | np.ndarray | Sequence[Sequence[int]]) -> np.ndarray:
         """Images ``(images, height, width, 3)`` uint8 of codes ``(images, tokens)``."""
         codes = torch.as_tensor(codes, device=self.magvit.device)
-        return self.magvit.to_uint8(self.magvit.decode(codes, self.grid))
+        return self.magvit.to_uint8(halving(lambda part: self.magvit.decode(part, self.grid), codes))

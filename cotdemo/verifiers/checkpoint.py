@@ -20,12 +20,11 @@ from transformers import (
     Qwen2TokenizerFast,
 )
 
-from ..compute.weights import read_weights
+from ..compute.weights import read_shards, weight_files
 from ..errors import UserError
 from .released_keys import is_released_layout, released_config, renaming
 
 _FAMILY_FILE = "judge.json"
-_NO_WEIGHTS = ("training_args", "optimizer", "scheduler", "rng_state")  # what trainings leave beside them
 _MAX_JSON_BYTES = 1_000_000
 
 
@@ -95,18 +94,11 @@ def save(folder: Path, model: LlavaOnevisionForConditionalGeneration, tokenizer:
 
 
 def _weights(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """All tensors of a folder, by the names in its files; pickled ones only where there are no others."""
-    pickled = (file for file in folder.glob("*.bin") if file.stem not in _NO_WEIGHTS)
-    files = sorted(folder.glob("*.safetensors")) or sorted(pickled)
+    """All tensors of a folder, by the names in its files."""
+    files = weight_files(folder)
     if not files:
         raise UserError(f"{folder} holds no weights (.safetensors, or .bin).")
-    weights: dict[str, torch.Tensor] = {}
-    for file in files:
-        shard = read_weights(file, dtype)
-        if not weights.keys().isdisjoint(shard):
-            raise UserError(f"{file} repeats tensors of another file in {folder}; keep one set of weights there.")
-        weights |= shard
-    return weights
+    return read_shards(files, dtype)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -7,25 +7,23 @@ only; with the small family's wording all questions share picture and prompt, so
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 
 from ..compute.linear import use_onednn
+from ..compute.memory import halving
 from ..errors import UserError
 from . import checkpoint as loading
 from . import sampled
 from .conversation import YES_NO_QUESTIONS, Conversation
 from .images import to_pixels
 from .network import ExactRows, KeyValues, Rows, embed, encode_images, image_tokens, prefill
-
-Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class LlavaVerifier:
         self.model = model
         use_onednn(model)
         self.tokenizer = tokenizer
-        self._words = len(tokenizer)  # the head may have rows for more, which nothing can say: padding of its size
+        self._words = 1 + max(tokenizer.get_vocab().values())  # rows of the head beyond these are padding
         self.picture_size = model.config.vision_config.image_size
         self.conversation = Conversation(
             family,
@@ -90,6 +88,12 @@ class LlavaVerifier:
             loading.load_tokenizer(Path(tokenizer or folder)),
             family or loading.load_family(folder),
         )
+
+    def to(self, device: torch.device | str) -> LlavaVerifier:
+        """Itself, on another device."""
+        self.model.to(device)
+        self.exact = self.exact and self.exact.to(device)
+        return self
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the folder that `from_pretrained` reads."""
@@ -254,18 +258,6 @@ class Encoded:
             return answers[0]
         order = [place for places in groups.values() for place in places]
         return torch.cat(answers)[torch.tensor(order, device=self._seen.device).argsort()]
-
-
-def halving(work: Callable[[Batch], torch.Tensor], batch: Batch) -> torch.Tensor:
-    """The result of ``work`` on a batch: at once, or on its halves where the device's memory does not suffice."""
-    try:
-        return work(batch)
-    except torch.OutOfMemoryError:
-        if len(batch) == 1:
-            raise
-    torch.cuda.empty_cache()
-    middle = len(batch) // 2
-    return torch.cat([halving(work, batch[:middle]), halving(work, batch[middle:])])
 
 
 def _common(held: tuple[int, ...], wanted: tuple[int, ...]) -> int:

@@ -92,6 +92,10 @@ class ExactRows:
         self.ids = torch.tensor(ids, device=model.lm_head.weight.device)
         self.weight = model.lm_head.weight.detach()[self.ids].float()
 
+    def to(self, device: torch.device | str) -> ExactRows:
+        self.ids, self.weight = self.ids.to(device), self.weight.to(device)
+        return self
+
     def put(self, logits: torch.Tensor, hidden: torch.Tensor) -> None:
         """Overwrite these tokens' logits ``(rows, vocabulary)``, of last hidden states ``(rows, width)``."""
         logits[:, self.ids] = hidden.float() @ self.weight.T
