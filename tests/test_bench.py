@@ -13,6 +13,7 @@ from torch import nn
 
 import cotdemo.backends
 from cotdemo import cli
+from cotdemo.evaluation import cost
 from cotdemo.evaluation.bench import (
     PlainRun,
     Script,
@@ -158,6 +159,12 @@ def test_a_difference_in_masks_alone_is_measured_in_the_ranking(tiny, fast):
 
 
 # -- operations
+
+
+@pytest.mark.parametrize("kernel", ["flash_attention", "efficient_attention", "cudnn_attention"])
+def test_attention_of_a_gpu_is_counted_with_fewer_heads_of_keys_than_of_queries(kernel):
+    count = cost._KERNELS[getattr(torch.ops.aten, f"_scaled_dot_product_{kernel}")]
+    assert count((2, 6, 3, 8), (2, 2, 5, 8), (2, 2, 5, 8), None, out_shape=None) == 2 * 2 * 6 * 3 * 5 * (8 + 8)
 
 
 def test_operations_of_products_convolutions_and_attention_are_counted():

@@ -41,8 +41,14 @@ def _linear(x, weight, *_, **__) -> int:
     return 2 * math.prod(x) * weight[0]
 
 
-# torch's counter knows the kernels of GPUs, and MKL's products, only
-_KERNELS = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+# torch's counter knows neither oneDNN's kernels nor the processor's attention, and some versions refuse a GPU's attention
+# where keys have fewer heads than queries
+_ATTENTION = ("flash_attention_for_cpu", "flash_attention", "efficient_attention", "cudnn_attention")
+_KERNELS = {
+    getattr(torch.ops.aten, f"_scaled_dot_product_{name}"): _attention
+    for name in _ATTENTION
+    if hasattr(torch.ops.aten, f"_scaled_dot_product_{name}")
+}
 if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
     _KERNELS[torch.ops.mkldnn._linear_pointwise] = _linear
 
