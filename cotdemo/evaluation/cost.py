@@ -41,7 +41,7 @@ def _linear(x, weight, *_, **__) -> int:
     return 2 * math.prod(x) * weight[0]
 
 
-# torch's counter knows neither oneDNN's kernels nor the processor's attention, and some versions refuse a GPU's attention
+# torch's counter knows neither oneDNN's kernels nor the processor's attention; some versions refuse that of a GPU
 # where keys have fewer heads than queries
 _ATTENTION = ("flash_attention_for_cpu", "flash_attention", "efficient_attention", "cudnn_attention")
 _KERNELS = {
