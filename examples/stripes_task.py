@@ -5,6 +5,7 @@ A task has prompts, right images of them, a vocabulary, and a check that tells r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -37,7 +38,7 @@ class Stripes:
         entries, images = self.examples("pretrain", count, rng)
         return [f"{entry['tag']} <unk> stripes" for entry in entries], images
 
-    def caption(self, prompt: str, rng: np.random.Generator) -> str:
+    def caption(self, prompt: str, wrong: Mapping[str, float], rng: np.random.Generator) -> str:
         return prompt  # its captions are all right
 
     def tokenizer(self) -> PreTrainedTokenizerFast:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -14,15 +15,15 @@ from cotdemo.compute.memory import bytes_of, halving
 
 
 class Card:
-    """In place of a device's memory: what the parts of a backend leave of its bytes."""
+    """In place of a device's memory: what the networks that are alive leave of its bytes, whoever holds them."""
 
     def __init__(self, size: int):
-        self.size, self.backend, self.held = size, None, ()
+        self.size, self.backend, self.alive = size, None, WeakSet()
 
     def free(self, device: str) -> int:
-        parts = [*self.backend._parts.values(), *self.held]
-        networks = [getattr(part, "showo", None) or part.model for part in parts]
-        return self.size - sum({id(network): bytes_of(network) for network in networks}.values())
+        for part in self.backend._parts.values():
+            self.alive.add(getattr(part, "showo", None) or part.model)
+        return self.size - sum(bytes_of(network) for network in self.alive)
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,19 @@ def test_what_was_used_longest_ago_leaves_where_another_needs_the_room(backend):
 
 
 def test_a_part_that_a_run_still_holds_is_no_room_and_the_others_stay(backend):
-    held = backend.verifier("parm")
-    backend.card.held = (held, backend.generator("base"))
+    held = backend.verifier("parm"), backend.generator("base")
     before = names(backend)
     backend.verifier("prm")
     assert len(names(backend)) == len(before)  # one left in vain, one came: not all of them
+    assert len(held) == 2  # to the end
+
+
+def test_a_gpu_that_is_only_lent_later_is_not_asked_for_its_memory(root, monkeypatch):
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setattr(base, "free_bytes", lambda device: pytest.fail("asked"))
+    backend = MiniBackend(root=root)
+    backend.warm_up()
+    assert len(names(backend)) == 2
 
 
 def test_where_memory_is_not_known_everything_stays(root):

@@ -432,7 +432,7 @@ def test_corrections_are_of_wrong_pictures_and_change_them(tiny, lessons):
 _BRIEF = Schedule(steps=2, lr=1e-3, warmup=1, average=0.5)
 _PARTS = (
     generator.Part(_BRIEF, hints=0.4, without_text=0.2, hints_from=1, without_text_before=0.5),
-    generator.Part(_BRIEF, hints=0.4, without_text=0.2, wrong_captions=0.5, words_apart=0.5),
+    generator.Part(_BRIEF, hints=0.4, without_text=0.2, wrong={"relation": 0.5, "number": 0.5}, words_apart=0.5),
 )
 
 
@@ -536,6 +536,16 @@ def test_alignment_needs_a_right_and_a_wrong_picture(tmp_path, monkeypatch):
     stage = stages.Stage("dpo", tmp_path / "work", tiny_mini.build(tmp_path / "mini", drawn=True), "cpu", {})
     with pytest.raises(UserError, match="nothing to prefer"):
         stage.run()
+
+
+def test_a_later_round_goes_on_with_an_adapter_alone(tmp_path, monkeypatch):
+    root = tiny_mini.build(tmp_path / "mini", drawn=True)
+    shutil.copytree(root / "self-correct", root / "dpo")  # whole weights, in which an adapter of the base has no place
+    monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, pictures: [row % 2 == 0 for row in range(4)])
+    align = stages._aligned("dpo", replace(dpo.Recipe(), prompts=2, paths=2))
+    monkeypatch.setitem(stages.STAGES, "dpo-iter", ("dpo-iter", ("magvit", "dpo"), align))
+    with pytest.raises(UserError, match="no adapter"):
+        stages.Stage("dpo-iter", tmp_path / "work", root, "cpu", {}).run()
 
 
 def test_a_judge_without_its_beginning_names_the_stage_that_makes_it(tmp_path):

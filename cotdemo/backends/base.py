@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ..compute.memory import bytes_of, free_bytes, halving, release
+from ..compute.memory import bytes_of, free_bytes, release
 from ..errors import UserError, is_out_of_memory
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
@@ -21,7 +21,7 @@ from ..generator.showo import Showo
 from ..registry import BACKENDS, VERIFIERS, resolve
 from ..verifiers.llava import LlavaVerifier
 from ..world.geneval import Verdict
-from .hub import Tell
+from .hub import Tell, is_zero_gpu
 
 
 class Backend:
@@ -98,14 +98,19 @@ class Backend:
         self._make_room(bytes_of(network))
         return network.to(self.device)
 
+    def free_memory(self) -> int | None:
+        """Bytes that are free on the device; None where that is not known, or the device is only lent later."""
+        return None if is_zero_gpu() else free_bytes(self.device)
+
     def _make_room(self, wanted: int) -> None:
         """Let the parts go that were used longest ago, until ``wanted`` bytes fit; the last used one is in use."""
-        free = free_bytes(self.device)
+        free = self.free_memory()
         while free is not None and free < wanted + self.room and len(self._parts) > 1:
-            what, _ = self._parts.popitem(last=False)
+            what = next(iter(self._parts))
+            del self._parts[what]  # the last that holds it: a name for it here would keep its memory
             release(self.device)
             self._tell(f"{what} leaves the memory of {self.device} to make room")
-            before, free = free, free_bytes(self.device)
+            before, free = free, self.free_memory()
             if free <= before:  # a run still holds it
                 break
 
@@ -131,7 +136,7 @@ class Backend:
         """Codes ``(P, N)`` to pictures ``(P, height, width, 3)`` uint8."""
         with self._lock, torch.inference_mode():
             tensor = torch.as_tensor(codes, device=self.device)
-            return MagvitV2.to_uint8(halving(lambda part: self.magvit.decode(part, self.grid), tensor))
+            return self.magvit.images(tensor, self.grid)
 
     def warm_up(self) -> None:
         """Load what a first run needs, so that it does not wait."""

@@ -12,7 +12,6 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from ..compute.hardware import accelerator
-from ..compute.memory import free_bytes
 from ..errors import INSTEAD, UserError
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
@@ -20,7 +19,7 @@ from ..registry import CORRECTOR, MODELS, VERIFIERS
 from ..verifiers.checkpoint import load_tokenizer
 from ..verifiers.llava import LlavaVerifier
 from .base import Backend
-from .hub import Place, Tell, fetch, is_zero_gpu
+from .hub import Place, Tell, fetch
 
 PARAMETERS = 1.448e9 + 0.095e9 + 8.030e9  # of generator, image tokenizer and judge
 ROOM = {16: 2e9, 32: 4e9}  # bytes to work in, by the side of the grid: batches that do not fit are halved
@@ -121,13 +120,12 @@ class ReleasedBackend(Backend):
 
     def warm_up(self) -> None:
         """As in every backend. Raises UserError, before anything is downloaded, where the GPU has too little memory."""
-        if not is_zero_gpu():  # there it is lent later
-            free = free_bytes(self.device)
-            if free is not None and free < self.needed:
-                raise UserError(
-                    f"{self.name} needs {self.needed / 1e9:.0f} GB of GPU memory, and {free / 1e9:.1f} GB are free. "
-                    f"End what else uses the GPU, take a larger one, or {INSTEAD}."
-                )
+        free = self.free_memory()
+        if free is not None and free < self.needed:
+            raise UserError(
+                f"{self.name} needs {self.needed / 1e9:.0f} GB of GPU memory, and {free / 1e9:.1f} GB are free. "
+                f"End what else uses the GPU, take a larger one, or {INSTEAD}."
+            )
         super().warm_up()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -27,7 +28,8 @@ def free_bytes(device: str | torch.device) -> int | None:
 
 
 def release(device: str | torch.device) -> None:
-    """Give back to the device what torch holds and nobody uses."""
+    """Give back to the device what torch holds and nobody uses, models that only refer to themselves among it."""
+    gc.collect()
     kind = torch.device(device).type
     if kind != "cpu" and hasattr(getattr(torch, kind, None), "empty_cache"):
         getattr(torch, kind).empty_cache()

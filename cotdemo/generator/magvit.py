@@ -17,6 +17,7 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 
+from ..compute.memory import halving
 from ..errors import UserError
 from .checkpoint import FromFolderOrHub
 
@@ -229,7 +230,6 @@ class MagvitV2(FromFolderOrHub, ModelMixin, ConfigMixin):
             )
         return self.encoder(pixels)
 
-    @apply_forward_hook
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         """Codes `(B, h*w)` int64, row by row, of pixels `(B, 3, H, W)` in [-1, 1]."""
         return self.quantize.codes(self.encode_latents(pixels))
@@ -250,6 +250,10 @@ class MagvitV2(FromFolderOrHub, ModelMixin, ConfigMixin):
         """For training: reconstruction `(B, 3, H, W)`, latents `(B, bits, h, w)`, codes `(B, h*w)` of the pixels."""
         latents = self.encode_latents(pixels)
         return self.decoder(self.quantize(latents)), latents, self.quantize.codes(latents)
+
+    def images(self, codes: torch.Tensor, grid: tuple[int, int]) -> np.ndarray:
+        """Images `(B, H, W, 3)` uint8 of codes `(B, h*w)`, decoded in halves where memory does not suffice for all."""
+        return self.to_uint8(halving(lambda part: self.decode(part, grid), codes))
 
     @staticmethod
     def to_uint8(pixels: torch.Tensor) -> np.ndarray:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ..compute.memory import halving
 from ..errors import UserError
 from .chance import PathSampler, Sampler
 from .image_block import Prefix
@@ -228,4 +227,4 @@ class ShowoGenerator(MaskedGenerator):
     def decode(self, codes: torch.Tensor | np.ndarray | Sequence[Sequence[int]]) -> np.ndarray:
         """Images ``(images, height, width, 3)`` uint8 of codes ``(images, tokens)``."""
         codes = torch.as_tensor(codes, device=self.magvit.device)
-        return self.magvit.to_uint8(halving(lambda part: self.magvit.decode(part, self.grid), codes))
+        return self.magvit.images(codes, self.grid)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import combinations
@@ -33,6 +33,7 @@ COLOURED = tuple(kind for kind in CLASSES if kind != "person")  # in GenEval peo
 # of what GenEval leaves, the shares of pretrain, align and dev
 _SHARES = {"pairs": (0.70, 0.20, 0.10), "numbers": (0.60, 0.24, 0.16), "colours": (0.66, 0.20, 0.14)}
 HIDDEN = "<unk>"  # the word that stands for one that is not said
+_WHOLE = 0.6  # of the things in a hint that ``pretrain`` names with their colour, those of which nothing is hidden
 MIXED = "mixed"  # what GenEval has no kind for: numbers, colours and relations together
 # Pictures with more things, and more said about them, are harder to learn and seen more often.
 TAG_WEIGHTS = {
@@ -201,26 +202,31 @@ def random_prompts(name: str, count: int, rng: np.random.Generator) -> list[dict
 
 
 def hint(scene: Scene, rng: np.random.Generator) -> str:
-    """What can be said of any scene without naming a kind's colour, or two kinds that GenEval names together: of each
-    thing its kind or its colour is hidden. "a photo of a <unk> dog and a red <unk>"."""
+    """What can be said of any scene and names no combination but ``pretrain``'s: of each thing its kind, its colour or,
+    where ``pretrain`` names the two together, both. "a photo of a <unk> dog and a red bus"."""
+    where = split("pretrain")
     while True:
         phrases, kinds = [], []
         for thing in scene.things:
-            shown = bool(rng.random() < 0.5)
-            words = [HIDDEN] * (thing.tint != NATURAL) + [thing.kind] if shown else [thing.tint, HIDDEN]
-            words = [word for word in words if word != NATURAL]
-            kinds += [thing.kind] * shown
+            colour = [thing.tint] if thing.tint != NATURAL else []
+            if thing.tint in where.known[thing.kind] and rng.random() < _WHOLE:
+                words = [*colour, thing.kind]
+            elif rng.random() < 0.5:
+                words = [HIDDEN] * len(colour) + [thing.kind]
+            else:
+                words = [*colour, HIDDEN]
+            kinds += [thing.kind] * (words[-1] != HIDDEN)
             phrases.append(" ".join([article(" ".join(words)), *words]))
-        once = len(set(kinds)) == len(kinds)
-        if once and not is_of_test({"include": [{"class": kind, "count": 1} for kind in kinds]}):
+        if all(tuple(sorted(pair)) in where.pair_set for pair in combinations(kinds, 2)):
             return f"a photo of {' and '.join(phrases)}"
 
 
-def miscaptioned(prompt: str, rng: np.random.Generator) -> str:
-    """The prompt with another relation or another number than its own; as it is where it names neither."""
-    for values in (RELATIONS, tuple(NUMBERS)):
+def miscaptioned(prompt: str, wrong: Mapping[str, float], rng: np.random.Generator) -> str:
+    """The prompt with another relation or another number than its own, for shares ``wrong`` of those with a "relation"
+    and with a "number"."""
+    for what, values in (("relation", RELATIONS), ("number", tuple(NUMBERS))):
         own = next((value for value in values if f" {value} " in prompt), None)
-        if own is not None:
+        if own is not None and rng.random() < wrong.get(what, 0.0):
             others = [value for value in values if value != own]
             return prompt.replace(f" {own} ", f" {others[rng.integers(len(others))]} ", 1)
     return prompt

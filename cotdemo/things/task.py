@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from .prompts import parse
 from .scenes import MOST, draw, packed
 from .words import prompt_tokenizer
 
-_HINTED = (0.35, 0.35, 0.15, 0.15)  # shares of hinted images with one thing, two, three and four
+_HINTED = (0.30, 0.45, 0.15, 0.10)  # shares of hinted images with one thing, two, three and four
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class DrawnThings:
         return entries, np.stack([draw(splits.random_scene(entry, rng)) for entry in entries])
 
     def hinted(self, count: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
-        """One to four things of any kinds in any colours; of each the prompt hides the kind or the colour."""
+        """One to four things of any kinds in any colours; the prompt says what it may of each (``splits.hint``)."""
         sizes = 1 + rng.choice(MOST, size=count, p=_HINTED)
-        scenes = [packed(rng, natural=0.25, count=int(size)) for size in sizes]
+        scenes = [packed(rng, natural=0.15, count=int(size)) for size in sizes]
         return [splits.hint(scene, rng) for scene in scenes], np.stack([draw(scene) for scene in scenes])
 
-    def caption(self, prompt: str, rng: np.random.Generator) -> str:
-        """Another relation or number than the true one: captions of the web often take left for right, or miscount."""
-        return splits.miscaptioned(prompt, rng)
+    def caption(self, prompt: str, wrong: Mapping[str, float], rng: np.random.Generator) -> str:
+        """Another "relation" or "number" than the true one: captions of the web take left for right, and miscount."""
+        return splits.miscaptioned(prompt, wrong, rng)
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return prompt_tokenizer()

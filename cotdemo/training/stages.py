@@ -344,8 +344,10 @@ def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> 
     mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
     print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
     mended = stage.mended(folder, recipe, pool) if recipe.guidance else None
-    showo = stage.base_showo()
     before = stage.root / folder
+    if folder != "showo" and not is_adapter(before):
+        raise UserError(f"{before} holds no adapter of the generator that all rounds begin with: align it anew.")
+    showo = stage.base_showo()
     adapter = read_adapter(showo, before, trainable=True) if is_adapter(before) else new_adapter(showo, recipe.rank)
     dpo.train(recipe, stage.painting_with(showo), found, work, mended, **stage.options)
     reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,

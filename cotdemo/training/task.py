@@ -26,8 +26,9 @@ class Task(Protocol):
     def hinted(self, count: int, rng: np.random.Generator) -> tuple[Sequence[str], np.ndarray]:
         """Random images of anything the task knows, of the same shape; for each a prompt that says but part of it."""
 
-    def caption(self, prompt: str, rng: np.random.Generator) -> str:
-        """A prompt as a careless caption has it, if it has anything to get wrong: the generator learns from some."""
+    def caption(self, prompt: str, wrong: Mapping[str, float], rng: np.random.Generator) -> str:
+        """A prompt as a careless caption has it, which gets so large a share ``wrong`` of each of what can be: the
+        generator learns from some."""
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The vocabulary of its prompts."""
