@@ -93,7 +93,7 @@ def filled(page, seed: int, prompt: str = PROMPT) -> None:
 
 
 def open_settings(page) -> None:
-    page.get_by_role("button", name="Paths, steps, guidance").click()
+    page.get_by_role("button", name="Attempts, steps, guidance").click()
 
 
 def run(page, phase: str = "finished") -> None:

@@ -55,7 +55,7 @@ async function begin(tour) {
   document.querySelector('#cot-tabs [role="tab"]')?.click();
   const card = document.querySelector(`#gallery button[data-name="${tour.run}"]`);
   if (card && card.getAttribute("aria-current") !== "true") card.click();
-  const there = () => document.querySelector("#viewer .cot-prompt")?.textContent === tour.prompt && document.querySelector(tour.stops[0].target);
+  const there = () => document.querySelector(".cot-prompt")?.textContent === tour.prompt && document.querySelector(tour.stops[0].target);
   if (!(await until(there))) return; // a run is under way: the page says so itself
   new Dialog(tour.stops, back).show(0);
 }
