@@ -165,8 +165,8 @@ class Keep:
 def recorded_runs(backend: str, folder: Path, first: Path | None = None) -> dict[str, Trace]:
     """The runs of a folder that ``backend`` painted, by their files' names, ``first`` in front of them.
 
-    Without ``first`` one that a critique mended stands in front: of all stories it shows the most. A file of the folder that cannot be shown is left out, and the log names it. Raises UserError where ``first`` is no
-    such run.
+    Without ``first`` one that a critique mended stands in front: of all stories it shows the most. A file of the folder
+    that cannot be shown is left out, and the log names it. Raises UserError where ``first`` is no such run.
     """
     traces = {first.stem: _recorded(first)} if first else {}
     for path in sorted(folder.glob("*.json"), key=_by_number):

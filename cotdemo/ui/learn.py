@@ -145,8 +145,8 @@ def _choosing(winner: Winner, answer: str | None) -> str:
         means = LAST[answer] if answer else "the probability that it matches the prompt"
         return f"Attempt {path} is all that is left. Of its final picture the judge says {said}: {means}."
     return (
-        f"The judge looks at the final pictures of the {len(winner.survivors)} attempts that are left, and ranks them by "
-        f"P(yes), the probability that a picture matches the prompt. Attempt {path} wears the crown: {said}."
+        f"The judge looks at the final pictures of the {len(winner.survivors)} attempts that are left, and ranks them "
+        f"by P(yes), the probability that a picture matches the prompt. Attempt {path} wears the crown: {said}."
     )
 
 

@@ -61,13 +61,13 @@ def _form(backend: str, at_first: Update) -> Parts:
         run = gr.Button("Run", variant="primary", min_width=90, scale=2, elem_id="run")
         stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="stop")
         reflect = gr.Button("Reflect", min_width=70, elem_id="reflect")
+        anyway = gr.Button("Repaint anyway", visible=False, min_width=70, elem_id="anyway")
     with gr.Row(elem_id="cot-seed"):
         fresh = Fresh(True, elem_id="fresh")
         seed = component(SETTINGS["seed"], at_first["seed"], show_label=False, container=False, min_width=60)
     # who types a seed means it; who empties the field does not
     seed.input(None, seed, fresh, js="(seed) => seed === null", api_visibility="private")
     estimate = Estimate(at_first, backend=backend, elem_id="estimate")
-    anyway = gr.Button("Repaint anyway", visible=False, elem_id="anyway")
     with gr.Row(elem_id="cot-chips"):
         for example in examples:
             chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
