@@ -46,7 +46,7 @@ function invite(open) {
     make("button", { type: "button", class: "cot-tour-go", onclick: () => { box.remove(); open(); } }, "Take the tour"),
     make("button", { type: "button", onclick: leave }, "No, thanks"),
   );
-  document.body.append(box);
+  until(() => document.querySelector('.cot-show[data-part="rest"]')).then(() => document.body.append(box)); // first things first
 }
 
 async function begin(tour) {
