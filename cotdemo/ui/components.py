@@ -80,13 +80,8 @@ def _style(name: str) -> str:
 
 
 def page_style() -> str:
-    """The page's own sheet and its fonts, for the document's head: what is drawn later has its room at once."""
-    fonts = (
-        f'<link rel="preload" href="static/fonts/IBMPlexSans/IBMPlexSans-{weight}.woff2" as="font" type="font/woff2" '
-        "crossorigin>"
-        for weight in ("Regular", "Bold")
-    )
-    return "\n".join([*fonts, _style("page.css")])
+    """The page's own sheet, for the document's head: what is drawn later has its room at once."""
+    return _style("page.css")
 
 
 def _drawn(module: str, call: str, style: str | None = None) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def launch_options(**app: Any) -> dict[str, Any]:
     """What ``Blocks.launch`` is to be given besides address and port; ``app`` are options of the app that it makes."""
     return {
         "theme": theme(), "head": page_style(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False,
-        "footer_links": ["api"], "enable_monitoring": False, "app_kwargs": {"middleware": [Middleware(BoundedBodies)], **app},
+        "footer_links": ["api"], "enable_monitoring": False,
+        "app_kwargs": {"middleware": [Middleware(BoundedBodies)], **app},
     }  # fmt: skip
 
 

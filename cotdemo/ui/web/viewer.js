@@ -51,7 +51,7 @@ class Viewer {
     this.rewards = new Rewards(({ path, step }) => choose({ path, step }), (path) => this.matrix.point(path));
     this.matrix = new Matrix(choose, (path) => this.rewards.highlight(path));
     this.focus = new Focus((place) => this.select(place));
-    this.stage = new Stage(choose, () => this.schedule());
+    this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); });
     this.legend = make("p", { class: "cot-key" });
     this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.legend, this.matrix.element, this.rewards.element), this.focus.element);
     const saving = (what, name, type) => make("button", { type: "button", class: "cot-save", onclick: () => this.saveAs(what, name, type) }, name);
@@ -109,8 +109,8 @@ class Viewer {
     if (this.state.phase === "running" && before.phase !== "running") { // a reflection begins
       this.selection.follow = true;
       this.stage.peek = null;
-      this.stage.rest();
     }
+    if (this.state.run === before.run) this.settle();
     this.follow(before);
     this.show(before);
     setText(this.announcer, milestone(before, this.state) || this.announcer.textContent);
@@ -122,18 +122,26 @@ class Viewer {
     forgetImages();
     this.focus.pause();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
+    this.settle();
     this.stage.peek = null;
     // A run that can be seen from its beginning to its end is played; at first, the prompt is the visitor's turn.
     if (this.state.recorded && this.state.phase === "finished") {
       const first = !this.begun;
       const { run } = this.state;
+      this.due = run;
       this.placed.then(() => requestAnimationFrame(() => {
-        if (this.state.run !== run || this.state.phase !== "finished") return;
+        if (this.due !== run) return;
         this.draw();
         this.stage.play(this.state, () => first && invitePrompt());
       }));
     }
     this.begun = true;
+  }
+
+  // A run goes on while it is played, or before: what comes now is shown.
+  settle() {
+    this.due = null;
+    this.stage.rest();
   }
 
   // What has just come is brought into sight, if the visitor is not looking for something himself: a run that begins, the
@@ -221,8 +229,7 @@ class Viewer {
     setAttribute(this.root, "data-phase", state.phase);
     setAttribute(this.top, "data-tone", state.phase === "failed" ? "failed" : null);
     this.drawHead();
-    const colours = readColours(this.root);
-    this.stage.draw(state, colours);
+    const colours = this.drawStage();
     toggle(this.blank, !round);
     toggle(this.board, Boolean(round));
     toggle(this.save, Boolean(round) && state.phase !== "running");
@@ -253,6 +260,15 @@ class Viewer {
     if (this.legend.dataset.words === words) return;
     this.legend.dataset.words = words;
     this.legend.replaceChildren(...key());
+  }
+
+  // The stage alone, while a run is played on it.
+  drawStage() {
+    cancelAnimationFrame(this.staging);
+    this.staging = undefined;
+    const colours = readColours(this.root);
+    this.stage.draw(this.state, colours);
+    return colours;
   }
 
   drawRounds() {
