@@ -122,7 +122,8 @@ def test_an_attempt_can_be_looked_at_large(visit):
         assert large(page) == chosen
 
 
-def test_a_live_run_shows_the_attempt_that_leads(visit):
+def test_a_live_run_shows_the_attempt_that_leads(visit, site):
+    site.backend.pace = 0.5
     with visit(small(), reduced_motion="reduce") as page:
         open_settings(page)
         filled(page, 3)
