@@ -78,7 +78,7 @@ export class Stage {
     setAttribute(this.element, "data-part", round ? moment.part : "empty");
     setAttribute(this.element, "data-repaints", state.started?.method === "parm++" ? "true" : null); // keeps room for it
     setText(this.status, this.sentence(state, moment));
-    toggle(this.replay, state.phase === "finished" && !matchMedia(STILL).matches);
+    setAttribute(this.replay, "data-later", state.phase === "finished" && !matchMedia(STILL).matches ? null : "true"); // keeps its room
     setText(this.replay, this.playing ? "Skip" : "Replay");
     setAttribute(this.replay, "aria-label", this.playing ? "Skip to the result" : "Replay how it was painted");
     this.drawProgress(state, moment);
