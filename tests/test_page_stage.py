@@ -226,6 +226,20 @@ def test_nothing_shifts_from_the_first_paint_to_the_rest(enter, site, viewport):
     assert page.evaluate("window.shifts") < 0.02
 
 
+@pytest.mark.parametrize("width", [390, 1024])
+def test_a_narrow_grid_begins_with_the_first_steps_and_shows_all_its_rows(visit, width):
+    with visit(small("parm", 16, 8), {"width": width, "height": 844}) as page:
+        open_settings(page)
+        filled(page, 3)
+        assert page.locator(".cot-scroll").evaluate("box => box.scrollLeft") == 0
+        run(page)
+        page.wait_for_timeout(200)
+        box = page.locator(".cot-scroll")
+        assert box.evaluate("box => box.scrollLeft") == 0
+        assert box.evaluate("box => box.scrollHeight - box.clientHeight") < 20
+        assert page.locator(".cot-matrix tbody tr").count() == page.locator(".cot-try").count() == 16
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_stage_has_no_serious_accessibility_faults(visit, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

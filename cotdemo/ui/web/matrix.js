@@ -34,7 +34,9 @@ export class Matrix {
     round.paths.forEach((path, index) => {
       if (before !== round) this.drawPath(state, round, path, index, before?.paths[index], colours);
     });
-    this.select(selection);
+    this.select(selection, selection.chosen || state.phase === "running");
+    if (this.phase === "running" && state.phase !== "running" && !selection.chosen) this.element.scrollLeft = 0; // early stops are seen
+    this.phase = state.phase;
   }
 
   redraw() {
@@ -127,7 +129,8 @@ export class Matrix {
     else clear(cell.canvas);
   }
 
-  select({ path, step }) {
+  // `reveal`: the visitor has chosen the cell, or it is where painting goes on.
+  select({ path, step }, reveal) {
     const cell = this.rows[path]?.cells[step]?.element;
     if (!cell || cell === this.selected) return;
     const hadFocus = this.selected?.ownerDocument.activeElement === this.selected && this.selected !== null;
@@ -143,7 +146,7 @@ export class Matrix {
     setAttribute(this.heads[step], "data-selected", "true");
     cell.tabIndex = 0;
     if (hadFocus) cell.focus({ preventScroll: true });
-    this.reveal(cell);
+    if (reveal) this.reveal(cell);
   }
 
   // Scrolls the matrix, never the page, until the cell shows beside the sticky column.

@@ -110,7 +110,7 @@ export class Stage {
     this.truth.replaceChildren(...(checked ? [make("strong", {}, CHECKER), truthWords(answer.checked)] : []));
     toggle(this.truth, Boolean(checked));
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
-    toggle(this.facts, !(state.phase !== "running" && reflections(state).some(({ after }) => after && answerOf(after)))); // the pictures before and after say it
+    toggle(this.facts, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
   }
 
   drawLarge(state, round, moment, colours) {

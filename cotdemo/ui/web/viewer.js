@@ -206,7 +206,7 @@ class Viewer {
   }
 
   select(place) {
-    this.selection = { ...this.selection, follow: false, ...place };
+    this.selection = { ...this.selection, follow: false, chosen: true, ...place };
     if (place.follow) this.follow(this.state);
     this.draw();
   }
