@@ -91,7 +91,6 @@ class Viewer {
     while (!(place = document.querySelector("#stage .cot-place-of-stage")) && performance.now() - since < PATIENCE) await new Promise((go) => setTimeout(go, 15));
     if (place) place.replaceChildren(this.top);
     else this.root.prepend(this.top);
-    this.redraw();
   }
 
   // In plain words, or in the field's own.
@@ -131,7 +130,6 @@ class Viewer {
       this.due = run;
       this.placed.then(() => requestAnimationFrame(() => {
         if (this.due !== run) return;
-        this.draw();
         this.stage.play(this.state, () => first && invitePrompt());
       }));
     }
