@@ -104,6 +104,7 @@ class Viewer {
   take(message) {
     const before = this.state;
     this.state = receive(this.state, message);
+    if (this.state === before) return; // known already
     if (this.state.run !== before.run) this.begin();
     if (this.state.phase === "running" && before.phase !== "running") { // a reflection begins
       this.selection.follow = true;
