@@ -84,7 +84,7 @@ def small(method: str = "parm", paths: int = 4, steps: int = 6, seed: int = 3, p
 
 
 def filled(page, seed: int, prompt: str = PROMPT) -> None:
-    """Waits until the settings of the address, a seed among them, are in the form: they overwrite nothing typed after."""
+    """Waits until the settings of the address, a seed among them, are in the form, to overwrite nothing later."""
     page.wait_for_function(
         "([seed, prompt]) => document.querySelector('#seed input')?.value === seed"
         " && document.querySelector('#prompt textarea').value === prompt"

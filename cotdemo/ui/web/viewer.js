@@ -97,8 +97,10 @@ class Viewer {
   speak(toResearchers, keep = false) {
     speakToResearchers(toResearchers);
     this.voice.checked = toResearchers;
-    if (keep) rememberResearchers(toResearchers);
     this.redraw();
+    if (!keep) return;
+    rememberResearchers(toResearchers);
+    this.draw(); // at once: it is the answer to a click
   }
 
   take(message) {
