@@ -158,8 +158,8 @@ class Settings:
         OneOf(MODELS), "the generator's weights, which paint round 0", default="base", said="model {}", always=True
     )
     paths: int = setting(
-        Whole(*PATHS), "pictures painted at once", label="Paths",
-        note="pictures tried", metavar="N", said="{} path(s)", always=True, usual=8,
+        Whole(*PATHS), "pictures painted at once", label="Attempts",
+        note="pictures tried", metavar="N", said="{} attempt(s)", always=True, usual=8,
     )  # fmt: skip
     steps: int = setting(
         Whole(*STEPS), "mask-predict steps of a picture", label="Steps", note="from noise to picture", metavar="T",
@@ -193,7 +193,7 @@ class Settings:
     )  # fmt: skip
     stopping: str = setting(
         OneOf(STOPPINGS), "when PARM stops a path", default="paper", absent="paper",
-        applies=lambda method: method.judges_steps, label="PARM stops paths",
+        applies=lambda method: method.judges_steps, label="PARM stops attempts",
         note="at a “no”: as in the paper; leniently: below P(yes) .1, and unclear ones may win",
     )  # fmt: skip
     repaint: str = setting(

@@ -13,7 +13,7 @@ const limits = { backend: "mini", cap: 800, prompt: 300, seed: 4294967295 };
 test("the time is that of the latest runs of the same kind", async () => {
   const { timeWords } = await estimate;
   const rates = { "parm/guided": 0.0125, "baseline/unguided": 0.001 };
-  assert.deepEqual(timeWords(form(), rates), ["About 2 s", " for 8 paths × 18 steps, going by the latest runs here."]);
+  assert.deepEqual(timeWords(form(), rates), ["About 2 s", " for 8 attempts × 18 steps, going by the latest runs here."]);
   assert.equal(timeWords(form({ paths: 32, steps: 25 }), rates)[0], "About 10 s");
   assert.equal(timeWords(form({ method: "baseline", guidance: 0, paths: 1 }), rates)[0], "Under a second");
   assert.equal(timeWords(form(), { "parm/guided": 2 })[0], "About 5 minutes");
@@ -24,7 +24,7 @@ test("what was never run has no time, and that is said", async () => {
   for (const rates of [{}, { "parm/unguided": 1 }, { "orm/guided": 1 }]) {
     const [time, words] = timeWords(form({ paths: 1 }), rates);
     assert.equal(time, "");
-    assert.match(words, /^1 path × 18 steps\. How long it takes is known after a first run/);
+    assert.match(words, /^1 attempt × 18 steps\. How long it takes is known after a first run/);
   }
 });
 

@@ -84,16 +84,17 @@ def small(method: str = "parm", paths: int = 4, steps: int = 6, seed: int = 3, p
 
 
 def filled(page, seed: int, prompt: str = PROMPT) -> None:
-    """Waits until the settings of the address are in the form, so that they overwrite nothing typed after."""
+    """Waits until the settings of the address, a seed among them, are in the form, to overwrite nothing later."""
     page.wait_for_function(
         "([seed, prompt]) => document.querySelector('#seed input')?.value === seed"
-        " && document.querySelector('#prompt textarea').value === prompt",
+        " && document.querySelector('#prompt textarea').value === prompt"
+        " && document.querySelector('#fresh label:has(input:checked)')?.textContent.includes('keep')",
         arg=[str(seed), prompt],
     )
 
 
 def open_settings(page) -> None:
-    page.get_by_role("button", name="Paths, steps, guidance").click()
+    page.get_by_role("button", name="Attempts, steps, guidance").click()
 
 
 def run(page, phase: str = "finished") -> None:

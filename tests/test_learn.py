@@ -27,7 +27,7 @@ def test_the_tour_is_of_a_run_that_shows_everything():
     tour = tour_of(RUNS)
     shown = [stop["title"] for stop in tour["stops"]]
     assert tour["prompt"] == RUNS[tour["run"]].started.settings.prompt
-    assert shown[:2] == ["A picture is a grid of tokens", "Every row is a path"]
+    assert shown[:2] == ["A picture is a grid of tokens", "Every row is an attempt"]
     for title in ("Clear enough to judge?", "Can it still come out right?", "Best of what is left", "Reflection"):
         assert title in shown
     assert tour_of({}) == {}
@@ -46,13 +46,13 @@ def test_stops_are_at_what_happened_and_say_its_numbers(name):
     assert ("Clear enough to judge?" in stops) == bool(clear)
     if clear:
         stop = stops["Clear enough to judge?"]
-        assert stop.place == (0, clear[0].path, clear[0].step) and f"path {clear[0].path + 1} " in stop.text
+        assert stop.place == (0, clear[0].path, clear[0].step) and f"attempt {clear[0].path + 1} " in stop.text
         assert f'[data-path="{clear[0].path}"][data-step="{clear[0].step}"]' in stop.target
     winner = of(Winner)[0]
     stopped = [one for one in of(PathPruned) if one.round == 0 and one.path != winner.path]
-    assert ("Hopeless paths stop" in stops) == bool(stopped)
+    assert ("Hopeless attempts stop" in stops) == bool(stopped)
     if stopped:
-        text = stops["Hopeless paths stop"].text
+        text = stops["Hopeless attempts stop"].text
         assert (
             f"after step {stopped[0].step + 1}:" in text
             and f"{trace.started.settings.steps - stopped[0].step - 1} steps" in text
@@ -62,7 +62,7 @@ def test_stops_are_at_what_happened_and_say_its_numbers(name):
         assert prose([one for one in of(Critiqued) if one.done][0].text) in stops["Reflection"].text
     assert ("Best of what is left" in stops) == (winner.p_yes is not None)
     if winner.fallback:
-        assert "No path passed" in stops["Best of what is left"].text
+        assert "No attempt passed" in stops["Best of what is left"].text
 
 
 def changed(trace: Trace, kind: type, **values) -> Trace:
@@ -102,7 +102,7 @@ def test_the_tour_says_what_the_judge_said_even_where_it_gave_no_answer_or_was_n
 def test_the_steps_that_a_stopped_path_had_left_are_counted_in_words(left, words):
     trace = RUNS["1-three-hearts"]
     stopped = changed(trace, PathPruned, step=trace.started.settings.steps - 1 - left)
-    assert words in {stop.title: stop.text for stop in stops_of(stopped)}["Hopeless paths stop"]
+    assert words in {stop.title: stop.text for stop in stops_of(stopped)}["Hopeless attempts stop"]
 
 
 def test_what_did_not_happen_is_no_stop():

@@ -22,7 +22,7 @@ def test_methods_are_compared_and_a_result_is_opened(visit, site, viewport):
         assert "PARM" in button.get_attribute("aria-label")
         button.focus()
         page.keyboard.press("Enter")
-        page.wait_for_function("document.querySelector('#viewer').textContent.includes('From a comparison')")
+        page.wait_for_function("document.querySelector('.cot-recorded').textContent.includes('From a comparison')")
         assert page.get_by_role("tab", name="Run").get_attribute("aria-selected") == "true"
         assert page.locator("#prompt textarea").input_value() == PROMPT
 

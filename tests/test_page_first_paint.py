@@ -18,7 +18,9 @@ def test_the_first_paint_is_a_recorded_run_before_any_model_has_loaded(site, ent
     page.wait_for_selector('.cot[data-phase="finished"] td[data-state="decoded"]')
     assert page.locator("td").count() == 8 * 18
     recorded = page.locator(".cot-recorded").inner_text()
-    assert "2026-01-02" in recorded and "5c41b7e0" in recorded
+    assert "2026-01-02" in recorded and page.locator(".cot-weights").is_hidden()
+    page.get_by_label("for researchers").check()
+    assert "5c41b7e0" in page.locator(".cot-weights").inner_text()
     assert page.locator(".cot-prompt").inner_text() == PROMPT
     assert not site.loaded.is_set()
 
@@ -26,7 +28,7 @@ def test_the_first_paint_is_a_recorded_run_before_any_model_has_loaded(site, ent
 def test_the_page_has_one_heading_of_the_first_order_and_names_its_backend(visit):
     with visit() as page:
         assert page.locator("h1").count() == 1
-        assert "mini" in page.locator(".cot-backend").inner_text()
+        assert page.locator(".cot-backend").inner_text() == "a small Show-o, trained here (mini)"
         page.get_by_role("button", name="What runs here").click()
         page.wait_for_selector("text=It knows")
         assert "star" in page.locator("#cot-about").inner_text()
@@ -69,7 +71,7 @@ def test_where_a_released_model_cannot_be_had_the_embedded_one_paints_beside_it(
         page.get_by_role("link", name="embedded model").click()
         page.wait_for_url("**/mini/")
         run(page)
-        assert page.locator(".cot-prompt").inner_text() == "a photo of three hearts"
+        assert page.locator(".cot-prompt").inner_text() == "a photo of two red stars"
         assert page.get_by_role("link", name="embedded model").count() == 0
     demo.close()
 

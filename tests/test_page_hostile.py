@@ -24,7 +24,7 @@ def test_hostile_text_is_shown_as_text(visit, site):
             page.click("#anyway")
         page.wait_for_selector(".cot-card img >> nth=1")
         assert page.locator(".cot-critique blockquote").inner_text() == HOSTILE
-        assert page.locator(".cot img:not(.cot-picture, .cot-stage > img), .cot script").count() == 0
+        assert page.locator(".cot img:not(.cot-picture, .cot-pane > img), .cot script").count() == 0
 
 
 def test_hostile_text_in_an_opened_trace_is_shown_as_text(visit, site, tmp_path):

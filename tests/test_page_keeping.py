@@ -14,7 +14,7 @@ def test_settings_in_the_address_fill_the_form_and_do_not_run(visit):
         assert page.locator("#prompt textarea").input_value() == HOSTILE
         assert page.locator('#choice input[value="orm"]').is_checked()
         page.wait_for_timeout(500)
-        assert page.locator('.cot[data-phase="finished"] .cot-recorded').is_visible()
+        assert page.locator('.cot[data-phase="finished"]').count() and page.locator(".cot-recorded").is_visible()
 
 
 def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
@@ -119,7 +119,9 @@ def test_the_link_is_copied_and_says_so_and_opens_the_same_form(visit, site):
         assert link == page.locator(".cot-code").inner_text()
         with visit(link[len(site.url) :]) as opened:
             opened.wait_for_function("text => document.querySelector('#prompt textarea')?.value === text", arg=HOSTILE)
-            assert opened.locator('.cot[data-phase="finished"] .cot-recorded').is_visible()
+            assert (
+                opened.locator('.cot[data-phase="finished"]').count() and opened.locator(".cot-recorded").is_visible()
+            )
         page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
         share(page, "Shell")
         page.get_by_role("button", name="Copy", exact=True).click()

@@ -11,7 +11,7 @@ def test_scrubbing_playing_and_arrow_keys_ask_the_server_nothing(visit):
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.locator('td[data-path="2"][data-step="4"]').click()
-        assert page.locator(".cot-focus-title").inner_text().startswith("Path 3")
+        assert page.locator(".cot-focus-title").inner_text().startswith("Attempt 3")
         assert page.locator(".cot-place").inner_text() == "step 5 of 18"
         for key, place in (("ArrowRight", (2, 5)), ("ArrowDown", (3, 5)), ("ArrowLeft", (3, 4)), ("Home", (3, 0))):
             page.keyboard.press(key)
@@ -63,16 +63,16 @@ def test_a_pinned_path_stays_beside_the_selected_one(visit):
     with visit() as page:
         cell = "td[data-path='{}'][data-step='3']".format
         page.click(cell(1))
-        page.get_by_role("button", name="Pin this path").click()
-        assert page.get_by_role("button", name="Pin this path").count() == 0  # it is the selected one
+        page.get_by_role("button", name="Pin this attempt").click()
+        assert page.get_by_role("button", name="Pin this attempt").count() == 0  # it is the selected one
         page.click(cell(4))
-        assert page.locator(".cot-pinned-title").inner_text().startswith("Path 2, pinned")
-        assert page.locator(".cot-focus-title span").first.inner_text() == "Path 5"
+        assert page.locator(".cot-pinned-title").inner_text().startswith("Attempt 2, pinned")
+        assert page.locator(".cot-focus-title span").first.inner_text() == "Attempt 5"
         label = page.locator(".cot-pinned canvas").first.get_attribute("aria-label")
-        assert label == "Tokens kept so far, path 2, step 4"
+        assert label == "Tokens kept so far, attempt 2, step 4"
         page.get_by_role("button", name="Unpin").click()
         assert page.locator(".cot-pinned").is_hidden()
-        page.get_by_role("button", name="Pin this path").click()
+        page.get_by_role("button", name="Pin this attempt").click()
         page.locator(".cot-gallery button").nth(1).click()
         page.wait_for_function(
             "document.querySelector('.cot-gallery button[aria-current=true]')?.dataset.name !== 'recorded'"
@@ -101,7 +101,7 @@ def test_the_chart_below_the_matrix_is_of_the_run_on_show_alone(visit):
         assert len(first) == 8
         plot = page.locator(".cot-rewards-plot")
         plot.hover(position={"x": 34, "y": plot.bounding_box()["height"] - 22})
-        assert "Path" in page.locator(".cot-rewards .cot-note").inner_text()
+        assert "Attempt" in page.locator(".cot-rewards .cot-note").inner_text()
         show(page, "9-plain")  # nobody judges its steps
         assert page.locator(".cot-rewards").is_hidden()
         page.set_viewport_size({"width": 1000, "height": 800})
@@ -123,9 +123,9 @@ def test_the_chart_keeps_its_place_where_a_repainting_is_judged_at_its_end_alone
         show(page, "3-critique-helped")
         rounds = page.get_by_role("group", name="Rounds").get_by_role("button")
         rounds.nth(0).click()
-        assert page.locator(".cot-rewards-title").inner_text().startswith("P(clear)")
+        assert page.locator(".cot-rewards-title").inner_text().startswith("Clear enough")
         place = page.locator(".cot-rewards").bounding_box()
         rounds.nth(1).click()
-        assert page.locator(".cot-rewards-title").inner_text() == "P(yes) of the final pictures"
+        assert page.locator(".cot-rewards-title").inner_text() == "Matches: of the final pictures"
         assert page.locator('.cot-reward [data-verdict^="outcome"]').count() == 4
         assert page.locator(".cot-rewards").bounding_box() == place

@@ -22,7 +22,7 @@ def test_reflect_on_first_paint_is_on_the_picture_that_is_shown(visit, site):
         settled(page)
         assert page.locator(".cot-prompt").inner_text() == PROMPT and page.locator(".cot-recorded").is_visible()
         assert page.locator("td").count() == 8 * 18
-        assert "The judge says yes, with P(yes)" in page.locator(".cot-reflection").inner_text()
+        assert "The judge sees nothing to fix" in page.locator(".cot-reflection").inner_text()
         page.click("#anyway")
         page.wait_for_selector(".cot-card img >> nth=1")
         settled(page)
@@ -42,13 +42,17 @@ def test_reflection_shows_critique_both_pictures_and_both_verdicts(visit):
         settled(page)
         assert page.locator(".cot-critique blockquote").inner_text() == "there is a star too many"
         first, repainted = (page.locator(".cot-card").nth(index).inner_text() for index in (0, 1))
-        assert "P(yes)" in first and "“base”" in first and "Truth, which the judge does not see" in first
+        assert "sure that it matches the prompt" in first and "Checker (hidden from the judge)" in first
+        assert "sure that it matches the prompt" in repainted and "“self-correct”" not in repainted
+        page.get_by_label("for researchers").check()
+        first, repainted = (page.locator(".cot-card").nth(index).inner_text() for index in (0, 1))
+        assert "P(yes)" in first and "“base”" in first and "Checker (hidden from the judge)" in first
         assert "P(yes)" in repainted and "“self-correct”" in repainted
         assert page.locator(".cot-tabs button").count() == 2
         slider = page.locator(".cot-slide input[type=range]")
         slider.focus()
         page.keyboard.press("Home")
-        assert page.locator(".cot-stage").evaluate("stage => stage.style.getPropertyValue('--at')") == "0%"
+        assert page.locator(".cot-pane").evaluate("stage => stage.style.getPropertyValue('--at')") == "0%"
         page.locator(".cot-slide input[type=checkbox]").check()
         told = page.locator(".cot-slide label").inner_text()
         assert f"{page.locator('.cot-changes rect').count()} of 64 tokens" in told
@@ -64,6 +68,6 @@ def test_a_picture_the_judge_calls_right_can_be_repainted_anyway(visit):
         page.wait_for_selector("#reflect:not([disabled])")
         page.click("#reflect")
         page.wait_for_selector("#anyway", state="visible")
-        assert "The judge says yes, with P(yes)" in page.locator(".cot-reflection").inner_text()
+        assert "The judge sees nothing to fix" in page.locator(".cot-reflection").inner_text()
         page.click("#anyway")
         page.wait_for_selector(".cot-card img >> nth=1")

@@ -23,7 +23,9 @@ def test_stopped_paths_are_marked_with_their_step_and_probability(visit):
         pruned = page.locator('tr[data-kind="pruned"]')
         assert pruned.count() == 3
         words = pruned.first.locator("th").inner_text()
-        assert "stopped at" in words and "P(no)" in words
+        assert "stopped at step" in words and "can still work" in words
+        cell = pruned.first.locator("td[data-ends]").inner_text()
+        assert words.split()[-1] in cell  # the row and its cell say the same of it
         ends = page.locator('td[data-ends="true"]')
         assert ends.count() == 3 and "stopped here" in ends.first.get_attribute("aria-label")
         assert cells(page, "decoded") + cells(page, "cut") == 8 * 18
@@ -69,7 +71,7 @@ def test_the_time_is_told_once_it_is_known_and_a_limit_where_it_is_broken(visit)
         open_settings(page)
         filled(page, 3)
         run(page)
-        page.wait_for_selector(".cot-estimate:has-text('Under a second for 1 path × 4 steps')")
+        page.wait_for_selector(".cot-estimate:has-text('Under a second for 1 attempt × 4 steps')")
         page.locator("#paths input[type=number]").fill("32")
         page.get_by_label("number input for Steps").fill("50")
         page.wait_for_selector(".cot-limit:has-text('at most 800')")

@@ -112,13 +112,14 @@ test("survivors are ranked by P(yes) to the outcome", async () => {
 
 test("paths of a run judged at every step are ranked by the mean", async () => {
   const { ranking, answerOf } = await reducer;
-  const { pathNumber } = await words;
+  const { pathNumber, pathNumberWords } = await words;
   const { reduce, emptyState } = await reducer;
   const events = [judged(0, 0, "outcome", 0.8), judged(0, 1, "outcome", 0.4), judged(1, 0, "outcome", 0.2), judged(1, 1, "outcome", 0.9)];
   const state = [started({ method: "prm" }), ...events, winner(0, { p_yes: 0.4 })].reduce(reduce, emptyState());
   assert.deepEqual(ranking(state.rounds[0]), [0, 1]);
   const [name, mean] = pathNumber(state.rounds[0].paths[0]);
-  assert.equal(name, "mean P(yes)");
+  assert.equal(name, "outcome");
+  assert.equal(pathNumberWords(state.rounds[0].paths[0]), "matches 60% on average");
   assert.ok(Math.abs(mean - 0.6) < 1e-9);
   assert.equal(answerOf(state.rounds[0]).p_yes, mean);
   assert.equal(state.rounds[0].paths[0].steps[1].verdicts.outcome.p_yes, 0.4);
@@ -249,19 +250,58 @@ test("probabilities take three characters and never round to certainty falsely",
 test("a cell says in one sentence what it shows", async () => {
   const { cellWords } = await words;
   const round = (await after(decoded(0, 1, [0, 1, 2]), judged(0, 1, "clarity", 0.91), judged(0, 1, "potential", 0.08), pruned(0, 1, 0.92))).rounds[0];
-  assert.equal(cellWords(round.paths[0], 1), "Path 1, step 2: 3 of 8 tokens kept, clear, P(yes) .91, can no longer become right, P(yes) .08, stopped here, P(no) .92");
-  assert.equal(cellWords(round.paths[0], 2), "Path 1, step 3: not painted, the path was stopped after step 2");
-  assert.equal(cellWords(round.paths[1], 0), "Path 2, step 1: not painted yet");
+  assert.equal(cellWords(round.paths[0], 1), "Attempt 1, step 2: 3 of 8 tokens kept, clear enough 91%, can no longer become right (can still work 8%), stopped here");
+  assert.equal(cellWords(round.paths[0], 2), "Attempt 1, step 3: not painted, the attempt was stopped after step 2");
+  assert.equal(cellWords(round.paths[1], 0), "Attempt 2, step 1: not painted yet");
+  const old = (await after(decoded(0, 1, [0]), pruned(0, 1, 0.92))).rounds[0]; // a trace without the answer itself
+  assert.equal(cellWords(old.paths[0], 1), "Attempt 1, step 2: 1 of 8 tokens kept, stopped here, can still work 8%");
+});
+
+test("a stopped attempt's row and its cell give the same number, in either voice", async () => {
+  const { pathNumber, pathNumberWords, markWords, speakToResearchers } = await words;
+  const path = (await after(decoded(0, 1), judged(0, 1, "potential", 0.08), pruned(0, 1, 0.9))).rounds[0].paths[0];
+  assert.deepEqual(pathNumber(path), ["potential", 0.08]);
+  assert.deepEqual([pathNumberWords(path), markWords("potential", path.steps[1].verdicts.potential)], ["can still work 8%", "▼ 8%"]);
+  speakToResearchers(true);
+  assert.deepEqual([pathNumberWords(path), markWords("potential", path.steps[1].verdicts.potential)], ["P(potential) .08", "▼ .08"]);
+  speakToResearchers(false);
+});
+
+test("numbers in plain words never round to certainty falsely, and what is not clear has none", async () => {
+  const { chances, markWords, speakToResearchers } = await words;
+  assert.deepEqual([0, 0.004, 0.01, 0.5, 0.994, 0.999, 1].map(chances), ["0%", "<1%", "1%", "50%", ">99%", ">99%", "100%"]);
+  const unclear = { answer: "no", p_yes: 0.12 };
+  assert.equal(markWords("clarity", unclear), "○");
+  speakToResearchers(true);
+  assert.equal(markWords("clarity", unclear), "○ .12");
+  speakToResearchers(false);
+});
+
+test("a crown is for a verdict that is good; else it is said what it is", async () => {
+  const { isCrowned, pathWords } = await words;
+  const chosen = async (p_yes, ...more) => (await after(decoded(1, 3), ...more, winner(1, { p_yes }))).rounds[0];
+  const good = await chosen(0.9, judged(1, 3, "outcome", 0.9));
+  const bad = await chosen(0.003, judged(1, 3, "outcome", 0.003));
+  const plain = await chosen(null);
+  assert.deepEqual([good, bad, plain].map(isCrowned), [true, false, false]);
+  assert.deepEqual([good, bad, plain].map((round) => pathWords(round, round.paths[1])[0]), ["chosen", "the best of a bad lot", "shown, not judged"]);
+  const left = await chosen(0.9, judged(1, 3, "outcome", 0.9), decoded(0, 3), judged(0, 3, "clarity", 0.1), decoded(2, 3));
+  assert.deepEqual([0, 2].map((path) => pathWords(left, left.paths[path])[0]), ["never judged clear", "not judged"]);
 });
 
 test("the status line says where the run is, then what it came to and what it cost", async () => {
   const { statusWords, costWords } = await words;
   const running = await after({ type: "Progress", message: "step 2 of 4 - 3 of 3 paths alive - judging potential" });
-  assert.equal(statusWords(running), "Step 2 of 4 · 3 of 3 paths alive · judging potential");
+  assert.equal(statusWords(running), "Step 2 of 4 · 3 of 3 attempts go on · judging potential");
   const { reduce } = await reducer;
-  const done = [pruned(0, 1), judged(1, 3, "outcome", 0.97), winner(1, { p_yes: 0.97 }), finished()].reduce(reduce, running);
-  assert.equal(statusWords(done), "Path 2 of 3 is chosen · P(yes) .97 · 1 path stopped early");
-  assert.equal(costWords(done), "20 generator passes, 4 saved by stopping early · 9 questions to the judge · 1.3 s");
+  const done = [decoded(0, 0), decoded(0, 1), pruned(0, 1), judged(1, 3, "outcome", 0.97), winner(1, { p_yes: 0.97 }), finished()].reduce(reduce, running);
+  assert.equal(statusWords(done), "Attempt 2 of 3 is chosen: the judge is 97% sure that it matches the prompt. 1 attempt stopped early.");
+  assert.equal(costWords(done), "2 steps painted, 2 saved by stopping early · 9 questions to the judge · 1.3 s");
+  const { speakToResearchers } = await words;
+  speakToResearchers(true);
+  assert.equal(statusWords(done), "Attempt 2 of 3 is chosen: the judge says P(yes) .97, matches the prompt. 1 attempt stopped early.");
+  assert.equal(costWords(done), "2 steps painted, 2 saved by stopping early · 20 generator passes, 4 saved (with guidance a step takes two: with the prompt, and without) · 9 questions to the judge · 1.3 s");
+  speakToResearchers(false);
 });
 
 test("a screen reader hears milestones, not every step", async () => {
@@ -269,7 +309,7 @@ test("a screen reader hears milestones, not every step", async () => {
   const { milestone } = await words;
   const before = await after(decoded(0, 0), decoded(1, 0));
   assert.equal(milestone(before, reduce(before, decoded(2, 0))), "");
-  assert.equal(milestone(before, reduce(before, pruned(1, 0))), "Path 2 stopped at step 1.");
+  assert.equal(milestone(before, reduce(before, pruned(1, 0))), "Attempt 2 stopped at step 1.");
   assert.equal(milestone(before, reduce(before, { type: "Failed", message: "out of memory" })), "out of memory");
 });
 
@@ -318,7 +358,7 @@ const labels = {
   corrector: "self-correct",
   settings: [
     { name: "model", said: "model {}", options: {}, usual: null },
-    { name: "paths", said: "{} path(s)", options: {}, usual: null },
+    { name: "paths", said: "{} attempt(s)", options: {}, usual: null },
     { name: "judge_from", said: "judged from step {}", options: {}, usual: 1 },
     { name: "repaint", said: "", options: { region: "repaints a region" }, usual: "whole" },
   ],
@@ -327,10 +367,20 @@ const labels = {
 test("a run is told by its method and settings, those that are as usual left out", async () => {
   const { settingsWords } = await words;
   const asked = { method: "parm++", model: "base", paths: 1, judge_from: 1, repaint: "whole" };
-  assert.deepEqual(settingsWords(asked, labels), ["PARM++", "model base", "1 path"]);
+  assert.deepEqual(settingsWords(asked, labels), ["PARM++", "model base", "1 attempt"]);
   const other = { method: "mine", model: "dpo", paths: 8, judge_from: 9, repaint: "region" };
-  assert.deepEqual(settingsWords(other, labels), ["mine", "model dpo", "8 paths", "judged from step 9", "repaints a region"]);
-  assert.deepEqual(settingsWords({ method: "orm", model: "base", paths: 2 }, labels), ["ORM", "model base", "2 paths"]); // an older trace
+  assert.deepEqual(settingsWords(other, labels), ["mine", "model dpo", "8 attempts", "judged from step 9", "repaints a region"]);
+  assert.deepEqual(settingsWords({ method: "orm", model: "base", paths: 2 }, labels), ["ORM", "model base", "2 attempts"]); // an older trace
+});
+
+test("guidance and temperature are told to researchers", async () => {
+  const { settingsWords, speakToResearchers } = await words;
+  const more = { ...labels, settings: [{ name: "guidance", said: "guidance {}", options: {}, usual: null }] };
+  const asked = { method: "orm", guidance: 1.75 };
+  assert.deepEqual(settingsWords(asked, more), ["ORM"]);
+  speakToResearchers(true);
+  assert.deepEqual(settingsWords(asked, more), ["ORM", "guidance 1.75"]);
+  speakToResearchers(false);
 });
 
 test("of all weights those are named that a run used", async () => {
@@ -366,6 +416,54 @@ test("a path's line is what was asked of every guess, its marks what was asked b
 test("of a pinned guess is said what the judge said", async () => {
   const { saidOf } = await import("../cotdemo/ui/web/pinned.js");
   const step = { verdicts: { clarity: { p_yes: 0.91, answer: "yes" }, potential: { p_yes: 0.08, answer: "no" } } };
-  assert.deepEqual(saidOf(step), ["Clear ● .91", "Potential ▼ .08"]);
+  assert.deepEqual(saidOf(step), ["Clear enough ● 91%", "Can still work ▼ 8%"]);
   assert.deepEqual(saidOf({ verdicts: {} }), []);
+});
+
+// A run of two steps, mended once: attempt 1 is stopped, attempt 2 chosen, criticised and painted again.
+async function mended() {
+  const again = { round: 1 };
+  const critique = { type: "Critiqued", round: 0, text: "one star , not two", done: true };
+  const first = [decoded(0, 0), decoded(1, 0), decoded(2, 0), judged(0, 0, "potential", 0.1), pruned(0, 0), decoded(1, 1), decoded(2, 1), judged(1, 1, "outcome", 0.05), winner(1, { p_yes: 0.05 })];
+  const second = [0, 1].flatMap((step) => [0, 1, 2].map((path) => decoded(path, step, [], again)));
+  return after(...first, critique, { type: "RoundStarted", round: 1, model: "self-correct", critique: critique.text }, ...second, judged(2, 1, "outcome", 0.98, again), winner(2, { ...again, p_yes: 0.98 }), finished({ round: 1, path: 2 }));
+}
+
+test("a run is played from its first step over the critique to its result, in five seconds", async () => {
+  const { PLAY, moments, momentAt } = await import(`${WEB}/moments.js`);
+  const list = moments(await mended());
+  assert.deepEqual(list.map(({ part, round, step }) => [part, round, step]), [
+    ["painting", 0, 0], ["painting", 0, 1], ["chosen", 0, 1], ["critique", 0, 1], ["painting", 1, 0], ["painting", 1, 1], ["chosen", 1, 1], ["rest", 1, 1],
+  ]);
+  assert.ok(Math.abs(list.at(-1).at - PLAY) < 1);
+  assert.deepEqual(list.map(({ seen }) => seen.critiques), [0, 0, 0, 1, 1, 1, 1, Infinity]);
+  assert.deepEqual(list.map(({ seen }) => seen.repaintings), [0, 0, 0, 0, 0, 0, 1, Infinity]);
+  assert.deepEqual([momentAt(list, 0), momentAt(list, 1e9)], [list[0], list.at(-1)]);
+});
+
+test("what happens at a moment is said in one sentence", async () => {
+  const { moments } = await import(`${WEB}/moments.js`);
+  const { nowWords, fateWords } = await words;
+  const state = await mended();
+  const list = moments(state);
+  assert.deepEqual([0, 2, 3, 5].map((at) => nowWords(state, list[at])), [
+    "Step 1 of 4: attempt 1 is stopped, as the judge sees no way left to come out right.",
+    "Attempt 2 of 3 is the best of a bad lot: the judge is 5% sure that it matches the prompt.",
+    "The judge says what is wrong: “one star, not two”.",
+    "Painted again from the critique, step 2 of 4: more tokens are kept at every step.",
+  ]);
+  const [first] = state.rounds;
+  assert.deepEqual(first.paths.map((path) => fateWords(first, path, list[1])[1]), ["pruned", "alive", "alive"]);
+});
+
+test("a live run shows the attempt that looks best of those that go on, then the chosen one", async () => {
+  const { leading, present } = await import(`${WEB}/moments.js`);
+  const { reduce } = await reducer;
+  const state = await after(decoded(0, 0), decoded(1, 0), decoded(2, 0), judged(0, 0, "potential", 0.1), pruned(0, 0));
+  assert.equal(leading(state.rounds[0]), 1);
+  const later = reduce(state, judged(2, 0, "potential", 0.8));
+  assert.equal(leading(later.rounds[0]), 2);
+  assert.equal(leading(reduce(later, winner(1)).rounds[0]), 1);
+  assert.deepEqual([present(later).part, present(reduce(later, winner(1))).part], ["painting", "chosen"]);
+  assert.equal(present({ ...later, phase: "stopped" }).part, "rest");
 });

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .trace import Trace
 
-PLAIN = "one path, unjudged"
+PLAIN = "one attempt, unjudged"
 RANKED = "all painted to the end"
-NONE_STOPPED = "no path stopped"
-SOME_STOPPED = "some paths stopped"
-ONE_LEFT = "one path left"
-ALL_STOPPED = "every path stopped"
+NONE_STOPPED = "no attempt stopped"
+SOME_STOPPED = "some attempts stopped"
+ONE_LEFT = "one attempt left"
+ALL_STOPPED = "every attempt stopped"
 APPROVED = "no word against it"
 MENDED = "the critique helped"
 NOT_MENDED = "the critique did not help"

@@ -35,11 +35,15 @@ _NAME = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILI
 HEADING = """
 <header class="cot-heading">
   <h1>Watch an image generator think</h1>
-  <p>Show-o paints a picture as a grid of tokens, a few more at every step. PARM judges each path on the way, stops the
-  hopeless ones and crowns the best; then the judge says what is wrong, and it is painted again.</p>
-  <span class="cot-backend">backend <b>{backend}</b>{beside}</span>
+  <p>It paints several attempts at a prompt; a judge stops the hopeless ones, crowns the best and says what to mend.
+  <a href="https://arxiv.org/abs/2501.13926" target="_blank" rel="noopener">Paper</a> ·
+  <a href="https://arxiv.org/abs/2408.12528" target="_blank" rel="noopener">Show-o</a> ·
+  <a href="https://huggingface.co/ZiyuG/Image-Generation-CoT" target="_blank" rel="noopener">Judge</a> ·
+  <a href="#learn">How it works</a></p>
+  <span class="cot-backend"><b>{painter}</b> ({backend}){beside}</span>
 </header>
 """  # fixed text: templates are code
+PAINTERS = {True: "a small Show-o, trained here", False: "the released Show-o"}  # by whether its weights ship
 BESIDE = ' · <a href="mini/">embedded model</a>'  # cotdemo.ui.embedded_beside serves it
 
 
@@ -75,10 +79,23 @@ def _style(name: str) -> str:
     return f"<style>\n{_source(name)}</style>"
 
 
+def page_style() -> str:
+    """The page's own sheet, for the document's head: what is drawn later has its room at once."""
+    return _style("page.css")
+
+
 def _drawn(module: str, call: str, style: str | None = None) -> dict[str, Any]:
     """The options of a component that ``module`` draws, begun by ``call``; ``style`` is its sheet, if it has one."""
     head = _style(style) if style else None
     return {"html_template": "", "js_on_load": joined(module, call), "head": head, "apply_default_css": False}
+
+
+class Stage(gr.HTML):
+    """Where the viewer puts a run's picture and what is said of it: apart from its grid, before the form on a phone."""
+
+    def __init__(self, value: str = "", **options: Any):
+        template = '<div class="cot-place-of-stage"></div>'
+        super().__init__(value=value, html_template=template, js_on_load="", apply_default_css=False, **options)
 
 
 class Viewer(gr.HTML):
@@ -181,7 +198,8 @@ class Heading(gr.HTML):
     """The page's title, and its style sheet."""
 
     def __init__(self, value: str = "", *, backend: str, **options: Any):
-        template = HEADING.format(backend=backend, beside="" if BACKENDS[backend].ships else BESIDE)
+        ships = BACKENDS[backend].ships
+        template = HEADING.format(painter=PAINTERS[ships], backend=backend, beside="" if ships else BESIDE)
         super().__init__(
             value=value, html_template=template, js_on_load="", head=_style("page.css"), apply_default_css=False,
             **options,

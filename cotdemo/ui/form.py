@@ -43,7 +43,7 @@ def buttons(busy: bool, anyway: bool = False) -> Update:
     return {
         "run": gr.update(interactive=not busy),
         "stop": gr.update(interactive=busy),
-        "reflect": gr.update(interactive=not busy),
+        "reflect": gr.update(visible=not anyway, interactive=not busy),  # its place is the other's: nothing moves
         "anyway": gr.update(visible=anyway, interactive=not busy),
     }
 

@@ -19,7 +19,7 @@ from ..fields import THUMBNAIL, encode_picture
 from ..registry import METHODS
 from ..run.png import SIGNATURE, read_png_settings, write_png
 from ..run.state import RunState
-from ..run.story import story_of
+from ..run.story import MENDED, story_of
 from ..run.trace import Trace
 from ..settings import Settings
 from .form import Update, buttons, filled, left_out
@@ -47,6 +47,11 @@ class Keep:
     def first_picture(self) -> Image.Image | None:
         """The chosen picture of the run that is shown at first."""
         return next((portrait(trace.state) for trace in self.recorded.values()), None)
+
+    @property
+    def first_prompt(self) -> str:
+        """The prompt of the run that is shown at first; "" where there is none."""
+        return next((trace.started.settings.prompt for trace in self.recorded.values()), "")
 
     # -- opening
 
@@ -160,8 +165,8 @@ class Keep:
 def recorded_runs(backend: str, folder: Path, first: Path | None = None) -> dict[str, Trace]:
     """The runs of a folder that ``backend`` painted, by their files' names, ``first`` in front of them.
 
-    A file of the folder that cannot be shown is left out, and the log names it. Raises UserError where ``first`` is no
-    such run.
+    Without ``first`` one that a critique mended stands in front: of all stories it shows the most. A file of the folder
+    that cannot be shown is left out, and the log names it. Raises UserError where ``first`` is no such run.
     """
     traces = {first.stem: _recorded(first)} if first else {}
     for path in sorted(folder.glob("*.json"), key=_by_number):
@@ -169,7 +174,9 @@ def recorded_runs(backend: str, folder: Path, first: Path | None = None) -> dict
             traces.setdefault(path.stem, _recorded(path))
         except UserError as error:
             log.warning("%s is left out of the recorded runs: %s", path, error)
-    return {name: trace for name, trace in traces.items() if trace.started.settings.backend == backend}
+    own = {name: trace for name, trace in traces.items() if trace.started.settings.backend == backend}
+    mended = next((name for name, trace in own.items() if story_of(trace) == MENDED), None)
+    return own if first or mended is None else {mended: own[mended], **own}
 
 
 def _recorded(path: Path) -> Trace:

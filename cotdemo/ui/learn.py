@@ -67,7 +67,7 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
             "The truth",
             "The embedded world is simple enough for an exact checker. It says what is true, and neither the generator "
             "nor the judge ever sees that.",
-            "#viewer .cot-facts",
+            ".cot-top .cot-truth:not([hidden] *)",
         )
 
 
@@ -84,8 +84,8 @@ def _session(first: Sequence[Event], winner: Winner, paths: int) -> Iterator[Sto
     )  # fmt: skip
     if paths > 1:
         yield Stop(
-            "Every row is a path",
-            f"{paths} paths paint the same prompt, each by its own chance. A column is a step.",
+            "Every row is an attempt",
+            f"{paths} attempts paint the same prompt, each by its own chance. A column is a step.",
             _row(0),
         )
 
@@ -101,7 +101,7 @@ def _judging(first: Sequence[Event]) -> Iterator[Stop]:
     yield Stop(
         "Clear enough to judge?",
         f"PARM, the reward model, is asked of every guess whether it is clear enough to be judged. After step "
-        f"{clear.step + 1} it first said so of path {clear.path + 1} (●): P(clear) {_probability(clear.p_yes)}."
+        f"{clear.step + 1} it first said so of attempt {clear.path + 1} (●): P(clear) {_probability(clear.p_yes)}."
         + (asked if before else ""),
         _cell(clear.path, clear.step), place,
     )  # fmt: skip
@@ -121,8 +121,8 @@ def _stopping(first: Sequence[Event], steps: int) -> Iterator[Stop]:
         left = steps - stopped.step - 1
         had = "The step that it had left was" if left == 1 else f"The {left} steps that it had left were"
         yield Stop(
-            "Hopeless paths stop",
-            f"Path {stopped.path + 1} was stopped after step {stopped.step + 1}: P(no) {_probability(stopped.p_no)}."
+            "Hopeless attempts stop",
+            f"Attempt {stopped.path + 1} was stopped after step {stopped.step + 1}: P(no) {_probability(stopped.p_no)}."
             + (f" {had} never painted, and their computation is saved." if left else " It was its last."),
             _cell(stopped.path, stopped.step), (0, stopped.path, stopped.step),
         )  # fmt: skip
@@ -138,15 +138,15 @@ def _choosing(winner: Winner, answer: str | None) -> str:
     path, said = winner.path + 1, f"P(yes) {_probability(winner.p_yes or 0.0)}"
     if winner.fallback:
         return (
-            f"No path passed the judge, so path {path}, the least doubtful, was painted to its end. Of its final "
+            f"No attempt passed the judge, so attempt {path}, the least doubtful, was painted to its end. Of its final "
             f"picture the judge says {said}: the probability that it matches the prompt."
         )
     if len(winner.survivors) < 2:
         means = LAST[answer] if answer else "the probability that it matches the prompt"
-        return f"Path {path} is all that is left. Of its final picture the judge says {said}: {means}."
+        return f"Attempt {path} is all that is left. Of its final picture the judge says {said}: {means}."
     return (
-        f"The judge looks at the final pictures of the {len(winner.survivors)} paths that are left, and ranks them by "
-        f"P(yes), the probability that a picture matches the prompt. Path {path} wears the crown: {said}."
+        f"The judge looks at the final pictures of the {len(winner.survivors)} attempts that are left, and ranks them "
+        f"by P(yes), the probability that a picture matches the prompt. Attempt {path} wears the crown: {said}."
     )
 
 
@@ -160,7 +160,7 @@ def _reflecting(events: Sequence[Event], answer: str | None, steps: int) -> Iter
             "Reflection",
             f"PARM++ goes on. The judge {found}: {words}. The picture is painted again from that critique; of the best "
             f"new one the judge says P(yes) {_probability(winner.p_yes or 0.0)}.",
-            "#viewer .cot-reflection", (1, winner.path, steps - 1),
+            ".cot-top .cot-reflection", (1, winner.path, steps - 1),
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from ..registry import BACKENDS, EMBEDDED
 from ..run.trace import MAX_BYTES
 from ..search import entry as searches
 from . import compare_tab, learn_tab, results_tab, run_tab
-from .components import Heading, Tour, joined
+from .components import Heading, Tour, joined, page_style
 from .handlers import Handlers
 from .keep import recorded_runs
 from .learn import tour_of
@@ -58,7 +58,7 @@ def build_demo(
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
         page = Page(demo, handlers, assets)
-        Heading(backend=backend_name)
+        Heading(backend=backend_name, elem_id="heading")
         with gr.Tabs(elem_id="cot-tabs"):
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.name, elem_id=f"{tab.name}-tab"):
@@ -71,8 +71,9 @@ def build_demo(
 def launch_options(**app: Any) -> dict[str, Any]:
     """What ``Blocks.launch`` is to be given besides address and port; ``app`` are options of the app that it makes."""
     return {
-        "theme": theme(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False, "footer_links": ["api"],
-        "enable_monitoring": False, "app_kwargs": {"middleware": [Middleware(BoundedBodies)], **app},
+        "theme": theme(), "head": page_style(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False,
+        "footer_links": ["api"], "enable_monitoring": False,
+        "app_kwargs": {"middleware": [Middleware(BoundedBodies)], **app},
     }  # fmt: skip
 
 

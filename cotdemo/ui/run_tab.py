@@ -11,7 +11,7 @@ import gradio as gr
 
 from ..registry import BACKENDS
 from ..settings import MAX_PROMPT, SETTINGS
-from .components import Choices, Estimate, Fresh, Gallery, Share, Viewer
+from .components import Choices, Estimate, Fresh, Gallery, Share, Stage, Viewer
 from .endpoint import taking_settings
 from .examples import examples_of
 from .form import CHOICE, FIELDS, OTHERS, Update, component, start
@@ -33,9 +33,11 @@ Parts = dict[str, Any]  # components by name
 
 def build(page: Page) -> None:
     backend = page.handlers.backend
-    at_first = start(examples_of(backend)[2], backend)
+    at_first = start(page.handlers.keep.first_prompt or examples_of(backend)[2], backend)
     parts: Parts = {"run_id": gr.State(None)}
     with gr.Row(elem_id="cot-page", equal_height=False):
+        with gr.Column(elem_id="cot-stage"):
+            Stage(elem_id="stage")
         with gr.Column(elem_id="cot-side"):
             parts |= _form(backend, at_first)
         with gr.Column(elem_id="cot-main"):
@@ -52,26 +54,26 @@ def _form(backend: str, at_first: Update) -> Parts:
     """The prompt, the buttons, and every setting that the page offers."""
     examples = examples_of(backend)
     prompt = gr.Textbox(
-        value=examples[2], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2,
+        value=at_first["prompt"], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2,
         max_lines=4, container=False, show_label=False, elem_id="prompt",
     )  # fmt: skip
     with gr.Row(elem_id="cot-buttons"):
         run = gr.Button("Run", variant="primary", min_width=90, scale=2, elem_id="run")
         stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="stop")
         reflect = gr.Button("Reflect", min_width=70, elem_id="reflect")
+        anyway = gr.Button("Repaint anyway", visible=False, min_width=70, elem_id="anyway")
     with gr.Row(elem_id="cot-seed"):
         fresh = Fresh(True, elem_id="fresh")
         seed = component(SETTINGS["seed"], at_first["seed"], show_label=False, container=False, min_width=60)
     # who types a seed means it; who empties the field does not
     seed.input(None, seed, fresh, js="(seed) => seed === null", api_visibility="private")
     estimate = Estimate(at_first, backend=backend, elem_id="estimate")
-    anyway = gr.Button("Repaint anyway", visible=False, elem_id="anyway")
     with gr.Row(elem_id="cot-chips"):
         for example in examples:
             chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
             chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
     choice = Choices({name: at_first[name] for name in CHOICE}, backend=backend, elem_id="choice")
-    with gr.Accordion("Paths, steps, guidance", open=False, elem_id="cot-settings"):
+    with gr.Accordion("Attempts, steps, guidance", open=False, elem_id="cot-settings"):
         more = {name: component(SETTINGS[name], at_first[name]) for name in OTHERS if name != "seed"}
     with gr.Accordion("What runs here, and what it can paint", open=False, elem_id="cot-about"):
         about = gr.Markdown(f"{_about(backend)}\n\n{NOT_LOADED}")

@@ -2,7 +2,7 @@
 
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
-import { VERDICTS, plural, probability, prose } from "./words.js";
+import { CHECKER, VERDICTS, plural, probability, prose } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
 const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side. Each can then be opened, step by step.";
@@ -96,7 +96,7 @@ class Card {
     this.state = make("p", { class: "cot-compare-state" });
     this.judge = make("span");
     this.truth = make("span");
-    this.truthLine = make("p", {}, make("b", {}, "Truth, which the judge does not see: "), this.truth);
+    this.truthLine = make("p", {}, make("b", {}, CHECKER), this.truth);
     this.bar = make("i");
     this.costs = make("p", { class: "cot-note" });
     this.button = make("button", { type: "button", class: "cot-compare-open", disabled: true, onclick: () => open(this.run) }, "Open, step by step");
@@ -112,7 +112,7 @@ class Card {
     this.run = card.run;
     setAttribute(this.element, "data-state", card.state);
     setText(this.title, title);
-    setText(this.model, `${model} · ${plural(card.paths, "path")}`);
+    setText(this.model, `${model} · ${plural(card.paths, "attempt")}`);
     setText(this.state, stateWords(card));
     const shown = card.picture.startsWith("data:image/");
     if (shown) setAttribute(this.image, "src", card.picture);

@@ -34,7 +34,7 @@ function isSeed(seed, limits) {
 
 // What these settings take, as [time, "" where it is not known; the rest of the sentence].
 export function timeWords({ method, paths, steps, guidance }, rates) {
-  const work = `${paths} ${paths === 1 ? "path" : "paths"} × ${steps} ${steps === 1 ? "step" : "steps"}`;
+  const work = `${paths} ${paths === 1 ? "attempt" : "attempts"} × ${steps} ${steps === 1 ? "step" : "steps"}`;
   const rate = rates[`${method}/${guidance > 0 ? "guided" : "unguided"}`];
   if (!rate) return ["", `${work}. How long it takes is known after a first run.`];
   return [duration(rate * paths * steps), ` for ${work}, going by the latest runs here.`];
@@ -43,7 +43,7 @@ export function timeWords({ method, paths, steps, guidance }, rates) {
 // The limit that these settings break, in words, or "".
 export function limitWords({ prompt, paths, steps, seed, fresh }, limits) {
   if (paths * steps > limits.cap) {
-    return `${paths} paths × ${steps} steps is ${paths * steps}, and ${limits.backend} takes at most ${limits.cap}: choose fewer.`;
+    return `${paths} attempts × ${steps} steps is ${paths * steps}, and ${limits.backend} takes at most ${limits.cap}: choose fewer.`;
   }
   if (!fresh && !isSeed(seed, limits)) return `The seed is a whole number from 0 to ${limits.seed}.`;
   if (prompt?.length >= limits.prompt) return `The prompt is full: ${limits.prompt} characters at most.`;

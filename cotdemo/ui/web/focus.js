@@ -4,7 +4,7 @@ import { QUESTIONS, countTokens, keptAt, lastStep, tokenState } from "./reducer.
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess, drawKept } from "./canvas.js";
 import { Pinned } from "./pinned.js";
-import { VERDICTS, pathWords, plural, probability, truthWords } from "./words.js";
+import { CHECKER, VERDICTS, attempt, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
 
 const SIDE = 512; // canvas pixels per side, about
 const PACE = 280; // milliseconds per step when playing
@@ -28,11 +28,11 @@ export class Focus {
     });
     this.place = make("output", { class: "cot-place" });
     this.follow = make("button", { type: "button", class: "cot-follow", hidden: true, onclick: () => this.onSelect({ follow: true }) }, "Follow live");
-    this.pin = make("button", { type: "button", class: "cot-follow", onclick: () => this.keep(this.shown?.path.path ?? null) }, "Pin this path");
+    this.pin = make("button", { type: "button", class: "cot-follow", onclick: () => this.keep(this.shown?.path.path ?? null) }, "Pin this attempt");
     this.pinned = null;
     this.beside = new Pinned(() => this.keep(null));
     this.element = make(
-      "section", { class: "cot-focus", "aria-label": "Selected path and step" },
+      "section", { class: "cot-focus", "aria-label": "Selected attempt and step" },
       make("div", { class: "cot-focus-head" }, this.title, make("span", {}, this.follow, this.pin)),
       make("div", { class: "cot-pair" }, this.kept.element, this.guess.element),
       make("div", { class: "cot-transport" }, this.play, this.slider, this.place),
@@ -68,9 +68,9 @@ export class Focus {
     const at = Math.min(selection.step, last);
     const step = at >= 0 ? path.steps[at] : null;
     const [fate, kind] = pathWords(round, path);
-    setText(this.name, `Path ${path.path + 1}`);
+    setText(this.name, attempt(path.path));
     setText(this.fate, fate);
-    toggle(this.crown, kind === "won");
+    toggle(this.crown, kind === "won" && isCrowned(round));
     setAttribute(this.slider, "max", state.started.steps);
     this.slider.value = selection.step + 1;
     setText(this.place, `step ${selection.step + 1} of ${state.started.steps}`);
@@ -88,7 +88,7 @@ export class Focus {
     this.shown = shown;
     setText(this.note, shown.words);
     const truth = path.checked && at === last ? truthWords(path.checked) : "";
-    this.truth.replaceChildren(...(truth ? [make("strong", {}, "Truth, which the judge does not see: "), truth] : []));
+    this.truth.replaceChildren(...(truth ? [make("strong", {}, CHECKER), truth] : []));
     toggle(this.truth, Boolean(truth));
     if (state.run !== this.run) this.pinned = null; // another run has other paths
     this.run = state.run;
@@ -99,7 +99,9 @@ export class Focus {
   noteWords(path, step, wanted) {
     if (!step) return "Not painted yet.";
     const { kept, added, total } = countTokens(path, step.step);
-    const counts = `${kept} of ${plural(total, "token")} kept, ${added} of them in this step.`;
+    const open = total - kept;
+    const rest = open && step.step === this.last ? ` The last ${plural(open, "token")} ${open === 1 ? "is" : "are"} drawn with it.` : "";
+    const counts = `${kept} of ${plural(total, "token")} kept, ${added} of them in this step.${rest}`;
     if (step.step === wanted) return counts;
     if (path.pruned && wanted > path.pruned.step) return `Stopped after step ${path.pruned.step + 1}; that step is shown. ${counts}`;
     return `Step ${wanted + 1} is not painted yet; step ${step.step + 1} is shown. ${counts}`;
@@ -111,7 +113,7 @@ export class Focus {
       if (canvas.width !== side) canvas.width = canvas.height = side;
       if (!step) clear(canvas);
     }
-    const label = step ? `path ${path.path + 1}, step ${step.step + 1}` : "nothing painted yet";
+    const label = step ? `attempt ${path.path + 1}, step ${step.step + 1}` : "nothing painted yet";
     setAttribute(this.kept.canvas, "aria-label", `Tokens kept so far, ${label}`);
     setAttribute(this.guess.canvas, "aria-label", `Decoded guess of all tokens, ${label}`);
     if (!step) return;
@@ -126,7 +128,9 @@ export class Focus {
       const glyphs = VERDICTS[question];
       setAttribute(name, "data-asked", verdict ? "true" : null);
       setAttribute(value, "data-verdict", verdict ? `${question}-${verdict.answer}` : null);
-      setText(mark, verdict ? `${glyphs[verdict.answer][0]} ${probability(verdict.p_yes)}` : "–");
+      setText(name, sentence(term(question)));
+      setAttribute(name, "title", glyphs.meaning);
+      setText(mark, verdict ? `${glyphs[verdict.answer][0]} ${number(verdict.p_yes)}` : "–");
       setText(words, verdict ? glyphs[verdict.answer][1] : "not asked");
       bar.firstChild.style.width = verdict ? `${(100 * verdict.p_yes).toFixed(1)}%` : "0";
     }

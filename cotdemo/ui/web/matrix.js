@@ -3,7 +3,7 @@
 import { QUESTIONS, isCutOff, judgesEveryStep } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
-import { VERDICTS, cellWords, pathNumber, pathWords, probability } from "./words.js";
+import { VERDICTS, attempt, cellWords, isCrowned, markWords, pathNumber, pathNumberWords, pathWords } from "./words.js";
 
 const CELL = 96; // canvas pixels per side of a cell, about
 
@@ -34,7 +34,9 @@ export class Matrix {
     round.paths.forEach((path, index) => {
       if (before !== round) this.drawPath(state, round, path, index, before?.paths[index], colours);
     });
-    this.select(selection);
+    this.select(selection, selection.chosen || state.phase === "running");
+    if (this.phase === "running" && state.phase !== "running" && !selection.chosen) this.element.scrollLeft = 0; // early stops are seen
+    this.phase = state.phase;
   }
 
   redraw() {
@@ -57,14 +59,14 @@ export class Matrix {
     this.round = null;
     this.selected = null;
     this.marked = marksOf(state.started, round.round);
-    const head = make("tr", {}, make("th", { scope: "col", class: "cot-path-head" }, "Path"));
+    const head = make("tr", {}, make("th", { scope: "col", class: "cot-path-head" }, "Attempt"));
     this.heads = Array.from({ length: steps }, (_, step) => make("th", { scope: "col" }, String(step + 1)));
     head.append(...this.heads);
     const body = make("tbody");
     this.rows = round.paths.map((path) => this.buildRow(path.path, steps, canvasSide(CELL, grid[1])));
     body.append(...this.rows.map((row) => row.element));
     this.table.replaceChildren(make("thead", {}, head), body);
-    setAttribute(this.table, "aria-label", `Paths by steps: ${round.paths.length} rows, ${steps} columns`);
+    setAttribute(this.table, "aria-label", `Attempts by steps: ${round.paths.length} rows, ${steps} columns`);
     this.table.style.setProperty("--steps", steps);
     this.element.scrollLeft = 0;
   }
@@ -75,7 +77,7 @@ export class Matrix {
     const crown = icon(ICONS.crown);
     const head = make(
       "th", { scope: "row" },
-      make("span", { class: "cot-path-name" }, crown, `Path ${path + 1}`), state, number,
+      make("span", { class: "cot-path-name" }, crown, attempt(path)), state, number,
     );
     const cells = Array.from({ length: steps }, (_, step) => this.buildCell(path, step, side));
     return { element: make("tr", {}, head, ...cells.map((cell) => cell.element)), state, number, crown, cells };
@@ -93,9 +95,10 @@ export class Matrix {
     const [words, kind] = pathWords(round, path);
     setText(row.state, words);
     setAttribute(row.element, "data-kind", kind);
-    toggle(row.crown, kind === "won");
+    toggle(row.crown, kind === "won" && isCrowned(round));
     const number = pathNumber(path);
-    setText(row.number, number ? `${number[0]} ${probability(number[1])}` : "\u00a0");
+    setText(row.number, pathNumberWords(path) || "\u00a0");
+    setAttribute(row.number, "title", number ? VERDICTS[number[0]].meaning : null);
     if (before === path) return;
     path.steps.forEach((step, at) => {
       const unchanged = before?.steps[at] === step && before.pruned === path.pruned;
@@ -119,13 +122,15 @@ export class Matrix {
     setAttribute(cell.element, "data-state", step.decoded ? "decoded" : cut ? "cut" : "open");
     setAttribute(cell.element, "data-ends", ends ? "true" : null);
     setAttribute(cell.element, "aria-label", cellWords(path, step.step));
+    setAttribute(cell.element, "title", step.decoded || cut ? cellWords(path, step.step) : null);
     this.marked.forEach((question, at) => drawMark(cell.marks[at], question, step.verdicts[question]));
     if (before === step) return;
     if (step.decoded) drawGuess(cell.canvas, step.picture, step.masked, state.started.grid, colours);
     else clear(cell.canvas);
   }
 
-  select({ path, step }) {
+  // `reveal`: the visitor has chosen the cell, or it is where painting goes on.
+  select({ path, step }, reveal) {
     const cell = this.rows[path]?.cells[step]?.element;
     if (!cell || cell === this.selected) return;
     const hadFocus = this.selected?.ownerDocument.activeElement === this.selected && this.selected !== null;
@@ -141,7 +146,7 @@ export class Matrix {
     setAttribute(this.heads[step], "data-selected", "true");
     cell.tabIndex = 0;
     if (hadFocus) cell.focus({ preventScroll: true });
-    this.reveal(cell);
+    if (reveal) this.reveal(cell);
   }
 
   // Scrolls the matrix, never the page, until the cell shows beside the sticky column.
@@ -187,7 +192,7 @@ export class Matrix {
 }
 
 export function drawMark(mark, question, verdict) {
-  setText(mark, verdict ? `${VERDICTS[question][verdict.answer][0]} ${probability(verdict.p_yes)}` : "\u00a0");
+  setText(mark, verdict ? markWords(question, verdict) : "\u00a0");
   setAttribute(mark, "data-verdict", verdict ? `${question}-${verdict.answer}` : null);
 }
 

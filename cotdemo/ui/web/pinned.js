@@ -3,7 +3,7 @@
 import { QUESTIONS, lastStep, tokenState } from "./reducer.js";
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, drawGuess, drawKept } from "./canvas.js";
-import { VERDICTS, pathWords, probability } from "./words.js";
+import { VERDICTS, attempt, number, pathWords, sentence, term } from "./words.js";
 
 const PINNED_SIDE = 320; // canvas pixels per side, about
 
@@ -11,7 +11,7 @@ const PINNED_SIDE = 320; // canvas pixels per side, about
 export function saidOf(step) {
   return QUESTIONS.filter((question) => step.verdicts[question]).map((question) => {
     const verdict = step.verdicts[question];
-    return `${VERDICTS[question].name} ${VERDICTS[question][verdict.answer][0]} ${probability(verdict.p_yes)}`;
+    return `${sentence(term(question))} ${VERDICTS[question][verdict.answer][0]} ${number(verdict.p_yes)}`;
   });
 }
 
@@ -21,7 +21,7 @@ export class Pinned {
     this.said = make("p", { class: "cot-note" });
     this.canvases = [0, 1].map(() => make("canvas", { width: PINNED_SIDE, height: PINNED_SIDE, role: "img" }));
     this.element = make(
-      "section", { class: "cot-pinned", hidden: true, "aria-label": "Pinned path" },
+      "section", { class: "cot-pinned", hidden: true, "aria-label": "Pinned attempt" },
       make("div", { class: "cot-focus-head" }, this.title, make("button", { type: "button", class: "cot-follow", onclick: onRemove }, "Unpin")),
       make("div", { class: "cot-pinned-pair" }, ...this.canvases), this.said,
     );
@@ -35,13 +35,13 @@ export class Pinned {
     const { grid } = state.started;
     const step = path.steps[at];
     const early = at < wanted ? `, its last step ${at + 1}` : "";
-    setText(this.title, `Path ${path.path + 1}, pinned · ${pathWords(round, path)[0]}${early}`);
+    setText(this.title, `${attempt(path.path)}, pinned · ${pathWords(round, path)[0]}${early}`);
     setText(this.said, saidOf(step).join(" · ") || "Not asked at this step.");
     const side = canvasSide(PINNED_SIDE, grid[1]);
     for (const canvas of this.canvases) if (canvas.width !== side) canvas.width = canvas.height = side;
     const [kept, guess] = this.canvases;
-    setAttribute(kept, "aria-label", `Tokens kept so far, path ${path.path + 1}, step ${at + 1}`);
-    setAttribute(guess, "aria-label", `Decoded guess of all tokens, path ${path.path + 1}, step ${at + 1}`);
+    setAttribute(kept, "aria-label", `Tokens kept so far, attempt ${path.path + 1}, step ${at + 1}`);
+    setAttribute(guess, "aria-label", `Decoded guess of all tokens, attempt ${path.path + 1}, step ${at + 1}`);
     const fresh = step.masked.map((_, token) => (tokenState(path, at, token) === "new" ? 1 : 0));
     drawKept(kept, step.picture, step.masked, fresh, step.confidence, grid, colours);
     drawGuess(guess, step.picture, null, grid, colours);

@@ -1,88 +1,78 @@
 // Reflection: what the judge says of a picture, and the picture painted again, round by round.
 
 import { answerOf, reflections } from "./reducer.js";
-import { make, toggle } from "./dom.js";
-import { slide } from "./slide.js";
-import { VERDICTS, plural, probability, prose, truthWords } from "./words.js";
+import { make, setAttribute, toggle } from "./dom.js";
+import { CHECKER, VERDICTS, number, outcomeWords, plural, prose, speaksToResearchers, told, truthWords } from "./words.js";
 
 export class Reflection {
   constructor() {
     this.list = make("div", { class: "cot-rounds" });
-    this.element = make(
-      "section", { class: "cot-reflection", hidden: true, "aria-label": "Reflection" },
-      make("h3", {}, "Reflection"), this.list,
-    );
+    this.element = make("section", { class: "cot-reflection", hidden: true, "aria-label": "Reflection" }, this.list);
     this.drawn = [];
   }
 
-  draw(state) {
+  // `seen` is how many critiques and repaintings are shown by now (moments.js); the others keep their place.
+  draw(state, seen) {
     const entries = reflections(state);
     toggle(this.element, entries.length > 0);
     const parts = entries.map((entry) => {
-      const key = [entry.before, entry.critique, entry.after, state.phase];
-      return this.drawn.find((part) => part.key.every((one, index) => one === key[index])) ?? { key, element: drawRound(state, entry) };
+      const key = [entry.before, entry.critique, entry.after, state.phase, speaksToResearchers()];
+      return this.drawn.find((part) => part.key.every((one, index) => one === key[index])) ?? { key, ...drawRound(state, entry) };
     });
     if (parts.length !== this.drawn.length || parts.some((part, index) => part !== this.drawn[index])) {
       this.list.replaceChildren(...parts.map((part) => part.element));
     }
     this.drawn = parts;
+    parts.forEach(({ criticised, repainted }, index) => {
+      for (const part of criticised) setAttribute(part, "data-later", index < seen.critiques ? null : "true");
+      for (const part of repainted) setAttribute(part, "data-later", index < seen.repaintings ? null : "true");
+    });
   }
 }
 
 function drawRound(state, entry) {
   const { before, after } = entry;
-  const first = card(state, before, before.round === 0 ? "First picture" : `Repainted in round ${before.round}`);
-  const repainted = after ? card(state, after, after.round === 1 ? "Repainted" : `Repainted, round ${after.round}`) : null;
-  return make("div", { class: "cot-round" }, first, words(state, entry), repainted);
+  const first = card(state, before, before.round === 0 ? "First picture" : `Painted again, round ${before.round}`);
+  const change = make("p", { class: "cot-change" }, after ? changeWords(answerOf(before), answerOf(after)) : "");
+  const repainted = after ? card(state, after, after.round === 1 ? "Painted again" : `Painted again, round ${after.round}`) : null;
+  const element = make("div", { class: "cot-round" }, first, make("div", { class: "cot-critique" }, ...words(state, entry), change), repainted);
+  return { element, criticised: [first, element.children[1]], repainted: [change, ...(repainted ? [repainted] : [])] };
 }
 
-function words(state, { critique, approved, after, before }) {
+function words(state, { critique, approved, after }) {
   if (!critique && approved !== undefined && approved !== null) {
-    return make(
-      "div", { class: "cot-critique" },
-      make("p", {}, "Nothing to mend."),
-      make("span", { class: "cot-note" }, `The judge says yes, with P(yes) ${probability(approved)}. Press “Repaint anyway” to see what the self-correcting model makes of it.`),
-    );
+    return [
+      make("p", { class: "cot-approved" }, "The judge sees nothing to fix."),
+      make("p", { class: "cot-note", title: VERDICTS.outcome.meaning }, `${told("outcome", approved)}. It can be painted again all the same.`),
+      make("button", { type: "button", class: "cot-follow cot-anyway", onclick: () => document.querySelector("#anyway")?.click() }, "Repaint anyway"),
+    ];
   }
-  const parts = [
-    make("span", { class: "cot-critique-by" }, "The judge says"),
-    make("blockquote", {}, prose(critique) || "…"),
-  ];
-  if (after) {
-    const [old, now] = [answerOf(before), answerOf(after)];
-    parts.push(make("span", { class: "cot-note" }, change(old, now)));
-    if (old?.picture && now?.picture) parts.push(slide(old, now, state.started.grid));
-  } else if (state.phase !== "running") parts.push(make("span", { class: "cot-note" }, "Not repainted."));
-  return make("div", { class: "cot-critique" }, ...parts);
+  const parts = [make("p", { class: "cot-critique-by" }, "The judge says"), make("blockquote", {}, prose(critique) || "…")];
+  if (!after && state.phase !== "running") parts.push(make("p", { class: "cot-note" }, "Not painted again."));
+  return parts;
 }
 
-function change(before, after) {
+function changeWords(before, after) {
   if (!before?.outcome || !after?.outcome) return "";
-  return `P(yes) ${probability(before.p_yes)} → ${probability(after.p_yes)}`;
+  return `${told("outcome", before.p_yes)} → ${number(after.p_yes)}`;
 }
 
 function card(state, round, title) {
   const answer = answerOf(round);
-  const heading = make("h4", {}, title);
-  const painter = make("p", { class: "cot-note" }, `painted by the model “${round.model}”`);
+  const heading = make("h3", {}, title);
+  const painter = speaksToResearchers() ? [make("p", { class: "cot-note" }, `painted by the model “${round.model}”`)] : [];
   if (!answer) {
-    const words = state.phase === "running" ? `painting ${plural(round.paths.length, "path")} …` : "not finished";
-    return make("figure", { class: "cot-card" }, heading, make("div", { class: "cot-blank" }, words), make("figcaption", {}, painter));
+    const waiting = state.phase === "running" ? `${plural(round.paths.length, "attempt")} …` : "not finished";
+    return make("figure", { class: "cot-card" }, heading, make("div", { class: "cot-blank" }, waiting), make("figcaption", {}, ...painter));
   }
   const picture = answer.picture
-    ? make("img", { src: answer.picture, alt: `${title}: path ${answer.path + 1}`, class: "cot-picture" })
+    ? make("img", { src: answer.picture, alt: `${title}: attempt ${answer.path + 1}`, class: "cot-picture" })
     : make("div", { class: "cot-blank" }, "no picture kept");
   const facts = [];
   if (answer.outcome) {
-    const [glyph, meaning] = VERDICTS.outcome[answer.outcome.answer];
-    facts.push(make(
-      "p", { class: "cot-judgement" }, "Judge: ",
-      make("span", { class: "cot-mark", "data-verdict": `outcome-${answer.outcome.answer}` }, `${glyph} P(yes) ${probability(answer.p_yes)}`),
-      ` ${meaning}`,
-    ));
+    const [glyph, said, kind] = outcomeWords(answer);
+    facts.push(make("p", { class: "cot-judgement", title: VERDICTS.outcome.meaning }, "Judge: ", make("span", { class: "cot-mark", "data-verdict": kind }, `${glyph} `), said));
   }
-  if (answer.checked) {
-    facts.push(make("p", { class: "cot-truth" }, make("strong", {}, "Truth, which the judge does not see: "), truthWords(answer.checked)));
-  }
-  return make("figure", { class: "cot-card" }, heading, picture, make("figcaption", {}, ...facts, painter));
+  if (answer.checked) facts.push(make("p", { class: "cot-truth" }, make("strong", {}, CHECKER), truthWords(answer.checked)));
+  return make("figure", { class: "cot-card" }, heading, picture, make("figcaption", {}, ...facts, ...painter));
 }

@@ -2,12 +2,12 @@
 
 import { make, setAttribute, setText, shape, toggle } from "./dom.js";
 import { Fitted } from "./fitted.js";
-import { VERDICTS, pathWords, probability } from "./words.js";
+import { VERDICTS, attempt, number, pathWords, sentence, term } from "./words.js";
 
 const HEIGHT = 150; // pixels
 const EDGE = { left: 30, right: 12, top: 10, bottom: 20 };
 const WATCHED = { prm: "outcome", parm: "clarity", "parm++": "clarity" }; // what is asked step by step
-const TITLES = { outcome: "P(yes) of every guess", clarity: "P(clear) of every guess, until it is clear", "": "P(yes) of the final pictures" };
+const TITLES = { outcome: "of every guess", clarity: "of every guess, until it is", "": "of the final pictures" };
 
 // The question that is drawn as a line; "" where the judge only sees final pictures.
 export function watched(started, round) {
@@ -58,10 +58,10 @@ export class Rewards {
     this.width = width;
     this.x = (step) => EDGE.left + (step / Math.max(steps - 1, 1)) * (width - EDGE.left - EDGE.right);
     this.y = (yes) => HEIGHT - EDGE.bottom - yes * (HEIGHT - EDGE.top - EDGE.bottom);
-    setText(this.title, TITLES[question]);
-    setAttribute(this.plot, "aria-label", `${this.title.textContent}, a line for each of ${round.paths.length} paths; the same numbers are in the table above`);
+    setText(this.title, sentence(`${term(question || "outcome")}: ${TITLES[question]}`));
+    setAttribute(this.plot, "aria-label", `${this.title.textContent}, a line for each of ${round.paths.length} attempts; the same numbers are in the table above`);
     this.lines = round.paths.map((path) => ({ path: path.path, ...series(path, question) }));
-    this.words = round.paths.map((path) => `Path ${path.path + 1}: ${pathWords(round, path)[0]}`);
+    this.words = round.paths.map((path) => `${attempt(path.path)}: ${pathWords(round, path)[0]}`);
     const order = [...round.paths].sort((a, b) => (a.path === selection.path) - (b.path === selection.path)); // the selected one on top
     this.plot.replaceChildren(...this.axes(steps), ...order.map((path) => this.drawPath(round, path, selection)));
     this.point(this.pointed ?? null);
@@ -71,7 +71,7 @@ export class Rewards {
     const text = (x, y, words, anchor) => shape("text", { x, y, "text-anchor": anchor }, words);
     const levels = [0, 0.5, 1].flatMap((yes) => [
       shape("line", { x1: EDGE.left, x2: this.width - EDGE.right, y1: this.y(yes), y2: this.y(yes) }),
-      text(EDGE.left - 6, this.y(yes) + 3.5, String(yes).replace(/^0\./, "."), "end"),
+      text(EDGE.left - 6, this.y(yes) + 3.5, number(yes), "end"),
     ]);
     const every = Math.ceil(steps / 9);
     const ticks = Array.from({ length: steps }, (_, step) => step).filter((step) => step % every === 0);
@@ -106,7 +106,7 @@ export class Rewards {
     const before = this.pointed;
     this.pointed = place;
     this.highlight(place ? place.path : null);
-    setText(this.note, place ? `${this.words[place.path]} · step ${place.step + 1}: ${probability(place.yes)}` : "");
+    setText(this.note, place ? `${this.words[place.path]} · step ${place.step + 1}: ${number(place.yes)}` : "");
     if (before?.path !== place?.path) this.onPoint(place ? place.path : null);
   }
 

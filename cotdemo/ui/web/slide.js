@@ -8,23 +8,24 @@ export function changedTokens(before, after) {
   return [...after.keys()].filter((place) => before[place] !== after[place]);
 }
 
-// `before` and `after` are {picture, codes}; `grid` is [rows, columns].
-export function slide(before, after, grid) {
+// `before` and `after` are {picture, codes}; `grid` is [rows, columns]; `at` is where the slider begins, in percent.
+export function slide(before, after, grid, at = 50) {
   const changed = changedTokens(before.codes, after.codes);
   const marks = shape(
     "svg", { viewBox: `0 0 ${grid[1]} ${grid[0]}`, "aria-hidden": "true", hidden: true, class: "cot-changes" },
     ...(changed ?? []).map((place) => shape("rect", { x: place % grid[1], y: Math.floor(place / grid[1]), width: 1, height: 1 })),
   );
   const stage = make(
-    "div", { class: "cot-stage" },
+    "div", { class: "cot-pane" },
     make("img", { src: before.picture, alt: "" }), make("img", { src: after.picture, alt: "", class: "cot-over" }), marks, make("i", { "aria-hidden": "true" }),
   );
   const move = (value) => stage.style.setProperty("--at", `${value}%`);
-  const slider = make("input", { type: "range", min: 0, max: 100, value: 50, class: "cot-slider", "aria-label": "From the picture before, at the left, to the repainted one", oninput: () => move(slider.value) });
-  move(50);
+  const slider = make("input", { type: "range", min: 0, max: 100, value: at, class: "cot-slider", "aria-label": "From the picture painted again, to the one before", oninput: () => move(slider.value) });
+  move(at);
   const box = make("input", { type: "checkbox", onchange: () => toggle(marks, box.checked) });
   return make(
-    "div", { class: "cot-slide" }, stage, slider,
+    "div", { class: "cot-slide" }, stage,
+    make("div", { class: "cot-slide-ends" }, make("span", {}, "after"), slider, make("span", {}, "before")),
     changed ? make("label", {}, box, ` Show what changed: ${changed.length} of ${after.codes.length} tokens`) : null,
   );
 }

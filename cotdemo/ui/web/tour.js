@@ -46,7 +46,7 @@ function invite(open) {
     make("button", { type: "button", class: "cot-tour-go", onclick: () => { box.remove(); open(); } }, "Take the tour"),
     make("button", { type: "button", onclick: leave }, "No, thanks"),
   );
-  document.body.append(box);
+  until(() => document.querySelector('.cot-show[data-part="rest"]')).then(() => document.body.append(box)); // first things first
 }
 
 async function begin(tour) {
@@ -55,7 +55,7 @@ async function begin(tour) {
   document.querySelector('#cot-tabs [role="tab"]')?.click();
   const card = document.querySelector(`#gallery button[data-name="${tour.run}"]`);
   if (card && card.getAttribute("aria-current") !== "true") card.click();
-  const there = () => document.querySelector("#viewer .cot-prompt")?.textContent === tour.prompt && document.querySelector(tour.stops[0].target);
+  const there = () => document.querySelector(".cot-prompt")?.textContent === tour.prompt && document.querySelector(tour.stops[0].target);
   if (!(await until(there))) return; // a run is under way: the page says so itself
   new Dialog(tour.stops, back).show(0);
 }

@@ -1,15 +1,18 @@
 // The viewer: the state of a run on the screen. It keeps the state, hands it to its parts, and asks the server nothing
 // but for messages that were lost on the way.
 
-import { alive, answerOf, answerRound, emptyState, lastStep, receive, skipGap } from "./reducer.js";
+import { alive, answerOf, emptyState, lastStep, receive, reflections, skipGap } from "./reducer.js";
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { forgetImages, readColours } from "./canvas.js";
 import { Matrix } from "./matrix.js";
 import { Focus } from "./focus.js";
-import { Reflection } from "./reflection.js";
+import { Stage, bringIntoSight, invitePrompt } from "./stage.js";
 import { Rewards } from "./rewards.js";
 import { Drop } from "./drop.js";
-import { costWords, milestone, settingsWords, statusWords, truthWords, weightsWords } from "./words.js";
+import { VERDICTS, costWords, milestone, settingsWords, speakToResearchers, speaksToResearchers, term, weightsWords } from "./words.js";
+
+const VOICE = "cotdemo-researchers"; // remembered: whether the field's own words are wanted
+const PATIENCE = 4000; // milliseconds to wait for the stage's place
 
 // `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again.
 export function mount(element, props, watch, server) {
@@ -30,6 +33,7 @@ class Viewer {
     this.asking = false;
     this.build(element);
     this.draw();
+    for (const kind of ["wheel", "touchmove"]) window.addEventListener(kind, () => { this.away = true; }, { passive: true });
     // Canvases hold colours of the theme they were drawn in.
     new MutationObserver(() => this.redraw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   }
@@ -38,18 +42,18 @@ class Viewer {
     this.prompt = make("h2", { class: "cot-prompt" });
     this.settings = make("p", { class: "cot-settings" });
     this.recorded = make("p", { class: "cot-recorded" });
-    this.status = make("p", { class: "cot-status" });
-    this.truth = make("p", { class: "cot-truth" });
     this.cost = make("p", { class: "cot-cost" });
-    this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));
+    this.weights = make("p", { class: "cot-cost cot-weights" });
+    this.voice = make("input", { type: "checkbox", onchange: () => this.speak(this.voice.checked, true) });
     this.announcer = make("p", { class: "cot-hidden", role: "status", "aria-live": "polite" });
     this.rounds = make("div", { class: "cot-tabs", role: "group", "aria-label": "Rounds" });
     const choose = (place) => { this.focus.pause(); this.select(place); };
     this.rewards = new Rewards(({ path, step }) => choose({ path, step }), (path) => this.matrix.point(path));
     this.matrix = new Matrix(choose, (path) => this.rewards.highlight(path));
     this.focus = new Focus((place) => this.select(place));
-    this.reflection = new Reflection();
-    this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.matrix.element, this.rewards.element), this.focus.element);
+    this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); });
+    this.legend = make("p", { class: "cot-key" });
+    this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.legend, this.matrix.element, this.rewards.element), this.focus.element);
     const saving = (what, name, type) => make("button", { type: "button", class: "cot-save", onclick: () => this.saveAs(what, name, type) }, name);
     this.save = make(
       "div", { class: "cot-saving", role: "group", "aria-label": "Save this run" }, make("span", {}, "Save this run"),
@@ -57,23 +61,60 @@ class Viewer {
     );
     this.blank = make(
       "div", { class: "cot-empty" },
-      make("p", {}, "Write a prompt and press Run: every path appears here as a row, every step as a column."),
+      make("p", {}, "Write a prompt and press Run: every attempt appears here as a row, every step as a column."),
+    );
+    this.top = make(
+      "div", { class: "cot cot-top" },
+      make(
+        "header", { class: "cot-head" },
+        this.recorded, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
+        this.prompt,
+      ),
+      this.stage.element, this.announcer,
     );
     this.root = make(
       "div", { class: "cot" },
-      make("header", { class: "cot-head" }, this.recorded, this.prompt, this.settings, this.status, make("div", { class: "cot-facts" }, this.truth, this.cost), this.progress),
-      this.announcer, this.blank, this.board, this.reflection.element,
-      make("div", { class: "cot-foot" }, legend(), this.save),
+      make("header", { class: "cot-about-run" }, this.settings, this.cost, this.weights),
+      this.blank, this.board, make("div", { class: "cot-foot" }, legend(), this.save),
     );
+    const ends = (event) => this.stage.replay.contains(event.target) || this.stage.rest();
+    for (const part of [this.top, this.root]) for (const kind of ["pointerdown", "keydown"]) part.addEventListener(kind, ends, true);
+    this.placed = this.place();
+    this.speak(remembersResearchers());
     element.replaceChildren(this.root);
+  }
+
+  // Puts the stage where the page has a place for it, before the form on a phone; this may be mounted later than the viewer.
+  async place() {
+    const since = performance.now();
+    let place = null;
+    while (!(place = document.querySelector("#stage .cot-place-of-stage")) && performance.now() - since < PATIENCE) await new Promise((go) => setTimeout(go, 15));
+    if (place) place.replaceChildren(this.top);
+    else this.root.prepend(this.top);
+  }
+
+  // In plain words, or in the field's own.
+  speak(toResearchers, keep = false) {
+    speakToResearchers(toResearchers);
+    this.voice.checked = toResearchers;
+    this.redraw();
+    if (!keep) return;
+    rememberResearchers(toResearchers);
+    this.draw(); // at once: it is the answer to a click
   }
 
   take(message) {
     const before = this.state;
     this.state = receive(this.state, message);
+    if (this.state === before) return; // known already
     if (this.state.run !== before.run) this.begin();
-    if (this.state.phase === "running" && before.phase !== "running") this.selection.follow = true; // a reflection begins
+    if (this.state.phase === "running" && before.phase !== "running") { // a reflection begins
+      this.selection.follow = true;
+      this.stage.peek = null;
+    }
+    if (this.state.run === before.run) this.settle();
     this.follow(before);
+    this.show(before);
     setText(this.announcer, milestone(before, this.state) || this.announcer.textContent);
     this.schedule();
     if (this.state.missing.length) this.askAgain();
@@ -83,9 +124,42 @@ class Viewer {
     forgetImages();
     this.focus.pause();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
-    // On a phone the form fills the screen: what was asked for is below it.
-    if (this.begun && this.root.getBoundingClientRect().top > 0.7 * window.innerHeight) this.root.scrollIntoView();
+    this.settle();
+    this.stage.peek = null;
+    // A run that can be seen from its beginning to its end is played; at first, the prompt is the visitor's turn.
+    if (this.state.recorded && this.state.phase === "finished") {
+      const first = !this.begun;
+      const { run } = this.state;
+      this.due = run;
+      this.placed.then(() => requestAnimationFrame(() => {
+        if (this.due !== run) return;
+        this.stage.play(this.state, () => first && invitePrompt());
+      }));
+    }
     this.begun = true;
+  }
+
+  // A run goes on while it is played, or before: what comes now is shown.
+  settle() {
+    this.due = null;
+    this.stage.rest();
+  }
+
+  // What has just come is brought into sight, if the visitor is not looking for something himself: a run that begins, the
+  // judge's word on its picture, and the picture painted again.
+  show(before) {
+    const { phase } = this.state;
+    if (phase === "running" && before.phase !== "running") this.away = false;
+    if (this.away || before.run === null) return;
+    const begins = phase === "running" && before.phase !== "running";
+    if (begins && !reflections(this.state).length) return this.bring(this.top);
+    const said = (state) => reflections(state).map(({ critique, approved, after }) => [critique && 1, approved, after && answerOf(after) && 1]).join();
+    if (before.run === this.state.run && said(this.state) !== said(before)) this.bring(this.stage.reflection.element);
+  }
+
+  bring(element) {
+    this.away = false;
+    requestAnimationFrame(() => requestAnimationFrame(() => bringIntoSight(element, element === this.top && this.top.offsetHeight > window.innerHeight ? "start" : "nearest")));
   }
 
   async askAgain() {
@@ -133,7 +207,7 @@ class Viewer {
   }
 
   select(place) {
-    this.selection = { ...this.selection, follow: false, ...place };
+    this.selection = { ...this.selection, follow: false, chosen: true, ...place };
     if (place.follow) this.follow(this.state);
     this.draw();
   }
@@ -143,6 +217,7 @@ class Viewer {
   }
 
   redraw() {
+    this.stage.redraw();
     this.matrix.redraw();
     this.focus.redraw();
     this.schedule();
@@ -153,36 +228,48 @@ class Viewer {
     const { state, selection } = this;
     const round = state.rounds[selection.round];
     setAttribute(this.root, "data-phase", state.phase);
+    setAttribute(this.top, "data-tone", state.phase === "failed" ? "failed" : null);
     this.drawHead();
+    const colours = this.drawStage();
     toggle(this.blank, !round);
     toggle(this.board, Boolean(round));
     toggle(this.save, Boolean(round) && state.phase !== "running");
     if (round) {
-      const colours = readColours(this.root);
       this.drawRounds();
+      this.drawKey();
       this.matrix.draw(state, round, selection, colours);
       this.rewards.draw(state, round, selection);
       this.focus.draw(state, round, selection, colours);
     }
-    this.reflection.draw(state);
   }
 
   drawHead() {
     const { state } = this;
     setText(this.prompt, state.started ? state.started.prompt : "");
     setText(this.settings, state.started ? settingsWords(state.started, this.labels).join(" · ") : "");
-    setText(this.status, statusWords(state));
-    const checked = state.phase === "finished" && answerOf(answerRound(state))?.checked;
-    this.truth.replaceChildren(...(checked ? [make("strong", {}, "Truth, which the judge does not see: "), truthWords(checked)] : []));
     setText(this.cost, costWords(state));
     const { recorded } = state;
-    const weights = recorded && state.started ? weightsWords(state.started, this.labels) : "";
-    setText(this.recorded, recorded ? [`${recorded.title} of ${recorded.created.slice(0, 10)}`, weights && `weights: ${weights}`].filter(Boolean).join(" · ") : "");
+    setText(this.weights, speaksToResearchers() && state.started ? `weights: ${weightsWords(state.started, this.labels)}` : "");
+    setText(this.recorded, recorded ? `${recorded.title} of ${recorded.created.slice(0, 10)}` : "");
     toggle(this.recorded, Boolean(recorded));
-    for (const line of [this.prompt, this.settings, this.truth, this.cost]) toggle(line, line.textContent !== "");
-    const round = state.rounds.at(-1);
-    const done = round ? (1 + Math.max(...round.paths.map(lastStep))) / state.started.steps : 0;
-    this.progress.firstChild.style.width = `${(100 * (state.phase === "finished" ? 1 : done)).toFixed(1)}%`;
+    for (const line of [this.settings, this.cost, this.weights]) toggle(line, line.textContent !== "");
+  }
+
+  // What the marks of the grid are called, above it.
+  drawKey() {
+    const words = speaksToResearchers() ? "researchers" : "plain";
+    if (this.legend.dataset.words === words) return;
+    this.legend.dataset.words = words;
+    this.legend.replaceChildren(...key());
+  }
+
+  // The stage alone, while a run is played on it.
+  drawStage() {
+    cancelAnimationFrame(this.staging);
+    this.staging = undefined;
+    const colours = readColours(this.root);
+    this.stage.draw(this.state, colours);
+    return colours;
   }
 
   drawRounds() {
@@ -191,7 +278,7 @@ class Viewer {
     if (this.rounds.childElementCount !== rounds.length) {
       this.rounds.replaceChildren(...rounds.map((round) => make(
         "button", { type: "button", onclick: () => this.select({ round: round.round, ...this.best(round.round) }) },
-        round.round === 0 ? "First painting" : `Repainting ${round.round}`,
+        round.round === 0 ? "First painting" : `Painted again ${round.round > 1 ? round.round : ""}`.trim(),
       )));
     }
     [...this.rounds.children].forEach((tab, index) => setAttribute(tab, "aria-pressed", String(index === this.selection.round)));
@@ -204,21 +291,51 @@ class Viewer {
   }
 }
 
+function remembersResearchers() {
+  try {
+    return localStorage.getItem(VOICE) === "yes";
+  } catch {
+    return false; // no storage: plain words each time
+  }
+}
+
+function rememberResearchers(wanted) {
+  try {
+    localStorage.setItem(VOICE, wanted ? "yes" : "no");
+  } catch {
+    // as above
+  }
+}
+
+function mark(question, answer) {
+  return make("span", { class: "cot-mark", "data-verdict": `${question}-${answer}` }, VERDICTS[question][answer][0]);
+}
+
+function key() {
+  const item = (question, answer, words) => make("span", { title: VERDICTS[question].meaning }, mark(question, answer), ` ${words}`);
+  const called = (question) => (speaksToResearchers() ? `${term(question)}: ` : "");
+  return [
+    item("clarity", "no", `${called("clarity")}not clear yet`), item("clarity", "yes", "clear enough to judge"),
+    item("potential", "yes", `${called("potential")}can still work`), item("potential", "no", "cannot: stopped"),
+    item("outcome", "yes", `${called("outcome")}matches`),
+  ];
+}
+
 function legend() {
-  const term = (mark, kind, words) => make("li", {}, make("span", { class: "cot-mark", "data-verdict": kind }, mark), words);
+  const line = (question, answer, words) => make("li", {}, mark(question, answer), words);
   return make(
     "details", { class: "cot-legend" },
     make("summary", {}, "How to read this"),
     make(
       "div", { class: "cot-legend-body" },
-      make("p", {}, "The generator paints a picture as a grid of tokens. At each step it guesses all of them, keeps the surest and masks the rest again. Each row is one path from noise to picture; each cell shows the guess of one step, veiled where tokens are still masked. The judge sees the guess, never the truth."),
+      make("p", {}, "The generator paints a picture as a grid of tokens. At each step it guesses all of them, keeps the surest and masks the rest again. Each row is one attempt, from noise to picture; each cell shows the guess of one step, veiled where tokens are still masked. The tokens that are left are all drawn in the last step. The judge sees the guess; what the checker says is hidden from it."),
       make(
         "ul", {},
-        term("● .91", "clarity-yes", "P(clear): the guess is clear enough to be judged"),
-        term("○ .12", "clarity-no", "not clear yet: painting goes on"),
-        term("▲ .83", "potential-yes", "P(potential): this path can still become right"),
-        term("▼ .08", "potential-no", "it can no longer: the path stops at once and frees its place"),
-        term("✓ .97", "outcome-yes", "P(yes): the final picture matches the prompt; this ranks the survivors"),
+        line("clarity", "yes", "P(clear): the guess is clear enough to be judged"),
+        line("clarity", "no", "not clear yet: painting goes on"),
+        line("potential", "yes", "P(potential): this attempt can still become right"),
+        line("potential", "no", "it can no longer: the attempt stops at once and frees its place"),
+        line("outcome", "yes", "P(yes): the final picture matches the prompt; this ranks those that are left"),
       ),
     ),
   );

@@ -1,6 +1,17 @@
-// What the viewer says, in words: the status line, labels for screen readers, numbers.
+// What the viewer says, in words: the status line, labels for screen readers, numbers. Every term stands here and
+// nowhere else, in both voices: plain words, and the field's own, which the switch "for researchers" asks for.
 
 import { QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf } from "./reducer.js";
+
+const voice = { researchers: false }; // one page speaks one voice
+
+export function speakToResearchers(wanted) {
+  voice.researchers = wanted;
+}
+
+export function speaksToResearchers() {
+  return voice.researchers;
+}
 
 // A probability in three characters: ".07", ".97", "1.0".
 export function probability(value) {
@@ -8,12 +19,73 @@ export function probability(value) {
   return value.toFixed(2).slice(1);
 }
 
-// Glyphs differ in shape, not only in colour.
+// The same for everybody: "7%"; what is not certain is never called so.
+export function chances(value) {
+  if (value > 0 && value < 0.01) return "<1%";
+  if (value < 1 && value > 0.99) return ">99%";
+  return `${Math.round(100 * value)}%`;
+}
+
+export function number(value) {
+  return voice.researchers ? probability(value) : chances(value);
+}
+
+// The judge's questions: what the number of each is called, and what it means. Glyphs differ in shape, not only in colour.
 export const VERDICTS = {
-  clarity: { name: "Clear", yes: ["●", "clear"], no: ["○", "not clear yet"], neither: ["◌", "no answer on clarity"] },
-  potential: { name: "Potential", yes: ["▲", "can become right"], no: ["▼", "can no longer become right"], neither: ["△", "no answer on potential"] },
-  outcome: { name: "Match", yes: ["✓", "matches the prompt"], no: ["✕", "does not match the prompt"], neither: ["–", "no answer on the outcome"] },
+  clarity: {
+    name: "Clear", plain: "clear enough", symbol: "P(clear)", meaning: "how sure the judge is that the guess is clear enough to be judged",
+    yes: ["●", "clear"], no: ["○", "not clear yet"], neither: ["◌", "no answer on clarity"],
+  },
+  potential: {
+    name: "Potential", plain: "can still work", symbol: "P(potential)", meaning: "how sure the judge is that this attempt can still become right; where it says no, the attempt stops",
+    yes: ["▲", "can become right"], no: ["▼", "can no longer become right"], neither: ["△", "no answer on potential"],
+  },
+  outcome: {
+    name: "Match", plain: "matches", symbol: "P(yes)", meaning: "how sure the judge is that the picture matches the prompt; the surest wins",
+    yes: ["✓", "matches the prompt"], no: ["✕", "does not match the prompt"], neither: ["–", "no answer on the outcome"],
+  },
 };
+
+export const CHECKER = "Checker (hidden from the judge): ";
+export const NOT_JUDGED = "not judged";
+export const BAD_LOT = "the best of a bad lot";
+const HOPELESS = 0.1; // P(yes) below which the best is no good
+
+// What the number of a question is called.
+export function term(question) {
+  return voice.researchers ? VERDICTS[question].symbol : VERDICTS[question].plain;
+}
+
+// "can still work 93%"; "P(potential) .93".
+export function told(question, value) {
+  return `${term(question)} ${number(value)}`;
+}
+
+// What stands under a guess. A guess that is not clear yet says so by its glyph alone, except to researchers.
+export function markWords(question, verdict) {
+  const [glyph] = VERDICTS[question][verdict.answer];
+  return question === "clarity" && verdict.answer !== "yes" && !voice.researchers ? glyph : `${glyph} ${number(verdict.p_yes)}`;
+}
+
+export function attempt(path) {
+  return `Attempt ${path + 1}`;
+}
+
+// The answer to "does it match?", for a chosen picture: [glyph, words, kind].
+export function outcomeWords({ outcome, p_yes, mean }) {
+  if (p_yes === null) return ["–", NOT_JUDGED, "outcome-neither"];
+  const answer = outcome?.answer ?? (p_yes >= 0.5 ? "yes" : "no");
+  const [glyph] = VERDICTS.outcome[answer];
+  const over = mean === null ? "" : voice.researchers ? "mean " : "on average ";
+  const words = voice.researchers ? `${over}${told("outcome", p_yes)}, ${VERDICTS.outcome[answer][1]}` : `${over}${number(p_yes)} sure that it matches the prompt`;
+  return [glyph, words, `outcome-${answer}`];
+}
+
+// Whether the best is good enough to wear a crown: it was judged, and not called hopeless.
+export function isCrowned(round) {
+  const answer = answerOf(round);
+  return answer !== null && answer.p_yes !== null && answer.p_yes >= HOPELESS;
+}
 
 export function plural(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
@@ -21,9 +93,12 @@ export function plural(count, noun) {
 
 // The method and what is asked for beside it, a few words each; `labels` is what cotdemo.ui.data.labels says.
 export function settingsWords(started, labels) {
-  const told = labels.settings.map((setting) => settingWords(setting, started[setting.name]));
-  return [labels.methods[started.method]?.label ?? started.method, ...told.filter(Boolean)];
+  const shown = labels.settings.filter(({ name }) => voice.researchers || !TECHNICAL.includes(name));
+  const words = shown.map((setting) => settingWords(setting, started[setting.name]));
+  return [labels.methods[started.method]?.label ?? started.method, ...words.filter(Boolean)];
 }
+
+const TECHNICAL = ["guidance", "temperature"]; // settings that are told to researchers only
 
 // As Setting.words of cotdemo/settings.py: "" for what is as usual, and in traces from before there was such a setting.
 function settingWords({ said, options, usual }, value) {
@@ -59,44 +134,98 @@ export function statusWords(state) {
 
 // A search says itself where it is: "step 9 of 18 - 5 of 8 paths alive - judging potential".
 function progressWords(state) {
-  return sentence((state.message || "starting").replaceAll(" - ", " · "));
+  const words = (state.message || "starting").replaceAll(" - ", " · ");
+  return sentence(words.replace(/\bpaths alive\b/, "attempts go on").replace(/\bpath alive\b/, "attempt goes on"));
+}
+
+// What was chosen, and why.
+export function chosenWords(round) {
+  const answer = answerOf(round);
+  const count = round.paths.length;
+  const [, judged] = outcomeWords(answer);
+  if (answer.p_yes === null) return `${count === 1 ? "One attempt, painted" : `${attempt(answer.path)} of ${count} is shown`}: ${NOT_JUDGED}`;
+  const who = `${attempt(answer.path)}${count === 1 ? "" : ` of ${count}`}`;
+  const fallback = answer.fallback ? "; no attempt passed, so the least doubtful was finished" : "";
+  const what = answer.p_yes < HOPELESS ? BAD_LOT : "chosen";
+  return `${who} is ${what}: the judge ${voice.researchers ? "says" : "is"} ${judged}${fallback}`;
 }
 
 function answerWords(state) {
   const round = answerRound(state);
-  const answer = answerOf(round);
-  if (!answer) return "Finished.";
-  const count = round.paths.length;
-  const parts = [count === 1 ? "One path painted" : `Path ${answer.path + 1} of ${count} is chosen`];
-  if (round.round > 0) parts[0] = `Repainted in round ${round.round}: path ${answer.path + 1} of ${count} is chosen`;
-  else if (state.rounds.length > 1) parts[0] = `Path ${answer.path + 1} of the first painting stays: what was repainted is not better, says the judge`;
-  if (answer.p_yes !== null) parts.push(`${answer.mean === null ? "" : "mean "}P(yes) ${probability(answer.p_yes)}`);
-  if (answer.fallback) parts.push("no path passed the judge, so the least doubtful was finished");
-  const stopped = count - alive(round);
-  if (stopped && !answer.fallback) parts.push(`${plural(stopped, "path")} stopped early`);
-  return parts.join(" · ");
+  if (!answerOf(round)) return "Finished.";
+  const words = chosenWords(round);
+  if (round.round > 0) return `Painted again from the critique. ${words}.`;
+  if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first picture stays.`;
+  const stopped = round.paths.length - alive(round);
+  return stopped && !answerOf(round).fallback ? `${words}. ${plural(stopped, "attempt")} stopped early.` : `${words}.`;
 }
 
+// What is happening at a moment of the stage (moments.js), in one sentence.
+export function nowWords(state, moment) {
+  const round = state.rounds[moment.round];
+  if (moment.part === "chosen") return `${chosenWords(round)}.`;
+  if (moment.part === "critique") return `The judge says what is wrong: “${prose(moment.critique ?? "") || "…"}”.`;
+  const { paths } = round;
+  const { steps } = state.started;
+  const where = `${round.round > 0 ? "Painted again from the critique, step" : "Step"} ${moment.step + 1} of ${steps}`;
+  const fallen = paths.filter(({ pruned }) => pruned && pruned.step <= moment.step && pruned.step > moment.step - 3);
+  if (fallen.length) return `${where}: ${listed(fallen)} ${fallen.length === 1 ? "is" : "are"} stopped, as the judge sees no way left to come out right.`;
+  if (moment.step < 2 && round.round === 0) return `${plural(paths.length, "attempt")} at “${state.started.prompt}”: each begins as noise and keeps its surest tokens.`;
+  const hopeful = paths.filter((path) => !path.pruned && path.steps.slice(0, moment.step + 1).some((step) => step.verdicts.potential?.answer === "yes"));
+  if (hopeful.length) return `${where}: ${listed(hopeful)} can be judged by now, and can still work.`;
+  const asked = paths.some((path) => path.steps[moment.step]?.verdicts.clarity);
+  return `${where}: ${asked ? "the judge looks at every guess; none is clear enough to judge yet." : "more tokens are kept at every step."}`;
+}
+
+function listed(paths) {
+  const names = paths.map(({ path }) => String(path + 1));
+  if (names.length > 3) return `${names.length} attempts`;
+  const last = names.pop();
+  return names.length ? `attempts ${names.join(", ")} and ${last}` : `attempt ${last}`;
+}
+
+// What has become of an attempt by a moment of the stage: [short words, kind].
+export function fateWords(round, path, moment) {
+  if (moment.part !== "painting") return pathWords(round, path);
+  if (path.pruned && path.pruned.step <= moment.step) return [`stopped at step ${path.pruned.step + 1}`, "pruned"];
+  const seen = path.steps.slice(0, moment.step + 1);
+  if (seen.some((step) => step.verdicts.potential?.answer === "yes")) return [VERDICTS.potential.plain, "hopeful"];
+  return [seen.some((step) => step.decoded) ? "painting" : "waiting", "alive"];
+}
+
+// The work of a run. A step with guidance takes two passes of the generator, one with the prompt and one without.
 export function costWords(state) {
   const { finished: cost } = state;
   if (!cost) return "";
-  const passes = `${plural(cost.generator_passes, "generator pass").replace(/passs$/, "passes")}`;
-  const saved = cost.passes_saved ? `, ${cost.passes_saved} saved by stopping early` : "";
-  return `${passes}${saved} · ${plural(cost.judge_passes, "question")} to the judge · ${cost.seconds.toFixed(1)} s`;
+  const paths = state.rounds.flatMap((round) => round.paths);
+  const steps = sum(paths, (path) => path.steps.filter((step) => step.decoded).length);
+  const cut = sum(paths, (path) => path.steps.filter((_, step) => isCutOff(path, step)).length);
+  const asked = `${plural(cost.judge_passes, "question")} to the judge`;
+  const time = `${cost.seconds.toFixed(1)} s`;
+  const painted = `${plural(steps, "step")} painted${cut ? `, ${cut} saved by stopping early` : ""}`;
+  if (!voice.researchers) return [painted, asked, time].join(" · ");
+  const passes = plural(cost.generator_passes, "generator pass").replace(/passs$/, "passes");
+  const saved = cost.passes_saved ? `, ${cost.passes_saved} saved` : "";
+  const twice = cost.generator_passes > steps ? " (with guidance a step takes two: with the prompt, and without)" : "";
+  return [painted, `${passes}${saved}${twice}`, asked, time].join(" · ");
 }
 
-// The state of a path, for the first column: [short words, kind].
+function sum(list, count) {
+  return list.reduce((total, one) => total + count(one), 0);
+}
+
+// The state of an attempt, for the first column: [short words, kind].
 export function pathWords(round, path) {
   const status = statusOf(round, path);
   switch (status) {
     case "won":
-      return ["chosen", status];
+      return [outcomeOf(path) === null && round.winner.p_yes === null ? `shown, ${NOT_JUDGED}` : isCrowned(round) ? "chosen" : BAD_LOT, status];
     case "pruned":
-      return [`stopped at ${path.pruned.step + 1}`, status];
+      return [`stopped at step ${path.pruned.step + 1}`, status];
     case "judged":
       return [`ranked ${ranking(round).indexOf(path.path) + 1}`, status];
     case "painted":
-      return ["painted", "judged"];
+      return [round.winner === null ? "painted" : path.steps.some((step) => step.verdicts.clarity) ? "never judged clear" : NOT_JUDGED, "judged"];
     case "alive":
       return [`step ${lastStep(path) + 1}`, status];
     default:
@@ -104,29 +233,43 @@ export function pathWords(round, path) {
   }
 }
 
-// The number beside it: P(yes) to the outcome, or P(no) to potential that ended the path.
+// The number beside it: [question, P(yes) to it]; that of potential where it ended the attempt, as its cell shows it.
 export function pathNumber(path) {
-  if (path.outcome) return [path.mean === null ? "P(yes)" : "mean P(yes)", outcomeOf(path)];
-  if (path.pruned) return ["P(no)", path.pruned.p_no];
+  if (path.outcome) return ["outcome", outcomeOf(path)];
+  if (path.pruned) return ["potential", stoppedBy(path)];
   return null;
+}
+
+export function pathNumberWords(path) {
+  const found = pathNumber(path);
+  if (!found) return "";
+  const words = told(...found);
+  if (path.mean === null || found[0] !== "outcome") return words;
+  return voice.researchers ? `mean ${words}` : `${words} on average`;
+}
+
+// P(yes) to potential of the guess at which an attempt was stopped.
+export function stoppedBy(path) {
+  return path.steps[path.pruned.step]?.verdicts.potential?.p_yes ?? 1 - path.pruned.p_no;
 }
 
 // A cell of the matrix in one sentence.
 export function cellWords(path, step) {
-  const where = `Path ${path.path + 1}, step ${step + 1}`;
+  const where = `${attempt(path.path)}, step ${step + 1}`;
   const cell = path.steps[step];
-  if (isCutOff(path, step)) return `${where}: not painted, the path was stopped after step ${path.pruned.step + 1}`;
+  if (isCutOff(path, step)) return `${where}: not painted, the attempt was stopped after step ${path.pruned.step + 1}`;
   if (!cell.decoded) return path.steps.some((later) => later.decoded && later.step > step) ? `${where}: kept from the picture before` : `${where}: not painted yet`;
   const { kept, total } = countTokens(path, step);
   const verdicts = QUESTIONS.filter((question) => cell.verdicts[question]).map(
     (question) => verdictWords(question, cell.verdicts[question]),
   );
-  const stopped = path.pruned?.step === step ? [`stopped here, P(no) ${probability(path.pruned.p_no)}`] : [];
+  const stopped = path.pruned?.step === step ? [`stopped here${cell.verdicts.potential ? "" : `, ${told("potential", stoppedBy(path))}`}`] : [];
   return [`${where}: ${kept} of ${total} tokens kept`, ...verdicts, ...stopped].join(", ");
 }
 
 export function verdictWords(question, verdict) {
-  return `${VERDICTS[question][verdict.answer][1]}, P(yes) ${probability(verdict.p_yes)}`;
+  const [, answer] = VERDICTS[question][verdict.answer];
+  return verdict.answer === "yes" && !voice.researchers ? told(question, verdict.p_yes) : `${answer} (${told(question, verdict.p_yes)})`;
 }
 
 export function truthWords(checked) {
@@ -151,7 +294,7 @@ export function milestone(before, after) {
   if (!now || after.phase !== "running") return "";
   if (!old || old.round !== now.round) return statusWords(after);
   const fallen = now.paths.filter((path, index) => path.pruned && !old.paths[index].pruned);
-  if (fallen.length) return fallen.map((path) => `Path ${path.path + 1} stopped at step ${path.pruned.step + 1}.`).join(" ");
+  if (fallen.length) return fallen.map((path) => `${attempt(path.path)} stopped at step ${path.pruned.step + 1}.`).join(" ");
   if (now.criticised?.done && !old.criticised?.done) return `Critique: ${prose(now.criticised.text)}`;
   return "";
 }

@@ -1,0 +1,201 @@
+// The stage: the run at one glance, first of all. One picture, large, with all attempts beside it, what the judge says, and
+// one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
+
+import { answerOf, answerRound, lastStep, reflections } from "./reducer.js";
+import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
+import { canvasSide, clear, drawGuess } from "./canvas.js";
+import { leading, momentAt, moments, present } from "./moments.js";
+import { Reflection } from "./reflection.js";
+import { slide } from "./slide.js";
+import { CHECKER, VERDICTS, attempt, fateWords, isCrowned, nowWords, outcomeWords, speaksToResearchers, statusWords, truthWords } from "./words.js";
+
+const LARGE = 384; // canvas pixels per side, about
+const SMALL = 96;
+const STILL = "(prefers-reduced-motion: reduce)";
+const TOUCHED = "(pointer: coarse)";
+
+export class Stage {
+  // `onSelect({round, path, step})` where an attempt is chosen; `onDraw()` where the stage is to be drawn again.
+  constructor(onSelect, onDraw) {
+    this.onSelect = onSelect;
+    this.onDraw = onDraw;
+    this.playing = null; // {list, since, timer, settled} while a run is played
+    this.peek = null; // {round, path} of an attempt that the visitor wants to see large
+    this.canvas = make("canvas", { width: LARGE, height: LARGE, role: "img" });
+    this.mended = make("div", { class: "cot-mended" });
+    this.tries = make("div", { class: "cot-tries", role: "group", "aria-label": "Attempts" });
+    this.judge = make("p", { class: "cot-judge", title: VERDICTS.outcome.meaning });
+    this.truth = make("p", { class: "cot-truth", title: "A program that reads the picture exactly; it never chooses one" });
+    this.facts = make("div", { class: "cot-facts" }, this.judge, this.truth);
+    this.reflection = new Reflection();
+    this.status = make("p", { class: "cot-status" });
+    this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
+    this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));
+    this.element = make(
+      "section", { class: "cot-show", "aria-label": "The run at a glance" },
+      make("figure", { class: "cot-big" }, this.canvas, this.mended),
+      make("div", { class: "cot-said" }, this.status, this.replay, this.progress),
+      make("div", { class: "cot-beside" }, this.tries, this.reflection.element, this.facts),
+    );
+    this.shape = "";
+  }
+
+  // Plays the run from its beginning; `settled` is called when it has come to rest. With reduced motion it rests at once.
+  play(state, settled = () => {}) {
+    this.peek = null;
+    if (this.playing) this.rest();
+    if (matchMedia(STILL).matches || !this.element.offsetParent) return settled();
+    this.playing = { list: moments(state), since: performance.now(), settled };
+    this.tick();
+  }
+
+  tick() {
+    const { list, since } = this.playing;
+    const elapsed = performance.now() - since;
+    const next = list.find(({ at }) => at > elapsed);
+    if (!next) return this.rest();
+    this.playing.timer = setTimeout(() => this.tick(), next.at - elapsed);
+    this.onDraw();
+  }
+
+  rest() {
+    if (!this.playing) return;
+    const { timer, settled } = this.playing;
+    clearTimeout(timer);
+    this.playing = null;
+    this.onDraw();
+    settled();
+  }
+
+  redraw() {
+    this.drawn = null;
+  }
+
+  draw(state, colours) {
+    this.state = state;
+    const moment = this.playing ? momentAt(this.playing.list, performance.now() - this.playing.since) : present(state);
+    const round = state.rounds[moment.round];
+    setAttribute(this.element, "data-part", round ? moment.part : "empty");
+    setAttribute(this.element, "data-repaints", state.started?.method === "parm++" ? "true" : null); // keeps room for it
+    setText(this.status, this.sentence(state, moment));
+    setAttribute(this.replay, "data-later", state.phase === "finished" && !matchMedia(STILL).matches ? null : "true"); // keeps its room
+    setText(this.replay, this.playing ? "Skip" : "Replay");
+    setAttribute(this.replay, "aria-label", this.playing ? "Skip to the result" : "Replay how it was painted");
+    this.drawProgress(state, moment);
+    this.drawFacts(state, moment);
+    this.reflection.draw(state, moment.seen);
+    if (!round) return;
+    this.drawLarge(state, round, moment, colours);
+    this.drawMended(state, moment);
+    this.drawTries(state, round, moment, colours);
+  }
+
+  sentence(state, moment) {
+    if (this.playing && moment.part !== "rest") return nowWords(state, moment);
+    const painted = moment.part !== "rest" && state.rounds[moment.round].paths.some((path) => lastStep(path) >= 0);
+    const plain = painted && !speaksToResearchers() && (/^step \d/.test(state.message) || moment.part !== "painting");
+    return plain ? nowWords(state, moment) : statusWords(state);
+  }
+
+  drawProgress(state, moment) {
+    const done = moment.part === "rest" ? Number(state.phase === "finished") : (moment.step + 1) / state.started.steps;
+    this.progress.firstChild.style.width = `${(100 * done).toFixed(1)}%`;
+  }
+
+  drawFacts(state, moment) {
+    const answer = state.phase === "running" ? null : answerOf(answerRound(state));
+    const [glyph, words, kind] = answer ? outcomeWords(answer) : ["", "", ""];
+    this.judge.replaceChildren(...(answer ? [make("strong", {}, "Judge: "), make("span", { "data-verdict": kind }, make("span", { class: "cot-mark" }, glyph), ` ${words}`)] : []));
+    const checked = answer?.checked && state.phase === "finished";
+    this.truth.replaceChildren(...(checked ? [make("strong", {}, CHECKER), truthWords(answer.checked)] : []));
+    toggle(this.truth, Boolean(checked));
+    setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
+    toggle(this.facts, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
+  }
+
+  drawLarge(state, round, moment, colours) {
+    const peek = moment.part === "rest" && this.peek?.round === round.round ? this.peek : null;
+    const answer = peek || moment.part === "painting" ? null : answerOf(round);
+    const path = round.paths[peek?.path ?? leading(round)];
+    const step = path.steps[Math.min(moment.step, lastStep(path))];
+    const [url, masked] = answer?.picture ? [answer.picture, null] : [step?.picture ?? null, step?.masked ?? null];
+    const name = answer ? `The chosen picture, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
+    setAttribute(this.canvas, "aria-label", name);
+    const side = canvasSide(LARGE, state.started.grid[1]);
+    if (this.canvas.width !== side) this.canvas.width = this.canvas.height = side;
+    const drawn = [url, masked, colours.veil];
+    if (this.drawn?.every((one, index) => one === drawn[index])) return;
+    this.drawn = drawn;
+    if (url || masked) drawGuess(this.canvas, url, masked, state.started.grid, colours);
+    else clear(this.canvas);
+  }
+
+  // The picture before and after its repainting, over the large one, once the run rests on it.
+  drawMended(state, moment) {
+    const entry = reflections(state).findLast(({ before, after }) => answerOf(before)?.picture && answerOf(after)?.picture);
+    const key = entry && state.phase !== "running" ? [entry.before, entry.after] : [];
+    if (key.length !== this.mendedKey?.length || key.some((one, index) => one !== this.mendedKey[index])) {
+      this.mendedKey = key;
+      const result = answerRound(state) === entry?.after ? 0 : 100;
+      this.mended.replaceChildren(...(key.length ? [slide(answerOf(entry.before), answerOf(entry.after), state.started.grid, result)] : []));
+    }
+    const shown = key.length > 0 && moment.part === "rest" && !this.peek;
+    setAttribute(this.mended, "data-later", shown ? null : "true");
+  }
+
+  drawTries(state, round, moment, colours) {
+    const shape = `${state.run}/${round.paths.length}/${state.started.grid}`;
+    if (shape !== this.shape) this.buildTries(round, shape, canvasSide(SMALL, state.started.grid[1]));
+    const crowned = moment.part !== "painting" && isCrowned(round);
+    round.paths.forEach((path, index) => {
+      const { button, canvas, words, crown, drawn } = this.attempts[index];
+      const [fate, kind] = fateWords(round, path, moment);
+      const step = path.steps[Math.min(moment.step, lastStep(path))];
+      setText(words, fate);
+      setAttribute(button, "data-kind", kind);
+      setAttribute(button, "aria-label", `${attempt(index)}: ${fate}. Show it large`);
+      setAttribute(button, "aria-pressed", String(moment.part === "rest" && this.peek?.round === round.round && this.peek.path === index));
+      toggle(crown, kind === "won" && crowned);
+      if (drawn.step === step && drawn.veil === colours.veil && step) return;
+      Object.assign(drawn, { step, veil: colours.veil });
+      if (step) drawGuess(canvas, step.picture, step.masked, state.started.grid, colours);
+      else clear(canvas);
+    });
+  }
+
+  buildTries(round, shape, side) {
+    this.shape = shape;
+    this.attempts = round.paths.map(({ path }) => {
+      const canvas = make("canvas", { width: side, height: side, "aria-hidden": "true" });
+      const words = make("span", { class: "cot-try-words" });
+      const crown = icon(ICONS.crown);
+      const button = make(
+        "button", { type: "button", class: "cot-try", onclick: () => this.look(path) },
+        canvas, make("span", { class: "cot-try-name" }, crown, String(path + 1)), words,
+      );
+      return { button, canvas, words, crown, drawn: {} };
+    });
+    setAttribute(this.tries, "data-count", round.paths.length);
+    this.tries.replaceChildren(...this.attempts.map(({ button }) => button));
+  }
+
+  // An attempt is wanted large, here and in what follows below; once more, and the result is back.
+  look(path) {
+    const { round } = present(this.state);
+    const same = this.peek?.round === round && this.peek.path === path;
+    this.peek = same ? null : { round, path };
+    this.onSelect({ round, path: same ? leading(this.state.rounds[round]) : path, step: Math.max(0, lastStep(this.state.rounds[round].paths[path])) });
+  }
+}
+
+// The prompt waits for the visitor, unless something has the focus already; no phone opens its keyboard for it.
+export function invitePrompt() {
+  const field = document.querySelector("#prompt textarea");
+  const free = document.activeElement === document.body || document.activeElement === null;
+  if (field?.offsetParent && free && !matchMedia(TOUCHED).matches) field.focus({ preventScroll: true });
+}
+
+// Brings an element into sight where it is not; the focus stays where it is.
+export function bringIntoSight(element, block = "nearest") {
+  element.scrollIntoView({ block, behavior: matchMedia(STILL).matches ? "auto" : "smooth" });
+}

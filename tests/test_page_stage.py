@@ -1,0 +1,268 @@
+"""The stage: a recorded run is played once, a live one as it comes; the judge's word stands beside the picture."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from page_driver import (
+    DESKTOP,
+    PHONE,
+    PROMPT,
+    filled,
+    open_settings,
+    quiet,
+    run,
+    seed_whose_winner_is,
+    settled,
+    small,
+    status,
+)  # fmt: skip
+from test_page_manners import serious
+
+PLAYING = "document.querySelector('.cot-replay')?.textContent === 'Skip'"
+RESTING = "document.querySelector('.cot-show[data-part=\"rest\"]') && !(" + PLAYING + ")"
+# how much the page has shifted since its first paint, whatever the visitor did
+SHIFTS = """
+    window.shifts = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+    }).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def rest(page) -> None:
+    page.wait_for_function(RESTING)
+
+
+def large(page) -> str:
+    """The pixels of the large picture."""
+    return page.locator(".cot-big > canvas").evaluate("canvas => canvas.toDataURL()")
+
+
+def in_view(page, selector: str) -> bool:
+    """Whether all of the first such element is inside the window."""
+    box = page.locator(selector).first.bounding_box()
+    size = page.viewport_size
+    return box["y"] >= -1 and box["y"] + box["height"] <= size["height"] + 1
+
+
+def test_the_recorded_run_is_played_once_and_then_the_prompt_has_the_focus(visit):
+    with visit() as page:
+        page.wait_for_function(PLAYING)
+        asked = []
+        page.on("request", lambda request: "heartbeat" not in request.url and asked.append(request.url))
+        first, said = large(page), status(page)
+        assert page.locator('.cot-show[data-part="painting"]').count() == 1
+        page.wait_for_function(f"document.querySelector('.cot-status').textContent !== {said!r}")
+        assert large(page) != first
+        page.wait_for_selector('.cot-try[data-kind="pruned"]')
+        rest(page)
+        assert page.locator('.cot-try[data-kind="won"]').count() == 1
+        assert re.match(r"Attempt \d of 8 is chosen: the judge is .* sure", status(page))
+        assert "Judge: ✓" in page.locator(".cot-facts").inner_text()
+        assert page.evaluate("document.activeElement === document.querySelector('#prompt textarea')")
+        assert page.evaluate("scrollY") == 0
+        assert [url for url in asked if "queue" not in url] == []
+
+
+def test_whoever_has_something_else_in_focus_keeps_it(visit):
+    with visit() as page:
+        page.wait_for_function(PLAYING)
+        page.locator("#seed input").focus()
+        rest(page)
+        assert page.evaluate("document.activeElement === document.querySelector('#seed input')")
+
+
+def test_a_phone_opens_no_keyboard(visit):
+    with visit("", PHONE, has_touch=True, is_mobile=True) as page:
+        page.wait_for_function(PLAYING)
+        assert in_view(page, ".cot-big")
+        rest(page)
+        assert page.evaluate("document.activeElement === document.body")
+
+
+def test_with_less_motion_it_rests_at_once(visit):
+    with visit(reduced_motion="reduce") as page:
+        page.wait_for_selector('.cot-show[data-part="rest"]')
+        assert "is chosen" in status(page) and page.locator(".cot-replay").is_hidden()
+        page.wait_for_timeout(400)
+        assert page.locator('.cot-show[data-part="rest"]').count() == 1
+
+
+@pytest.mark.parametrize("by", ["click", "key", "skip"])
+def test_a_click_or_a_key_ends_it_at_the_result(visit, by):
+    with visit() as page:
+        page.wait_for_function(PLAYING)
+        if by == "click":
+            page.locator(".cot-big").click()
+        elif by == "key":
+            page.locator('td[tabindex="0"]').press("ArrowLeft")
+        else:
+            page.locator(".cot-replay").click()
+        page.wait_for_function(RESTING, timeout=2000)  # of the five seconds that it would have taken
+        assert "is chosen" in status(page)
+        page.get_by_role("button", name="Replay how it was painted").click()
+        page.wait_for_function(PLAYING, timeout=2000)
+
+
+def test_an_attempt_can_be_looked_at_large(visit):
+    with visit(reduced_motion="reduce") as page:
+        page.wait_for_selector('.cot-show[data-part="rest"]')
+        chosen = large(page)
+        other = page.locator('.cot-try[data-kind="pruned"]').first
+        other.click()
+        page.wait_for_selector('.cot-try[aria-pressed="true"]')
+        page.wait_for_timeout(200)
+        assert large(page) != chosen
+        number = other.locator(".cot-try-name").inner_text()
+        assert page.locator(".cot-focus-title span").first.inner_text() == f"Attempt {number}"
+        other.click()
+        page.wait_for_timeout(200)
+        assert large(page) == chosen
+
+
+def test_a_live_run_shows_the_attempt_that_leads(visit, site):
+    site.backend.pace = 0.5
+    with visit(small(), reduced_motion="reduce") as page:
+        open_settings(page)
+        filled(page, 3)
+        run(page, "running")
+        page.wait_for_selector('.cot-show[data-part="painting"]')
+        assert page.locator(".cot-big > canvas").get_attribute("aria-label").startswith("Attempt")
+        settled(page)
+        assert page.locator(".cot-try").count() == 4 and page.locator('.cot-show[data-part="rest"]').count() == 1
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_after_reflect_the_word_of_the_judge_and_both_pictures_are_in_view(visit, viewport):
+    seed = seed_whose_winner_is(right=False)
+    with visit(small("parm", 2, 6, seed), viewport) as page:
+        open_settings(page)
+        filled(page, seed)
+        run(page)
+        page.wait_for_selector("#reflect:not([disabled])")
+        page.locator("#reflect").focus()
+        page.click("#reflect")
+        page.wait_for_selector(".cot-card img >> nth=1")
+        settled(page)
+        page.wait_for_timeout(1200)  # it scrolls smoothly
+        for part in (".cot-critique blockquote", ".cot-card:nth-child(1) img", ".cot-card:nth-child(3) img"):
+            assert in_view(page, part), part
+        above = page.locator(".cot-reflection").bounding_box()["y"]
+        assert above < page.locator(".cot-matrix").bounding_box()["y"]
+
+
+def test_where_there_is_nothing_to_fix_repainting_is_offered_and_the_form_does_not_move(visit):
+    seed = seed_whose_winner_is(right=True)
+    with visit(small("parm", 2, 6, seed)) as page:
+        open_settings(page)
+        filled(page, seed)
+        run(page)
+        page.wait_for_selector("#reflect:not([disabled])")
+        places = "() => ['#prompt', '#run', '#seed', '#choice'].map((one) => document.querySelector(one).offsetTop)"
+        before = page.evaluate(places)
+        page.click("#reflect")
+        page.wait_for_selector(".cot-approved")
+        settled(page)
+        assert page.locator(".cot-approved").inner_text() == "The judge sees nothing to fix."
+        assert page.evaluate(places) == before
+        page.locator(".cot-anyway").click()
+        page.wait_for_selector(".cot-card img >> nth=1")
+        settled(page)
+        page.wait_for_selector("#reflect:not([disabled])", state="visible")
+
+
+def test_a_plain_run_is_not_judged_and_wears_no_crown(visit):
+    with visit(small("baseline", 3, 6)) as page:
+        open_settings(page)
+        filled(page, 3)
+        run(page)
+        assert "not judged" in status(page)
+        assert "not judged" in page.locator(".cot-try").first.inner_text()
+        assert page.locator(".cot .cot-try-name .cot-icon:visible").count() == 0
+        assert page.locator(".cot-matrix .cot-path-name .cot-icon:visible").count() == 0
+
+
+def test_plain_words_come_first_and_the_fields_own_are_remembered(enter, site):
+    site.may_load.set()
+    page = enter()
+    page.goto(site.url)
+    page.wait_for_selector(".cot-matrix td")
+    words = "".join(page.locator("#viewer, #stage").all_inner_texts())  # what is folded is not among them
+    assert not re.search(r"P\((yes|no|clear|potential)\)", words)
+    assert "can still work" in page.locator(".cot-key").inner_text()
+    assert "guidance" not in page.locator(".cot-settings").inner_text()
+    page.get_by_label("for researchers").check()
+    assert "P(potential): can still work" in page.locator(".cot-key").inner_text()
+    assert "guidance" in page.locator(".cot-settings").inner_text()
+    assert "P(yes)" in page.locator('tr[data-kind="won"] th').inner_text()
+    page.reload()
+    page.wait_for_selector(".cot-matrix td")
+    assert page.get_by_label("for researchers").is_checked()
+    assert "P(yes)" in page.locator('tr[data-kind="won"] th').inner_text()
+
+
+def test_what_a_number_means_is_told_where_it_stands(visit):
+    with visit() as page:
+        cell = page.locator('td[data-ends="true"]').first
+        assert cell.get_attribute("title") == cell.get_attribute("aria-label")
+        assert "can still work" in page.locator('tr[data-kind="pruned"] .cot-path-number').first.inner_text()
+        assert "attempt can still become right" in page.locator(
+            'tr[data-kind="pruned"] .cot-path-number'
+        ).first.get_attribute("title")
+        assert all(page.locator(".cot-verdicts dt").nth(index).get_attribute("title") for index in range(3))
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_shifts_from_the_first_paint_to_the_rest(enter, site, viewport):
+    site.may_load.set()
+    page = enter(viewport=viewport)
+    page.add_init_script(SHIFTS)
+    page.goto(site.url)
+    page.wait_for_selector(".cot-matrix td", state="attached")
+    rest(page)
+    quiet(page)
+    assert page.evaluate("window.shifts") < 0.02
+
+
+@pytest.mark.parametrize("width", [390, 1024])
+def test_a_narrow_grid_begins_with_the_first_steps_and_shows_all_its_rows(visit, width):
+    with visit(small("parm", 16, 8), {"width": width, "height": 844}) as page:
+        open_settings(page)
+        filled(page, 3)
+        assert page.locator(".cot-scroll").evaluate("box => box.scrollLeft") == 0
+        run(page)
+        page.wait_for_timeout(200)
+        box = page.locator(".cot-scroll")
+        assert box.evaluate("box => box.scrollLeft") == 0
+        assert box.evaluate("box => box.scrollHeight - box.clientHeight") < 20
+        assert page.locator(".cot-matrix tbody tr").count() == page.locator(".cot-try").count() == 16
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_stage_has_no_serious_accessibility_faults(visit, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with visit(f"?__theme={theme}") as page:
+        page.wait_for_function(PLAYING)
+        for _ in range(2):
+            found = serious(axe.run(page, context="#stage").response["violations"])
+            assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found] == []
+            rest(page)
+        page.click('.cot-gallery button[data-name="3-critique-helped"]')
+        page.wait_for_selector(".cot-reflection blockquote")
+        rest(page)
+        found = serious(axe.run(page, context="#stage").response["violations"])
+        assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found] == []
+
+
+def test_a_mended_run_ends_with_the_picture_before_and_after(visit):
+    with visit() as page:
+        page.click('.cot-gallery button[data-name="3-critique-helped"]')
+        page.wait_for_selector('.cot-show[data-part="critique"]')
+        assert "one star, not two" in status(page)
+        assert page.locator(".cot-mended").evaluate("one => getComputedStyle(one).visibility") == "hidden"
+        rest(page)
+        assert page.locator(".cot-mended input[type=range]").is_visible()
+        assert "matches <1% → >99%" in page.locator(".cot-change").inner_text()
+        assert page.locator(".cot-prompt").inner_text() != PROMPT
