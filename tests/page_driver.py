@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 from page_double import Double
 
@@ -60,6 +61,7 @@ class Site:
 
 
 # What a page reports to its window alone, such as a ResizeObserver's loop, is said on the console as well.
+_STREAMS: WeakKeyDictionary = WeakKeyDictionary()  # context -> the answers that its pages still listen to
 LISTEN = """
     addEventListener("error", (event) => event.message && console.error(`window: ${event.message}`));
     addEventListener("unhandledrejection", (event) => console.error(`not caught: ${event.reason}`));
@@ -73,6 +75,10 @@ def watched(context, complaints: list[str]):
     context.on(
         "console", lambda said: said.type in ("error", "warning") and complaints.append(f"{said.type}: {said.text}")
     )
+    streams = _STREAMS[context] = set()
+    context.on("request", lambda request: streams.add(request) if "/queue/data" in request.url else None)
+    for end in ("requestfinished", "requestfailed"):
+        context.on(end, lambda request: streams.discard(request))
     context.on("weberror", lambda raised: complaints.append(f"uncaught: {raised.error}"))
     context.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
     return context.new_page()
@@ -111,11 +117,19 @@ def settled(page, phase: str = "finished") -> None:
 
 
 def quiet(page) -> None:
-    """Waits until the page has asked nothing for a second. (Its heartbeat never ends: "networkidle" does not come.)"""
+    """Waits until the page has asked nothing for a second and hears no answer. (Its heartbeat never ends:
+    "networkidle" does not come.)"""
     asked = [time.monotonic()]
     page.on("request", lambda _: asked.append(time.monotonic()))
-    while time.monotonic() - asked[-1] < 1:
+    while time.monotonic() - asked[-1] < 1 or _STREAMS.get(page.context):
         page.wait_for_timeout(100)
+
+
+def reload(page) -> None:
+    """Loads the page anew, once it is quiet: Gradio complains of its own stream where it is left while one is open."""
+    quiet(page)
+    page.reload()
+    page.wait_for_selector(".cot-matrix td", state="attached")
 
 
 def cells(page, state: str) -> int:

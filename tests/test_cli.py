@@ -262,7 +262,7 @@ def test_the_story_of_parm_plus_has_both_rounds_and_the_critique():
 
     studio = Studio(say=say, check=lambda prompt, picture: Verdict(True, False, "there is a moon too many"))
     lines = told(search("parm++", studio, PROMPT, paths=2, steps=3, seed=1, rounds=1))
-    assert lines[0].startswith(f"“{PROMPT}”: parm++ on mini, model base, 2 paths, 3 steps")
+    assert lines[0].startswith(f"“{PROMPT}”: parm++ on mini, model base, 2 attempts, 3 steps")
     assert lines[1:] == [
         "  path 0  painted to the end; the judge: no, P(yes) 0.10; "
         "the truth (checker): right, but there is a moon too many  <- chosen",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, PHONE, TOO_WIDE, quiet
+from page_driver import DESKTOP, PHONE, TOO_WIDE, reload
 
 
 def stops_in_sight(page) -> int:
@@ -34,8 +34,7 @@ def test_the_tour_shows_what_it_speaks_of_and_is_remembered(visit, viewport):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Skip"
         assert stops_in_sight(page) >= 7
-        page.reload()
-        page.wait_for_selector(".cot-matrix td", state="attached")
+        reload(page)
         page.wait_for_timeout(500)
         assert page.locator(".cot-invitation").count() == 0
 
@@ -50,8 +49,6 @@ def test_a_new_visitor_is_asked_once(visit):
     with visit() as page:
         page.get_by_role("button", name="No, thanks").click()
         assert page.locator(".cot-invitation").count() == 0
-        quiet(page)  # Gradio complains of its own stream where a page is left while one is open
-        page.reload()
-        page.wait_for_selector(".cot-matrix td", state="attached")
+        reload(page)
         page.wait_for_timeout(500)
         assert page.locator(".cot-invitation").count() == 0

@@ -12,6 +12,7 @@ from page_driver import (
     filled,
     open_settings,
     quiet,
+    reload,
     run,
     seed_whose_winner_is,
     settled,
@@ -197,8 +198,7 @@ def test_plain_words_come_first_and_the_fields_own_are_remembered(enter, site):
     assert "P(potential): can still work" in page.locator(".cot-key").inner_text()
     assert "guidance" in page.locator(".cot-settings").inner_text()
     assert "P(yes)" in page.locator('tr[data-kind="won"] th').inner_text()
-    page.reload()
-    page.wait_for_selector(".cot-matrix td")
+    reload(page)
     assert page.get_by_label("for researchers").is_checked()
     assert "P(yes)" in page.locator('tr[data-kind="won"] th').inner_text()
 
@@ -252,6 +252,7 @@ def test_the_stage_has_no_serious_accessibility_faults(visit, theme):
         page.click('.cot-gallery button[data-name="3-critique-helped"]')
         page.wait_for_selector(".cot-reflection blockquote")
         rest(page)
+        page.wait_for_function("getComputedStyle(document.querySelector('.cot-mended')).opacity === '1'")
         found = serious(axe.run(page, context="#stage").response["violations"])
         assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found] == []
 
