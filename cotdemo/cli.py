@@ -44,6 +44,7 @@ _ELSEWHERE = {
     ),
     "geneval": ("cotdemo.geneval.command", "GenEval's official prompt files, drawn again"),
     "animate": ("cotdemo.run.animation", "a run as a moving image: a GIF or WebP of a trace"),
+    "doctor": ("cotdemo.doctor", "what is here, what misses and what to do: torch, GPU, downloads, weights, a run"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
     "record": ("cotdemo.evaluation.recording", "make the recorded runs anew that the page shows first"),
 }

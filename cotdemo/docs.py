@@ -13,7 +13,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 
 from .errors import UserError
-from .evaluation.results import headline_markdown, ladder_markdown
+from .evaluation.results import ROWS, headline_markdown, ladder_markdown, paper
 from .fields import Nested, OneOf
 from .registry import BACKENDS, METHODS, MODELS, VERIFIERS, Spec, refusal
 from .run.codec import EVENTS, is_optional
@@ -125,12 +125,29 @@ def _rows(one: Field) -> Iterable[tuple[str, str, str]]:
     return [(f"`{one.name}`", optional + kind.words, one.metadata["about"])]
 
 
+def published() -> str:
+    """The paper's GenEval figures for what the released weights of 256 x 256 pixels offer here."""
+    figures = paper()
+    rows = [
+        (f"`--method {row.method} --model {row.model}`", str(row.paths), *map(_share, figures[row.paper].values()))
+        for row in ROWS
+        if row.paper and not refusal(row.method, row.model, "show-o")
+    ]
+    kinds = next(iter(figures.values()))
+    return _table(("asked for", "N", *(kind.replace("_", " ") for kind in kinds)), rows)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".lstrip("0")
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "methods": methods,
     "models": models,
     "verifiers": verifiers,
     "settings": settings,
     "events": events,
+    "published": published,
     "headline": lambda: headline_markdown(_LADDER),
     "ladder": lambda: ladder_markdown(_LADDER),
 }

@@ -8,7 +8,8 @@ import pytest
 
 from cotdemo import cli, docs
 from cotdemo.errors import UserError
-from cotdemo.registry import METHODS, MODELS
+from cotdemo.evaluation.results import OVERALL, paper
+from cotdemo.registry import METHODS, MODELS, refusal
 from cotdemo.settings import SETTINGS
 
 PAGES = [docs.ROOT / "README.md", *sorted((docs.ROOT / "docs").glob("*.md"))]
@@ -42,6 +43,16 @@ def test_the_trace_is_described_with_every_setting_method_and_model():
     text = (docs.ROOT / "docs" / "trace.md").read_text(encoding="utf-8")
     for name in (*SETTINGS, *METHODS, *MODELS):
         assert f"| `{name}` |" in text
+
+
+def test_the_published_figures_are_the_papers_of_what_the_released_weights_offer():
+    rows = dict(re.findall(r"^\| `--method (.+)` \|.*\| (\S+) \|$", docs.published(), re.MULTILINE))
+    asked = [tuple(words.split(" --model ")) for words in rows]
+    assert len(asked) == 9 and not any(refusal(method, model, "show-o") for method, model in asked)
+    assert float(rows["baseline --model base"]) == paper()["show-o"][OVERALL] == 0.53
+    assert float(rows["parm --model dpo-iter-parm"]) == paper()["dpo-iter-parm+parm"][OVERALL] == 0.77
+    text = (docs.ROOT / "docs" / "released.md").read_text(encoding="utf-8")
+    assert f"Expect {rows['baseline --model dpo']} of `--model dpo`" in text and ".68 at 512" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
