@@ -42,7 +42,7 @@ _ELSEWHERE = {
         "cotdemo.evaluation.judging:look",
         "pictures for a person's blind look, or that look beside the checkers",
     ),
-    "geneval": ("cotdemo.geneval.command", "GenEval's official prompt files, drawn again"),
+    "geneval": ("cotdemo.evaluation.scoring", "GenEval's official prompt files, and its score of pictures"),
     "animate": ("cotdemo.run.animation", "a run as a moving image: a GIF or WebP of a trace"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
     "record": ("cotdemo.evaluation.recording", "make the recorded runs anew that the page shows first"),

@@ -9,8 +9,9 @@ from functools import cache
 import numpy as np
 import torch
 from golden import data
-from mask2former_tiny import values
 from transformers import CLIPConfig, CLIPModel
+
+from cotdemo.geneval.made_up import values
 
 GOLDEN = json.loads(data("clip_tiny.json").read_text())
 COLOUR_TOKENS = {
@@ -20,7 +21,8 @@ COLOUR_TOKENS = {
 CONFIG = {
     "projection_dim": 16,
     "vision_config": {
-        "hidden_size": 32, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 224,
+        "hidden_size": 32, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "image_size": 224,
         "patch_size": 32, "hidden_act": "quick_gelu", "projection_dim": 16,
     },
     "text_config": {

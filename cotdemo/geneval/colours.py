@@ -85,7 +85,10 @@ def cut_out(image: Image.Image, thing: Detection) -> Image.Image:
 
 
 def pixels(image: Image.Image, side: int = 224) -> torch.Tensor:
-    """CLIP's input ``(3, side, side)``, as open_clip makes it: its middle is rounded half to even, transformers' down."""
+    """CLIP's input ``(3, side, side)``, as open_clip makes it.
+
+    Its middle is rounded half to even, transformers' is rounded down: a pixel apart in one of four sizes.
+    """
     width, height = image.size
     scaled = [math.floor(side * length / min(width, height)) for length in (width, height)]
     image = image.resize(scaled, Image.Resampling.BICUBIC)

@@ -37,7 +37,7 @@ def detections(classes: torch.Tensor, masks: torch.Tensor, read: Read, least: fl
     scores, places = scores[sure], places[sure]
     queries, kinds = places // len(CLASSES), places % len(CLASSES)
     of_query = {}
-    for some in queries.unique().split(AT_ONCE):
+    for some in queries.unique().split(AT_ONCE) if len(queries) else ():
         found, qualities = _masks(masks[some], read)
         of_query |= dict(zip(some.tolist(), zip(found.cpu().numpy(), qualities)))
     return [

@@ -39,7 +39,8 @@ OFFICIAL = {  # what differs from the defaults of Mask2FormerConfig
 # numbers of numpy's, which trainings leave beside the weights: data, which torch's weights_only does not know by itself
 _SCALAR = np.float64().__reduce__()[0]
 _NUMBERS = [
-    _SCALAR, (_SCALAR, "numpy.core.multiarray.scalar"), np.dtype, *(type(np.dtype(kind)) for kind in ("f4", "f8", "i8")),
+    _SCALAR, (_SCALAR, "numpy.core.multiarray.scalar"), np.dtype,
+    *(type(np.dtype(kind)) for kind in ("f4", "f8", "i8")),
 ]  # fmt: skip
 
 _UNREAD = ".swin.layernorm."  # in the names of Swin's own last norm, which no output goes through
@@ -73,9 +74,9 @@ def exact() -> Iterator[None]:
         yield
 
 
-def official(weights: Mapping[str, torch.Tensor], config: Mapping[str, Any] = OFFICIAL) -> Mask2Former:
-    """The network with the official checkpoint's weights. Raises UserError as ``converted`` does."""
-    network = Mask2Former(Mask2FormerConfig(**config))
+def official(weights: Mapping[str, torch.Tensor], config: Mapping[str, Any] | None = None) -> Mask2Former:
+    """The network with the official checkpoint's weights, by default in its size. Raises UserError as ``converted``."""
+    network = Mask2Former(Mask2FormerConfig(**(config or OFFICIAL)))
     targets = {name: value for name, value in network.state_dict().items() if _UNREAD not in name}
     network.load_state_dict(converted(weights, targets), strict=False)
     return network.eval().requires_grad_(False)
