@@ -26,7 +26,8 @@ from cotdemo.geneval.folder import samples
 from cotdemo.geneval.metadata import checked
 from cotdemo.geneval.prompts import COLOURS, draw, metadata
 from cotdemo.geneval.results import KEYS, Results, summary
-from cotdemo.geneval.scorer import OFFICIAL, Scorer, Verdict
+from cotdemo.geneval.scorer import Scorer
+from cotdemo.geneval.verdict import OFFICIAL, Verdict
 
 TOASTER = metadata("single_object", [{"class": "toaster", "count": 1}])  # which the made-up detector sees everywhere
 DOG = metadata("single_object", [{"class": "dog", "count": 1}])
@@ -182,6 +183,65 @@ def test_weights_that_are_not_genevals_file_are_named_in_every_line(folder, trus
     }
 
 
+# -- as an evaluation paints
+
+
+class Watching:
+    """A scorer that notes what it is shown, and finds nothing."""
+
+    detector = OFFICIAL
+
+    def __init__(self):
+        self.seen = []
+
+    def score(self, entry, image):
+        self.seen.append((entry["prompt"], np.asarray(image).shape))
+        return Verdict(False, "expected dog>=1, found 0", {})
+
+
+@pytest.fixture
+def evaluated(tmp_path, monkeypatch):
+    """Runs eval on two prompts, two pictures each, with a scripted backend and scorer."""
+    from scripted import Studio
+
+    scorer = Watching()
+    monkeypatch.setattr("cotdemo.backends.load_backend", lambda *_, **__: Studio())
+    monkeypatch.setattr(source, "load_scorer", lambda *_, **__: scorer)
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in (DOG, FOUR_CAKES)))
+
+    def run(*more: str) -> int:
+        kept = ("--json", str(tmp_path / "e.json"), "--metadata", str(tmp_path / "m.jsonl"), "--pictures", "2")
+        return cli.main(["eval", "--paths", "2", "--steps", "2", *kept, *more])
+
+    return run, scorer, tmp_path
+
+
+def test_an_evaluation_is_scored_as_it_paints(evaluated, capsys):
+    run, scorer, folder = evaluated
+    assert run("--out", str(folder / "out"), "--score") == 0
+    assert [prompt for prompt, _ in scorer.seen] == [DOG["prompt"]] * 2 + [FOUR_CAKES["prompt"]] * 2
+    assert [line["reason"] for line in lines(folder / "out" / "results.jsonl")] == ["expected dog>=1, found 0"] * 4
+    out = capsys.readouterr().out
+    assert "Total images: 4\nTotal prompts: 2\n" in out and "counting         = 0.00% (0 / 2)" in out
+
+
+def test_what_was_painted_before_it_was_scored_is_scored_too(evaluated):
+    run, scorer, folder = evaluated
+    assert run("--out", str(folder / "out"), "--limit", "1") == 0
+    assert scorer.seen == []
+    assert run("--out", str(folder / "out"), "--score", "--resume") == 0
+    assert len(scorer.seen) == 4
+
+
+def test_an_evaluation_that_cannot_be_scored_says_so_first(evaluated, capsys):
+    run, scorer, folder = evaluated
+    assert run("--score") == 2
+    assert "--out DIR" in capsys.readouterr().err
+    (folder / "m.jsonl").write_text(json.dumps(DOG | {"include": [{"class": "star", "count": 1}]}))
+    assert run("--out", str(folder / "out"), "--score") == 2
+    assert "GenEval cannot score prompt 0" in capsys.readouterr().err and not (folder / "out").exists()
+
+
 # -- what can be wrong
 
 
@@ -260,6 +320,7 @@ def test_a_folder_without_pictures_is_told_how_they_must_lie(tmp_path, trusted, 
 @pytest.mark.parametrize(
     "content, words",
     [
+        (b"notes without an end", "Line 1 of .* is no result"),
         (b"nothing\n", "Line 1 of .* is no result"),
         (b"\xff\xfe\n", "Line 1 of .* is no result"),
         (b"[]\n", "Line 1 of .* is no result"),

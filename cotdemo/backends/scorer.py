@@ -13,7 +13,8 @@ from ..errors import UserError
 from ..fields import among
 from ..geneval import network, self_test
 from ..geneval.colours import Colours
-from ..geneval.scorer import OFFICIAL, Scorer
+from ..geneval.scorer import Scorer
+from ..geneval.verdict import OFFICIAL
 from .hub import Place, Tell, fetch
 
 CLIP = Place("openai/clip-vit-large-patch14")

@@ -10,17 +10,18 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from ..errors import UserError
 from ..files import whole_file
 from .folder import Place, Sample, place_of
-from .scorer import OFFICIAL, Verdict
+from .verdict import OFFICIAL, Verdict
 
 MAX_FILE = 500_000_000
 KEYS = {
     "filename": str, "tag": str, "prompt": str, "correct": bool, "reason": str, "metadata": str, "details": str,
 }  # fmt: skip
+_BEGINNING = b'{"filename": '
 
 Line = Mapping[str, Any]
 
@@ -50,7 +51,6 @@ class Results:
     def __init__(self, file: Path, of: Sequence[Sample], detector: str):
         self.file, self.samples, self.detector = file, of, detector
         self.lines: dict[Place, Line] = {}
-        self._torn = 0
         self._stream: TextIO | None = None
         if file.exists():
             self._take_over()
@@ -62,8 +62,6 @@ class Results:
 
     def __enter__(self) -> Results:
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        if self._torn:
-            os.truncate(self.file, self.file.stat().st_size - self._torn)
         self._stream = self.file.open("a", encoding="ascii")
         return self
 
@@ -85,9 +83,8 @@ class Results:
     def _take_over(self) -> None:
         if not self.file.is_file() or self.file.stat().st_size > MAX_FILE:
             raise UserError(f"{self.file} is no file of results: name another, --out FILE.")
-        written = self.file.stat().st_mtime_ns
-        whole, _, torn = self.file.read_bytes().rpartition(b"\n")  # a killed run may have left half a line
-        self._torn = len(torn)
+        written, data = self.file.stat().st_mtime_ns, self.file.read_bytes()
+        whole, _, torn = data.rpartition(b"\n")
         known = {sample.place: sample for sample in self.samples}
         for number, text in enumerate(whole.splitlines(), 1):
             line = self._read(number, text)
@@ -97,9 +94,17 @@ class Results:
                     f"Line {number} of {self.file} is of {ascii(line['filename'])[:200]}, which is not in this folder: "
                     "name another file, --out FILE."
                 )
-            current = json.loads(line["metadata"]) == sample.metadata
-            if current and sample.file.stat().st_mtime_ns <= written:
+            if json.loads(line["metadata"]) == sample.metadata and not _newer(sample.file, written):
                 self.lines[sample.place] = line
+        if torn:  # what a killed run has left of a line, if it is that
+            if not torn.startswith(_BEGINNING[: len(torn)]):
+                self._refuse(len(whole.splitlines()) + 1)
+            os.truncate(self.file, len(data) - len(torn))
+
+    def _refuse(self, number: int) -> NoReturn:
+        raise UserError(
+            f"Line {number} of {self.file} is no result: mend or move the file, or name another, --out FILE."
+        ) from None
 
     def _read(self, number: int, text: bytes) -> Line:
         try:
@@ -109,14 +114,17 @@ class Results:
             json.loads(line["metadata"])
             by = line.get("detector", OFFICIAL)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise UserError(
-                f"Line {number} of {self.file} is no result: mend or move the file, or name another, --out FILE."
-            ) from None
+            self._refuse(number)
         if by != self.detector:
             raise UserError(
                 f"{self.file} holds results by another detector ({ascii(by)[:120]}): name another file, --out FILE."
             )
         return line
+
+
+def _newer(file: Path, written: int) -> bool:
+    """Whether a picture has been painted since, or is yet to be."""
+    return not file.exists() or file.stat().st_mtime_ns > written
 
 
 def summary(lines: Iterable[Line]) -> str:
