@@ -13,6 +13,7 @@ import mask2former_tiny as tiny
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 from transformers import CLIPTokenizer
 
@@ -466,6 +467,16 @@ def test_a_download_that_fails_says_what_to_do(error, monkeypatch, tmp_path):
         source._official(None, print)
 
 
+def test_without_a_network_the_way_out_is_a_folder_of_files(folder, trusted, monkeypatch, capsys):
+    def unreachable(*_, **__):
+        raise LocalEntryNotFoundError("nothing")
+
+    monkeypatch.setattr("cotdemo.backends.hub.snapshot_download", unreachable)
+    assert cli.main(["geneval", "score", str(folder), "--detector", "approximate", "--device", "cpu"]) == 2
+    told = capsys.readouterr().err
+    assert f"{source.FACEBOOK} could not be downloaded" in told and "--assets DIR" in told and "embedded" not in told
+
+
 def test_what_is_missing_in_the_folder_is_named(folder, trusted, tmp_path, capsys):
     assert run(folder, tmp_path / "empty") == 2
     assert f"{tmp_path / 'empty' / network.OFFICIAL_FILE} is missing; it is at https://" in capsys.readouterr().err
@@ -519,6 +530,13 @@ def test_only_as_many_are_asked_for_their_colour_as_a_prompt_names(entry, correc
     verdict = scorer.score(entry, np.zeros((9, 9, 3), np.uint8))
     assert (verdict.correct, verdict.reason, eyes.asked) == (correct, reason, asked)
     assert verdict.words.endswith("(seen: 2 dog)")
+
+
+def test_a_gpu_rounds_no_convolution_while_it_scores_and_again_as_before_afterwards():
+    before = torch.backends.cudnn.allow_tf32
+    with network.exact():
+        assert not torch.backends.cudnn.allow_tf32 and torch.is_inference_mode_enabled()
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_numbers_that_are_none_are_no_empty_image():

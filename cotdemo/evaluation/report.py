@@ -357,7 +357,9 @@ def table(summary: Mapping[str, Any]) -> str:
     lines.append(f"{'overall (mean of kinds)':<24}{total[0]:>8}{total[1]:>10}   {both(accuracies, OVERALL)}")
     lines = [line.rstrip() for line in lines]
     if accuracies["strict"] is None:
-        lines.append("Of these pictures the world's checker knows nothing, GenEval's evaluator does: geneval score FOLDER.")
+        lines.append(
+            "Of these pictures the world's checker knows nothing, GenEval's evaluator does: geneval score FOLDER."
+        )
     return "\n".join([*lines, *_sentences(summary)])
 
 

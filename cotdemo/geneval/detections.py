@@ -14,7 +14,7 @@ from .prompts import CLASSES
 from .rules import MOST, Box
 
 BEST = 100  # pairs of a query and a class that are looked at
-AT_ONCE = 16  # masks in memory
+AT_ONCE = 8  # masks in memory, in float32 and as large as the picture
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 
 from ..errors import UserError
 
-# The first that matches, in each of the parts of a name that it names, is applied; all parts are, in turn.
+# Applied in turn, each to the result of the one before.
 _RULES = (
     (r"^backbone\.norm(\d)\.", lambda m: f"model.pixel_level_module.encoder.hidden_states_norms.stage{int(m[1]) + 1}."),
     (r"^backbone\.patch_embed\.projection\.", "backbone.embeddings.patch_embeddings.projection."),
