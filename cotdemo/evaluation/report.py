@@ -358,7 +358,7 @@ def table(summary: Mapping[str, Any]) -> str:
     lines = [line.rstrip() for line in lines]
     if accuracies["strict"] is None:
         lines.append(
-            "Of these pictures the world's checker knows nothing, GenEval's evaluator does: geneval score FOLDER."
+            "Nothing here can check these pictures but GenEval's evaluator: geneval score FOLDER."
         )
     return "\n".join([*lines, *_sentences(summary)])
 

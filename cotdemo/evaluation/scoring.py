@@ -124,7 +124,7 @@ class AsPainted:
 
     def __init__(self, out: Path, entries: Sequence[Entry], scorer: Scorer):
         planned = [Sample(picture_file(out, entry), entry.metadata) for entry in entries]
-        there = samples(out) if any(sample.file.exists() for sample in planned) else []
+        there = samples(out) if any(out.glob("*/samples/*.png")) else []
         every = {sample.place: sample for sample in (*there, *planned)}
         self.out, self.scorer = out, scorer
         self.results = Results(out / RESULTS, list(every.values()), scorer.detector)
