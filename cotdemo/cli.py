@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .evaluation.entries import Entry
     from .evaluation.records import Journal
     from .evaluation.runner import Runner
+    from .evaluation.scoring import AsPainted
 
 USER_ERROR, FAILED, STOPPED = 2, 1, 130
 
@@ -42,7 +44,7 @@ _ELSEWHERE = {
         "cotdemo.evaluation.judging:look",
         "pictures for a person's blind look, or that look beside the checkers",
     ),
-    "geneval": ("cotdemo.geneval.command", "GenEval's official prompt files, drawn again"),
+    "geneval": ("cotdemo.evaluation.scoring", "GenEval's official prompt files, and its score of pictures"),
     "animate": ("cotdemo.run.animation", "a run as a moving image: a GIF or WebP of a trace"),
     "doctor": ("cotdemo.doctor", "what is here, what misses and what to do: torch, GPU, downloads, weights, a run"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
@@ -225,6 +227,10 @@ def _eval_parser(commands: Any) -> None:
     parser.add_argument("--limit", type=int, metavar="K", help="the first K prompts of each kind")
     parser.add_argument("--pictures", type=int, metavar="P", help="pictures a prompt (1; 4 with --metadata)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the winners in GenEval's folder layout")
+    parser.add_argument(
+        "--score", nargs="?", const="official", metavar="DETECTOR",
+        help="GenEval's score of what --out keeps, as it is painted: official (default) | approximate",
+    )  # fmt: skip
     parser.add_argument("--finish-pruned", action="store_true", help="learn what stopped paths would have become")
     parser.add_argument("--critique", default="real", help="real | empty | shuffled: what parm++ repaints from")
     parser.add_argument("--beside", type=Path, metavar="FILE", help="with as many paths as that parm++ evaluation")
@@ -281,19 +287,37 @@ def _eval(options: argparse.Namespace) -> None:
         "beside": options.beside.name if options.beside else None,
         "weights": dict(backend.weights),
     }
-    runner = Runner(backend, base, options.finish_pruned, options.critique, options.out, options.beside)
+    scored = _scored(options, chosen, backend)
+    runner = Runner(backend, base, options.finish_pruned, options.critique, options.out, options.beside, scored)
     runner.check(chosen)
     journal = Journal(options.json, asked, options.resume, parallel.team().process_index)
     left = runner.left(chosen, journal)
     own = parallel.own(list(dict.fromkeys(entry.index for entry in left)))  # all pictures of one by one process
     parallel.meet()  # nobody writes before all have read
-    with journal:
+    with journal, scored or nullcontext():
         _watch(runner, [entry for entry in left if entry.index in own], journal)
     parallel.meet()
     if parallel.first():
         journal.gather()
         _report(journal, chosen, asked, backend)
+        if scored:
+            scored.finish()
     parallel.leave()
+
+
+def _scored(options: argparse.Namespace, chosen: Sequence[Entry], backend: Backend) -> AsPainted | None:
+    """GenEval's scorer of what an evaluation paints, where it was asked for."""
+    if options.score is None:
+        return None
+    if options.out is None:
+        raise UserError("What is scored are the pictures that are kept: name a folder for them, --out DIR.")
+
+    from .backends.scorer import load_scorer
+    from .evaluation.scoring import AsPainted, check, say
+
+    check(chosen)
+    scorer = load_scorer(options.score, getattr(backend, "device", "cpu"), options.assets, tell=say)
+    return AsPainted(options.out, chosen, scorer)
 
 
 def _report(journal: Journal, chosen: Sequence[Entry], asked: dict[str, Any], backend: Backend) -> None:

@@ -42,18 +42,25 @@ class Place:
         return [f"{self.folder}/{pattern}" if self.folder else pattern for pattern in patterns]
 
 
-def fetch(place: Place, root: Path | None = None, weights: bool = True, tell: Tell = lambda words: None) -> Path:
+def fetch(
+    place: Place,
+    root: Path | None = None,
+    weights: bool = True,
+    tell: Tell = lambda words: None,
+    instead: str = INSTEAD,
+) -> Path:
     """The local folder with a place's config, tokenizer and, with ``weights``, its weights; nothing else is downloaded.
 
     ``root`` is a folder that holds repositories as ``owner/name``, in place of the Hub. ``tell`` hears, in words, how
-    far a download is. What lies in the Hub's cache needs no network. Raises UserError, which says what to do.
+    far a download is. What lies in the Hub's cache needs no network. Raises UserError, which says what to do, and
+    what ``instead``.
     """
     if root is not None:
         local = root / str(place)
         if not local.is_dir():
             raise UserError(f"{local} is missing: {root} is to hold the repositories of the Hub as owner/name.")
         return local
-    with in_words(str(place)):
+    with in_words(str(place), instead):
         local = _download(place, (*TEXTS, SAFE) if weights else TEXTS, tell)
         if weights and not any(local.glob(SAFE)):
             local = _download(place, (PICKLED,), tell)
@@ -87,12 +94,12 @@ def _bar(place: Place, tell: Tell) -> type[tqdm]:
 
 
 @contextmanager
-def in_words(what: str) -> Iterator[None]:
+def in_words(what: str, instead: str = INSTEAD) -> Iterator[None]:
     """Turn what goes wrong in a download into a UserError that says what to do."""
     try:
         yield
     except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
-        raise UserError(f"{what} could not be downloaded: {_cause(error)}. Or {INSTEAD}.") from error
+        raise UserError(f"{what} could not be downloaded: {_cause(error)}. Or {instead}.") from error
 
 
 def _cause(error: Exception) -> str:

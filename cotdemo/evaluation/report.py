@@ -357,7 +357,7 @@ def table(summary: Mapping[str, Any]) -> str:
     lines.append(f"{'overall (mean of kinds)':<24}{total[0]:>8}{total[1]:>10}   {both(accuracies, OVERALL)}")
     lines = [line.rstrip() for line in lines]
     if accuracies["strict"] is None:
-        lines.append("Nothing here can check these pictures: score them with GenEval's evaluator.")
+        lines.append("Nothing here can check these pictures but GenEval's evaluator: geneval score FOLDER.")
     return "\n".join([*lines, *_sentences(summary)])
 
 

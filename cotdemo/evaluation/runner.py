@@ -76,7 +76,7 @@ class Runner:
 
     ``finish_pruned`` paints stopped paths to their ends afterwards, to learn whether they would have come out right.
     ``critique`` is "real", "empty" (repaint from no words) or "shuffled" (from the words on pictures of other prompts).
-    ``out`` is a folder for the winners in GenEval's layout.
+    ``out`` is a folder for the winners in GenEval's layout; ``kept`` is told of each that has been written there.
 
     ``beside`` is the file of a parm++ evaluation to be compared with. What it accepted without repainting would come
     out the same here, and is taken over. With parm, every other entry gets as many paths as it painted there in all
@@ -89,6 +89,7 @@ class Runner:
     critique: str = "real"
     out: Path | None = None
     beside: Path | None = None
+    kept: Callable[[Entry, np.ndarray], None] | None = None
 
     def __post_init__(self) -> None:
         if self.critique not in CRITIQUES:
@@ -151,6 +152,8 @@ class Runner:
                     finish_pruned(self.backend, settings, record)
                 if self.out is not None:
                     write_picture(self.out, entry, run.answer.picture, settings)
+                    if self.kept is not None:
+                        self.kept(entry, run.answer.picture)
             journal.add(record)
             yield record
 

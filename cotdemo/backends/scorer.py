@@ -1,0 +1,82 @@
+"""Where GenEval's scorer has its weights from; it is tested before anybody is given it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from ..compute.hardware import accelerator, device_of
+from ..errors import UserError
+from ..fields import among
+from ..geneval import network, self_test
+from ..geneval.colours import Colours
+from ..geneval.scorer import Scorer
+from ..geneval.verdict import OFFICIAL
+from .hub import Place, Tell, fetch
+
+CLIP = Place("openai/clip-vit-large-patch14")
+FACEBOOK = Place("facebook/mask2former-swin-small-coco-instance")  # of another training: other weights, other scores
+APPROXIMATE = "approximate"
+DETECTORS: Mapping[str, str] = {
+    OFFICIAL: "GenEval's own weights",
+    APPROXIMATE: f"{FACEBOOK}, whose scores differ from GenEval's",
+}
+
+_INSTEAD = "bring it by other means, to DIR/owner/name, and name that folder: --assets DIR"
+
+
+def load_scorer(
+    detector: str = OFFICIAL,
+    device: str | None = None,
+    root: Path | None = None,
+    weights: Path | None = None,
+    tell: Tell = lambda words: None,
+) -> Scorer:
+    """A scorer that has passed its self-test, on an accelerator where there is one.
+
+    ``weights`` is the file of the official detector; without it, it is looked for in ``root``, a folder that also holds
+    repositories of the Hub as ``owner/name``, or downloaded, as is CLIP. ``tell`` hears, in words, what is going on.
+
+    Raises UserError where something cannot be loaded or the self-test fails.
+    """
+    among("detector", detector, DETECTORS)
+    if weights is not None and detector != OFFICIAL:
+        raise UserError("A file of weights is the official detector's: leave it out, or --detector approximate.")
+    device = device_of(device or accelerator() or "cpu")
+    self_test.arithmetic(device)  # before anything is downloaded
+    tell(f"the arithmetic of {device} is as it should be")
+    if detector == OFFICIAL:
+        file = weights or _official(root, tell)
+        found = network.official(network.official_weights(file))
+        name = OFFICIAL if network.is_official(file) else f"weights of {file.name}, which is not GenEval's file"
+    else:
+        found = network.approximate(fetch(FACEBOOK, root, tell=tell, instead=_INSTEAD))
+        name = f"{APPROXIMATE}: {FACEBOOK}, not GenEval's own weights"
+    scorer = Scorer(found, Colours.from_folder(fetch(CLIP, root, tell=tell, instead=_INSTEAD)), device, name)
+    tell(self_test.known(scorer.network, scorer.colours))
+    return scorer
+
+
+def _official(root: Path | None, tell: Tell) -> Path:
+    """The official detector's file, downloaded once into torch's own cache. Raises UserError where it cannot be had."""
+    if root is not None:
+        if not (root / network.OFFICIAL_FILE).is_file():
+            raise UserError(f"{root / network.OFFICIAL_FILE} is missing; it is at {network.OFFICIAL_URL}")
+        return root / network.OFFICIAL_FILE
+    file = Path(torch.hub.get_dir(), "checkpoints", network.OFFICIAL_FILE)
+    if not file.is_file():
+        tell(f"downloading {network.OFFICIAL_FILE}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(
+                network.OFFICIAL_URL, str(file), network.OFFICIAL_SHA256, progress=sys.stderr.isatty()
+            )
+        except (OSError, RuntimeError) as error:
+            raise UserError(
+                f"GenEval's detector could not be downloaded ({str(error)[:200]}). Take it from {network.OFFICIAL_URL} "
+                "by other means and name it, --weights FILE; or --detector approximate."
+            ) from error
+    return file

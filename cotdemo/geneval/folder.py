@@ -1,0 +1,96 @@
+"""Pictures in the folders of GenEval's official evaluator: ``00000/metadata.jsonl`` and ``00000/samples/0000.png``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from ..errors import UserError
+from ..run.png import MAX_BYTES, MAX_SIDE
+from .metadata import checked
+
+MAX_METADATA = 100_000  # bytes
+_NUMBER, _PICTURE = re.compile(r"[0-9]{1,12}"), re.compile(r"[0-9]{1,12}\.png")
+
+Place = tuple[str, str]  # a prompt's folder and a picture's file in it, by name
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a prompt."""
+
+    file: Path
+    metadata: Mapping[str, Any]
+
+    @property
+    def place(self) -> Place:
+        return place_of(str(self.file))
+
+
+def place_of(file: str) -> Place:
+    """The place of a picture's file, however the folder was written."""
+    parts = file.replace("\\", "/").rsplit("/", 3)
+    return (parts[-3] if len(parts) > 2 else "", parts[-1])
+
+
+def samples(folder: Path) -> list[Sample]:
+    """All pictures of a folder, in order. Raises UserError where it has none, or a prompt's object is unreadable."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder.")
+    found = []
+    for prompt in sorted((one for one in folder.iterdir() if _NUMBER.fullmatch(one.name)), key=_number):
+        if not prompt.is_dir():
+            continue
+        metadata = _metadata(prompt / "metadata.jsonl")
+        inside = prompt / "samples"
+        files = inside.iterdir() if inside.is_dir() else ()
+        pictures = sorted((file for file in files if _PICTURE.fullmatch(file.name) and file.is_file()), key=_number)
+        found += [Sample(file, metadata) for file in pictures]
+    if not found:
+        raise UserError(
+            f"{folder} holds no pictures in GenEval's layout: 00000/metadata.jsonl, 00000/samples/0000.png and so on. "
+            "eval --metadata FILE --out FOLDER writes it."
+        )
+    return found
+
+
+def _number(path: Path) -> tuple[int, str]:
+    return int(path.stem), path.name
+
+
+def _metadata(file: Path) -> Mapping[str, Any]:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_METADATA + 1)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from None
+    try:
+        if len(data) > MAX_METADATA:
+            raise UserError("it is too large")
+        return checked(json.loads(data.decode()))
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, UserError) else "it is no JSON"
+        raise UserError(f"{file} is not GenEval's metadata of one prompt: {why}.") from None
+
+
+def picture(file: Path) -> Image.Image:
+    """The RGB picture of a file, turned as it says of itself. Raises UserError for one that is damaged or too large."""
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise UserError(f"{file} is too large: at most {MAX_BYTES // 1_000_000} MB are read.")
+        with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image:
+            if max(image.size) > MAX_SIDE:
+                raise UserError(f"{file} is too large: at most {MAX_SIDE} x {MAX_SIDE} pixels are read.")
+            if image.mode.startswith(("I", "F")):
+                raise UserError(f"{file} has more than 8 bits a colour: save it with 8.")
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except UserError:
+        raise
+    except Exception as error:  # whatever decoders come to with a hostile file
+        raise UserError(f"{file} is no picture, or damaged ({type(error).__name__}): paint it anew.") from error
