@@ -73,9 +73,9 @@ def changed(trace: Trace, kind: type, **values) -> Trace:
 @pytest.mark.parametrize(
     "answer, p_yes, said, unsaid",
     [
-        ("yes", 0.93, "P(yes) .93: it matches the prompt", "not match"),
-        ("no", 0.0, "P(yes) .00: it does not match the prompt", ": it matches"),
-        ("neither", 0.4, "P(yes) .40: neither", ": it matches"),
+        ("yes", 0.93, "93% sure that it matches the prompt: yes, it does", "does not"),
+        ("no", 0.0, "less than 1% sure that it matches the prompt: it does not", "it does."),
+        ("neither", 0.4, "40% sure that it matches the prompt: neither", "it does."),
     ],
 )
 def test_of_the_only_path_left_is_said_what_the_judge_answered(answer, p_yes, said, unsaid):

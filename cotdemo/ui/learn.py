@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..run.events import Critiqued, Event, Judged, PathPruned, StepDecoded, Winner
+from ..run.events import Judged, Question, Winner
 from ..run.prose import prose
+from ..run.state import PathState, RunState
 from ..run.story import MENDED, story_of
 from ..run.trace import Trace
 
 Place = tuple[int, int, int]  # round, path, step
 
-# What the judge's answer on the only path left means; P(yes) alone may be small.
+# What the judge's answer on the only path left means; how sure it is alone may say little.
 LAST = {
-    "yes": "it matches the prompt",
-    "no": "it does not match the prompt, but nothing else is left to choose",
-    "neither": "neither that it matches the prompt nor that it does not, but nothing else is left to choose",
+    "yes": "yes, it does",
+    "no": "it does not, but nothing else is left to choose",
+    "neither": "neither yes nor no, but nothing else is left to choose",
 }
 
 
@@ -46,23 +47,23 @@ def tour_of(recorded: Mapping[str, Trace]) -> dict[str, Any]:
 
 def stops_of(trace: Trace) -> Iterator[Stop]:
     """The stops of one run; what did not happen in it has none."""
-    events, asked = trace.events, trace.started.settings
-    first = [event for event in events if getattr(event, "round", 0) == 0]
-    winner = _only(first, Winner)[-1]
-    yield from _session(first, winner, asked.paths)
-    yield from _judging(first)
-    yield from _stopping([event for event in first if getattr(event, "path", None) != winner.path], asked.steps)
+    state = trace.state
+    first, last = state.rounds[0], state.settings.steps - 1
+    winner = first.winner
+    yield from _session(first.paths, state.path_of(winner))
+    yield from _judging(state)
+    yield from _stopping(state, winner)
     if winner.p_yes is not None:
-        text = _choosing(winner, _answer_on(winner, first))
-        yield Stop("Best of what is left", text, _row(winner.path), (0, winner.path, asked.steps - 1))
-    yield from _reflecting(events, _answer_on(winner, events), asked.steps)
+        text = _choosing(winner, state.path_of(winner).outcome)
+        yield Stop("Best of what is left", text, _row(winner.path), (0, winner.path, last))
+    yield from _reflecting(state)
     yield Stop(
         "Look for yourself",
         "Click any cell, drag the slider or press play: all of this happens in your browser. Point at the picture to "
         "see each token's code, and when it was kept.",
         "#viewer .cot-transport",
     )
-    if trace.state.answer_path.checked:
+    if state.answer_path.checked:
         yield Stop(
             "The truth",
             "The embedded world is simple enough for an exact checker. It says what is true, and neither the generator "
@@ -71,8 +72,8 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
         )
 
 
-def _session(first: Sequence[Event], winner: Winner, paths: int) -> Iterator[Stop]:
-    steps = [event for event in _only(first, StepDecoded) if event.path == winner.path]
+def _session(paths: Sequence[PathState], won: PathState) -> Iterator[Stop]:
+    steps = [step.event for step in won.steps.values()]
     shown = steps[min(1, len(steps) - 1)]
     tokens, kept = len(shown.codes), len(shown.codes) - len(shown.masked)
     yield Stop(
@@ -82,90 +83,94 @@ def _session(first: Sequence[Event], winner: Winner, paths: int) -> Iterator[Sto
         "veiled.",
         _cell(shown.path, shown.step), (0, shown.path, shown.step),
     )  # fmt: skip
-    if paths > 1:
+    if len(paths) > 1:
         yield Stop(
             "Every row is an attempt",
-            f"{paths} attempts paint the same prompt, each by its own chance. A column is a step.",
+            f"{len(paths)} attempts paint the same prompt, each by its own chance. A column is a step.",
             _row(0),
         )
 
 
-def _judging(first: Sequence[Event]) -> Iterator[Stop]:
-    judged = _only(first, Judged)
-    clear = next((one for one in judged if one.question == "clarity" and one.answer == "yes"), None)
+def _judging(state: RunState) -> Iterator[Stop]:
+    clear = next((one for one in _asked(state, "clarity") if one.answer == "yes"), None)
     if clear is None:
         return
-    before = sum(one.question == "clarity" and one.path == clear.path and one.step < clear.step for one in judged)
+    before = sum(one.path == clear.path and one.step < clear.step for one in _asked(state, "clarity"))
     asked = f" It had been asked {before} time{'s' if before > 1 else ''} before, and had seen too little (○)."
     place = (0, clear.path, clear.step)
     yield Stop(
         "Clear enough to judge?",
         f"PARM, the reward model, is asked of every guess whether it is clear enough to be judged. After step "
-        f"{clear.step + 1} it first said so of attempt {clear.path + 1} (●): P(clear) {_probability(clear.p_yes)}."
+        f"{clear.step + 1} it first said so of attempt {clear.path + 1} (●), and is {_percent(clear.p_yes)} sure."
         + (asked if before else ""),
         _cell(clear.path, clear.step), place,
     )  # fmt: skip
-    potential = [one for one in judged if one.question == "potential" and (one.path, one.step) == place[1:]]
-    for one in potential[:1]:
-        went = {"yes": "yes (▲), so it is painted on", "no": "no (▼)", "neither": "neither yes nor no (△)"}[one.answer]
+    potential = state.steps[place].verdicts.get("potential")
+    if potential:
+        went = {"yes": "yes (▲), so it is painted on", "no": "no (▼)", "neither": "neither yes nor no (△)"}
         yield Stop(
             "Can it still come out right?",
-            f"Of a clear guess it is asked whether it can still become what the prompt says. It said {went}: "
-            f"P(potential) {_probability(one.p_yes)}.",
-            _cell(one.path, one.step), place,
+            f"Of a clear guess it is asked whether it can still become what the prompt says. It said "
+            f"{went[potential.answer]}: {_percent(potential.p_yes)} sure that it can still work.",
+            _cell(clear.path, clear.step), place,
         )  # fmt: skip
 
 
-def _stopping(first: Sequence[Event], steps: int) -> Iterator[Stop]:
-    for stopped in _only(first, PathPruned)[:1]:
-        left = steps - stopped.step - 1
-        had = "The step that it had left was" if left == 1 else f"The {left} steps that it had left were"
-        yield Stop(
-            "Hopeless attempts stop",
-            f"Attempt {stopped.path + 1} was stopped after step {stopped.step + 1}: P(no) {_probability(stopped.p_no)}."
-            + (f" {had} never painted, and their computation is saved." if left else " It was its last."),
-            _cell(stopped.path, stopped.step), (0, stopped.path, stopped.step),
-        )  # fmt: skip
+def _stopping(state: RunState, winner: Winner) -> Iterator[Stop]:
+    ended = [path.pruned for path in state.rounds[0].paths if path.pruned and path.path != winner.path]
+    if not ended:
+        return
+    stopped = min(ended, key=lambda one: one.step)
+    left = state.settings.steps - stopped.step - 1
+    had = "The step that it had left was" if left == 1 else f"The {left} steps that it had left were"
+    yield Stop(
+        "Hopeless attempts stop",
+        f"Attempt {stopped.path + 1} was stopped after step {stopped.step + 1}: the judge was "
+        f"{_percent(stopped.p_no)} sure that it cannot come out right."
+        + (f" {had} never painted, and their computation is saved." if left else " It was its last."),
+        _cell(stopped.path, stopped.step), (0, stopped.path, stopped.step),
+    )  # fmt: skip
 
 
-def _answer_on(winner: Winner, events: Sequence[Event]) -> str | None:
-    """The judge's latest answer on whether the picture of ``winner`` matches the prompt; None if it was not asked."""
-    said = [one for one in _only(events, Judged) if (one.question, one.round) == ("outcome", winner.round)]
-    return next((one.answer for one in reversed(said) if one.path == winner.path), None)
-
-
-def _choosing(winner: Winner, answer: str | None) -> str:
-    path, said = winner.path + 1, f"P(yes) {_probability(winner.p_yes or 0.0)}"
+def _choosing(winner: Winner, outcome: Judged | None) -> str:
+    path, said = winner.path + 1, f"{_percent(winner.p_yes or 0.0)} sure"
     if winner.fallback:
         return (
             f"No attempt passed the judge, so attempt {path}, the least doubtful, was painted to its end. Of its final "
-            f"picture the judge says {said}: the probability that it matches the prompt."
+            f"picture the judge is {said} that it matches the prompt."
         )
     if len(winner.survivors) < 2:
-        means = LAST[answer] if answer else "the probability that it matches the prompt"
-        return f"Attempt {path} is all that is left. Of its final picture the judge says {said}: {means}."
+        means = f": {LAST[outcome.answer]}" if outcome else ""
+        return (
+            f"Attempt {path} is all that is left. Of its final picture the judge is {said} that it matches the "
+            f"prompt{means}."
+        )
     return (
         f"The judge looks at the final pictures of the {len(winner.survivors)} attempts that are left, and ranks them "
-        f"by P(yes), the probability that a picture matches the prompt. Attempt {path} wears the crown: {said}."
+        f"by how sure it is that each matches the prompt. Attempt {path} wears the crown: {said}."
     )
 
 
-def _reflecting(events: Sequence[Event], answer: str | None, steps: int) -> Iterator[Stop]:
-    later = [winner for winner in _only(events, Winner) if winner.round == 1]
-    said = [event.text for event in _only(events, Critiqued) if event.done]
-    for winner in later[:1]:
-        words = f"it says “{prose(said[0])}”" if said and said[0] else "it says no more"
-        found = "calls it right, and was asked to repaint it all the same" if answer == "yes" else "finds it wrong"
-        yield Stop(
-            "Reflection",
-            f"PARM++ goes on. The judge {found}: {words}. The picture is painted again from that critique; of the best "
-            f"new one the judge says P(yes) {_probability(winner.p_yes or 0.0)}.",
-            ".cot-top .cot-reflection", (1, winner.path, steps - 1),
-        )  # fmt: skip
+def _reflecting(state: RunState) -> Iterator[Stop]:
+    before, after = (*state.rounds, None)[:2]
+    if after is None or after.winner is None:
+        return
+    words = f"it says “{prose(after.critique)}”" if after.critique else "it says no more"
+    outcome = state.path_of(before.winner).outcome
+    right = outcome is not None and outcome.answer == "yes"
+    found = "calls it right, and was asked to repaint it all the same" if right else "finds it wrong"
+    yield Stop(
+        "Reflection",
+        f"PARM++ goes on. The judge {found}: {words}. The picture is painted again from that critique; of the best "
+        f"new one the judge is {_percent(after.winner.p_yes or 0.0)} sure that it matches the prompt.",
+        ".cot-top .cot-reflection", (1, after.winner.path, state.settings.steps - 1),
+    )  # fmt: skip
 
 
-def _only(events: Sequence[Event], kind: type) -> list[Any]:
-    return [event for event in events if isinstance(event, kind)]
+def _asked(state: RunState, question: Question) -> list[Judged]:
+    """The answers to a question about the guesses of the first round, in the order they were painted."""
+    first = [step for (round, *_), step in state.steps.items() if round == 0]
+    return [step.verdicts[question] for step in first if question in step.verdicts]
 
 
 def _cell(path: int, step: int) -> str:
@@ -176,6 +181,6 @@ def _row(path: int) -> str:
     return f"#viewer .cot-matrix tbody tr:nth-child({path + 1}) th"
 
 
-def _probability(value: float) -> str:
+def _percent(value: float) -> str:
     """As the viewer writes it."""
-    return "1.0" if value >= 0.995 else f"{value:.2f}"[1:]
+    return "more than 99%" if value > 0.99 else "less than 1%" if value < 0.01 else f"{value:.0%}"
