@@ -496,7 +496,7 @@ def test_record_writes_the_first_run_that_tells_each_story(monkeypatch, tmp_path
     answers["potential"] = "yes"
     monkeypatch.setattr(recording, "SEEDS", 2)
     assert cli.main(["record", "--out", str(tmp_path)]) == 2
-    assert "none of 2 seeds tells “every attempt stopped”" in capsys.readouterr().err
+    assert "none of 2 seeds tells “no attempt passed”" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["generate", "eval", "bench", "judge", "look", "train", "record"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from page_driver import PROMPT, filled, open_settings, open_tab, quiet, run, small, status
+from page_driver import DESKTOP, PHONE, PROMPT, filled, open_settings, open_tab, quiet, run, small, status
 
 from cotdemo.errors import UserError
 
@@ -32,6 +32,16 @@ def test_the_page_has_one_heading_of_the_first_order_and_names_its_backend(visit
         page.get_by_role("button", name="What runs here").click()
         page.wait_for_selector("text=It knows")
         assert "star" in page.locator("#cot-about").inner_text()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_of_the_chosen_picture_is_cut_off(visit, viewport):
+    with visit(viewport=viewport, reduced_motion="reduce") as page:
+        page.locator("#picture img").scroll_into_view_if_needed()
+        quiet(page)
+        frame, image = (page.locator(name).bounding_box() for name in ("#picture", "#picture img"))
+        assert image["y"] + image["height"] <= frame["y"] + frame["height"] + 0.5
+        assert image["height"] > 200
 
 
 def test_an_example_fills_the_prompt_and_asks_the_server_nothing(visit):

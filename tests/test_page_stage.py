@@ -118,9 +118,21 @@ def test_an_attempt_can_be_looked_at_large(visit):
         assert large(page) != chosen
         number = other.locator(".cot-try-name").inner_text()
         assert page.locator(".cot-focus-title span").first.inner_text() == f"Attempt {number}"
+        said = page.locator(".cot-facts").inner_text()  # of this attempt, not of the chosen one
+        assert said.startswith(f"Attempt {number}: stopped at step") and "can no longer become right" in said
         other.click()
         page.wait_for_timeout(200)
         assert large(page) == chosen
+        assert page.locator(".cot-facts").inner_text().startswith("Judge:")
+
+
+def test_enter_runs_the_prompt(visit):
+    with visit(reduced_motion="reduce") as page:
+        quiet(page)
+        page.fill("#prompt textarea", "a photo of three moons")
+        page.press("#prompt textarea", "Enter")
+        page.wait_for_function("document.querySelector('.cot-prompt').textContent === 'a photo of three moons'")
+        settled(page)
 
 
 def test_a_live_run_shows_the_attempt_that_leads(visit, site):

@@ -377,9 +377,11 @@ def test_stop_ends_the_run_within_a_step_and_keeps_what_was_painted(handlers):
     consumer = threading.Thread(target=lambda: seen.extend(updates))
     consumer.start()
     started = time.perf_counter()
-    stopped = json.loads(handlers.stop(run_id(seen))["viewer"])
+    update = handlers.stop(run_id(seen))
+    stopped = json.loads(update["viewer"])
     consumer.join()
     assert time.perf_counter() - started < 5
+    assert update["reflect"]["interactive"] is False  # nothing was chosen
     assert stopped["snapshot"] and stopped["events"][-1]["type"] == "Stopped"
     assert not any(event["type"] == "RunFinished" for event in stopped["events"])
 

@@ -26,7 +26,7 @@ def build(page: Page) -> None:
     with gr.Row(elem_id="cot-compare-page", equal_height=False):
         with gr.Column(elem_id="cot-compare-side"):
             prompt = gr.Textbox(
-                value=examples_of(backend)[2], label="Prompt", max_length=MAX_PROMPT, lines=2, max_lines=4,
+                value=examples_of(backend)[2], label="Prompt", max_length=MAX_PROMPT, lines=1, max_lines=4,
                 elem_id="compare-prompt",
             )  # fmt: skip
             with gr.Row():

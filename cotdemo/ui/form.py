@@ -39,11 +39,13 @@ def component(setting: Setting, value: Any, name: str | None = None, **options: 
     return gr.Slider(low, high, value=value, step=setting.step, **words)
 
 
-def buttons(busy: bool, anyway: bool = False) -> Update:
+def buttons(busy: bool, anyway: bool = False, chosen: bool = True) -> Update:
+    """``chosen`` is whether there is a picture to reflect on."""
     return {
         "run": gr.update(interactive=not busy),
         "stop": gr.update(interactive=busy),
-        "reflect": gr.update(visible=not anyway, interactive=not busy),  # its place is the other's: nothing moves
+        # its place is the other's: nothing moves
+        "reflect": gr.update(visible=not anyway, interactive=chosen and not busy),
         "anyway": gr.update(visible=anyway, interactive=not busy),
     }
 

@@ -106,7 +106,7 @@ class Handlers:
         """``rounds`` are those that there were before."""
         state = run.state
         if state.phase != "finished":
-            return {"viewer": run.snapshot({"type": "Stopped"}), **buttons(busy=False)}
+            return self._stopped(run)
         if not rounds:
             self.pace.learn([state.started, state.finished])
         approved = approval(state, rounds)
@@ -158,7 +158,11 @@ class Handlers:
             return {"viewer": notice("Stopped"), **buttons(busy=False)}
         run.stop.set()
         run.idle.wait(STOP_PATIENCE)
-        return {"viewer": run.snapshot({"type": "Stopped"}), **buttons(busy=False)}
+        return self._stopped(run)
+
+    @staticmethod
+    def _stopped(run: Run) -> Update:
+        return {"viewer": run.snapshot({"type": "Stopped"}), **buttons(busy=False, chosen=run.state.answer is not None)}
 
     def resend(self, request: object) -> list[str]:
         """Messages that the page has missed: ``{"run": id, "missing": [numbers]}``."""

@@ -54,7 +54,7 @@ def _form(backend: str, at_first: Update) -> Parts:
     """The prompt, the buttons, and every setting that the page offers."""
     examples = examples_of(backend)
     prompt = gr.Textbox(
-        value=at_first["prompt"], label="Prompt", placeholder=examples[-1], max_length=MAX_PROMPT, lines=2,
+        value=at_first["prompt"], label="Prompt", placeholder="a photo of ...", max_length=MAX_PROMPT, lines=1,
         max_lines=4, container=False, show_label=False, elem_id="prompt",
     )  # fmt: skip
     with gr.Row(elem_id="cot-buttons"):

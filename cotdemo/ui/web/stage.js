@@ -7,7 +7,7 @@ import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present } from "./moments.js";
 import { Reflection } from "./reflection.js";
 import { slide } from "./slide.js";
-import { CHECKER, VERDICTS, attempt, fateWords, isCrowned, nowWords, outcomeWords, speaksToResearchers, statusWords, truthWords } from "./words.js";
+import { CHECKER, VERDICTS, attempt, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthWords } from "./words.js";
 
 const LARGE = 384; // canvas pixels per side, about
 const SMALL = 96;
@@ -102,15 +102,29 @@ export class Stage {
     this.progress.firstChild.style.width = `${(100 * done).toFixed(1)}%`;
   }
 
+  // Of the attempt that is shown large: the chosen one, or that which the visitor looks at.
   drawFacts(state, moment) {
+    const round = state.rounds[moment.round];
+    const looked = round && moment.part === "rest" && this.peek?.round === round.round ? round.paths[this.peek.path] : null;
+    if (looked) {
+      const [, kind] = pathWords(round, looked);
+      this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked)));
+      this.drawTruth(looked.checked);
+      setAttribute(this.facts, "data-later", null);
+      toggle(this.facts, true);
+      return;
+    }
     const answer = state.phase === "running" ? null : answerOf(answerRound(state));
     const [glyph, words, kind] = answer ? outcomeWords(answer) : ["", "", ""];
     this.judge.replaceChildren(...(answer ? [make("strong", {}, "Judge: "), make("span", { "data-verdict": kind }, make("span", { class: "cot-mark" }, glyph), ` ${words}`)] : []));
-    const checked = answer?.checked && state.phase === "finished";
-    this.truth.replaceChildren(...(checked ? [make("strong", {}, CHECKER), truthWords(answer.checked)] : []));
-    toggle(this.truth, Boolean(checked));
+    this.drawTruth(state.phase === "finished" ? answer?.checked : null);
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
     toggle(this.facts, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
+  }
+
+  drawTruth(checked) {
+    this.truth.replaceChildren(...(checked ? [make("strong", {}, CHECKER), truthWords(checked)] : []));
+    toggle(this.truth, Boolean(checked));
   }
 
   drawLarge(state, round, moment, colours) {

@@ -48,6 +48,7 @@ export const VERDICTS = {
 
 export const CHECKER = "Checker (hidden from the judge): ";
 export const NOT_JUDGED = "not judged";
+const NEVER_CLEAR = "never judged clear";
 export const BAD_LOT = "the best of a bad lot";
 const HOPELESS = 0.1; // P(yes) below which the best is no good
 
@@ -168,8 +169,13 @@ export function nowWords(state, moment) {
   const { paths } = round;
   const { steps } = state.started;
   const where = `${round.round > 0 ? "Painted again from the critique, step" : "Step"} ${moment.step + 1} of ${steps}`;
-  const fallen = paths.filter(({ pruned }) => pruned && pruned.step <= moment.step && pruned.step > moment.step - 3);
-  if (fallen.length) return `${where}: ${listed(fallen)} ${fallen.length === 1 ? "is" : "are"} stopped, as the judge sees no way left to come out right.`;
+  const recent = paths.filter(({ pruned }) => pruned && pruned.step <= moment.step && pruned.step > moment.step - 3);
+  const at = Math.max(...recent.map(({ pruned }) => pruned.step));
+  const fallen = recent.filter(({ pruned }) => pruned.step === at);
+  if (fallen.length) {
+    const be = [["is", "are"], ["was", "were"]][Number(at < moment.step)][Number(fallen.length > 1)];
+    return `${where}: ${listed(fallen)} ${be} stopped${at < moment.step ? ` at step ${at + 1}` : ""}, as the judge sees no way left to come out right.`;
+  }
   if (moment.step < 2 && round.round === 0) return `${plural(paths.length, "attempt")} at “${state.started.prompt}”: each begins as noise and keeps its surest tokens.`;
   const hopeful = paths.filter((path) => !path.pruned && path.steps.slice(0, moment.step + 1).some((step) => step.verdicts.potential?.answer === "yes"));
   if (hopeful.length) return `${where}: ${listed(hopeful)} can be judged by now, and can still work.`;
@@ -225,12 +231,22 @@ export function pathWords(round, path) {
     case "judged":
       return [`ranked ${ranking(round).indexOf(path.path) + 1}`, status];
     case "painted":
-      return [round.winner === null ? "painted" : path.steps.some((step) => step.verdicts.clarity) ? "never judged clear" : NOT_JUDGED, "judged"];
+      return [round.winner === null ? "painted" : path.steps.some((step) => step.verdicts.clarity) ? NEVER_CLEAR : NOT_JUDGED, "judged"];
     case "alive":
       return [`step ${lastStep(path) + 1}`, status];
     default:
       return ["waiting", status];
   }
+}
+
+// What became of an attempt that is looked at, and what the judge said of it last: "stopped at step 8: clear enough 83%,
+// can no longer become right (can still work <1%)".
+export function fateInWords(round, path) {
+  const [fate] = pathWords(round, path);
+  const last = path.steps[path.pruned?.step ?? lastStep(path)];
+  const said = QUESTIONS.filter((question) => last?.verdicts[question]).map((question) => verdictWords(question, last.verdicts[question]));
+  if (fate === NEVER_CLEAR) return `${fate}, so it was not asked whether it matches`;
+  return said.length ? `${fate}: ${said.join(", ")}` : fate;
 }
 
 // The number beside it: [question, P(yes) to it]; that of potential where it ended the attempt, as its cell shows it.
