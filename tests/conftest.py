@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 
 import pytest
 from hypothesis import settings
 from page_double import Double
 from page_driver import ARGUMENTS, CHROMIUM, DESKTOP, DRAWN, Site, watched
+
+# processes that test side by side look for a free port each in a range of its own
+os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])))
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says nothing on a busy machine
 settings.load_profile("patient")

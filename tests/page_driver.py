@@ -117,17 +117,19 @@ def settled(page, phase: str = "finished") -> None:
 
 
 def quiet(page) -> None:
-    """Waits until the page has asked nothing for a second and hears no answer. (Its heartbeat never ends:
-    "networkidle" does not come.)"""
+    """Waits until the page has asked nothing for a second. (Its heartbeat never ends: "networkidle" does not come.)"""
     asked = [time.monotonic()]
     page.on("request", lambda _: asked.append(time.monotonic()))
-    while time.monotonic() - asked[-1] < 1 or _STREAMS.get(page.context):
+    while time.monotonic() - asked[-1] < 1:
         page.wait_for_timeout(100)
 
 
 def reload(page) -> None:
-    """Loads the page anew, once it is quiet: Gradio complains of its own stream where it is left while one is open."""
+    """Loads the page anew, once it listens to no answer: Gradio complains where it is left while one comes."""
     quiet(page)
+    begun = time.monotonic()
+    while _STREAMS.get(page.context) and time.monotonic() - begun < 10:
+        page.wait_for_timeout(100)
     page.reload()
     page.wait_for_selector(".cot-matrix td", state="attached")
 
