@@ -8,10 +8,23 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import settings
 from page_double import Double
-from page_driver import ARGUMENTS, CHROMIUM, DESKTOP, DRAWN, Site, watched
+from page_driver import ARGUMENTS, CHROMIUM, DESKTOP, DRAWN, Site, heard_out, watched
 
 # processes that test side by side look for a free port each in a range of its own
 os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])))
+
+# and compute on a share of the cores each: threads that wait for each other's cores take twice as long
+SIDE_BY_SIDE = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
+def pytest_configure() -> None:
+    if SIDE_BY_SIDE > 1:
+        import torch
+
+        threads = max(1, torch.get_num_threads() // SIDE_BY_SIDE)
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # of the programs that tests start
+        torch.set_num_threads(threads)
+
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says nothing on a busy machine
 settings.load_profile("patient")
@@ -66,6 +79,7 @@ def visit(enter, site):
         if query.endswith("#results"):
             page.wait_for_selector(DRAWN)
         yield page
+        heard_out(page)
         page.context.close()
 
     return opened

@@ -124,12 +124,17 @@ def quiet(page) -> None:
         page.wait_for_timeout(100)
 
 
-def reload(page) -> None:
-    """Loads the page anew, once it listens to no answer: Gradio complains where it is left while one comes."""
-    quiet(page)
+def heard_out(page) -> None:
+    """Waits until the page listens to no answer, but not for ever: Gradio complains where it is left while one comes."""
     begun = time.monotonic()
     while _STREAMS.get(page.context) and time.monotonic() - begun < 10:
         page.wait_for_timeout(100)
+
+
+def reload(page) -> None:
+    """Loads the page anew, once it is quiet."""
+    quiet(page)
+    heard_out(page)
     page.reload()
     page.wait_for_selector(".cot-matrix td", state="attached")
 

@@ -75,6 +75,7 @@ def mini(tmp_path):
 
 
 def test_a_build_for_processors_on_a_machine_with_a_gpu_is_the_first_line(no_card, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "118")  # its line is not broken
     monkeypatch.setattr(doctor, "nvidia_cards", lambda: "Tesla T4")
     for kind in ("cuda", "hip", "xpu"):
         monkeypatch.setattr(torch.version, kind, None, raising=False)
