@@ -313,7 +313,8 @@ def _scored(options: argparse.Namespace, chosen: Sequence[Entry], backend: Backe
         raise UserError("What is scored are the pictures that are kept: name a folder for them, --out DIR.")
 
     from .backends.scorer import load_scorer
-    from .evaluation.scoring import AsPainted, check, say
+    from .evaluation.records import say
+    from .evaluation.scoring import AsPainted, check
 
     check(chosen)
     scorer = load_scorer(options.score, getattr(backend, "device", "cpu"), options.assets, tell=say)

@@ -21,7 +21,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from .errors import INSTEAD, UserError
+from .errors import MORE_MEMORY, UserError
 from .files import check_writable, write_text
 from .registry import EMBEDDED, MODELS, VERIFIERS
 
@@ -247,8 +247,7 @@ def _fits(name: str, root: Path | None) -> Iterator[Finding]:
     needed, free = backend.needed, backend.free_memory()
     said = f"{str(backend.dtype).removeprefix('torch.')} on {backend.device}, {_size(needed)} of memory"
     if free is not None and free < needed:
-        remedy = f"End what else uses the GPU, take a larger one, or {INSTEAD}."
-        yield Finding(PROBLEM, name, f"{said}, and {_size(free)} are free", remedy)
+        yield Finding(PROBLEM, name, f"{said}, and {_size(free)} are free", MORE_MEMORY)
     elif backend.device == "cpu":
         yield Finding(NOTE, name, f"{said}; it is made for a GPU")
     else:

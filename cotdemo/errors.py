@@ -9,6 +9,7 @@ class UserError(ValueError):
 
 # what is always left to whoever cannot run a released model
 INSTEAD = "use the embedded model: --backend mini, or on the page the link at its top"
+MORE_MEMORY = f"End what else uses the GPU, take a larger one, or {INSTEAD}."
 
 OUT_OF_MEMORY = "There is not enough memory for this. Choose fewer paths or fewer steps, or another device."
 

@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from ..compute.hardware import accelerator
-from ..errors import INSTEAD, UserError
+from ..errors import MORE_MEMORY, UserError
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
 from ..registry import CORRECTOR, MODELS, VERIFIERS
@@ -124,7 +124,7 @@ class ReleasedBackend(Backend):
         if free is not None and free < self.needed:
             raise UserError(
                 f"{self.name} needs {self.needed / 1e9:.0f} GB of GPU memory, and {free / 1e9:.1f} GB are free. "
-                f"End what else uses the GPU, take a larger one, or {INSTEAD}."
+                + MORE_MEMORY
             )
         super().warm_up()
 

@@ -26,9 +26,9 @@ from ..settings import PATHS, verifier_of, whole
 from .entries import Entry, select
 from .judging import within
 from .ladder import means
-from .pool import CHECKED, FOLDER, Maker, Pool, budget, fill, say
+from .pool import CHECKED, FOLDER, Maker, Pool, budget, fill
 from .records import Path as PathRecord
-from .records import Record, headed, write_json
+from .records import Record, headed, say, write_json
 from .report import OVERALL, RULES, accuracy, estimates, pruning
 from .results import CURVES, VERSION, read_curves
 from .runner import replay

@@ -27,8 +27,8 @@ from ..compute.hardware import describe, in_words
 from ..errors import UserError
 from ..settings import BACKENDS, PATHS, Settings
 from .entries import Entry, fingerprint, of_split, select
-from .pool import FOLDER, Maker, Pool, Status, budget, fill, say
-from .records import PARTS, Journal, Record, headed, load, write_json
+from .pool import FOLDER, Maker, Pool, Status, budget, fill
+from .records import PARTS, Journal, Record, headed, load, say, write_json
 from .report import COSTS, RULES, cost, estimates, summarise
 from .results import (
     DIFFERENCES,

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 import time
 import zipfile
 import zlib
@@ -33,7 +32,7 @@ from ..run.events import Question
 from ..settings import BACKENDS, MODELS, PATHS, VERIFIERS, Settings, whole
 from .cost import Instrumented, PriceList, Timed, started
 from .entries import Entry, fingerprint, inventory, of_split, read, select
-from .records import write_json
+from .records import say, write_json
 
 FOLDER = Path("runs/pools")
 # what each judge is asked: PARM all questions, the others what they have learnt
@@ -369,10 +368,6 @@ def fill(maker: Maker, entries: Sequence[Entry], status: Status) -> None:
         if now - told > 30:
             told, left = now, (now - begun) / number * (len(unfinished) - number) / 60
             status(f"{number} of {len(unfinished)} prompts, {left:.0f} min left")
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 # -- the command

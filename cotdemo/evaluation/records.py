@@ -14,6 +14,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -284,3 +285,8 @@ class Journal:
 
 def _difference(before: dict[str, Any], asked: dict[str, Any]) -> str:
     return ", ".join(sorted(name for name in before.keys() | asked.keys() if before.get(name) != asked.get(name)))
+
+
+def say(text: str) -> None:
+    """Tell how far something is, apart from what it prints."""
+    print(text, file=sys.stderr, flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..geneval.prompts import write
 from ..geneval.results import Results, summary
 from ..geneval.verdict import OFFICIAL
 from .entries import Entry, picture_file
+from .records import say
 
 if TYPE_CHECKING:
     from ..geneval.scorer import Scorer
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("what", choices=("prompts", "score"), help="prompts: write the two official files; score: judge pictures")
     add("folder", type=Path, metavar="DIR", help="where the files go, or pictures are in GenEval's folder layout")
     add("--out", type=Path, metavar="FILE", help="result lines, which it also goes on from (DIR/results.jsonl)")
-    add("--detector", default="official", help="official (default) | approximate: facebook's weights, other scores")
+    add("--detector", default=OFFICIAL, help="official (default) | approximate: facebook's weights, other scores")
     add("--weights", type=Path, metavar="FILE", help="the official detector's .pth, if it is here")
     add("--assets", type=Path, metavar="DIR", help="a folder with that file and the Hub's repositories")
     add("--device", help="cpu, cuda, cuda:1, mps, xpu, ...; by default an accelerator if there is one")
@@ -144,7 +144,3 @@ class AsPainted:
     def finish(self) -> None:
         """Score what was painted before, and sum up."""
         score_rest(self.results.file, samples(self.out), self.scorer)
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

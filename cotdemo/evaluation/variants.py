@@ -26,7 +26,8 @@ from ..settings import PATHS, Settings, whole
 from .cost import Instrumented, Prices
 from .entries import Entry, select
 from .ladder import at_compute, replays, values
-from .pool import FOLDER, Maker, Pool, fill, say
+from .pool import FOLDER, Maker, Pool, fill
+from .records import say
 from .report import OVERALL, RULES, estimates, interval
 from .runner import replaying
 

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NoReturn, TextIO
 
 from ..errors import UserError
@@ -138,25 +139,20 @@ def summary(lines: Iterable[Line]) -> str:
     if not pictures:
         return "No picture has been scored."
     of_prompts = [any(of_prompt) for of_prompt in prompts.values()]
-    shares = {tag: _mean(of_tag) for tag, of_tag in tags.items()}
+    shares = {tag: fmean(of_tag) for tag, of_tag in tags.items()}
     return "\n".join(
         [
             "Summary",
             "=======",
             f"Total images: {len(pictures)}",
             f"Total prompts: {len(prompts)}",
-            f"% correct images: {_mean(pictures):.2%}",
-            f"% correct prompts: {_mean(of_prompts):.2%}",
+            f"% correct images: {fmean(pictures):.2%}",
+            f"% correct prompts: {fmean(of_prompts):.2%}",
             "",
             "Task breakdown",
             "==============",
             *(f"{tag:<16} = {shares[tag]:.2%} ({sum(of_tag)} / {len(of_tag)})" for tag, of_tag in tags.items()),
             "",
-            f"Overall score (avg. over tasks): {_mean(shares.values()):.5f}",
+            f"Overall score (avg. over tasks): {fmean(shares.values()):.5f}",
         ]
     )
-
-
-def _mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return sum(values) / len(values)

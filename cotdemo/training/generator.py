@@ -46,9 +46,7 @@ class Part:
     without_text: float  # share of a batch, of these images too
     hints_from: int = 0  # step of this part; before it there are no hints,
     without_text_before: float = 0.0  # and so many without text
-    wrong: Mapping[str, float] = field(
-        default_factory=dict
-    )  # what captions get wrong, and how often (``Task.caption``)
+    wrong: Mapping[str, float] = field(default_factory=dict)  # what captions get wrong: ``Task.caption``
     words_apart: float = 0.0  # share of sequences in which no word sees another
 
     def shares(self, step: int) -> tuple[float, float]:

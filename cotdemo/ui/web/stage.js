@@ -102,10 +102,15 @@ export class Stage {
     this.progress.firstChild.style.width = `${(100 * done).toFixed(1)}%`;
   }
 
+  // The attempt of a round that the visitor looks at; null while the run is played, or where it is the chosen one.
+  lookedAt(round, moment) {
+    return moment.part === "rest" && this.peek && this.peek.round === round?.round ? round.paths[this.peek.path] : null;
+  }
+
   // Of the attempt that is shown large: the chosen one, or that which the visitor looks at.
   drawFacts(state, moment) {
     const round = state.rounds[moment.round];
-    const looked = round && moment.part === "rest" && this.peek?.round === round.round ? round.paths[this.peek.path] : null;
+    const looked = this.lookedAt(round, moment);
     if (looked) {
       const [, kind] = pathWords(round, looked);
       this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked)));
@@ -128,9 +133,9 @@ export class Stage {
   }
 
   drawLarge(state, round, moment, colours) {
-    const peek = moment.part === "rest" && this.peek?.round === round.round ? this.peek : null;
-    const answer = peek || moment.part === "painting" ? null : answerOf(round);
-    const path = round.paths[peek?.path ?? leading(round)];
+    const looked = this.lookedAt(round, moment);
+    const answer = looked || moment.part === "painting" ? null : answerOf(round);
+    const path = looked ?? round.paths[leading(round)];
     const step = path.steps[Math.min(moment.step, lastStep(path))];
     const [url, masked] = answer?.picture ? [answer.picture, null] : [step?.picture ?? null, step?.masked ?? null];
     const name = answer ? `The chosen picture, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
@@ -161,6 +166,7 @@ export class Stage {
     const shape = `${state.run}/${round.paths.length}/${state.started.grid}`;
     if (shape !== this.shape) this.buildTries(round, shape, canvasSide(SMALL, state.started.grid[1]));
     const crowned = moment.part !== "painting" && isCrowned(round);
+    const looked = this.lookedAt(round, moment);
     round.paths.forEach((path, index) => {
       const { button, canvas, words, crown, drawn } = this.attempts[index];
       const [fate, kind] = fateWords(round, path, moment);
@@ -168,7 +174,7 @@ export class Stage {
       setText(words, fate);
       setAttribute(button, "data-kind", kind);
       setAttribute(button, "aria-label", `${attempt(index)}: ${fate}. Show it large`);
-      setAttribute(button, "aria-pressed", String(moment.part === "rest" && this.peek?.round === round.round && this.peek.path === index));
+      setAttribute(button, "aria-pressed", String(looked === path));
       toggle(crown, kind === "won" && crowned);
       if (drawn.step === step && drawn.veil === colours.veil && step) return;
       Object.assign(drawn, { step, veil: colours.veil });

@@ -173,8 +173,9 @@ export function nowWords(state, moment) {
   const at = Math.max(...recent.map(({ pruned }) => pruned.step));
   const fallen = recent.filter(({ pruned }) => pruned.step === at);
   if (fallen.length) {
-    const be = [["is", "are"], ["was", "were"]][Number(at < moment.step)][Number(fallen.length > 1)];
-    return `${where}: ${listed(fallen)} ${be} stopped${at < moment.step ? ` at step ${at + 1}` : ""}, as the judge sees no way left to come out right.`;
+    const several = fallen.length > 1;
+    const stopped = at < moment.step ? `${several ? "were" : "was"} stopped at step ${at + 1}` : `${several ? "are" : "is"} stopped`;
+    return `${where}: ${listed(fallen)} ${stopped}, as the judge sees no way left to come out right.`;
   }
   if (moment.step < 2 && round.round === 0) return `${plural(paths.length, "attempt")} at “${state.started.prompt}”: each begins as noise and keeps its surest tokens.`;
   const hopeful = paths.filter((path) => !path.pruned && path.steps.slice(0, moment.step + 1).some((step) => step.verdicts.potential?.answer === "yes"));
@@ -243,9 +244,9 @@ export function pathWords(round, path) {
 // can no longer become right (can still work <1%)".
 export function fateInWords(round, path) {
   const [fate] = pathWords(round, path);
+  if (fate === NEVER_CLEAR) return `${fate}, so it was not asked whether it matches`;
   const last = path.steps[path.pruned?.step ?? lastStep(path)];
   const said = QUESTIONS.filter((question) => last?.verdicts[question]).map((question) => verdictWords(question, last.verdicts[question]));
-  if (fate === NEVER_CLEAR) return `${fate}, so it was not asked whether it matches`;
   return said.length ? `${fate}: ${said.join(", ")}` : fate;
 }
 
