@@ -125,7 +125,7 @@ def quiet(page) -> None:
 
 
 def heard_out(page) -> None:
-    """Waits until the page listens to no answer, but not for ever: Gradio complains where it is left while one comes."""
+    """Waits, not for ever, until the page listens to no answer: Gradio complains where it is left while one comes."""
     begun = time.monotonic()
     while _STREAMS.get(page.context) and time.monotonic() - begun < 10:
         page.wait_for_timeout(100)
