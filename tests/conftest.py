@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import settings
 from page_double import Double
-from page_driver import ARGUMENTS, CHROMIUM, DESKTOP, DRAWN, Site, heard_out, watched
+from page_driver import ARGUMENTS, CHROMIUM, DESKTOP, DRAWN, Site, leaving, watched
 
 # processes that test side by side look for a free port each in a range of its own
 os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])))
@@ -79,8 +79,8 @@ def visit(enter, site):
         if query.endswith("#results"):
             page.wait_for_selector(DRAWN)
         yield page
-        heard_out(page)
-        page.context.close()
+        with leaving(page):
+            page.context.close()
 
     return opened
 

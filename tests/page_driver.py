@@ -10,8 +10,9 @@ import os
 import shutil
 import threading
 import time
+from contextlib import contextmanager
 from urllib.parse import urlencode
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from page_double import Double
 
@@ -61,24 +62,26 @@ class Site:
 
 
 # What a page reports to its window alone, such as a ResizeObserver's loop, is said on the console as well.
-_STREAMS: WeakKeyDictionary = WeakKeyDictionary()  # context -> the answers that its pages still listen to
 LISTEN = """
     addEventListener("error", (event) => event.message && console.error(`window: ${event.message}`));
     addEventListener("unhandledrejection", (event) => console.error(`not caught: ${event.reason}`));
 """
+# What Gradio's own client says of the answers it still listens to in a page that is being left: no fault while leaving.
+CUT_OFF = ("AbortError: signal is aborted", "Connection errored out")
+_LEFT: WeakSet = WeakSet()  # contexts of the pages that are being left
 
 
 def watched(context, complaints: list[str]):
     """A new page of a context; whatever the browser complains of in any page of it is added to ``complaints``."""
     context.set_default_timeout(PATIENCE)
     context.add_init_script(LISTEN)
-    context.on(
-        "console", lambda said: said.type in ("error", "warning") and complaints.append(f"{said.type}: {said.text}")
-    )
-    streams = _STREAMS[context] = set()
-    context.on("request", lambda request: streams.add(request) if "/queue/data" in request.url else None)
-    for end in ("requestfinished", "requestfailed"):
-        context.on(end, lambda request: streams.discard(request))
+
+    def hear(said) -> None:
+        of_leaving = context in _LEFT and any(words in said.text for words in CUT_OFF)
+        if said.type in ("error", "warning") and not of_leaving:
+            complaints.append(f"{said.type}: {said.text}")
+
+    context.on("console", hear)
     context.on("weberror", lambda raised: complaints.append(f"uncaught: {raised.error}"))
     context.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
     return context.new_page()
@@ -124,18 +127,19 @@ def quiet(page) -> None:
         page.wait_for_timeout(100)
 
 
-def heard_out(page) -> None:
-    """Waits, not for ever, until the page listens to no answer: Gradio complains where it is left while one comes."""
-    begun = time.monotonic()
-    while _STREAMS.get(page.context) and time.monotonic() - begun < 10:
-        page.wait_for_timeout(100)
+@contextmanager
+def leaving(page):
+    """While a page is reloaded or closed, Gradio's client may complain of answers cut off, and of nothing else."""
+    _LEFT.add(page.context)
+    yield
+    _LEFT.discard(page.context)
 
 
 def reload(page) -> None:
     """Loads the page anew, once it is quiet."""
     quiet(page)
-    heard_out(page)
-    page.reload()
+    with leaving(page):
+        page.reload()
     page.wait_for_selector(".cot-matrix td", state="attached")
 
 
