@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
+import base64
+import json
 import os
 import socket
 import sys
@@ -57,8 +58,18 @@ def test_an_agent_paints_a_picture(url):
 
     result = asyncio.run(ask(url, paint))
     assert not result.isError
-    made = ast.literal_eval(result.content[0].text)
+    assert sum(len(one.model_dump_json()) for one in result.content) < 60_000
+    (image,) = [one for one in result.content if one.type == "image"]
+    assert image.mimeType == "image/png" and base64.b64decode(image.data).startswith(b"\x89PNG")
+    made = json.loads(result.content[-1].text)
     assert made["settings"]["seed"] == 9 and made["verdict"]["path"] in (0, 1)
+
+    async def reflect(session):
+        (name,) = [tool.name for tool in (await session.list_tools()).tools if "reflect" in tool.name]
+        return await session.call_tool(name, {"run": made["run"], "anyway": True})
+
+    again = json.loads(asyncio.run(ask(url, reflect)).content[-1].text)
+    assert again["before"] == made["verdict"] and again["critique"]
 
 
 @pytest.mark.parametrize("there", [True, False])

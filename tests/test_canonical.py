@@ -21,6 +21,7 @@ from cotdemo.run.png import read_png_settings
 from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.settings import MAX_PROMPT, METHODS
+from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.handlers import Handlers
 from cotdemo.world import splits
 from cotdemo.world.prompts import NUMBERS, PROMPT_WORDS, parse
@@ -188,7 +189,7 @@ class TestEveryWayIn:
 
     def test_page_and_endpoints(self):
         handlers = Handlers("mini", lambda: Double(pace=0))
-        made = handlers.api_generate(self.TYPED, paths=1, steps=2)
+        made = Endpoints(handlers).painted(self.TYPED, paths=1, steps=2).told(with_trace=True)
         assert made["settings"]["prompt"] == made["trace"]["events"][0]["prompt"] == self.MEANT
         updates = list(handlers.paint(self.TYPED, {"method": "orm", "model": "base"}, 1, 2, 1.0, 1.0, 0, False))
         (run_id,) = {update["run_id"] for update in updates if "run_id" in update}

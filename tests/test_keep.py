@@ -26,6 +26,7 @@ from cotdemo.run.trace import Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
 from cotdemo.ui.components import Gallery
+from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.eta import Pace
 from cotdemo.ui.form import FIELDS
 from cotdemo.ui.handlers import Handlers
@@ -361,7 +362,7 @@ def test_two_runs_never_compute_at_once(handlers):
     backend.start = watched
     forms = [(*FORM[:6], seed, False) for seed in range(3)]
     threads = [threading.Thread(target=lambda form=form: list(handlers.paint(*form))) for form in forms]
-    threads.append(threading.Thread(target=lambda: handlers.api_generate(PROMPT, "orm", paths=2, steps=3)))
+    threads.append(threading.Thread(target=lambda: Endpoints(handlers).painted(PROMPT, "orm", paths=2, steps=3)))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -373,7 +374,7 @@ def test_a_full_line_refuses_pages_and_clients_in_words(handlers):
     handlers.line = Line(most=0)
     assert "no more fit" in messages(handlers.paint(*FORM))[-1]["notice"]["message"]
     with pytest.raises(gr.Error, match="no more fit"):
-        handlers.api_generate(PROMPT)
+        Endpoints(handlers).painted(PROMPT)
 
 
 # -- how long it takes

@@ -18,7 +18,7 @@ from cotdemo.run.trace import MAX_BYTES, Trace
 from cotdemo.search import search
 from cotdemo.settings import SETTINGS
 from cotdemo.ui.caller import Boxes
-from cotdemo.ui.endpoint import taking_settings
+from cotdemo.ui.endpoints import Endpoints, taking_settings
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.limits import MAX_BODY, MAX_VALUES
 from cotdemo.ui.page import build_demo, launch_options
@@ -74,9 +74,9 @@ def test_an_upload_is_bounded_by_the_size_of_a_trace(server):
 
 def test_what_is_asked_within_bounds_is_answered(server):
     trace = Trace.of(search("parm", server.backend, PROMPT, seed=1))
-    body = {"data": [json.loads(trace.to_json()), True]}
+    body = {"data": ["", json.loads(trace.to_json()), True, False]}
     assert 10_000 < len(json.dumps(body)) < MAX_BODY
-    assert server.post("run/reflect", json=body).json()["data"][0]["critique"]
+    assert json.loads(server.post("run/reflect", json=body).json()["data"][1]).get("critique")
 
 
 def test_a_server_tells_nobody_of_its_visitors(server):
@@ -97,14 +97,18 @@ def slow(server):
 
 
 def generate(steps: int = 40) -> dict:
-    names = list(inspect.signature(taking_settings(Handlers.api_generate)).parameters)
-    given = {name: SETTINGS[name].default for name in names} | {"prompt": PROMPT, "method": "orm", "paths": 2}
-    return {"data": [{**given, "steps": steps, "seed": 1}[name] for name in names]}
+    names = list(inspect.signature(taking_settings(Endpoints.generate)).parameters)
+    given = {name: SETTINGS[name].default for name in names if name in SETTINGS} | {
+        "prompt": PROMPT,
+        "method": "orm",
+        "paths": 2,
+    }
+    return {"data": [{**given, "steps": steps, "seed": 1, "with_trace": False}[name] for name in names]}
 
 
 def handlers_of(server) -> Handlers:
     (call,) = [fn.fn for fn in server.demo.fns.values() if fn.api_name == "reflect"]
-    return call.__self__
+    return call.__self__._handlers
 
 
 def ends(server, seconds: float = 15) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from page_driver import PROMPT, cells, filled, open_settings, open_tab, run, settled, share, small, status
+
+from cotdemo.run.png import read_png_settings
 
 
 def test_a_run_fills_a_cell_for_every_path_and_step(visit):
@@ -99,10 +103,18 @@ def test_the_named_endpoints_answer_a_client(site):
 
     site.may_load.set()
     client = Client(site.url, verbose=False)
-    made = client.predict(prompt=PROMPT, method="parm", paths=2, steps=4, seed=9, api_name="/generate")
-    assert made["settings"]["seed"] == 9 and made["picture"].startswith("data:image/png")
-    again = client.predict(trace=made["trace"], anyway=True, api_name="/reflect")
-    assert again["critique"] and again["before"] == made["verdict"]
+    asked = {"prompt": PROMPT, "method": "parm", "paths": 2, "steps": 4, "seed": 9}
+    picture, said = client.predict(**asked, api_name="/generate")
+    made = json.loads(said)
+    assert made["settings"]["seed"] == 9 and read_png_settings(picture).seed == 9 and "trace" not in made
+    _, said = client.predict(run=made["run"], anyway=True, api_name="/reflect")
+    again = json.loads(said)
+    assert again["critique"] and again["before"] == made["verdict"] and again["run"] != made["run"]
+    _, said = client.predict(**asked, with_trace=True, api_name="/generate")
+    trace = json.loads(said)["trace"]
+    _, said = client.predict(trace=trace, anyway=True, with_trace=True, api_name="/reflect")
+    further = json.loads(said)
+    assert further["verdict"] == again["verdict"] and len(further["trace"]["events"]) > len(trace["events"])
     with pytest.raises(Exception, match="paths must be"):
         client.predict(prompt=PROMPT, paths=1000, api_name="/generate")
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/generate", "/reflect"}

@@ -10,6 +10,7 @@ from page_double import Double
 
 from cotdemo.run.narration import narrate
 from cotdemo.run.prose import prose
+from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.keep import recorded_runs
 from cotdemo.ui.learn import stops_of
@@ -35,9 +36,9 @@ def test_neither_the_tour_nor_the_command_line_quotes_a_run_raw(name):
 
 
 def test_an_endpoint_gives_written_words_and_the_raw_ones_in_the_trace():
-    handlers = Handlers("mini", lambda: Double(pace=0, critique=RAW))
-    made = handlers.api_generate(PROMPT, paths=2, steps=4, seed=9)
-    again = handlers.api_reflect(made["trace"], anyway=True)
+    endpoints = Endpoints(Handlers("mini", lambda: Double(pace=0, critique=RAW)))
+    made = endpoints.painted(PROMPT, paths=2, steps=4, seed=9)
+    again = endpoints.reflected(made.run.trace(), anyway=True).told(with_trace=True)
     assert again["critique"] == "one star, not two"
     said = [event["text"] for event in again["trace"]["events"] if event["type"] == "Critiqued"]
     assert said == [RAW]
@@ -45,7 +46,8 @@ def test_an_endpoint_gives_written_words_and_the_raw_ones_in_the_trace():
 
 def test_the_verdict_of_an_endpoint_is_written():
     for seed in range(40):
-        made = Handlers("mini", lambda: Double(pace=0)).api_generate(PROMPT, "baseline", steps=4, seed=seed)
+        endpoints = Endpoints(Handlers("mini", lambda: Double(pace=0)))
+        made = endpoints.painted(PROMPT, "baseline", steps=4, seed=seed).told(with_trace=True)
         reason = made["verdict"]["truth"]["reason"]
         raw = [event["reason"] for event in made["trace"]["events"] if event["type"] == "Checked"]
         assert reason == prose(raw[0])

@@ -24,7 +24,7 @@ from cotdemo.search import search
 from cotdemo.search.best_of_n import orm
 from cotdemo.settings import SETTINGS, Settings, offers
 from cotdemo.ui.data import choices_of, labels, settings_of
-from cotdemo.ui.endpoint import taking_settings
+from cotdemo.ui.endpoints import Endpoints, taking_settings
 from cotdemo.ui.form import FIELDS, OTHERS, component
 from cotdemo.ui.handlers import Handlers
 
@@ -44,7 +44,7 @@ from cotdemo.run.events import RunStarted
 from cotdemo.run.png import read_png_settings, write_png
 from cotdemo.settings import Settings
 from cotdemo.ui.data import labels, settings_of
-from cotdemo.ui.endpoint import taking_settings
+from cotdemo.ui.endpoints import Endpoints, taking_settings
 from cotdemo.ui.form import FIELDS, from_address
 from cotdemo.ui.handlers import Handlers
 import io, numpy as np
@@ -57,7 +57,7 @@ except Exception as error:
     assert str(error) == "sharpness must be a number from 0 to 2.", error
 options = cli._parser("generate").parse_args(["generate", "a star", "--sharpness", "1.5", "--out", "x"])
 assert cli._settings(options, "a star", 0) == asked
-endpoint = taking_settings(Handlers("mini", None).api_generate)
+endpoint = taking_settings(Endpoints(Handlers("mini", None)).generate)
 assert inspect.signature(endpoint).parameters["sharpness"].default == 0.5 and "sharpness: how sharp" in endpoint.__doc__
 started = RunStarted(asked, (1, 1), 2, (1, 1))
 message = encode_event(started)
@@ -130,7 +130,7 @@ def test_a_strategy_and_a_verifier_are_a_row_each(added, capsys):
     assert "orm-red" in capsys.readouterr().out
     assert ["orm-red", "ORM, red", "best of N by red"] in choices_of("show-o")["methods"]
     assert labels()["methods"]["orm-red"]["label"] == "ORM, red"
-    assert 'orm-red" (best of N by red)' in taking_settings(Handlers("mini", None).api_generate).__doc__
+    assert 'orm-red" (best of N by red)' in taking_settings(Endpoints(Handlers("mini", None)).generate).__doc__
     assert "| `orm-red` | ORM, red | best of N by red | Reddest | yes | yes | yes |" in docs.methods()
     assert "| `reddest` | Reddest | prefers red | `orm-red` |" in docs.verifiers()
     assert {offer.reason for offer in offers("mini") if offer.method == "orm-red"} == {"", MODELS["turbo"].elsewhere}
@@ -190,9 +190,9 @@ def test_the_form_has_a_component_for_every_setting_with_a_label():
 
 
 def test_endpoints_take_every_setting_but_the_backend():
-    endpoint = taking_settings(Handlers("mini", None).api_generate)
+    endpoint = taking_settings(Endpoints(Handlers("mini", None)).generate)
     parameters = inspect.signature(endpoint).parameters
-    assert list(parameters) == [name for name in SETTINGS if name != "backend"]
+    assert list(parameters) == [*(name for name in SETTINGS if name != "backend"), "with_trace"]
     assert parameters["prompt"].default is inspect.Parameter.empty
     assert (parameters["paths"].annotation, parameters["paths"].default) == (int | None, None)
     assert (parameters["judge_from"].annotation, parameters["judge_from"].default) == (int, 1)

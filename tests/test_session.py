@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gc
 import json
 import subprocess
@@ -24,6 +23,7 @@ from cotdemo.run.trace import Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
 from cotdemo.ui.components import joined
+from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.handlers import OUT_OF_MEMORY, UNEXPECTED, Handlers
 from cotdemo.ui.keep import NOT_YET
 from cotdemo.ui.session import Loader, Run, Runs, batches
@@ -522,27 +522,38 @@ def test_an_address_without_settings_changes_nothing(handlers):
 
 
 def test_the_endpoints_give_picture_verdict_and_trace(handlers, tmp_path):
-    made = handlers.api_generate(PROMPT, paths=3, steps=5, seed=3)
-    json.dumps(made)
-    assert made["settings"]["seed"] == 3 and made["verdict"]["path"] in range(3)
-    (tmp_path / "winner.png").write_bytes(base64.b64decode(made["picture"].split(",")[1]))
-    assert read_png_settings(tmp_path / "winner.png").seed == 3
-    again = handlers.api_reflect(made["trace"], anyway=True)
+    endpoints = Endpoints(handlers)
+    picture, said = endpoints.generate(PROMPT, paths=3, steps=5, seed=3)
+    made = json.loads(said)
+    assert made["settings"]["seed"] == 3 and made["verdict"]["path"] in range(3) and "trace" not in made
+    assert read_png_settings(picture["path"]).seed == 3
+    again = json.loads(endpoints.reflect(made["run"], anyway=True, with_trace=True)[1])
     assert again["critique"] and again["before"] == made["verdict"]
-    assert len(again["trace"]["events"]) > len(made["trace"]["events"])
+    first = handlers.runs.get(made["run"]).trace()
+    assert len(again["trace"]["events"]) > len(first.events)
+    by_trace = json.loads(endpoints.reflect(trace=json.loads(first.to_json()), anyway=True)[1])
+    assert by_trace["verdict"] == again["verdict"]
+
+
+def test_an_answer_without_its_trace_is_small_however_large_the_run(handlers):
+    _, said = Endpoints(handlers).generate(PROMPT, paths=16, steps=40, seed=3)
+    assert len(said) < 2_000
 
 
 def test_an_endpoint_refuses_bad_input_in_words(handlers):
     with pytest.raises(gr.Error, match="paths must be"):
-        handlers.api_generate(PROMPT, paths=1000)
+        Endpoints(handlers).generate(PROMPT, paths=1000)
     with pytest.raises(gr.Error, match="not a trace"):
-        handlers.api_reflect({"format": "other"})
+        Endpoints(handlers).reflect(trace={"format": "other"})
+    for unknown in ("", "nonsense"):
+        with pytest.raises(gr.Error, match="no such run"):
+            Endpoints(handlers).reflect(unknown)
 
 
 def test_an_endpoint_refuses_a_trace_with_codes_that_the_backend_has_not(handlers):
     trace = json.loads((DATA / "reflect_codebook.json").read_text())  # says of itself that it has 65536 codes
     with pytest.raises(gr.Error, match="65536 codes"):
-        handlers.api_reflect(trace)
+        Endpoints(handlers).reflect(trace=trace)
 
 
 # -- JavaScript

@@ -14,6 +14,7 @@ from page_double import Double
 from cotdemo.errors import UserError
 from cotdemo.run.events import RunFinished
 from cotdemo.search import search
+from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.zero_gpu import MOST, ZeroGpu, seconds_for
 
@@ -98,8 +99,8 @@ def test_the_page_runs_and_reflects_with_a_lent_gpu(handlers, lender):
     assert isinstance(handlers.runs.get(run).events[-1], RunFinished)
     list(handlers.reflect_anyway(run))
     assert isinstance(handlers.runs.get(run).events[-1], RunFinished) and len(lender.seconds) == 2
-    made = handlers.api_generate(PROMPT, "parm", paths=2, steps=3, seed=1)
-    assert json.dumps(made["verdict"])
+    made = Endpoints(handlers).painted(PROMPT, "parm", paths=2, steps=3, seed=1)
+    assert json.dumps(made.told(with_trace=True)["verdict"])
 
 
 def test_closing_gives_the_gpu_back(handlers, lender):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -12,17 +10,15 @@ from typing import Any
 import gradio as gr
 
 from ..errors import OUT_OF_MEMORY, UserError, is_out_of_memory
-from ..run.events import Critiqued, Event, Judged
+from ..run.events import Event, Judged
 from ..run.prose import prose
 from ..run.state import RunState
 from ..run.trace import Trace
 from ..search import entry as searches
 from ..search import prepared
-from ..settings import SETTINGS
-from .caller import Caller
 from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
-from .keep import Keep, png_bytes, portrait
+from .keep import Keep, portrait
 from .queue import Line, Place
 from .session import Loader, Run, Runs, notice
 
@@ -178,63 +174,6 @@ class Handlers:
             return from_address(dict(request.query_params), self.backend)
         except UserError as error:
             return {"viewer": notice("Failed", f"The settings in this page's address cannot be used: {error}")}
-
-    # -- named endpoints, for gradio_client and MCP
-
-    def api_generate(self, prompt: str, method: str = SETTINGS["method"].default, **settings: Any) -> dict[str, Any]:
-        """Paint a prompt on several paths, judge them, and return the best picture with the whole trace.
-
-        Returns:
-            picture (PNG as a data URL, its settings inside), verdict (path, p_yes, answer and, for the embedded model,
-            the checker's truth), settings (with the seed used) and trace (to be given to "reflect" or saved).
-        """
-        return self._result(lambda backend: self.searches.search(method, backend, prompt, **settings))
-
-    def api_reflect(self, trace: dict[str, Any], anyway: bool = False) -> dict[str, Any]:
-        """Criticise the picture of a trace in words, repaint it, and return the better one with the continued trace.
-
-        Args:
-            trace: The trace that "generate" or "reflect" returned, or the content of a saved trace.json.
-            anyway: Repaint even if the judge calls the picture right already.
-
-        Returns:
-            As "generate", with critique (the judge's words; "" where it calls the picture right and leaves it) and
-            before (the verdict on the picture that was criticised).
-        """
-        with spoken_errors():
-            given = Trace.from_json(json.dumps(trace))
-        result = self._result(lambda backend: self.searches.reflect(backend, given.events, anyway=anyway), given)
-        return {**result, "before": verdict(given.state)}
-
-    def _result(self, begin: Callable[[Any], Iterator[Event]], before: Trace | None = None) -> dict[str, Any]:
-        with spoken_errors(), self.line.place() as place:
-            caller = Caller()
-            caller.wait(place.wait)
-            self.loader.start()
-            caller.wait(self.loader.wait)
-            new = list(caller.hears(begin(self.loader.result())))
-        self.pace.learn(new)
-        critiques = [event.text for event in new if isinstance(event, Critiqued) and event.done]
-        trace = Trace.of([*(before.events if before else ()), *new])
-        state = trace.state
-        return {
-            "picture": "data:image/png;base64," + base64.b64encode(png_bytes(state)).decode(),
-            "verdict": verdict(state),
-            "critique": prose(critiques[-1]) if critiques else "",
-            "settings": state.settings.as_dict(),
-            "trace": json.loads(trace.to_json()),
-        }
-
-
-class spoken_errors:
-    """Turns what went wrong into words for a client, as the page does."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, Exception):
-            raise gr.Error(words_for(error), print_exception=False) from None
 
 
 def words_for(error: Exception) -> str:

@@ -14,6 +14,7 @@ from ..registry import BACKENDS, EMBEDDED
 from ..run.trace import MAX_BYTES
 from ..search import entry as searches
 from . import compare_tab, learn_tab, results_tab, run_tab
+from .agents import spread_outputs
 from .components import Heading, Tour, joined, page_style
 from .handlers import Handlers
 from .keep import recorded_runs
@@ -53,6 +54,7 @@ def build_demo(
     """
     if backend_name not in BACKENDS:
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
+    spread_outputs()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
     handlers = Handlers(backend_name, load or Loading(backend_name, device, weights), runs, searches)
 

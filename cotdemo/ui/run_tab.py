@@ -12,7 +12,7 @@ import gradio as gr
 from ..registry import BACKENDS
 from ..settings import MAX_PROMPT, SETTINGS
 from .components import Choices, Estimate, Fresh, Gallery, Share, Stage, Viewer
-from .endpoint import taking_settings
+from .endpoints import Endpoints, taking_settings
 from .examples import examples_of
 from .form import CHOICE, FIELDS, OTHERS, Update, component, start
 from .handlers import Handlers, words_for
@@ -45,8 +45,9 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="cot-keep"):
             parts |= _saved(page.handlers, at_first)
     # before the buttons' events, which would take these names, private as they are
-    gr.api(taking_settings(page.handlers.api_generate), api_name="generate", concurrency_limit=None)
-    gr.api(page.handlers.api_reflect, api_name="reflect", concurrency_limit=None)
+    endpoints = Endpoints(page.handlers)
+    gr.api(taking_settings(endpoints.generate), api_name="generate", concurrency_limit=None)
+    gr.api(endpoints.reflect, api_name="reflect", concurrency_limit=None)
     _wire(page, parts)
 
 

@@ -9,6 +9,7 @@ that /generate returned, so any replica can go on with it. The page is one proce
 """
 
 import asyncio  # no postponed annotations here: FastAPI reads those of the endpoints
+import base64
 import json
 import os
 from typing import Any
@@ -20,8 +21,9 @@ from ray import serve
 
 from ..fields import each_once
 from ..registry import BACKENDS, EMBEDDED
-from ..run.trace import MAX_BYTES
+from ..run.trace import MAX_BYTES, Trace
 from ..settings import whole
+from .endpoints import Answer, Endpoints, spoken_errors
 from .handlers import Handlers
 from .limits import BoundedBodies
 from .page import Loading
@@ -36,16 +38,22 @@ class Replica:
     """One copy of the models."""
 
     def __init__(self, backend: str):
-        self._handlers = Handlers(backend, Loading(backend, None, None))
-        self._handlers.loader.start()
+        handlers = Handlers(backend, Loading(backend, None, None))
+        handlers.loader.start()
+        self._endpoints = Endpoints(handlers)
 
     @endpoints.post("/generate")
     async def generate(self, request: Request) -> JSONResponse:
-        return await self._answered(self._handlers.api_generate, request)
+        return await self._answered(self._endpoints.painted, request)
 
     @endpoints.post("/reflect")
     async def reflect(self, request: Request) -> JSONResponse:
-        return await self._answered(self._handlers.api_reflect, request)
+        return await self._answered(self._reflected, request)
+
+    def _reflected(self, trace: dict[str, Any], anyway: bool = False) -> Answer:
+        with spoken_errors():
+            given = Trace.from_json(json.dumps(trace))
+        return self._endpoints.reflected(given, anyway)
 
     async def _answered(self, endpoint: Any, request: Request) -> JSONResponse:
         body = await request.body()
@@ -58,7 +66,10 @@ class Replica:
             return JSONResponse({"error": error.message}, status_code=422)
         except (ValueError, TypeError, RecursionError):  # a name that the endpoint has not, among others
             return JSONResponse({"error": "Send a JSON object with the settings of this endpoint."}, status_code=400)
-        return JSONResponse(answer | {"replica": os.getpid()})
+        told = answer.told(with_trace=True)
+        del told["run"]  # which the other replicas do not know
+        picture = "data:image/png;base64," + base64.b64encode(answer.picture()).decode()
+        return JSONResponse({"picture": picture, **told, "replica": os.getpid()})
 
 
 def build(arguments: dict[str, str]) -> serve.Application:

@@ -55,13 +55,15 @@ function commandLine(prompt, given) {
 
 function pythonClient(given, { url }) {
   const options = given.map(([name, value]) => `    ${name}=${python(value)},\n`);
-  return `from gradio_client import Client
+  return `import json
+
+from gradio_client import Client
 
 client = Client(${python(url)})
-made = client.predict(
+picture, said = client.predict(
 ${options.join("")}    api_name="/generate",
 )
-print(made["verdict"])
+print(picture, json.loads(said)["verdict"])
 `;
 }
 
