@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import json
 
-from page_driver import HOSTILE, PROMPT, cells, filled, open_settings, run, share, small, status
+from page_driver import (
+    HOSTILE,
+    PROMPT,
+    cells,
+    filled,
+    leaving,
+    open_settings,
+    reload,
+    run,
+    settled,
+    share,
+    small,
+    status,
+)
 
 
 def test_settings_in_the_address_fill_the_form_and_do_not_run(visit):
@@ -15,6 +28,48 @@ def test_settings_in_the_address_fill_the_form_and_do_not_run(visit):
         assert page.locator('#choice input[value="orm"]').is_checked()
         page.wait_for_timeout(500)
         assert page.locator('.cot[data-phase="finished"]').count() and page.locator(".cot-recorded").is_visible()
+
+
+def test_a_link_offers_its_run_and_paints_it_after_one_click(visit):
+    with visit(small("orm", 2, 4, 5)) as page:
+        offer = page.locator(".cot-offer")
+        offer.wait_for()
+        assert PROMPT in offer.inner_text() and page.locator(".cot-recorded").is_visible()
+        filled(page, 5)
+        offer.get_by_role("button", name="Paint it").click()
+        page.wait_for_function("!document.querySelector('.cot-recorded').offsetParent")
+        settled(page)
+        assert offer.is_hidden()
+
+
+def test_the_address_is_that_of_the_run_on_show_and_survives_a_reload(visit, site):
+    with visit(small("orm", 2, 4, 5)) as page:
+        filled(page, 5)
+        run(page)
+        address = page.url
+        assert "run=" in address and "seed=5" in address and "method=orm" in address
+        steps, picture = site.backend.steps_painted, page.locator("#picture img").get_attribute("src")
+        reload(page)
+        page.wait_for_selector(".cot-recorded:has-text('A run of')")
+        assert cells(page, "decoded") == 2 * 4 and page.locator("#prompt textarea").input_value() == PROMPT
+        assert page.locator("#picture img").get_attribute("src").split("/")[-2] == picture.split("/")[-2]
+        assert site.backend.steps_painted == steps
+        with leaving(page):
+            page.goto(address.replace("run=", "run=x"))
+        page.wait_for_selector(".cot-offer:has-text('no longer kept')")
+
+
+def test_a_recorded_run_has_an_address(visit, site):
+    with visit() as page:
+        assert "run=" not in page.url
+        page.locator('.cot-gallery button[data-name="3-critique-helped"]').click()
+        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        assert page.url.endswith("?run=3-critique-helped")
+    with visit("?run=3-critique-helped&__theme=dark") as page:
+        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        chosen = page.locator('.cot-gallery button[aria-current="true"]')
+        assert chosen.get_attribute("data-name") == "3-critique-helped"
+        page.wait_for_function("location.search.includes('__theme=dark')")
 
 
 def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):

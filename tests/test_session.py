@@ -494,8 +494,34 @@ def test_settings_in_the_address_fill_the_form(handlers):
     update = handlers.prefill(Address(prompt="a photo of a star", method="orm", paths="4", guidance="2.5", seed="11"))
     assert update == {
         "prompt": "a photo of a star", "paths": 4, "guidance": 2.5, "seed": 11, "fresh": False,
-        "choice": {"method": "orm", "model": "base"},
+        "choice": {"method": "orm", "model": "base"}, "viewer": update["viewer"],
     }  # fmt: skip
+    told = json.loads(update["viewer"])["notice"]
+    assert told["type"] == "Offered" and told["message"].startswith("This link asks for “a photo of a star”")
+
+
+def test_a_run_in_the_address_is_shown_as_long_as_it_is_kept(handlers):
+    updates = list(handlers.paint(*FORM))
+    (run_id,) = {update["run_id"] for update in updates if "run_id" in update}
+    update = handlers.prefill(Address(run=run_id, prompt=PROMPT))
+    message = json.loads(update["viewer"])
+    assert message["recorded"]["title"] == "A run" and message["events"][-1]["type"] == "RunFinished"
+    assert update["run_id"] not in (None, run_id) and update["prompt"] == PROMPT
+    for unknown in ("nonsense", "", "../..", "recorded"):
+        told = json.loads(handlers.prefill(Address(run=unknown, prompt=PROMPT, seed="3"))["viewer"])["notice"]
+        assert told["type"] == "Offered" and "no longer kept" in told["message"] and "same picture" in told["message"]
+        assert json.loads(handlers.prefill(Address(run=unknown))["viewer"])["notice"]["type"] == "Failed"
+
+
+def test_a_run_under_way_is_not_shown_to_whoever_has_its_address(handlers, monkeypatch):
+    monkeypatch.setattr("cotdemo.ui.keep.PATIENCE", 0.05)
+    updates = handlers.paint(*FORM)
+    run_id = next(update["run_id"] for update in updates if "run_id" in update)
+    next(updates)
+    told = json.loads(handlers.prefill(Address(run=run_id, prompt=PROMPT))["viewer"])["notice"]
+    assert told["type"] == "Offered"
+    updates.close()
+    assert json.loads(handlers.prefill(Address(run=run_id))["viewer"])["events"][-1]["type"] == "Stopped"
 
 
 def test_rules_of_stopping_come_with_an_address_and_go_into_the_run(handlers):
@@ -561,7 +587,7 @@ def test_an_endpoint_refuses_a_trace_with_codes_that_the_backend_has_not(handler
 
 def test_modules_are_joined_after_what_they_import_without_import_and_export():
     text = joined("viewer.js", "mount();")
-    assert "import " not in text.replace('"important', "") and "\nexport " not in text
+    assert "\nimport " not in text and "\nexport " not in text
     assert text.index("function reduce(") < text.index("class Matrix") < text.index("class Viewer")
     assert text.endswith("mount();\n")
 

@@ -106,7 +106,7 @@ class Viewer(gr.HTML):
     """
 
     def __init__(
-        self, value: str = "", *, resend: Callable[[Any], list[str]], trace: Callable[[Any], str],
+        self, value: str = "", *, backend: str, resend: Callable[[Any], list[str]], trace: Callable[[Any], str],
         table: Callable[[Any], str], **options: Any,
     ):  # fmt: skip
         super().__init__(
@@ -115,6 +115,7 @@ class Viewer(gr.HTML):
             server_functions=[_function(resend), _function(trace), _function(table)],
             most_bytes=MAX_BYTES,
             labels=labels(),
+            settings=settings_of(backend),
             **options,
         )
 

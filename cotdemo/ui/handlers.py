@@ -169,11 +169,22 @@ class Handlers:
         return run.resend([number for number in missing[:2000] if type(number) is int and number >= 0])
 
     def prefill(self, request: gr.Request) -> Update:
-        """Settings from the page's address; they fill the form and never run by themselves."""
+        """What the page's address names: a run, or settings. They fill the form and never run by themselves."""
+        query = dict(request.query_params)
+        found = self.keep.open_named(query["run"]) if "run" in query else {}
+        if found:
+            return found
         try:
-            return from_address(dict(request.query_params), self.backend)
+            update = from_address(query, self.backend)
         except UserError as error:
             return {"viewer": notice("Failed", f"The settings in this page's address cannot be used: {error}")}
+        if "prompt" in update:
+            gone = "The run of this link is no longer kept here. " if "run" in query else ""
+            same = ", with its seed the same picture" if "seed" in update else ""
+            update["viewer"] = notice("Offered", f"{gone}This link asks for “{update['prompt']}”{same}.")
+        elif "run" in query:
+            update["viewer"] = notice("Failed", "The run that this link names is no longer kept here.")
+        return update
 
 
 def words_for(error: Exception) -> str:

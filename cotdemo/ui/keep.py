@@ -28,6 +28,8 @@ from .session import Run, Runs, notice
 log = logging.getLogger(__name__)
 
 RECORDED = "A recorded run"
+KEPT = "A run"  # that somebody has painted here
+PATIENCE = 3.0  # seconds to wait for the end of a run whose page has been left
 NOT_YET = "There is no picture to reflect on yet: press Run first, or open a trace."
 UNDER_WAY = "A run is under way: press Stop, or wait for it to end, and open it then."
 
@@ -41,8 +43,8 @@ class Keep:
         self.recorded = recorded
         self.first = Run("recorded")  # all visitors' alike
         self.first_message = ""
-        for trace in list(recorded.values())[:1]:
-            self.first_message = shown(self.first, trace, RECORDED)
+        for name, trace in list(recorded.items())[:1]:
+            self.first_message = shown(self.first, trace, RECORDED, name)
 
     def first_picture(self) -> Image.Image | None:
         """The chosen picture of the run that is shown at first."""
@@ -71,7 +73,16 @@ class Keep:
         trace = self.recorded.get(name) if isinstance(name, str) else None
         if trace is None or self._under_way(run_id):
             return {"gallery": ""}
-        return self._open(trace, RECORDED)
+        return self._open(trace, RECORDED, name)
+
+    def open_named(self, name: str) -> Update:
+        """Show what an address names: a recorded run, or one that is kept here; {} where there is none."""
+        if name in self.recorded:
+            return {**self._open(self.recorded[name], RECORDED, name), "gallery": name}
+        run = self.runs.get(name)
+        if run is None or not run.idle.wait(PATIENCE) or not run.begun:
+            return {}
+        return {**self._open(run.trace(), KEPT), "gallery": ""}
 
     def take_first(self) -> tuple[Run, Update]:
         """The run that a page shows at first as a run of one visitor, and what puts that on show in its place.
@@ -80,7 +91,8 @@ class Keep:
         """
         if not self.recorded:
             raise UserError(NOT_YET)
-        return self._put(next(iter(self.recorded.values())), RECORDED)
+        name, trace = next(iter(self.recorded.items()))
+        return self._put(trace, RECORDED, name)
 
     def open_trace(self, trace: Trace, title: str, run_id: str | None) -> Update:
         """Show a trace under a title, unless a run is under way."""
@@ -92,17 +104,17 @@ class Keep:
             return {}
         return {**self._open(kept.trace(), title), "gallery": ""}
 
-    def _open(self, trace: Trace, title: str) -> Update:
-        _, update = self._put(trace, title)
+    def _open(self, trace: Trace, title: str, name: str = "") -> Update:
+        _, update = self._put(trace, title, name)
         update = {**update, "picture": portrait(trace.state), **buttons(busy=False)}
         try:
             return {**update, **filled(self._usable(trace.state.settings))}
         except UserError:
             return update  # it can be looked at all the same
 
-    def _put(self, trace: Trace, title: str) -> tuple[Run, Update]:
+    def _put(self, trace: Trace, title: str, name: str = "") -> tuple[Run, Update]:
         run = Run()
-        message = shown(run, trace, title)
+        message = shown(run, trace, title, name)
         self.runs.add(run)
         return run, {"viewer": message, "run_id": run.id}
 
@@ -193,10 +205,10 @@ def _by_number(path: Path) -> tuple[float, str]:
     return (float(number) if number.isdecimal() else float("inf"), path.stem)
 
 
-def shown(run: Run, trace: Trace, title: str) -> str:
-    """The one message that puts a recorded or opened trace on show."""
+def shown(run: Run, trace: Trace, title: str, name: str = "") -> str:
+    """The one message that puts a recorded or opened trace on show; ``name`` is that of a recorded one."""
     stopped = [] if trace.finished else [{"type": "Stopped"}]
-    return run.copy(trace.texts(), *stopped, recorded={"title": title, "created": trace.created})
+    return run.copy(trace.texts(), *stopped, recorded={"title": title, "created": trace.created, "name": name})
 
 
 def png_bytes(state: RunState) -> bytes:

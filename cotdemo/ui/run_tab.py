@@ -90,8 +90,13 @@ def _shown(handlers: Handlers) -> Parts:
     return {
         "gallery": Gallery(next(iter(keep.recorded), ""), runs=keep.cards(), elem_id="gallery"),
         "viewer": Viewer(
-            keep.first_message, resend=handlers.resend, trace=keep.trace, table=keep.table, elem_id="viewer"
-        ),
+            keep.first_message,
+            backend=handlers.backend,
+            resend=handlers.resend,
+            trace=keep.trace,
+            table=keep.table,
+            elem_id="viewer",
+        ),  # fmt: skip
     }
 
 
@@ -142,7 +147,7 @@ def _wire(page: Page, parts: Parts) -> None:
     form = to(*FIELDS)
     changes = [part.change for part in form]
     gr.on(changes, None, form, to("estimate", "share"), js=FORM, api_visibility="private")
-    demo.load(named(handlers.prefill, parts), None, to(*FIELDS, "viewer"), **QUICK)
+    demo.load(named(handlers.prefill, parts), None, opens, **QUICK)
     demo.load(named(handlers.rates, parts), None, parts["estimate"], **QUICK)
     demo.load(_tell_of(handlers, handlers.backend), None, parts["about"], **QUICK)
 

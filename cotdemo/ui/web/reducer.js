@@ -18,7 +18,8 @@ export function emptyState() {
     pending: [], // messages that came before their turn, by number
     phase: "empty", // empty | waiting | running | finished | stopped | failed
     message: "", // what is happening or went wrong, in words
-    recorded: null, // {made, title} where the run was recorded earlier
+    offered: "", // what the page's address asks for, until something is painted
+    recorded: null, // {title, created, name} where the run was recorded earlier
     started: null, // what was asked for (RunStarted)
     rounds: [],
     finished: null, // the last RunFinished: the answer, and what was spent on the run and its reflections
@@ -120,7 +121,8 @@ const HANDLERS = {
   RunFinished: (state, event) => ({ ...state, phase: "finished", message: "", finished: event }),
   // What the page itself has to say, outside any search.
   Approved: (state, event) => inRound(state, event.round, (round) => ({ ...round, approved: event.p_yes })),
-  Waiting: (state, event) => ({ ...state, phase: "waiting", message: event.message }),
+  Offered: (state, event) => ({ ...state, offered: event.message }),
+  Waiting: (state, event) => ({ ...state, phase: "waiting", message: event.message, offered: "" }),
   Stopped: (state) => (state.phase === "finished" ? state : { ...state, phase: "stopped", message: "" }),
   Failed: (state, event) => ({ ...state, phase: "failed", message: event.message }),
 };

@@ -7,7 +7,7 @@ import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present } from "./moments.js";
 import { Reflection } from "./reflection.js";
 import { slide } from "./slide.js";
-import { CHECKER, VERDICTS, attempt, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthWords } from "./words.js";
+import { CHECKER, VERDICTS, attempt, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
 
 const LARGE = 384; // canvas pixels per side, about
 const SMALL = 96;
@@ -114,7 +114,7 @@ export class Stage {
     if (looked) {
       const [, kind] = pathWords(round, looked);
       this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked)));
-      this.drawTruth(looked.checked);
+      this.drawTruth(looked.checked && truthWords(looked.checked));
       setAttribute(this.facts, "data-later", null);
       toggle(this.facts, true);
       return;
@@ -122,14 +122,14 @@ export class Stage {
     const answer = state.phase === "running" ? null : answerOf(answerRound(state));
     const [glyph, words, kind] = answer ? outcomeWords(answer) : ["", "", ""];
     this.judge.replaceChildren(...(answer ? [make("strong", {}, "Judge: "), make("span", { "data-verdict": kind }, make("span", { class: "cot-mark" }, glyph), ` ${words}`)] : []));
-    this.drawTruth(state.phase === "finished" ? answer?.checked : null);
+    this.drawTruth(state.phase === "finished" && answer?.checked ? truthBeside(answer) : "");
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
     toggle(this.facts, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
   }
 
-  drawTruth(checked) {
-    this.truth.replaceChildren(...(checked ? [make("strong", {}, CHECKER), truthWords(checked)] : []));
-    toggle(this.truth, Boolean(checked));
+  drawTruth(words) {
+    this.truth.replaceChildren(...(words ? [make("strong", {}, CHECKER), words] : []));
+    toggle(this.truth, Boolean(words));
   }
 
   drawLarge(state, round, moment, colours) {

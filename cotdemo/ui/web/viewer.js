@@ -2,6 +2,7 @@
 // but for messages that were lost on the way.
 
 import { alive, answerOf, emptyState, lastStep, receive, reflections, skipGap } from "./reducer.js";
+import { addressOf } from "./address.js";
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { forgetImages, readColours } from "./canvas.js";
 import { Matrix } from "./matrix.js";
@@ -12,11 +13,13 @@ import { Drop } from "./drop.js";
 import { VERDICTS, costWords, milestone, settingsWords, speakToResearchers, speaksToResearchers, term, weightsWords } from "./words.js";
 
 const VOICE = "cotdemo-researchers"; // remembered: whether the field's own words are wanted
+const FIRST_RUN = "recorded"; // its id, in every page
+const LINK = "Copy link";
 const PATIENCE = 4000; // milliseconds to wait for the stage's place
 
 // `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again.
 export function mount(element, props, watch, server) {
-  const viewer = new Viewer(element, server, props.most_bytes, props.labels);
+  const viewer = new Viewer(element, server, props);
   const take = () => props.value && viewer.take(JSON.parse(props.value));
   watch("value", take);
   take();
@@ -24,10 +27,11 @@ export function mount(element, props, watch, server) {
 }
 
 class Viewer {
-  constructor(element, server, mostBytes, labels) {
+  constructor(element, server, { most_bytes, labels, settings }) {
     this.server = server;
     this.labels = labels;
-    this.drop = new Drop(element, mostBytes, (message) => this.take({ notice: { type: "Failed", message } }));
+    this.settable = settings;
+    this.drop = new Drop(element, most_bytes, (message) => this.take({ notice: { type: "Failed", message } }));
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
     this.asking = false;
@@ -58,6 +62,11 @@ class Viewer {
     this.save = make(
       "div", { class: "cot-saving", role: "group", "aria-label": "Save this run" }, make("span", {}, "Save this run"),
       saving("trace", "trace.json", "application/json"), saving("table", "trace.csv", "text/csv"),
+      make("button", { type: "button", class: "cot-save", onclick: ({ currentTarget }) => this.copyLink(currentTarget) }, LINK),
+    );
+    this.offer = make(
+      "div", { class: "cot-offer", hidden: true },
+      make("p", {}), make("button", { type: "button", onclick: () => document.querySelector("#run").click() }, "Paint it"),
     );
     this.blank = make(
       "div", { class: "cot-empty" },
@@ -70,7 +79,7 @@ class Viewer {
         this.recorded, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
         this.prompt,
       ),
-      this.stage.element, this.announcer,
+      this.offer, this.stage.element, this.announcer,
     );
     this.root = make(
       "div", { class: "cot" },
@@ -108,6 +117,7 @@ class Viewer {
     this.state = receive(this.state, message);
     if (this.state === before) return; // known already
     if (this.state.run !== before.run) this.begin();
+    this.takeAddress();
     if (this.state.phase === "running" && before.phase !== "running") { // a reflection begins
       this.selection.follow = true;
       this.stage.peek = null;
@@ -137,6 +147,24 @@ class Viewer {
       }));
     }
     this.begun = true;
+  }
+
+  // The page's address becomes that of the run on show, but for the one that every page shows at first.
+  takeAddress() {
+    const { run, started } = this.state;
+    if (!started || run === FIRST_RUN || this.addressed === run) return;
+    this.addressed = run;
+    history.replaceState(history.state, "", `${this.link()}${location.hash}`);
+  }
+
+  link() {
+    return addressOf(this.state, this.settable, location);
+  }
+
+  async copyLink(button) {
+    const copied = await navigator.clipboard?.writeText(this.link()).then(() => true, () => false);
+    setText(button, copied ? "Copied" : "It is the address of this page");
+    setTimeout(() => setText(button, LINK), 2000);
   }
 
   // A run goes on while it is played, or before: what comes now is shown.
@@ -228,6 +256,8 @@ class Viewer {
     const { state, selection } = this;
     const round = state.rounds[selection.round];
     setAttribute(this.root, "data-phase", state.phase);
+    setText(this.offer.firstChild, state.offered);
+    toggle(this.offer, state.offered !== "");
     setAttribute(this.top, "data-tone", state.phase === "failed" ? "failed" : null);
     this.drawHead();
     const colours = this.drawStage();

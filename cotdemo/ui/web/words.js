@@ -289,6 +289,13 @@ export function verdictWords(question, verdict) {
   return verdict.answer === "yes" && !voice.researchers ? told(question, verdict.p_yes) : `${answer} (${told(question, verdict.p_yes)})`;
 }
 
+// The truth about a picture beside what the judge says of it, which may be mistaken.
+export function truthBeside({ checked, outcome, p_yes }) {
+  const answer = outcome?.answer ?? (p_yes === null ? null : p_yes >= 0.5 ? "yes" : "no");
+  const mistaken = answer !== null && (answer === "yes") !== checked.correct;
+  return `${truthWords(checked)}${mistaken ? ". The judge is mistaken" : ""}`;
+}
+
 export function truthWords(checked) {
   if (!checked) return "";
   if (checked.strict) return "right";
