@@ -42,6 +42,7 @@ PATHS = (1, 32)
 STEPS = (1, 50)
 SEED = (0, 2**32 - 1)
 ROUNDS = (0, 3)
+MOST_ROUNDS = 12  # of a run, with those that were asked for after its end
 
 VERDICTS = {
     "argmax": Option("the likeliest answer", "the likeliest token of an answer decides"),

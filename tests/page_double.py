@@ -80,9 +80,10 @@ class Step:
 
 
 class SamplingSession:
-    def __init__(self, backend: Double, prompt: str, paths, steps: int, seed: int, context):
+    def __init__(self, backend: Double, prompt: str, paths, steps: int, seed: int, context, after=None):
         self.backend, self.steps, self.live = backend, steps, tuple(paths)
-        self.index = dict.fromkeys(paths, 0)
+        self.index = dict.fromkeys(paths, after.index + 1 if after else 0)
+        self.rest = {path: (after.codes[row], ~after.masked[row]) for row, path in enumerate(paths)} if after else {}
         self.paths = {}
         metadata = backend.metadata(prompt)
         for path in paths:
@@ -113,6 +114,9 @@ class SamplingSession:
         sure = rng.random(TOKENS) < 0.3 + 1.2 * self.index[path] / self.steps
         guess = np.where(sure, final, others[rng.integers(3, size=TOKENS), np.arange(TOKENS)])
         guess[order[:kept]] = final[order[:kept]]
+        if path in self.rest:  # of the picture that is painted anew in part
+            codes, known = self.rest[path]
+            guess, masked = np.where(known, codes, guess), masked & ~known
         self.backend.painted[guess.tobytes()] = ((guess == final).mean(), right)
         confidence = rng.beta(2 + 6 * self.index[path] / self.steps, 2, TOKENS)
         confidence[order[:before]] = 1.0
@@ -192,8 +196,13 @@ class Double:
     def generator(self, model: str) -> Double:
         return self
 
-    def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None) -> SamplingSession:
-        return SamplingSession(self, prompt, paths, steps, seed, context)
+    def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None, after=None) -> SamplingSession:
+        return SamplingSession(self, prompt, paths, steps, seed, context, after)
+
+    def masked_at(self, codes, marked, steps) -> Step:
+        left = min(int(marked[0].sum()), steps - 1)
+        codes = np.broadcast_to(codes, marked.shape)
+        return Step(steps - 1 - left, tuple(range(len(marked))), codes, marked, np.ones(marked.shape))
 
     def decode(self, codes) -> np.ndarray:
         return self.patches.decode(codes)

@@ -20,7 +20,7 @@ from cotdemo.run.codec import decode_event, encode_event
 from cotdemo.run.events import Event, Judged, Progress, RoundStarted, RunFinished, StepDecoded
 from cotdemo.run.state import PathState, RoundState, RunState
 from cotdemo.run.trace import Trace
-from cotdemo.search import reflect, search
+from cotdemo.search import brush, reflect, search, taken_back
 
 FILE = Path(__file__).parent / "data" / "run_states.json"
 PROMPT = "a photo of two red stars"
@@ -50,6 +50,8 @@ def _round(round: RoundState) -> dict[str, Any]:
         "round": round.round,
         "model": round.model,
         "critique": round.critique,
+        "tokens": list(round.tokens),
+        "before": round.before,
         "criticised": criticised and {"text": criticised.text, "done": criticised.done},
         "winner": winner and {
             "path": winner.path, "survivors": list(winner.survivors), "p_yes": _digits(winner.p_yes),
@@ -127,6 +129,7 @@ def _hard() -> Iterator[tuple[str, list[Event], Sequence[int]]]:
         begun = [place for place, event in enumerate(after) if isinstance(event, RoundStarted)][-1]
         yield f"{name}, and Reflect", after, (len(events) + 2, begun + 1, len(after) - 1)
     yield _region()
+    yield _marked()
 
 
 def _says(table: dict[tuple[str, int, int | None], Any], otherwise: Any = "yes", later: Any = "yes") -> Any:
@@ -180,6 +183,18 @@ def _region() -> tuple[str, list[Event], Sequence[int]]:
             event = replace(event, passes=2)
         events.append(event)
     return "a region repainted", events, (len(events) - 12,)
+
+
+def _marked() -> tuple[str, list[Event], Sequence[int]]:
+    """Tokens that were marked and painted anew, and again after that was taken back: both rounds paint over round 0."""
+    studio = Studio()
+    events = list(search("orm", studio, PROMPT, paths=2, steps=4, seed=7))
+    for number in (1, 2):
+        studio.first_round = number - len(studio.started)
+        events += brush(studio, events, [5, 6, 9])
+        lengths = (len(events) - 9,)
+        events += [taken_back(events)] if number == 1 else []
+    return "marked, taken back, marked again", events, lengths
 
 
 def main() -> None:

@@ -81,9 +81,12 @@ class ImageGenerator:
     studio: Studio
     model: str
 
-    def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None) -> SamplingSession:
+    def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None, after=None) -> SamplingSession:
         self.studio.started.append((self.model, seed, context))
         return SamplingSession(self.studio, len(self.studio.started) - 1 + self.studio.first_round, paths, steps, seed)
+
+    def masked_at(self, codes, marked, steps) -> None:
+        """What a marked picture is painted from; here everything is painted, from the beginning."""
 
 
 class Encoded:

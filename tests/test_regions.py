@@ -12,7 +12,7 @@ import tiny_mini
 from cotdemo.errors import UserError
 from cotdemo.run.events import RoundStarted, StepDecoded, Winner
 from cotdemo.run.trace import Trace
-from cotdemo.search import reflect, search
+from cotdemo.search import brush, reflect, search, taken_back
 from cotdemo.search.reflection import amended
 from cotdemo.search.regions import distances
 from cotdemo.settings import MAX_PROMPT, Settings
@@ -161,3 +161,59 @@ def test_what_is_repainted_is_a_setting_of_reflection_only():
         Settings.checked(PROMPT, "parm++", repaint="half")
     with pytest.raises(UserError, match="2 steps"):
         Settings.checked(PROMPT, "parm++", repaint="region", steps=1)
+
+
+# -- the brush: tokens that a visitor has marked
+
+
+def brushed(tiny, tokens, **asked):
+    events = list(search("baseline", tiny, PROMPT, paths=2, steps=STEPS, seed=3, **asked))
+    return events, list(brush(tiny, events, tokens))
+
+
+@pytest.mark.parametrize("tokens", [[9], [0, 1, 8, 9], list(range(64)), [63, 5, 5]])
+def test_nothing_but_the_marked_tokens_changes(tiny, tokens):
+    events, new = brushed(tiny, tokens)
+    before = next(event for event in events if isinstance(event, Winner))
+    round = next(event for event in new if isinstance(event, RoundStarted))
+    assert round.tokens == tuple(sorted(set(tokens))) and round.critique == "" and round.round == 1
+    winner = next(event for event in new if isinstance(event, Winner))
+    rest = sorted(set(range(64)) - set(tokens))
+    assert [winner.codes[token] for token in rest] == [before.codes[token] for token in rest]
+    for step in (event for event in new if isinstance(event, StepDecoded)):
+        assert set(step.masked) <= set(tokens)
+    trace = Trace.of([*events, *new])
+    assert Trace.from_json(trace.to_json()).state.rounds[1].tokens == round.tokens
+    assert trace.winner.round == 1  # whoever marked it chooses, not the judge
+
+
+def test_fewer_tokens_take_fewer_steps(tiny):
+    steps = [
+        len([event for event in brushed(tiny, range(count))[1] if isinstance(event, StepDecoded)])
+        for count in (1, 3, 64)
+    ]
+    assert steps[0] < steps[1] < steps[2] == 2 * (STEPS - 1)
+
+
+def test_what_was_marked_can_be_taken_back_and_painted_again(tiny):
+    events, new = brushed(tiny, [9, 10])
+    with pytest.raises(UserError, match="nothing to take back"):
+        taken_back(events)
+    back = taken_back([*events, *new])
+    both = Trace.of([*events, *new, back])
+    assert both.winner.round == 0 and Trace.from_json(both.to_json()).winner.round == 0
+    again = Trace.of([*both.events, *brush(tiny, both.events, [20])])
+    assert again.winner.round == 2 and again.state.rounds[2].before == 0
+
+
+@pytest.mark.parametrize("tokens", [[], [64], [-1]])
+def test_marks_that_are_none_are_refused_at_once(tiny, tokens):
+    events = list(search("baseline", tiny, PROMPT, paths=1, steps=STEPS, seed=3))
+    with pytest.raises(UserError, match="Mark some tokens"):
+        brush(tiny, events, tokens)
+
+
+def test_a_picture_of_one_step_has_no_part_to_paint(tiny):
+    events = list(search("baseline", tiny, PROMPT, paths=1, steps=1, seed=3))
+    with pytest.raises(UserError, match="2 steps"):
+        brush(tiny, events, [3])

@@ -15,7 +15,7 @@ import torch
 from ..errors import UserError
 from .chance import PathSampler, Sampler
 from .schedule import Unmasking
-from .session import SamplingSession, Step
+from .session import Marked, SamplingSession, Step
 
 
 class Context(Protocol):
@@ -92,14 +92,29 @@ class MaskedGenerator(ABC):
         that come first in ``order (paths, tokens)``, as many as after some step but the last, and as near to ``share``
         of them as can be. Raises ``UserError`` for less than two steps, which have none.
         """
-        counts = torch.tensor(self.unmasking(steps, 0.0, range(len(order))).masked)
-        if len(counts) < 2:
-            raise UserError("To sample a part of a picture anew takes 2 steps or more.")
+        counts = torch.tensor(self._partly(steps, len(order)).masked)
         tokens = torch.as_tensor(codes)
         index = int((counts[:-1] - share * tokens.shape[-1]).abs().argmin())
         masked = torch.as_tensor(order).argsort(1).argsort(1) < counts[index]
         known = torch.ones(masked.shape)
         return Step(index, tuple(range(len(masked))), tokens.expand(masked.shape), masked, known)
+
+    def masked_at(self, codes: Sequence[int] | np.ndarray, marked: np.ndarray, steps: int) -> Marked:
+        """The step of a session of ``steps`` from which ``start(..., after=)`` samples the ``marked`` tokens anew.
+
+        ``codes`` are the image's ``(tokens,)``, ``marked`` is bool ``(paths, tokens)`` with as many in each row, one or
+        more. No step is taken without a token for it. Raises ``UserError`` for less than two steps.
+        """
+        masked = torch.as_tensor(marked)
+        total = self._partly(steps, len(marked)).steps
+        left = min(int(masked.sum(1)[0]), total - 1)
+        tokens, known = torch.as_tensor(codes), torch.ones(masked.shape)
+        return Marked(total - 1 - left, tuple(range(len(masked))), tokens.expand(masked.shape), masked, known)
+
+    def _partly(self, steps: int, paths: int) -> Unmasking:
+        if steps < 2:
+            raise UserError("To sample a part of a picture anew takes 2 steps or more.")
+        return self.unmasking(steps, 0.0, range(paths))
 
 
 def one_each(what: str, given: Any, paths: Sequence[int]) -> list[Any]:

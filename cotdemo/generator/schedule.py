@@ -8,8 +8,8 @@ released models were measured so.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -33,6 +33,11 @@ class Unmasking:
     @property
     def steps(self) -> int:
         return len(self.masked)
+
+    def resumed(self, index: int, masked: int, wanted: Iterable[int]) -> Unmasking:
+        """The same with ``masked`` tokens masked after step ``index``, and about so many as ``wanted`` after the next
+        ones."""
+        return replace(self, masked=(*self.masked[:index], masked, *_falling(masked, wanted)))
 
 
 @dataclass(frozen=True)
@@ -91,12 +96,14 @@ def masked_counts(schedule: str, steps: int, tokens: int) -> tuple[int, ...]:
     Every step keeps at least one new token where two or more are unknown, and leaves at least one masked: also the
     last, whose image is therefore made of that step's sampled codes.
     """
-    counts, unknown = [], tokens
-    for step in range(steps):
-        wanted = int((tokens * mask_ratio(schedule, (step + 1) / steps)).floor())
-        unknown = max(1, min(unknown - 1, wanted))
-        counts.append(unknown)
-    return tuple(counts)
+    wanted = (int((tokens * mask_ratio(schedule, (step + 1) / steps)).floor()) for step in range(steps))
+    return tuple(_falling(tokens, wanted))
+
+
+def _falling(unknown: int, wanted: Iterable[int]) -> Iterator[int]:
+    for count in wanted:
+        unknown = max(1, min(unknown - 1, count))
+        yield unknown
 
 
 def _compounding(start: float, steps: int) -> list[float]:

@@ -31,6 +31,10 @@ class Step(NamedTuple):
     confidence: torch.Tensor  # (paths, tokens) float32: probability of the sampled code, 1.0 where it was known
 
 
+class Marked(Step):
+    """One that no session has taken: any tokens are masked, as many of each path, and some steps are left for them."""
+
+
 class SamplingSession:
     """Paths being sampled. Made by ``MaskedGenerator.start``; ``step`` until ``done``, or iterate over its steps.
 
@@ -39,7 +43,7 @@ class SamplingSession:
     batch of a forward pass; one that the device's memory does not suffice for is halved. Codes are drawn from the
     ``top_k`` likeliest of each token, 0 for all, and their confidence is that among all codes. With ``after``, row r of
     that step is where the r-th path goes on; raises ``UserError`` where it has no row for each path, or where this
-    session would have left another number of tokens masked.
+    session would have left another number of tokens masked, unless it is ``Marked``.
     """
 
     def __init__(
@@ -65,6 +69,11 @@ class SamplingSession:
 
     def _go_on(self, after: Step) -> None:
         fits = after.codes.shape == self._canvas.shape and after.index < self.steps
+        if fits and isinstance(after, Marked):  # the number of tokens falls as that of a whole image in so many steps
+            whole = self._generator.unmasking(self.steps - after.index - 1, 0.0, ()).masked
+            count = int(after.masked[0].sum())
+            wanted = (masked * count // self._canvas.shape[1] for masked in whole)
+            self._unmasking = self._unmasking.resumed(after.index, count, wanted)
         if not fits or (after.masked.sum(1) != self._unmasking.masked[after.index]).any():
             raise UserError("Sampling goes on after a step with a row for each path and with the same settings.")
         self._canvas[:] = after.codes.masked_fill(after.masked, MASKED)

@@ -18,7 +18,7 @@ from .magvit import MagvitV2
 from .mask_predict import guided
 from .protocol import Context, MaskedGenerator, one_each
 from .schedule import SamplingConfig, Unmasking
-from .session import SamplingSession, Step
+from .session import Marked, SamplingSession, Step
 from .showo import Showo
 
 Form = Literal["fast", "plain"]
@@ -181,6 +181,9 @@ class ShowoGenerator(MaskedGenerator):
         self, codes: Sequence[int] | np.ndarray, order: np.ndarray, share: float, steps: int | None = None
     ) -> Step:
         return super().reopened(codes, order, share, self.settings(steps).steps)
+
+    def masked_at(self, codes: Sequence[int] | np.ndarray, marked: np.ndarray, steps: int | None = None) -> Marked:
+        return super().masked_at(codes, marked, self.settings(steps).steps)
 
     @torch.no_grad()
     def prefill(

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..fields import (
     MAX_SIDE,
+    MAX_TOKENS,
     PICTURE,
     THUMBNAIL,
     Codes,
@@ -39,7 +40,7 @@ from ..fields import (
     declared,
 )
 from ..registry import MODELS
-from ..settings import PATHS, ROUNDS, STEPS, Settings
+from ..settings import MOST_ROUNDS, PATHS, STEPS, Settings
 
 Question = Literal["clarity", "potential", "outcome"]
 QUESTIONS: tuple[Question, ...] = get_args(Question)
@@ -58,7 +59,7 @@ _STEP_PICTURE, _ROUND_PICTURE = Picture(THUMBNAIL), Picture(PICTURE, exact=THUMB
 
 
 def _round(about: str = "") -> Any:
-    return declared(Whole(0, ROUNDS[1]), about)
+    return declared(Whole(0, MOST_ROUNDS), about)
 
 
 def _path(about: str = "") -> Any:
@@ -86,12 +87,17 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class RoundStarted:
-    """A round of painting begins; from round 1 on it repaints a picture (PARM++)."""
+    """A round of painting begins; from round 1 on it repaints a picture: from a critique (PARM++), or where marked."""
 
     round: int = _round("one more than the round before")
     model: str = declared(OneOf(MODELS), "the model that paints it")
     critique: str = declared(Text(MAX_WORDS), "the words it repaints from", default="")
     picture: np.ndarray | None = _picture(_ROUND_PICTURE, "that it repaints")
+    tokens: tuple[int, ...] | None = declared(
+        OrNone(Wholes(0, MAX_TOKENS - 1, 1, MAX_TOKENS)),
+        "positions that were marked to be painted anew; none where the round repaints from a critique",
+        default=None,
+    )
 
 
 @dataclass(frozen=True)

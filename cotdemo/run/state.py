@@ -70,12 +70,15 @@ class PathState:
 
 @dataclass
 class RoundState:
-    """One round of painting; from round 1 on it repaints from ``critique``."""
+    """One round of painting; from round 1 on it repaints from ``critique``, or ``tokens`` of the picture that was the
+    answer then."""
 
     round: int
     model: str
     paths: list[PathState]
     critique: str = ""
+    tokens: tuple[int, ...] = ()  # that were marked to be painted anew
+    before: int | None = None  # the round whose picture they were marked in
     winner: Winner | None = None
     criticised: Critiqued | None = None  # what the verifier says is wrong with its winner
     begun: bool = False  # round 0 is here from the start of the run on
@@ -121,8 +124,10 @@ class RunState:
                 self.phase, self.message, self.started = "running", "", event
                 self._round(0)
             case RoundStarted():
+                before = self.answer.round if event.tokens and self.answer else None
                 self.phase, round = "running", self._round(event.round)
                 round.model, round.critique, round.begun = event.model, event.critique, True
+                round.tokens, round.before = event.tokens or (), before
             case StepDecoded():
                 step = StepState(event)
                 self.steps[event.round, event.path, event.step] = self._path(event).steps[event.step] = step

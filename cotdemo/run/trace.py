@@ -7,6 +7,7 @@ A trace is opened from files that strangers made, so loading bounds the size bef
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -243,6 +244,8 @@ def _fault(state: RunState, event: Event) -> str | None:
         return "it has no place in a trace"
     begun, settings = state.rounds_begun, state.settings
     if isinstance(event, RoundStarted):
+        if max(event.tokens or (0,)) >= math.prod(state.started.grid):
+            return "a marked token is out of the grid"
         return None if event.round == begun else f"the next round must be {begun}"
     if event.round >= begun:
         return "its round has not begun"

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    **dict.fromkeys(("perform", "prepared", "reflect"), ".entry"),
+    **dict.fromkeys(("brush", "perform", "prepared", "reflect", "taken_back"), ".entry"),
     **dict.fromkeys(
         ("Answers", "Backend", "Context", "Encoded", "ImageGenerator", "SamplingSession", "Step", "Verifier"),
         ".protocols",

@@ -13,9 +13,9 @@ from ..errors import UserError
 from ..registry import CORRECTOR, METHODS, resolve
 from ..run.events import MAX_EVENTS, MOST_COUNTED, Event, Progress, RunFinished, RunStarted
 from ..run.state import REFLECTING, RunState
-from ..settings import MAX_PROMPT, ROUNDS, Settings, plain_text
+from ..settings import MAX_PROMPT, MOST_ROUNDS, ROUNDS, Settings, plain_text
 from .protocols import Backend
-from .reflection import criticise, is_right, judge_outcome, rank, repaint
+from .reflection import criticise, is_right, judge_outcome, rank, repaint, repaint_marked
 from .rounds import Chosen, Meter, Run, Show
 
 
@@ -98,10 +98,62 @@ def reflect(
     """
     state = RunState.of(events)
     before = _reflectable(backend, state)
-    most = state.settings.paths * (state.settings.steps + 2) + 20  # events that a round has
-    if len(events) + most > MAX_EVENTS:
-        raise UserError(f"This run has {len(events)} events already, and a trace holds {MAX_EVENTS}: paint it anew.")
+    run = _further(backend, state, len(events), repaint=None, show=show, check=check, rewrite=rewrite)
+    number = state.rounds_begun
+    if number > ROUNDS[1] and (anyway or not is_right(before)):
+        raise UserError(f"This picture has been repainted {ROUNDS[1]} times, which is the most. Start a new run.")
+    said = state.rounds[before.winner.round].criticised
+    critique = said.text if said and said.done else None  # the judge would say the same again
+    return _finished(run, _reflection(run, number, before, critique, anyway), seconds=_seconds(state))
+
+
+def brush(
+    backend: Backend, events: Sequence[Event], tokens: Sequence[int], *, show: Show = "all", check: bool = True
+) -> Iterator[Event]:
+    """Paint marked tokens of a run's answer anew, on as many paths as the run had; the best of them is the answer.
+
+    ``tokens`` are positions in the grid, row by row. Everything else is as for ``reflect``; nobody criticises the
+    picture, and the judge does not choose between it and what comes of it: whoever marked it does (``taken_back``).
+
+    Raises UserError as ``reflect`` does, and where no token of the grid is marked or a picture takes a single step.
+    """
+    state = RunState.of(events)
+    before = _reflectable(backend, state)
+    run = _further(backend, state, len(events), repaint="region", show=show, check=check)
+    marked = sorted(set(tokens))
+    if not marked or marked[0] < 0 or marked[-1] >= len(before.winner.codes):
+        raise UserError("Mark some tokens of the picture: they are what is painted anew.")
+    number = state.rounds_begun
+    if number > MOST_ROUNDS:
+        raise UserError(f"This picture has been repainted {MOST_ROUNDS} times, which is the most. Start a new run.")
+    return _finished(run, _brushed(run, number, before, marked), seconds=_seconds(state))
+
+
+def taken_back(events: Sequence[Event]) -> RunFinished:
+    """The end of a run whose answer is again the picture that was marked and painted anew (``brush``).
+
+    Raises UserError where the answer came about otherwise.
+    """
+    state = RunState.of(events)
+    before = state.rounds[state.answer.round].before if state.answer and state.finished else None
+    if before is None:
+        raise UserError("There is nothing to take back: no token of this picture was marked.")
+    return replace(state.finished, round=before, path=state.rounds[before].winner.path)
+
+
+def _seconds(state: RunState) -> float:
+    return state.finished.seconds if state.finished else 0.0
+
+
+def _further(
+    backend: Backend, state: RunState, events: int, *, repaint: str | None, show: Show, check: bool,
+    rewrite: Callable[[str], str] | None = None,
+) -> Run:  # fmt: skip
+    """What a run goes on by after its end; ``repaint`` None asks for what it was asked for, or is usual."""
     asked = state.settings
+    most = asked.paths * (asked.steps + 2) + 20  # events that a round has
+    if events + most > MAX_EVENTS:
+        raise UserError(f"This run has {events} events already, and a trace holds {MAX_EVENTS}: paint it anew.")
     settings = Settings.checked(
         asked.prompt,
         "parm++",
@@ -113,16 +165,9 @@ def reflect(
         temperature=asked.temperature,
         seed=asked.seed,
         verdicts=asked.verdicts,
-        repaint=asked.repaint if asked.method == "parm++" else None,
+        repaint=repaint or (asked.repaint if asked.method == "parm++" else None),
     )
-    settings = prepared(settings, backend)
-    number = state.rounds_begun
-    if number > ROUNDS[1] and (anyway or not is_right(before)):
-        raise UserError(f"This picture has been repainted {ROUNDS[1]} times, which is the most. Start a new run.")
-    spent, said = state.finished, state.rounds[before.winner.round].criticised
-    critique = said.text if said and said.done else None  # the judge would say the same again
-    run = Run(settings, backend, show, check, rewrite, Meter.after(spent))
-    return _finished(run, _reflection(run, number, before, critique, anyway), seconds=spent.seconds if spent else 0.0)
+    return Run(prepared(settings, backend), backend, show, check, rewrite, Meter.after(state.finished))
 
 
 def _reflectable(backend: Backend, state: RunState) -> Chosen:
@@ -173,6 +218,11 @@ def _reflection(
         critique = yield from criticise(run, before)
     after = yield from repaint(run, number, before, critique)
     return after if rank(after.outcome) > rank(before.outcome) else before
+
+
+def _brushed(run: Run, number: int, before: Chosen, tokens: Sequence[int]) -> Generator[Event, None, Chosen]:
+    before = yield from _with_full_picture(run, before)
+    return (yield from repaint_marked(run, number, before, tokens))
 
 
 def _with_full_picture(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:

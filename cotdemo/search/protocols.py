@@ -76,6 +76,10 @@ class ImageGenerator(Protocol):
         """The step of a session of ``steps`` that leaves a picture's ``codes`` (N,) with about ``share`` of them
         masked: for each path those that come first in ``order`` (paths, N)."""
 
+    def masked_at(self, codes: Sequence[int], marked: np.ndarray, steps: int) -> Step:
+        """The step of a session of ``steps`` that leaves exactly the ``marked`` (paths, N) of a picture's ``codes``
+        (N,) masked, as many for each path."""
+
 
 class Answers(Protocol):
     """Answers to one question, one entry per row asked."""

@@ -11,7 +11,7 @@ before: PARM would ask for its potential while it still shows the fault, and sto
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 from ..run.events import Critiqued, Event, Judged, Progress
 from ..settings import BACKENDS, CORRECTOR, MAX_PROMPT, Settings
@@ -48,6 +48,13 @@ def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[E
         beginning = Beginning(number, None, picture, words, after=after, prompt=amended(run.settings, words))
     else:
         beginning = Beginning(number, CORRECTOR, picture, words, Context(codes, words))
+    return (yield from orm(run, beginning))
+
+
+def repaint_marked(run: Run, number: int, chosen: Chosen, tokens: Sequence[int]) -> Generator[Event, None, Chosen]:
+    """Best of N candidates that differ from a picture in the marked ``tokens`` alone; the same prompt, no critique."""
+    after = regions.marked(run, chosen.winner.codes, tokens)
+    beginning = Beginning(number, None, chosen.winner.picture, after=after, tokens=tuple(tokens))
     return (yield from orm(run, beginning))
 
 

@@ -25,6 +25,14 @@ def opened(run: Run, number: int, codes: Sequence[int]) -> Step:
     return run.backend.generator(s.model).reopened(codes, order, SHARE, s.steps)
 
 
+def marked(run: Run, codes: Sequence[int], tokens: Sequence[int]) -> Step:
+    """Where the paths of a round begin that paints the same ``tokens`` of a picture anew, and nothing else."""
+    s = run.settings
+    masked = np.zeros((s.paths, len(codes)), bool)
+    masked[:, list(tokens)] = True
+    return run.backend.generator(s.model).masked_at(codes, masked, s.steps)
+
+
 def distances(grid: tuple[int, int], paths: int, rng: np.random.Generator) -> np.ndarray:
     """How far each token is from the middle of a path's region ``(paths, tokens)``.
 

@@ -116,6 +116,7 @@ class Beginning:
     after: Step | None = None
     prompt: str = ""  # to paint from, where that is not the settings'
     first: int = 0
+    tokens: tuple[int, ...] | None = None  # that were marked to be painted anew
 
     @property
     def told(self) -> dict[str, Any]:
@@ -147,7 +148,9 @@ class Round:
 
     def start(self) -> Iterator[Event]:
         """Begin to paint."""
-        yield RoundStarted(self.number, self.model, self.beginning.critique, self.beginning.picture)
+        yield RoundStarted(
+            self.number, self.model, self.beginning.critique, self.beginning.picture, self.beginning.tokens
+        )
         yield Progress("reading the prompt")
         s = self.settings
         generator = self.run.backend.generator(self.model)

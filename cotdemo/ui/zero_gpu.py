@@ -34,6 +34,7 @@ class ZeroGpu:
         _backend = backend
         self._perform = lend(duration=_seconds_to_perform)(_perform)
         self._reflect = lend(duration=_seconds_to_reflect)(_reflect)
+        self._brush = lend(duration=_seconds_to_reflect)(_brush)
 
     def perform(self, settings: Settings, backend: Any, show: searches.Show = "all") -> Iterator[Event]:
         searches.perform(settings, backend, show=show).close()  # refuses what it must before a GPU is asked for
@@ -46,6 +47,10 @@ class ZeroGpu:
         searches.reflect(backend, events, anyway=anyway).close()
         return self._reflect(list(events), anyway)
 
+    def brush(self, backend: Any, events: Sequence[Event], tokens: Sequence[int]) -> Iterator[Event]:
+        searches.brush(backend, events, tokens).close()
+        return self._brush(list(events), list(tokens))
+
 
 def _perform(settings: Settings, show: searches.Show) -> Iterator[Event]:
     yield from searches.perform(settings, _backend, show=show)
@@ -55,10 +60,14 @@ def _reflect(events: list[Event], anyway: bool) -> Iterator[Event]:
     yield from searches.reflect(_backend, events, anyway=anyway)
 
 
+def _brush(events: list[Event], tokens: list[int]) -> Iterator[Event]:
+    yield from searches.brush(_backend, events, tokens)
+
+
 def _seconds_to_perform(settings: Settings, show: searches.Show) -> int:
     return seconds_for(settings.paths, settings.steps, settings.rounds)
 
 
-def _seconds_to_reflect(events: list[Event], anyway: bool) -> int:
+def _seconds_to_reflect(events: list[Event], _: object) -> int:
     asked = next(event for event in events if isinstance(event, RunStarted)).settings
     return seconds_for(asked.paths, asked.steps, 0)

@@ -21,7 +21,7 @@ export function moments(state) {
     if (round.round > 0) {
       seen.critiques += 1;
       const before = entries.find((entry) => entry.after === round)?.before ?? state.rounds[round.round - 1];
-      add("critique", before.round, lastOf(before), { critique: round.critique });
+      if (!round.tokens.length) add("critique", before.round, lastOf(before), { critique: round.critique });
     }
     for (let step = first; step <= last; step += 1) add("painting", round.round, step);
     if (!round.winner) continue;

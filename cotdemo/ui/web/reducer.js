@@ -93,6 +93,8 @@ const HANDLERS = {
       ...round,
       model: event.model,
       critique: event.critique,
+      tokens: event.tokens ?? [],
+      before: event.tokens ? answerRound(state)?.round ?? null : null,
       picture: event.picture ?? round.picture,
     })),
   StepDecoded: (state, event) =>
@@ -140,7 +142,7 @@ function meanOf(path) {
 function newRound(started, index) {
   const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {} }));
   const paths = Array.from({ length: started.paths }, (_, path) => ({ path, steps, pruned: null, outcome: null, mean: null, checked: null }));
-  return { round: index, model: started.model, critique: "", picture: null, paths, winner: null, criticised: null, approved: null };
+  return { round: index, model: started.model, critique: "", tokens: [], before: null, picture: null, paths, winner: null, criticised: null, approved: null };
 }
 
 function inRound(state, index, change) {
@@ -250,13 +252,14 @@ export function alive(round) {
   return round.paths.filter((path) => path.pruned === null).length;
 }
 
-// The reflections of a run, in order: the round whose picture was criticised, the critique, and the round that repainted
-// it (null while there is none). A round may repaint an earlier picture than its predecessor's: the best so far.
+// The repaintings of a run, in order: the round whose picture was criticised or marked, the critique, and the round that
+// repainted it (null while there is none). A round may repaint an earlier picture than its predecessor's: the best so far.
 export function reflections(state) {
   const criticisedBefore = (after) => state.rounds.findLast((round) => round.round < after && round.criticised);
-  const repainted = state.rounds.slice(1).map((after) => ({ before: criticisedBefore(after.round), critique: after.critique, done: true, after }));
-  const open = state.rounds.findLast((round) => round.criticised || round.approved !== null);
-  if (!open || repainted.some(({ before }) => before === open)) return repainted.filter(({ before }) => before);
+  const beginning = (after) => (after.before === null ? criticisedBefore(after.round) : state.rounds[after.before]);
+  const repainted = state.rounds.slice(1).map((after) => ({ before: beginning(after), critique: after.critique, done: true, after }));
+  const open = state.rounds.findLast((round) => round.criticised || round.approved !== null || round.tokens.length > 0);
+  if (!open || open.tokens.length > 0 || repainted.some(({ before }) => before === open)) return repainted.filter(({ before }) => before);
   const { criticised, approved } = open;
   return [...repainted.filter(({ before }) => before), { before: open, critique: criticised?.text ?? "", done: criticised?.done ?? true, approved, after: null }];
 }

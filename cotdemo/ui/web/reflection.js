@@ -40,6 +40,7 @@ function drawRound(state, entry) {
 }
 
 function words(state, { critique, approved, after }) {
+  if (after?.tokens.length) return [make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} marked`), make("p", { class: "cot-note" }, "Only these were painted anew.")];
   if (!critique && approved !== undefined && approved !== null) {
     return [
       make("p", { class: "cot-approved" }, "The judge sees nothing to fix."),

@@ -155,7 +155,9 @@ function answerWords(state) {
   const round = answerRound(state);
   if (!answerOf(round)) return "Finished.";
   const words = chosenWords(round);
+  if (round.tokens.length) return `Painted anew where it was marked. ${words}.`;
   if (round.round > 0) return `Painted again from the critique. ${words}.`;
+  if (state.rounds.at(-1).tokens.length) return `The picture before is back. ${words}.`;
   if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first picture stays.`;
   const stopped = round.paths.length - alive(round);
   return stopped && !answerOf(round).fallback ? `${words}. ${plural(stopped, "attempt")} stopped early.` : `${words}.`;
@@ -168,7 +170,8 @@ export function nowWords(state, moment) {
   if (moment.part === "critique") return `The judge says what is wrong: “${prose(moment.critique ?? "") || "…"}”.`;
   const { paths } = round;
   const { steps } = state.started;
-  const where = `${round.round > 0 ? "Painted again from the critique, step" : "Step"} ${moment.step + 1} of ${steps}`;
+  const again = round.tokens.length ? "Painted anew where it was marked, step" : "Painted again from the critique, step";
+  const where = `${round.round > 0 ? again : "Step"} ${moment.step + 1} of ${steps}`;
   const recent = paths.filter(({ pruned }) => pruned && pruned.step <= moment.step && pruned.step > moment.step - 3);
   const at = Math.max(...recent.map(({ pruned }) => pruned.step));
   const fallen = recent.filter(({ pruned }) => pruned.step === at);
