@@ -91,11 +91,15 @@ def _drawn(module: str, call: str, style: str | None = None) -> dict[str, Any]:
 
 
 class Stage(gr.HTML):
-    """Where the viewer puts a run's picture and what is said of it: apart from its grid, before the form on a phone."""
+    """Where the viewer puts a run's picture and what is said of it: apart from its grid, before the form on a phone.
+
+    Its "select" event brings the tokens that the brush has marked; none where that is to be taken back.
+    """
 
     def __init__(self, value: str = "", **options: Any):
         template = '<div class="cot-place-of-stage"></div>'
-        super().__init__(value=value, html_template=template, js_on_load="", apply_default_css=False, **options)
+        hand_on = 'element.addEventListener("cot-brush", ({ detail }) => trigger("select", detail));'
+        super().__init__(value=value, html_template=template, js_on_load=hand_on, apply_default_css=False, **options)
 
 
 class Viewer(gr.HTML):

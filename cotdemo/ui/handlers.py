@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from ..errors import OUT_OF_MEMORY, UserError, is_out_of_memory
+from ..fields import MAX_TOKENS
 from ..run.events import Event, Judged
 from ..run.prose import prose
 from ..run.state import RunState
 from ..run.trace import Trace
 from ..search import entry as searches
-from ..search import prepared
+from ..search import prepared, taken_back
 from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
 from .keep import Keep, portrait
@@ -74,18 +75,47 @@ class Handlers:
 
     def reflect(self, run_id: str | None, anyway: bool = False) -> Iterator[Update]:
         """One round of reflection on what is on show."""
+        yield from self._further(run_id, lambda backend, events: self.searches.reflect(backend, events, anyway=anyway))
+
+    def reflect_anyway(self, run_id: str | None) -> Iterator[Update]:
+        yield from self.reflect(run_id, anyway=True)
+
+    def brush(self, run_id: str | None, event: gr.EventData) -> Iterator[Update]:
+        """Paint the marked tokens of the answer on show anew; without any, go back to what it was before."""
+        tokens = event._data.get("tokens") if isinstance(event._data, Mapping) else None
+        if not isinstance(tokens, list) or not all(type(token) is int for token in tokens[:MAX_TOKENS]):
+            return
+        if tokens:
+            marked = tokens[:MAX_TOKENS]
+            yield from self._further(run_id, lambda backend, events: self.searches.brush(backend, events, marked))
+        else:
+            yield self._take_back(run_id)
+
+    def _take_back(self, run_id: str | None) -> Update:
+        try:
+            run, _ = self._on_show(run_id)
+            if not run.idle.is_set():
+                return {}
+            run.keep([taken_back(run.events)])
+            update = {"viewer": run.snapshot(), "picture": portrait(run.state)}
+            self.runs.add(run)
+            return {**update, **buttons(busy=False)}
+        except UserError as error:
+            return {"viewer": notice("Failed", str(error))}
+
+    def _further(
+        self, run_id: str | None, begin: Callable[[Any, Sequence[Event]], Iterator[Event]]
+    ) -> Iterator[Update]:
+        """What goes on after the end of the run on show."""
         try:
             run, shown = self._on_show(run_id)
             yield {**shown, **buttons(busy=True)}
             with self.line.place() as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
-                yield from self._stream(run, self.searches.reflect(backend, run.events, anyway=anyway))
+                yield from self._stream(run, begin(backend, run.events))
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}
-
-    def reflect_anyway(self, run_id: str | None) -> Iterator[Update]:
-        yield from self.reflect(run_id, anyway=True)
 
     def _stream(self, run: Run, events: Iterator[Event]) -> Iterator[Update]:
         rounds = len(run.state.rounds)  # that there were before

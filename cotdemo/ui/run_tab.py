@@ -37,7 +37,7 @@ def build(page: Page) -> None:
     parts: Parts = {"run_id": gr.State(None)}
     with gr.Row(elem_id="cot-page", equal_height=False):
         with gr.Column(elem_id="cot-stage"):
-            Stage(elem_id="stage")
+            parts["stage"] = Stage(elem_id="stage")
         with gr.Column(elem_id="cot-side"):
             parts |= _form(backend, at_first)
         with gr.Column(elem_id="cot-main"):
@@ -137,6 +137,15 @@ def _wire(page: Page, parts: Parts) -> None:
         )  # fmt: skip
         for button, handler in (("reflect", handlers.reflect), ("anyway", handlers.reflect_anyway))
     ]
+    reflections.append(
+        parts["stage"].select(
+            named(handlers.brush, parts),
+            run_id,
+            to(*controls, "run_id", "picture", "estimate"),
+            show_progress="hidden",
+            **COMPUTES,
+        )  # fmt: skip
+    )
     parts["stop"].click(
         named(handlers.stop, parts), run_id, to(*controls), cancels=[running, *reflections], **QUICK
     )  # fmt: skip

@@ -5,6 +5,7 @@ import { answerOf, answerRound, lastStep, reflections } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present } from "./moments.js";
+import { Brush } from "./brush.js";
 import { Reflection } from "./reflection.js";
 import { slide } from "./slide.js";
 import { CHECKER, VERDICTS, attempt, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
@@ -30,11 +31,14 @@ export class Stage {
     this.reflection = new Reflection();
     this.status = make("p", { class: "cot-status" });
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
+    this.brush = new Brush((tokens) => this.ask({ tokens }), () => this.onDraw());
+    this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this picture, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
+    this.back = make("button", { type: "button", class: "cot-follow", title: "The picture before it was painted anew", onclick: () => this.ask({ tokens: [] }) }, "Undo");
     this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));
     this.element = make(
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
-      make("figure", { class: "cot-big" }, this.canvas, this.mended),
-      make("div", { class: "cot-said" }, this.status, this.replay, this.progress),
+      make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element),
+      make("div", { class: "cot-said" }, this.status, make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay), this.progress, this.brush.bar),
       make("div", { class: "cot-beside" }, this.tries, this.reflection.element, this.facts),
     );
     this.shape = "";
@@ -55,6 +59,20 @@ export class Stage {
     const next = list.find(({ at }) => at > elapsed);
     if (!next) return this.rest();
     this.playing.timer = setTimeout(() => this.tick(), next.at - elapsed);
+    this.onDraw();
+  }
+
+  // What the page's server is asked for: tokens to paint anew; none to take back what was.
+  ask(detail) {
+    this.element.dispatchEvent(new CustomEvent("cot-brush", { bubbles: true, detail }));
+  }
+
+  pickUp() {
+    this.rest();
+    this.peek = null;
+    const round = answerRound(this.state);
+    this.brushed = this.state.run;
+    this.brush.begin(round.paths[answerOf(round).path].steps, this.state.started.grid);
     this.onDraw();
   }
 
@@ -81,6 +99,7 @@ export class Stage {
     setAttribute(this.replay, "data-later", state.phase === "finished" && !matchMedia(STILL).matches ? null : "true"); // keeps its room
     setText(this.replay, this.playing ? "Skip" : "Replay");
     setAttribute(this.replay, "aria-label", this.playing ? "Skip to the result" : "Replay how it was painted");
+    this.drawActs(state);
     this.drawProgress(state, moment);
     this.drawFacts(state, moment);
     this.reflection.draw(state, moment.seen);
@@ -95,6 +114,14 @@ export class Stage {
     const painted = moment.part !== "rest" && state.rounds[moment.round].paths.some((path) => lastStep(path) >= 0);
     const plain = painted && !speaksToResearchers() && (/^step \d/.test(state.message) || moment.part !== "painting");
     return plain ? nowWords(state, moment) : statusWords(state);
+  }
+
+  drawActs(state) {
+    const round = state.phase === "running" || state.phase === "waiting" ? null : answerRound(state);
+    const codes = round && answerOf(round).codes;
+    if (this.brush.open && (!codes || this.brushed !== state.run)) this.brush.close();
+    setAttribute(this.brushing, "data-later", codes && state.started.steps > 1 && !this.brush.open ? null : "true"); // keeps its room
+    toggle(this.back, Boolean(round) && round.before !== null);
   }
 
   drawProgress(state, moment) {
@@ -158,7 +185,7 @@ export class Stage {
       const result = answerRound(state) === entry?.after ? 0 : 100;
       this.mended.replaceChildren(...(key.length ? [slide(answerOf(entry.before), answerOf(entry.after), state.started.grid, result)] : []));
     }
-    const shown = key.length > 0 && moment.part === "rest" && !this.peek;
+    const shown = key.length > 0 && moment.part === "rest" && !this.peek && !this.brush.open;
     setAttribute(this.mended, "data-later", shown ? null : "true");
   }
 
@@ -201,6 +228,7 @@ export class Stage {
 
   // An attempt is wanted large, here and in what follows below; once more, and the result is back.
   look(path) {
+    this.brush.close();
     const { round } = present(this.state);
     const same = this.peek?.round === round && this.peek.path === path;
     this.peek = same ? null : { round, path };

@@ -1,0 +1,122 @@
+// The brush: tokens of the chosen picture that the visitor marks, by dragging or by keys, to have only them painted anew.
+
+import { make, setAttribute, setText, shape, toggle } from "./dom.js";
+
+const UNSURE = 0.25; // share of the tokens that "the least sure" are
+const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+export class Brush {
+  // `onPaint(tokens)` once they are to be painted; `onClose()` where the brush is put away.
+  constructor(onPaint, onClose) {
+    this.onClose = onClose;
+    this.marked = new Set();
+    this.cells = shape("g", {});
+    this.cursor = shape("rect", { width: 1, height: 1, class: "cot-brush-cursor" });
+    this.grid = shape("svg", { "aria-hidden": "true" }, this.cells, this.cursor);
+    this.said = make("span", { class: "cot-hidden", role: "status", "aria-live": "polite" });
+    this.element = make(
+      "div", {
+        class: "cot-brush", tabindex: "0", role: "application", hidden: true,
+        "aria-label": "Tokens to paint anew: arrow keys move, Space marks, Escape ends",
+        onpointerdown: (event) => this.press(event), onpointermove: (event) => this.drag(event),
+        onpointerup: () => { this.adding = null; }, onpointercancel: () => { this.adding = null; }, onkeydown: (event) => this.key(event),
+      }, this.grid, this.said,
+    );
+    const act = (words, onclick) => make("button", { type: "button", class: "cot-follow", onclick }, words);
+    this.paint = act("", () => { onPaint([...this.marked].sort((a, b) => a - b)); this.close(); });
+    this.bar = make(
+      "div", { class: "cot-brush-bar", role: "group", "aria-label": "Brush", hidden: true },
+      make("p", { class: "cot-note" }, "Drag over what should be painted anew; everything else stays as it is."),
+      this.paint, act("Mark the least sure", () => this.mark(leastSure(this.steps))), act("Clear", () => this.mark([])), act("Cancel", () => this.close()),
+    );
+  }
+
+  get open() {
+    return !this.element.hidden;
+  }
+
+  // `steps` are those of the path whose picture it is, `grid` [rows, columns].
+  begin(steps, grid) {
+    [this.steps, this.size, this.at] = [steps, grid, [0, 0]];
+    setAttribute(this.grid, "viewBox", `0 0 ${grid[1]} ${grid[0]}`);
+    toggle(this.element, true);
+    toggle(this.bar, true);
+    this.mark([]);
+    this.element.focus({ preventScroll: true });
+  }
+
+  close() {
+    if (!this.open) return;
+    toggle(this.element, false);
+    toggle(this.bar, false);
+    this.onClose();
+  }
+
+  mark(tokens) {
+    this.marked = new Set(tokens);
+    this.draw();
+  }
+
+  press(event) {
+    const token = tokenAt(event, this.element.getBoundingClientRect(), this.size);
+    this.element.setPointerCapture(event.pointerId);
+    this.adding = !this.marked.has(token); // a stroke that begins on a marked token takes marks away
+    this.drag(event);
+  }
+
+  drag(event) {
+    if (this.adding === null || this.adding === undefined) return;
+    const box = this.element.getBoundingClientRect();
+    for (const one of event.getCoalescedEvents?.().concat(event) ?? [event]) this.set(tokenAt(one, box, this.size), this.adding);
+  }
+
+  set(token, marked) {
+    this.at = [Math.floor(token / this.size[1]), token % this.size[1]];
+    if (marked === this.marked.has(token)) return;
+    if (marked) this.marked.add(token);
+    else this.marked.delete(token);
+    this.draw();
+  }
+
+  key(event) {
+    const move = MOVES[event.key];
+    if (move) this.at = this.at.map((place, axis) => Math.min(Math.max(place + move[axis], 0), this.size[axis] - 1));
+    else if (event.key === " " || event.key === "Enter") this.set(this.token, !this.marked.has(this.token));
+    else if (event.key === "Escape") this.close();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.draw();
+    setText(this.said, `Row ${this.at[0] + 1}, column ${this.at[1] + 1}${this.marked.has(this.token) ? ", marked" : ""}`);
+  }
+
+  get token() {
+    return this.at[0] * this.size[1] + this.at[1];
+  }
+
+  draw() {
+    const columns = this.size[1];
+    this.cells.replaceChildren(...[...this.marked].map((token) => shape("rect", { x: token % columns, y: Math.floor(token / columns), width: 1, height: 1 })));
+    setAttribute(this.cursor, "x", this.at[1]);
+    setAttribute(this.cursor, "y", this.at[0]);
+    const count = this.marked.size;
+    setText(this.paint, count ? `Paint ${count} token${count === 1 ? "" : "s"} anew` : "Paint anew");
+    this.paint.disabled = count === 0;
+  }
+}
+
+// The token of a grid of [rows, columns] under a pointer; the nearest one where it has left the picture.
+export function tokenAt({ clientX, clientY }, { left, top, width, height }, [rows, columns]) {
+  const place = (at, from, length, count) => Math.min(Math.max(Math.floor(((at - from) / length) * count), 0), count - 1);
+  return place(clientY, top, height, rows) * columns + place(clientX, left, width, columns);
+}
+
+// The tokens of a picture that the generator was least sure of when it kept them, of the steps that made it.
+export function leastSure(steps) {
+  const sure = [];
+  for (const { decoded, masked, confidence } of steps) {
+    if (decoded) masked.forEach((again, token) => { if (!again && (sure[token] === undefined || confidence[token] < 255)) sure[token] = confidence[token]; });
+  }
+  const order = [...sure.keys()].sort((a, b) => sure[a] - sure[b]);
+  return order.slice(0, Math.ceil(UNSURE * order.length));
+}

@@ -1,0 +1,26 @@
+// The brush without a page: which token is meant, and of which the generator was least sure.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { leastSure, tokenAt } from "../cotdemo/ui/web/brush.js";
+
+const BOX = { left: 10, top: 20, width: 80, height: 40 };
+
+test("a pointer means the token under it, and the nearest one outside", () => {
+  assert.equal(tokenAt({ clientX: 10, clientY: 20 }, BOX, [4, 8]), 0);
+  assert.equal(tokenAt({ clientX: 89, clientY: 59 }, BOX, [4, 8]), 31);
+  assert.equal(tokenAt({ clientX: 31, clientY: 31 }, BOX, [4, 8]), 8 + 2);
+  assert.equal(tokenAt({ clientX: -500, clientY: 500 }, BOX, [4, 8]), 24);
+});
+
+test("the least sure are those of the lowest probability when they were kept", () => {
+  const step = (masked, confidence) => ({ decoded: true, masked, confidence });
+  const steps = [
+    step([true, true, false, true], [9, 9, 200, 9]),
+    { decoded: false },
+    step([true, false, false, false], [9, 30, 255, 90]),
+    step([false, false, false, false], [120, 255, 255, 255]),
+  ];
+  assert.deepEqual(leastSure(steps), [1]);
+  assert.deepEqual(leastSure([]), []);
+});

@@ -1,0 +1,79 @@
+"""The brush on the page: tokens marked by dragging and by keys, painted anew, and taken back."""
+
+from __future__ import annotations
+
+import re
+
+from page_driver import DESKTOP, filled, run, settled, small, status
+
+
+def rounds(page) -> int:
+    return page.locator(".cot-tabs button").count()
+
+
+def marked(page) -> int:
+    return page.locator(".cot-brush g rect").count()
+
+
+def drag(page, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    """From one place of the picture to another, in shares of its sides."""
+    box = page.locator(".cot-brush").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (begin, end)]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1], steps=24)
+    page.mouse.up()
+
+
+def test_marked_tokens_are_painted_anew_and_that_is_taken_back(visit, site):
+    site.backend.pace = 0.005
+    with visit(small("orm", 3, 6, 5)) as page:
+        filled(page, 5)
+        run(page)
+        undo = page.get_by_role("button", name="Undo")
+        assert undo.is_hidden()
+        page.get_by_role("button", name="Brush").click()
+        assert page.get_by_role("button", name="Paint anew").is_disabled()
+        drag(page, (0.05, 0.05), (0.95, 0.05))
+        assert marked(page) == 8
+        drag(page, (0.05, 0.05), (0.3, 0.05))  # begun on a mark: takes marks away
+        assert marked(page) == 5
+        page.get_by_role("button", name="Clear").click()
+        page.get_by_role("button", name="Mark the least sure").click()
+        assert marked(page) == 16
+        page.get_by_role("button", name="Paint 16 tokens anew").click()
+        page.wait_for_selector(".cot-critique-by:has-text('16 tokens marked')")
+        settled(page)
+        assert status(page).startswith("Painted anew where it was marked") and rounds(page) == 2
+        changed = re.search(r"(\d+) of 64 tokens", page.locator(".cot-slide label").first.inner_text())
+        assert 0 < int(changed[1]) <= 16
+        undo.click()
+        page.wait_for_selector(".cot-status:has-text('The picture before is back')")
+        assert undo.is_hidden()
+        page.get_by_role("button", name="Brush").click()
+        page.get_by_role("button", name="Mark the least sure").click()
+        page.get_by_role("button", name="Paint 16 tokens anew").click()
+        page.wait_for_function("document.querySelectorAll('.cot-tabs button').length === 3")
+        settled(page)
+        assert undo.is_visible()
+
+
+def test_the_brush_goes_by_keys_and_is_put_away(visit):
+    with visit(viewport=DESKTOP) as page:
+        page.get_by_role("button", name="Brush").press("Enter")
+        for key in ("Space", "ArrowRight", "ArrowDown", "Space", "Space", "ArrowLeft", "Enter"):
+            page.keyboard.press(key)
+        assert marked(page) == 2
+        assert page.locator(".cot-brush [role=status]").inner_text() == "Row 2, column 1, marked"
+        page.keyboard.press("Escape")
+        assert page.locator(".cot-brush").is_hidden() and page.locator(".cot-brush-bar").is_hidden()
+
+
+def test_the_run_that_everybody_sees_first_can_be_brushed(visit):
+    with visit() as page:
+        page.get_by_role("button", name="Brush").click()
+        page.get_by_role("button", name="Mark the least sure").click()
+        page.get_by_role("button", name=re.compile("Paint .* anew")).click()
+        page.wait_for_selector(".cot-critique-by:has-text('tokens marked')")
+        settled(page)
+        assert page.get_by_role("button", name="Undo").is_visible()
