@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 import shutil
 import threading
 import time
@@ -408,3 +409,17 @@ def test_a_run_tells_the_page_its_pace(handlers):
     *_, last = handlers.paint(*FORM)
     assert list(last["estimate"]["rates"]) == ["orm/guided"]
     assert list(handlers.rates()["estimate"]["rates"]) == ["orm/guided"]
+
+
+def test_a_document_holds_its_run_as_data_whatever_the_words_in_it():
+    prompt = "</script><script>alert(1)</script> & <b>"
+    backend = Double(pace=0, any_words=True)
+    handlers = Handlers("mini", lambda: backend)
+    updates = list(handlers.paint(prompt, *FORM[1:]))
+    (run_id,) = {update["run_id"] for update in updates if "run_id" in update}
+    text = handlers.keep.document(run_id)
+    assert text.count("</script>") == 2 and "<b>" not in text and "default-src 'none'" in text
+    held = re.search(r'<script type="application/json" id="run">(.*?)</script>', text, re.DOTALL)
+    message = json.loads(json.loads(held[1])["message"])
+    assert message["events"][0]["prompt"] == prompt and message["events"][-1]["type"] == "RunFinished"
+    assert handlers.keep.document("nonsense") == ""

@@ -182,3 +182,24 @@ def test_the_link_is_copied_and_says_so_and_opens_the_same_form(visit, site):
         page.get_by_role("button", name="Copy", exact=True).click()
         page.wait_for_selector(".cot-told:has-text('Marked')")
         assert page.evaluate("getSelection().toString()").startswith("python -m cotdemo generate")
+
+
+def test_a_run_is_one_file_that_plays_without_a_server(visit, enter, tmp_path):
+    file = tmp_path / "run.html"
+    with visit() as page:
+        with page.expect_download() as download:
+            page.get_by_role("button", name="run.html").click()
+        download.value.save_as(file)
+    page = enter()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    page.wait_for_selector('.cot-show[data-part="rest"]')
+    assert cells(page, "decoded") + cells(page, "cut") == 8 * 18 and "is chosen" in status(page)
+    for name in ("Replay how it was painted", "Attempt 1"):
+        assert page.get_by_role("button", name=name).first.is_visible()
+    for name in ("Brush", "trace.json", "Copy link"):
+        assert not page.get_by_role("button", name=name).first.is_visible()
+    page.locator("td").nth(5).click()
+    assert page.locator('td[aria-selected="true"]').count() == 1
+    assert [url for url in asked if not url.startswith(("data:", file.as_uri()))] == []

@@ -54,12 +54,12 @@ def joined(entry: str, call: str) -> str:
 
     def visit(name: str) -> None:
         if name not in order:
-            for needed in _IMPORT.findall(_source(name)):
+            for needed in _IMPORT.findall(source(name)):
                 visit(needed)
             order.append(name)
 
     visit(entry)
-    text = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _source(name))) for name in dict.fromkeys(order))
+    text = "\n".join(_EXPORT.sub("", _IMPORT.sub("", source(name))) for name in dict.fromkeys(order))
     names = _NAME.findall(text)
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -71,12 +71,13 @@ def joined(entry: str, call: str) -> str:
 
 
 @cache
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """A file of ``web/``."""
     return (WEB / name).read_text(encoding="utf-8")
 
 
 def _style(name: str) -> str:
-    return f"<style>\n{_source(name)}</style>"
+    return f"<style>\n{source(name)}</style>"
 
 
 def page_style() -> str:
@@ -105,18 +106,18 @@ class Stage(gr.HTML):
 class Viewer(gr.HTML):
     """A run, as it is painted. Its value is the latest message of the stream (``cotdemo.ui.session.Run``), a text.
 
-    ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)`` and ``table(run)`` the text of
-    the trace file and of its table.
+    ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)``, ``table(run)`` and
+    ``document(run)`` the text of the trace file, of its table, and of the run as one HTML file.
     """
 
     def __init__(
         self, value: str = "", *, backend: str, resend: Callable[[Any], list[str]], trace: Callable[[Any], str],
-        table: Callable[[Any], str], **options: Any,
+        table: Callable[[Any], str], document: Callable[[Any], str], **options: Any,
     ):  # fmt: skip
         super().__init__(
             value=value,
             **_drawn("viewer.js", "mount(element, props, watch, server);", "viewer.css"),
-            server_functions=[_function(resend), _function(trace), _function(table)],
+            server_functions=[_function(resend), _function(trace), _function(table), _function(document)],
             most_bytes=MAX_BYTES,
             labels=labels(),
             settings=settings_of(backend),
@@ -195,7 +196,7 @@ class Lesson(gr.HTML):
     """How to read the page: fixed text."""
 
     def __init__(self, value: str = "", **options: Any):
-        template = _source("learn.html")
+        template = source("learn.html")
         super().__init__(value=value, html_template=template, js_on_load="", apply_default_css=False, **options)
 
 

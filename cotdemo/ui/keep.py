@@ -24,6 +24,7 @@ from ..run.trace import Trace
 from ..settings import Settings
 from .form import Update, buttons, filled, left_out
 from .session import Run, Runs, notice
+from .standalone import standalone
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,14 @@ class Keep:
         """The same as a CSV file."""
         run = self._kept(run_id)
         return run.trace().to_csv() if run and run.begun else ""
+
+    def document(self, run_id: object) -> str:
+        """The same as one HTML file that opens without a server."""
+        run = self._kept(run_id)
+        if run is None or not run.begun:
+            return ""
+        trace = run.trace()
+        return standalone(shown(Run(), trace, KEPT), trace.started.settings.prompt)
 
     def _kept(self, run_id: object) -> Run | None:
         return self.first if run_id == self.first.id else self.runs.get(run_id)

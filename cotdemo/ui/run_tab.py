@@ -95,8 +95,9 @@ def _shown(handlers: Handlers) -> Parts:
             resend=handlers.resend,
             trace=keep.trace,
             table=keep.table,
+            document=keep.document,
             elem_id="viewer",
-        ),  # fmt: skip
+        ),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import gradio as gr
 
 PAPER = gr.themes.Color(
@@ -65,6 +67,21 @@ _LOOKS = {
     "link_text_color": "*primary_600",
     "link_text_color_dark": "*primary_300",
 }
+
+
+def variables(names: Iterable[str]) -> str:
+    """Those of the looks as style rules, for a document without Gradio."""
+    hues = {"neutral": PAPER, "primary": INDIGO}
+
+    def value(name: str) -> str:
+        hue, _, shade = _LOOKS[name].removeprefix("*").partition("_")
+        return getattr(hues[hue], f"c{shade}") if hue in hues else _LOOKS[name]
+
+    def rule(selector: str, end: str) -> str:
+        lines = (f"--{name.replace('_', '-')}: {value(name + end)};" for name in names if name + end in _LOOKS)
+        return f"{selector} {{ {' '.join(lines)} }}\n"
+
+    return rule(":root", "") + rule(".dark", "_dark")
 
 
 def theme() -> gr.themes.Base:

@@ -72,6 +72,7 @@ export class Stage {
     this.peek = null;
     const round = answerRound(this.state);
     this.brushed = this.state.run;
+    bringIntoSight(this.canvas);
     this.brush.begin(round.paths[answerOf(round).path].steps, this.state.started.grid);
     this.onDraw();
   }

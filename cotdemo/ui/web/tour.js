@@ -11,7 +11,8 @@ export function mountTour(element, props) {
   const { tour } = props;
   const open = tour.stops ? () => begin(tour) : null;
   if (props.offer) {
-    if (open && !remembered()) invite(open);
+    const purpose = /[?&](prompt|run)=/.test(location.search); // who follows a link has come for that
+    if (open && !purpose && !remembered()) invite(open);
     return;
   }
   element.replaceChildren(make(

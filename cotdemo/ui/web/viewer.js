@@ -17,7 +17,8 @@ const FIRST_RUN = "recorded"; // its id, in every page
 const LINK = "Copy link";
 const PATIENCE = 4000; // milliseconds to wait for the stage's place
 
-// `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again.
+// `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again. Without a server, in a
+// file of its own (cotdemo/ui/standalone.py), nothing is offered that needs one.
 export function mount(element, props, watch, server) {
   const viewer = new Viewer(element, server, props);
   const take = () => props.value && viewer.take(JSON.parse(props.value));
@@ -31,7 +32,7 @@ class Viewer {
     this.server = server;
     this.labels = labels;
     this.settable = settings;
-    this.drop = new Drop(element, most_bytes, (message) => this.take({ notice: { type: "Failed", message } }));
+    if (server) this.drop = new Drop(element, most_bytes, (message) => this.take({ notice: { type: "Failed", message } }));
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
     this.asking = false;
@@ -62,6 +63,7 @@ class Viewer {
     this.save = make(
       "div", { class: "cot-saving", role: "group", "aria-label": "Save this run" }, make("span", {}, "Save this run"),
       saving("trace", "trace.json", "application/json"), saving("table", "trace.csv", "text/csv"),
+      saving("document", "run.html", "text/html"),
       make("button", { type: "button", class: "cot-save", onclick: ({ currentTarget }) => this.copyLink(currentTarget) }, LINK),
     );
     this.offer = make(
@@ -73,14 +75,15 @@ class Viewer {
       make("p", {}, "Write a prompt and press Run: every attempt appears here as a row, every step as a column."),
     );
     this.top = make(
-      "div", { class: "cot cot-top" },
+      "div", { class: "cot cot-top" }, this.offer,
       make(
         "header", { class: "cot-head" },
         this.recorded, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
         this.prompt,
       ),
-      this.offer, this.stage.element, this.announcer,
+      this.stage.element, this.announcer,
     );
+    setAttribute(this.top, "data-alone", this.server ? null : "true");
     this.root = make(
       "div", { class: "cot" },
       make("header", { class: "cot-about-run" }, this.settings, this.cost, this.weights),
@@ -152,7 +155,7 @@ class Viewer {
   // The page's address becomes that of the run on show, but for the one that every page shows at first.
   takeAddress() {
     const { run, started } = this.state;
-    if (!started || run === FIRST_RUN || this.addressed === run) return;
+    if (!this.server || !started || run === FIRST_RUN || this.addressed === run) return;
     this.addressed = run;
     history.replaceState(history.state, "", `${this.link()}${location.hash}`);
   }
@@ -263,7 +266,7 @@ class Viewer {
     const colours = this.drawStage();
     toggle(this.blank, !round);
     toggle(this.board, Boolean(round));
-    toggle(this.save, Boolean(round) && state.phase !== "running");
+    toggle(this.save, Boolean(round && this.server) && state.phase !== "running");
     if (round) {
       this.drawRounds();
       this.drawKey();
