@@ -515,6 +515,9 @@ def test_a_run_in_the_address_is_shown_as_long_as_it_is_kept(handlers):
 
 def test_a_run_under_way_is_not_shown_to_whoever_has_its_address(handlers, monkeypatch):
     monkeypatch.setattr("cotdemo.ui.keep.PATIENCE", 0.05)
+    handlers.loader.start()
+    assert handlers.loader.wait(60)
+    handlers.loader.backend.pace = 0.3
     updates = handlers.paint(*FORM)
     run_id = next(update["run_id"] for update in updates if "run_id" in update)
     next(updates)

@@ -7,6 +7,7 @@ recorded run.
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -40,14 +41,23 @@ def save(trace: Trace, file: Path) -> None:
     """Write the animation of a trace. Raises UserError for another kind of file, or a trace without images."""
     if file.suffix.lower() not in FORMATS:
         raise UserError(f"An animation is a file of {' or '.join(FORMATS)}, not {file.name}.")
+    file.write_bytes(animated(trace, FORMATS[file.suffix.lower()]))
+
+
+def animated(trace: Trace, form: str = "GIF") -> bytes:
+    """The animation of a trace as a file of that form. Raises UserError for a trace without images."""
     made = list(frames(trace))
     if not made:
         raise UserError("This trace holds no images, so there is nothing to animate.")
     first, *others = (frame.image.quantize(96, dither=Image.Dither.NONE).convert("RGB") for frame in made)
-    first.save(
-        file, FORMATS[file.suffix.lower()], save_all=True, append_images=others,
-        duration=[frame.milliseconds for frame in made], loop=0,
-    )  # fmt: skip
+    file, durations = io.BytesIO(), [frame.milliseconds for frame in made]
+    first.save(file, form, save_all=True, append_images=others, duration=durations, loop=0)
+    return file.getvalue()
+
+
+def still(state: RunState) -> Image.Image:
+    """How a run ends: the round of its answer, which it must have, with all attempts."""
+    return _draw(state, state.rounds[state.answer.round], _said(state, None))
 
 
 def frames(trace: Trace) -> Iterator[Frame]:
@@ -60,7 +70,7 @@ def frames(trace: Trace) -> Iterator[Frame]:
         state.apply(event)
         if milliseconds := _duration(event, following):
             yield Frame(_draw(state, _round_of(state, event), _said(state, event)), milliseconds)
-    yield Frame(_draw(state, state.rounds[state.answer.round], _said(state, None)), END_MS)
+    yield Frame(still(state), END_MS)
 
 
 def _duration(event: Event, following: Event | None) -> int:

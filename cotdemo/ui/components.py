@@ -32,10 +32,14 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILIN
 _EXPORT = re.compile(r"^export (?=(?:async )?function |class |const )", re.MULTILINE)
 _NAME = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 
+TITLE = "Watch an image generator think"
+ABOUT = (
+    "It paints several attempts at a prompt; a judge stops the hopeless ones, crowns the best and says what to mend."
+)
 HEADING = """
 <header class="cot-heading">
-  <h1>Watch an image generator think</h1>
-  <p>It paints several attempts at a prompt; a judge stops the hopeless ones, crowns the best and says what to mend.
+  <h1>{title}</h1>
+  <p>{about}
   <a href="https://arxiv.org/abs/2501.13926" target="_blank" rel="noopener">Paper</a> ·
   <a href="https://arxiv.org/abs/2408.12528" target="_blank" rel="noopener">Show-o</a> ·
   <a href="https://huggingface.co/ZiyuG/Image-Generation-CoT" target="_blank" rel="noopener">Judge</a> ·
@@ -106,18 +110,19 @@ class Stage(gr.HTML):
 class Viewer(gr.HTML):
     """A run, as it is painted. Its value is the latest message of the stream (``cotdemo.ui.session.Run``), a text.
 
-    ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)``, ``table(run)`` and
-    ``document(run)`` the text of the trace file, of its table, and of the run as one HTML file.
+    ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)``, ``table(run)``,
+    ``document(run)`` and ``animation(run)`` files: the trace, its table, the run as one HTML file and as a GIF (a URL).
     """
 
     def __init__(
         self, value: str = "", *, backend: str, resend: Callable[[Any], list[str]], trace: Callable[[Any], str],
-        table: Callable[[Any], str], document: Callable[[Any], str], **options: Any,
+        table: Callable[[Any], str], document: Callable[[Any], str],
+        animation: Callable[[Any], str], **options: Any,
     ):  # fmt: skip
         super().__init__(
             value=value,
             **_drawn("viewer.js", "mount(element, props, watch, server);", "viewer.css"),
-            server_functions=[_function(resend), _function(trace), _function(table), _function(document)],
+            server_functions=[_function(one) for one in (resend, trace, table, document, animation)],
             most_bytes=MAX_BYTES,
             labels=labels(),
             settings=settings_of(backend),
@@ -205,7 +210,9 @@ class Heading(gr.HTML):
 
     def __init__(self, value: str = "", *, backend: str, **options: Any):
         ships = BACKENDS[backend].ships
-        template = HEADING.format(painter=PAINTERS[ships], backend=backend, beside="" if ships else BESIDE)
+        template = HEADING.format(
+            title=TITLE, about=ABOUT, painter=PAINTERS[ships], backend=backend, beside="" if ships else BESIDE
+        )
         super().__init__(
             value=value, html_template=template, js_on_load="", head=_style("page.css"), apply_default_css=False,
             **options,
@@ -215,7 +222,7 @@ class Heading(gr.HTML):
 class Estimate(gr.HTML):
     """How long the form's settings will take, or the limit that they break. Its value is the form.
 
-    ``rates`` are those of ``cotdemo.ui.eta.Pace``.
+    ``rates`` are those of ``cotdemo.ui.eta.Pace``; ``fault`` is what is wrong with the prompt, in words, or "".
     """
 
     def __init__(
@@ -224,13 +231,15 @@ class Estimate(gr.HTML):
         *,
         backend: str,
         rates: dict[str, float] | None = None,
+        fault: str = "",
         **options: Any,
     ):
-        self.rates = rates or {}  # Gradio takes an update's values from attributes
+        self.rates, self.fault = rates or {}, fault  # Gradio takes an update's values from attributes
         super().__init__(
             value=value,
             **_drawn("estimate.js", "mountEstimate(element, props, watch);", "keep.css"),
             rates=self.rates,
+            fault=fault,
             limits={"backend": backend, "cap": BACKENDS[backend].cap, "prompt": MAX_PROMPT, "seed": SEED[1]},
             **options,
         )

@@ -5,6 +5,7 @@ Whatever is opened brings its settings into the form, where this page can run th
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from PIL import Image
 from ..errors import UserError
 from ..fields import THUMBNAIL, encode_picture
 from ..registry import METHODS
+from ..run.animation import animated
 from ..run.png import SIGNATURE, read_png_settings, write_png
 from ..run.state import RunState
 from ..run.story import MENDED, story_of
@@ -84,6 +86,15 @@ class Keep:
         if run is None or not run.idle.wait(PATIENCE) or not run.begun:
             return {}
         return {**self._open(run.trace(), KEPT), "gallery": ""}
+
+    def named(self, name: str) -> Trace | None:
+        """The run that an address names, without waiting for one under way; "" means the one that is shown at first."""
+        if not name:
+            return next(iter(self.recorded.values()), None)
+        run = self.runs.get(name)
+        if name in self.recorded or run is None:
+            return self.recorded.get(name)
+        return run.trace() if run.begun and run.idle.is_set() else None
 
     def take_first(self) -> tuple[Run, Update]:
         """The run that a page shows at first as a run of one visitor, and what puts that on show in its place.
@@ -162,6 +173,16 @@ class Keep:
             return ""
         trace = run.trace()
         return standalone(shown(Run(), trace, KEPT), trace.started.settings.prompt)
+
+    def animation(self, run_id: object) -> str:
+        """The same as a moving picture: a GIF as a data URL. "" also where it holds no pictures of steps."""
+        run = self._kept(run_id)
+        if run is None or not run.begun:
+            return ""
+        try:
+            return "data:image/gif;base64," + base64.b64encode(animated(run.trace())).decode()
+        except UserError:
+            return ""
 
     def _kept(self, run_id: object) -> Run | None:
         return self.first if run_id == self.first.id else self.runs.get(run_id)

@@ -20,6 +20,7 @@ from .handlers import Handlers
 from .keep import recorded_runs
 from .learn import tour_of
 from .limits import BoundedBodies
+from .preview import Preview
 from .tab import Page, Tab
 from .theme import theme
 
@@ -60,6 +61,7 @@ def build_demo(
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
         page = Page(demo, handlers, assets)
+        demo.keep = handlers.keep  # for Preview
         Heading(backend=backend_name, elem_id="heading")
         with gr.Tabs(elem_id="cot-tabs"):
             for tab in TABS:
@@ -75,7 +77,7 @@ def launch_options(**app: Any) -> dict[str, Any]:
     return {
         "theme": theme(), "head": page_style(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False,
         "footer_links": ["api"], "enable_monitoring": False,
-        "app_kwargs": {"middleware": [Middleware(BoundedBodies)], **app},
+        "app_kwargs": {"middleware": [Middleware(BoundedBodies), Middleware(Preview)], **app},
     }  # fmt: skip
 
 

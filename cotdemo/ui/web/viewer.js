@@ -63,7 +63,7 @@ class Viewer {
     this.save = make(
       "div", { class: "cot-saving", role: "group", "aria-label": "Save this run" }, make("span", {}, "Save this run"),
       saving("trace", "trace.json", "application/json"), saving("table", "trace.csv", "text/csv"),
-      saving("document", "run.html", "text/html"),
+      saving("document", "run.html", "text/html"), saving("animation", "run.gif", null),
       make("button", { type: "button", class: "cot-save", onclick: ({ currentTarget }) => this.copyLink(currentTarget) }, LINK),
     );
     this.offer = make(
@@ -215,13 +215,13 @@ class Viewer {
     this.schedule();
   }
 
-  // `what` is "trace" or "table", as the server gives it.
+  // `what` is what the server calls it; without a `type` it gives a URL that holds the file.
   async saveAs(what, name, type) {
     const text = await this.server[what](this.state.run);
     if (!text) return this.take({ notice: { type: "Failed", message: "This run is no longer kept here: run it again to save it." } });
-    const link = make("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+    const link = make("a", { href: type ? URL.createObjectURL(new Blob([text], { type })) : text, download: name });
     link.click();
-    URL.revokeObjectURL(link.href);
+    if (type) URL.revokeObjectURL(link.href);
   }
 
   // Unless the visitor has chosen a place, the newest is shown: the latest step, then the winner.
