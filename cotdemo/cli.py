@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .compute.precision import AUTO, CHOICES
 from .errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 from .fields import Flag, Number, OneOf, Whole, among, whole
 from .files import check_writable, write_text
@@ -141,6 +142,7 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", help="cpu, cuda, cuda:1, mps, xpu, ...; by default an accelerator where the backend wants one"
     )
+    parser.add_argument("--precision", choices=CHOICES, default=AUTO, help="of a released model; auto: by the card")
     parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
     parser.add_argument(
         "--assets",
@@ -175,7 +177,20 @@ def _load(options: argparse.Namespace) -> Backend:
     device = options.device
     if device is None and not row.ships:
         device = parallel.device()  # of several processes each has a GPU of its own
-    return load_backend(options.backend, device=device, root=options.assets)
+    more = {"precision": options.precision, "beside": _beside(options)}
+    backend = load_backend(options.backend, device=device, root=options.assets, **more)
+    if picked := getattr(backend, "picked", ""):
+        print(picked, file=sys.stderr, flush=True)
+    return backend
+
+
+def _beside(options: argparse.Namespace) -> float:
+    """Bytes that something else than the backend will take on its device: GenEval's scorer, where it is asked for."""
+    if getattr(options, "score", None) is None:
+        return 0.0
+    from .backends.scorer import BYTES
+
+    return BYTES
 
 
 # -- generate

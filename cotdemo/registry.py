@@ -79,9 +79,10 @@ class ModelSpec(Spec):
 class BackendSpec(Spec):
     """A generator with its verifiers under one name, and how it is run; ``cap`` is the most paths x steps of one round.
 
-    ``load(name, device, root, tell)`` makes it (``cotdemo.backends``). ``critic`` is which verifier says in words what
-    is wrong, and ``critic_about`` what a method that repaints does there, where that is not the paper's way. Where
-    ``amends``, a critique is added to the prompt that a region is repainted from: the generator reads any sentence.
+    ``load(name, device, root, tell, precision, beside)`` makes it (``cotdemo.backends``). ``critic`` is which
+    verifier says in words what is wrong, and ``critic_about`` what a method that repaints does there, where that is
+    not the paper's way. Where ``amends``, a critique is added to the prompt that a region is repainted from: the
+    generator reads any sentence.
     """
 
     cap: int = 600

@@ -123,6 +123,7 @@ def test_a_folder_that_lacks_a_repository_is_named(tmp_path):
 
 def test_a_gpu_with_too_little_memory_is_told_before_anything_is_downloaded(monkeypatch):
     monkeypatch.setattr("cotdemo.backends.base.free_bytes", lambda device: 11e9)
+    monkeypatch.setattr("cotdemo.compute.precision.installed", lambda: False)
     monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: pytest.fail("downloaded"))
     with pytest.raises(UserError, match=r"needs 21 GB of GPU memory, and 11.0 GB are free.*--backend mini"):
         ReleasedBackend("show-o", "cuda").warm_up()

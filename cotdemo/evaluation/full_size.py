@@ -42,7 +42,7 @@ class RandomBackend(ReleasedBackend):
     """A released backend, its weights drawn at random where they are used; text is cut into words and marks."""
 
     def __init__(self, name: str, device: str):
-        super().__init__(name, device)
+        super().__init__(name, device, precision="fp32" if device == "cpu" else "bf16")
         self.weights = dict.fromkeys(self.weights, "random")
 
     def _load_words(self) -> PreTrainedTokenizerFast:
