@@ -41,6 +41,7 @@ _ELSEWHERE = {
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
     "pool": ("cotdemo.evaluation.pool", "paint and judge whole paths once, from which eval --table reads its rows"),
     "judge": ("cotdemo.evaluation.judging:judge", "how well the judge tells right from wrong, beside a blind one"),
+    "agree": ("cotdemo.evaluation.agreement", "what a precision costs in answers, by the embedded judge"),
     "look": (
         "cotdemo.evaluation.judging:look",
         "pictures for a person's blind look, or that look beside the checkers",

@@ -37,6 +37,7 @@ class Backend:
         self.name, self.device, self.dtype, self._tell = name, device, dtype, tell
         self._lock = threading.RLock()  # the page warms a backend up while a first visitor may already ask
         self._parts: OrderedDict[str, Any] = OrderedDict()  # in the order of their last use
+        self._standing_by: dict[str, Any] = {}  # read, and not on the device yet
 
     # What a backend is made of; the two kinds below load them from different places.
     grid: tuple[int, int]
@@ -81,9 +82,28 @@ class Backend:
         load = VERIFIERS[name].load  # of one that is no backend's own
         return self._part(f"the judge {name}", lambda: resolve(load)(self) if load else self._judge(name))
 
+    def stand_by(self, models: Collection[str], verifiers: Collection[str]) -> int:
+        """Read into the processor's memory what is not on the device yet; how many parts those are.
+
+        For a device that is only lent: all that it is lent for is then to be given them. Raises UserError.
+        """
+        named = {f"the generator {one}": (self._load_showo, one) for one in models}
+        named |= {f"the judge {one}": (self._load_judge, one) for one in verifiers if not VERIFIERS[one].load}
+        with self._lock:
+            away = [what for what in named if what not in self._parts]
+            for what in away:
+                self._standing_by.setdefault(what, self._read(what, *named[what]))
+            return len(away)
+
+    def _read(self, what: str, load: Callable[[str], Any], name: str) -> Any:
+        """A part in the processor's memory: one that stands by there, or from its files."""
+        if what in self._standing_by:
+            return self._standing_by[what]
+        with readable(what[0].upper() + what[1:], self.name):
+            return load(name)
+
     def _judge(self, name: str) -> LlavaVerifier:
-        with readable(f"The judge {name}", self.name):
-            judge = self._load_judge(name)
+        judge = self._read(f"the judge {name}", self._load_judge, name)
         self._make_room(bytes_of(judge.model))
         return judge.to(self.device)
 
@@ -122,8 +142,7 @@ class Backend:
         row = BACKENDS[self.name]
         rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
         magvit = self.magvit
-        with readable(f"The generator {model}", self.name):
-            showo = self._load_showo(model)
+        showo = self._read(f"the generator {model}", self._load_showo, model)
         try:
             return ShowoPipeline(
                 self.tokenizer, self._placed(showo), magvit,
