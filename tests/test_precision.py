@@ -12,7 +12,7 @@ import torch
 from packaging.requirements import Requirement
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from cotdemo.backends import ReleasedBackend, load_backend, released
+from cotdemo.backends import ReleasedBackend, load_backend, released, sizes
 from cotdemo.backends.scorer import BYTES
 from cotdemo.compute import precision
 from cotdemo.compute.memory import bytes_of
@@ -39,8 +39,8 @@ def no_library(monkeypatch):
 
 def picked(free: float | None, capability=(8, 6), asked: str = "auto", side: int = 16, device: str = "cuda"):
     """The plan for a card with so many bytes free."""
-    need = released.need
-    return plan(asked, Card(device, free, capability), lambda *way: need(*way, released.ROOM[side]))
+    need = sizes.need
+    return plan(asked, Card(device, free, capability), lambda *way: need(*way, sizes.ROOM[side]))
 
 
 # -- which
@@ -115,9 +115,9 @@ def test_the_parameters_that_memory_is_reckoned_from_are_the_models():
     with torch.device("meta"):
         judge = LlavaOnevisionForConditionalGeneration(released_config(JUDGE))
     layers = [m for m in judge.model.language_model.layers.modules() if isinstance(m, torch.nn.Linear)]
-    assert sum(m.weight.numel() for m in layers) == pytest.approx(released.LAYERS, rel=2e-3)
-    assert judge.lm_head.weight.numel() == pytest.approx(released.HEAD, rel=2e-3)
-    everything = released.LAYERS + 2 * released.HEAD + released.SIGHT
+    assert sum(m.weight.numel() for m in layers) == pytest.approx(sizes.LAYERS, rel=2e-3)
+    assert judge.lm_head.weight.numel() == pytest.approx(sizes.HEAD, rel=2e-3)
+    everything = sizes.LAYERS + 2 * sizes.HEAD + sizes.SIGHT
     assert sum(p.numel() for p in judge.parameters()) == pytest.approx(everything, rel=2e-3)
 
 
@@ -126,7 +126,7 @@ def test_the_parameters_that_memory_is_reckoned_from_are_the_models():
     [(24e9, "bf16", False), (16e9, "int8", False), (12e9, "nf4", False), (8e9, "nf4", True)],
 )
 def test_eight_paths_fit_the_cards_people_have_with_a_tenth_to_spare(card, name, offload):
-    assert released.need(PRECISIONS[name], offload, 8 * released.A_PATH[16]) <= 0.9 * card
+    assert sizes.need(PRECISIONS[name], offload, 8 * sizes.A_PATH[16]) <= 0.9 * card
 
 
 def test_what_others_take_is_counted(monkeypatch, library):
@@ -134,7 +134,7 @@ def test_what_others_take_is_counted(monkeypatch, library):
     assert ReleasedBackend("show-o", "cuda").plan.precision.name == "int8"
     with_scorer = ReleasedBackend("show-o", "cuda", beside=BYTES)
     assert with_scorer.plan.precision.name == "nf4" and 1.9e9 < BYTES < 2.1e9
-    assert with_scorer.room == released.ROOM[16] + BYTES
+    assert with_scorer.room == sizes.ROOM[16] + BYTES
 
 
 def test_verdicts_of_other_weights_have_another_name(library):

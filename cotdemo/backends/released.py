@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..compute.hardware import accelerator, capability
 from ..compute.memory import bring_in_groups
-from ..compute.precision import AUTO, Card, Precision, plan
+from ..compute.precision import AUTO, Card, plan
 from ..errors import MORE_MEMORY, UserError
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
@@ -23,29 +23,7 @@ from ..verifiers.checkpoint import load_tokenizer
 from ..verifiers.llava import LlavaVerifier
 from .base import Backend, readable
 from .hub import Place, Tell, fetch, is_zero_gpu
-
-# Parameters: of the judge those of its language layers, of its head (and as many of its words), and of the rest.
-GENERATOR, TOKENIZER, LAYERS, HEAD, SIGHT = 1.448e9, 0.095e9, 6.525e9, 0.545e9, 0.415e9
-ROOM = {16: 2e9, 32: 4e9}  # bytes to work in, by the side of the grid: batches that do not fit are halved
-A_PATH = {16: 2.2e9 / 20, 32: 5.4e9 / 16}  # bytes live at once for each path, by the side of the grid
-
-
-def need(precision: Precision, offload: bool, room: float = 0.0) -> float:
-    """Bytes of memory for one generator, one judge and the image tokenizer, and ``room`` to work in.
-
-    Offloaded, all but the quantised layers and the tokenizer lies in the processor's memory: on the card are these, the
-    largest group, and before any is brought away the judge as it is loaded.
-    """
-    if offload:
-        working = LAYERS * precision.layers + HEAD * precision.rest + room
-        return TOKENIZER * precision.rest + max(working, judge_bytes(precision))
-    return (TOKENIZER + GENERATOR) * precision.rest + judge_bytes(precision) + room
-
-
-def judge_bytes(precision: Precision) -> float:
-    """Bytes of a judge's weights."""
-    return LAYERS * precision.layers + (2 * HEAD + SIGHT) * precision.rest
-
+from .sizes import ROOM, judge_bytes, need
 
 _MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and pictures, in the released judges' vocabularies
 _COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926

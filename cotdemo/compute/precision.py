@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -62,12 +62,14 @@ CHOICES = (AUTO, *PRECISIONS)
 class Card:
     """What a choice depends on: torch's name of the device, its free bytes, and NVIDIA's compute capability.
 
-    ``free`` is None where it is not known, ``capability`` for cards of others.
+    ``free`` is None where it is not known, ``capability`` for cards of others; ``library`` is whether bitsandbytes is
+    there to quantise with.
     """
 
     device: str
     free: float | None = None
     capability: tuple[int, int] | None = None
+    library: bool = field(default_factory=lambda: installed())
 
     @property
     def half(self) -> Precision:
@@ -79,7 +81,7 @@ class Card:
         if self.capability is not None and self.capability < precision.since:
             need, have = (".".join(map(str, number)) for number in (precision.since, self.capability))
             return f"{precision.name} wants a card of compute capability {need}, and this one has {have}"
-        if precision.quantised and not installed():
+        if precision.quantised and not self.library:
             return f"{precision.name} wants {LIBRARY}, which is not installed: {INSTALL}"
         return ""
 
