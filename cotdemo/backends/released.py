@@ -89,11 +89,12 @@ class ReleasedBackend(Backend):
         self.grid = (self.source.side, self.source.side)
         self.codebook = 8192
         self.picture_size = (self.grid[0] * 16, self.grid[1] * 16)
-        self.models = list(self.source.generators)
+        wholes = {row.name: row.part for row in MODELS.values() if row.load and name in (row.backends or ())}
         places = {MODELS[model].part: place for model, place in self.source.generators.items()}
         places |= {"magvit": self.source.magvit}
         places |= {VERIFIERS[verifier].part: place for verifier, place in self.source.judges.items()}
-        self.weights = {part: str(place) for part, place in places.items()}
+        self.models = [*self.source.generators, *wholes]
+        self.weights = {part: str(place) for part, place in places.items()} | {part: part for part in wholes.values()}
         if self.plan.precision.quantised:  # other weights, whose answers are not to be mixed with theirs
             judges = [VERIFIERS[verifier].part for verifier in self.source.judges]
             self.weights |= {part: f"{self.weights[part]} in {self.plan.precision.name}" for part in judges}
