@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from packaging.requirements import Requirement
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from cotdemo import cli
 from cotdemo.backends import ReleasedBackend, load_backend, released, sizes
 from cotdemo.backends.scorer import BYTES
 from cotdemo.compute import precision
@@ -137,6 +139,11 @@ def test_what_others_take_is_counted(monkeypatch, library):
     assert with_scorer.room == sizes.ROOM[16] + BYTES
 
 
+def test_an_evaluation_that_is_scored_leaves_the_scorer_its_room():
+    assert [cli._beside(argparse.Namespace(score=score)) for score in (None, "official")] == [0, BYTES]
+    assert cli._beside(argparse.Namespace()) == 0  # of a command that cannot score
+
+
 def test_verdicts_of_other_weights_have_another_name(library):
     plain, four = (ReleasedBackend("show-o", "cuda", precision=name).weights for name in ("bf16", "nf4"))
     assert four["judge"] == f"{plain['judge']} in nf4" and four["showo"] == plain["showo"]
@@ -206,7 +213,6 @@ def test_a_generator_brought_in_groups_paints_the_same(tmp_path, monkeypatch):
     mini = tiny_mini.backend(tmp_path)
     plain = mini.generator("base")
     brought = tiny_mini.MiniBackend(root=tmp_path)
-    brought.plan = picked(8e9) if precision.installed() else None
     monkeypatch.setattr(
         tiny_mini.MiniBackend, "_placed", lambda self, network: released.bring_in_groups(network, "cpu") or network
     )
