@@ -9,9 +9,10 @@ FROM python:3.12-slim
 
 ARG TORCH=cpu
 WORKDIR /app
-COPY requirements.txt .
+COPY requirements.txt requirements-gpu.txt ./
 RUN pip install --no-cache-dir "uv>=0.8" \
-    && uv pip install --system --no-cache --torch-backend "$TORCH" -r requirements.txt
+    && uv pip install --system --no-cache --torch-backend "$TORCH" -r requirements.txt \
+       $(test "$TORCH" = cpu || echo -r requirements-gpu.txt)
 
 COPY app.py .
 COPY assets assets

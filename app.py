@@ -11,6 +11,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from cotdemo.compute.precision import AUTO, CHOICES
 from cotdemo.registry import BACKENDS, EMBEDDED
 
 
@@ -19,6 +20,7 @@ def main() -> None:
     default = os.environ.get("COTDEMO_BACKEND", EMBEDDED)
     parser.add_argument("--backend", choices=BACKENDS, default=default, help=f"{EMBEDDED} (default) runs on any CPU")
     parser.add_argument("--device", help="cpu, cuda, mps, ...; by default an accelerator where the backend wants one")
+    parser.add_argument("--precision", choices=CHOICES, default=AUTO, help="of a released model; auto: by the card")
     parser.add_argument("--assets", type=Path, help="other weights: as assets/mini, or the Hub's repositories")
     parser.add_argument("--port", type=int, help="by default 7860 or the next free one")
     options = parser.parse_args()
@@ -41,7 +43,9 @@ def serve(options: argparse.Namespace) -> None:
 
     ships = BACKENDS[options.backend].ships
     lent = is_zero_gpu() and not ships
-    more = _with_lent_gpu(options) if lent else {"device": options.device, "weights": options.assets}
+    more = _with_lent_gpu(options) if lent else {
+        "device": options.device, "weights": options.assets, "precision": options.precision,
+    }  # fmt: skip
     demo = build_demo(options.backend, **more)
     beside = {} if ships else {"lifespan": embedded_beside}
     try:

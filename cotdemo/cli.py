@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .compute.precision import AUTO, CHOICES
 from .errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 from .fields import Flag, Number, OneOf, Whole, among, whole
 from .files import check_writable, write_text
@@ -40,6 +41,7 @@ _ELSEWHERE = {
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
     "pool": ("cotdemo.evaluation.pool", "paint and judge whole paths once, from which eval --table reads its rows"),
     "judge": ("cotdemo.evaluation.judging:judge", "how well the judge tells right from wrong, beside a blind one"),
+    "agree": ("cotdemo.evaluation.agreement", "what a precision costs in answers, by the embedded judge"),
     "look": (
         "cotdemo.evaluation.judging:look",
         "pictures for a person's blind look, or that look beside the checkers",
@@ -141,6 +143,7 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", help="cpu, cuda, cuda:1, mps, xpu, ...; by default an accelerator where the backend wants one"
     )
+    parser.add_argument("--precision", choices=CHOICES, default=AUTO, help="of a released model; auto: by the card")
     parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
     parser.add_argument(
         "--assets",
@@ -175,7 +178,20 @@ def _load(options: argparse.Namespace) -> Backend:
     device = options.device
     if device is None and not row.ships:
         device = parallel.device()  # of several processes each has a GPU of its own
-    return load_backend(options.backend, device=device, root=options.assets)
+    more = {"precision": options.precision, "beside": _beside(options)}
+    backend = load_backend(options.backend, device=device, root=options.assets, **more)
+    if picked := getattr(backend, "picked", ""):
+        print(picked, file=sys.stderr, flush=True)
+    return backend
+
+
+def _beside(options: argparse.Namespace) -> float:
+    """Bytes that something else than the backend will take on its device: GenEval's scorer, where it is asked for."""
+    if getattr(options, "score", None) is None:
+        return 0.0
+    from .backends.scorer import BYTES
+
+    return BYTES
 
 
 # -- generate

@@ -7,11 +7,14 @@ committed with what would be written.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from .compute.precision import PRECISIONS
 from .errors import UserError
 from .evaluation.results import ROWS, headline_markdown, ladder_markdown, paper
 from .fields import Nested, OneOf
@@ -20,9 +23,13 @@ from .run.codec import EVENTS, is_optional
 from .run.events import Progress
 from .settings import SETTINGS
 
+if TYPE_CHECKING:
+    from .backends.sizes import Fit
+
 ROOT = Path(__file__).parents[1]
 FILES = ("README.md", "docs/trace.md", "docs/released.md", "docs/results.md")
 _LADDER = ROOT / "assets" / "ladder.json"
+_PRECISION = ROOT / "assets" / "precision.json"
 _REGION = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -141,6 +148,45 @@ def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".lstrip("0")
 
 
+def cards() -> str:
+    """What ``--precision auto`` picks for the cards people have, by arithmetic."""
+    from .backends import RELEASED  # torch, which no other table needs
+    from .backends.sizes import fits
+
+    columns = {name: list(fits(released.side)) for name, released in RELEASED.items()}
+    rows = ((row[0].card, *map(_fit, row, columns)) for row in zip(*columns.values()))
+    return _table(("card", *(f"`{name}`" for name in columns)), rows)
+
+
+def _fit(fit: Fit, backend: str) -> str:
+    if not fit.fits:
+        return f"too small: {fit.plan.needed / 1e9:.1f} GB are wanted"
+    row = BACKENDS[backend]
+    most = row.cap // row.defaults["steps"]
+    at_once = f"{fit.paths} paths at once" if fit.paths < most else "all paths at once"
+    return f"{fit.plan.words}; {fit.plan.needed / 1e9:.1f} GB; {at_once}"
+
+
+def precisions() -> str:
+    """What precisions are, and what each costs the embedded judge in answers, as measured."""
+    measured = json.loads(_PRECISION.read_text(encoding="utf-8"))["precisions"]
+    rows = ((f"`{name}`", precision.about, *_answers(measured.get(name))) for name, precision in PRECISIONS.items())
+    return _table(("`--precision`", "what it is", "says the same", "P(yes) moves by", "area under ROC"), rows)
+
+
+def _answers(of: Mapping[str, Any] | None) -> Iterable[str]:
+    return (f"{of['all']:.1%}", f"{of['moved']:.4f}", f"{of['area']:.3f}") if of else ("–",) * 3
+
+
+def preload() -> str:
+    """What a Space's build downloads: whole repositories, as a file that is not there would fail it."""
+    from .backends import RELEASED
+
+    first = RELEASED["show-o"]
+    whole = [place.repository for place in (first.generators["base"], first.magvit)]
+    return "\n".join(["```yaml", "preload_from_hub:", *(f"  - {one}" for one in whole), "```"]) + "\n"
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "methods": methods,
     "models": models,
@@ -148,6 +194,9 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
     "published": published,
+    "cards": cards,
+    "precisions": precisions,
+    "preload": preload,
     "headline": lambda: headline_markdown(_LADDER),
     "ladder": lambda: ladder_markdown(_LADDER),
 }

@@ -32,6 +32,7 @@ INSTALL = "pip install -r requirements.txt"
 OPTIONAL = (
     ("mcp", "the page as tools for agents", 'pip install "gradio[mcp]"'),
     ("ray", "many replicas of the page's endpoints", 'pip install "ray[serve]"'),
+    ("bitsandbytes", "released models on GPUs of 8 to 16 GB", "pip install -r requirements-gpu.txt"),
     ("spaces", "Spaces with ZeroGPU, which have it", ""),
 )
 _DEVICES = "nvidia[0-9]*"  # in /dev, where a driver has found cards
@@ -245,7 +246,7 @@ def _fits(name: str, root: Path | None) -> Iterator[Finding]:
 
     backend = load_backend(name, root=root)  # loads nothing yet
     needed, free = backend.needed, backend.free_memory()
-    said = f"{str(backend.dtype).removeprefix('torch.')} on {backend.device}, {_size(needed)} of memory"
+    said = f"{backend.plan.words} on {backend.device} ({backend.plan.why}), {_size(needed)} of memory"
     if free is not None and free < needed:
         yield Finding(PROBLEM, name, f"{said}, and {_size(free)} are free", MORE_MEMORY)
     elif backend.device == "cpu":

@@ -58,6 +58,7 @@ class MethodSpec(Spec):
     judged: bool = True  # False: the verifier is asked by Reflect only
     judges_steps: bool = False  # by PARM's questions, so that its settings of stopping apply
     repaints: bool = False  # after a critique, so that rounds and repaint apply
+    guesses: bool = False  # looks at what is painted on the way, or paints on from there
     no_original: str = ""  # why it has no behaviour of the released code's
 
     def about_on(self, backend: BackendSpec) -> str:
@@ -67,21 +68,26 @@ class MethodSpec(Spec):
 
 @dataclass(frozen=True)
 class ModelSpec(Spec):
-    """A set of generator weights; ``part`` is the folder of them."""
+    """A set of generator weights; ``part`` is the folder of them.
+
+    With ``load(backend, model, root, tell)`` it is no Show-o: it paints whole images, and ``part`` is a repository.
+    """
 
     part: str = ""
     backends: tuple[str, ...] | None = None  # that have it; None: all
     elsewhere: str = ""  # why others have not
     defaults: Mapping[str, object] = field(default_factory=dict)
+    load: Code | None = None
 
 
 @dataclass(frozen=True)
 class BackendSpec(Spec):
     """A generator with its verifiers under one name, and how it is run; ``cap`` is the most paths x steps of one round.
 
-    ``load(name, device, root, tell)`` makes it (``cotdemo.backends``). ``critic`` is which verifier says in words what
-    is wrong, and ``critic_about`` what a method that repaints does there, where that is not the paper's way. Where
-    ``amends``, a critique is added to the prompt that a region is repainted from: the generator reads any sentence.
+    ``load(name, device, root, tell, precision, beside)`` makes it (``cotdemo.backends``). ``critic`` is which
+    verifier says in words what is wrong, and ``critic_about`` what a method that repaints does there, where that is
+    not the paper's way. Where ``amends``, a critique is added to the prompt that a region is repainted from: the
+    generator reads any sentence.
     """
 
     cap: int = 600
@@ -131,6 +137,8 @@ def resolve(code: Code) -> Callable[..., Any]:
 
 def refusal(method: str, model: str, backend: str) -> str:
     """Why a method with a model is not offered on a backend; "" where it is."""
+    if METHODS[method].guesses and MODELS[model].load and backend in (MODELS[model].backends or ()):
+        return "it paints whole images, without tokens: there is no guess on the way to judge or to repaint"
     for needed in (MODELS[model], VERIFIERS[METHODS[method].verifier]):
         if needed.backends is not None and backend not in needed.backends:
             return needed.elsewhere
@@ -191,19 +199,23 @@ add(
     ),
     MethodSpec(
         "prm", "PRM", "best of N by the mean P(yes) over all steps, from a judge trained on rollouts",
-        "cotdemo.search.best_of_n:prm", verifier="prm",
+        "cotdemo.search.best_of_n:prm", verifier="prm", guesses=True,
     ),
     MethodSpec(
         "parm", "PARM", "the judge watches every step and stops hopeless paths; the best survivor wins",
-        "cotdemo.search.parm:parm", judges_steps=True,
+        "cotdemo.search.parm:parm", judges_steps=True, guesses=True,
     ),
     MethodSpec(
         "parm++", "PARM++", "PARM, then the judge criticises and the picture is repainted, up to three rounds",
-        "cotdemo.search.reflection:parm_plus", defaults={"rounds": 3}, judges_steps=True, repaints=True,
+        "cotdemo.search.reflection:parm_plus", defaults={"rounds": 3}, judges_steps=True, repaints=True, guesses=True,
         no_original="no code of it has been released",
     ),
 )  # fmt: skip
 
+_DIFFUSION = {  # painted at its own size, with the same judges
+    "load": "cotdemo.backends.diffusion:load", "backends": _RELEASED,
+    "elsewhere": "diffusion models are compared with the released Show-o: show-o and show-o-512",
+}  # fmt: skip
 _ONLY_256 = "DPO weights have been released for show-o only"
 add(
     ModelSpec("base", "Show-o, base", "as it was pretrained", part="showo"),
@@ -227,6 +239,14 @@ add(
         "turbo", "Show-o Turbo", "for 2 to 8 steps without guidance: set Steps to 4 and Guidance to 0", part="turbo",
         backends=_RELEASED, elsewhere="a generator for few steps has been released for show-o and show-o-512 only",
         defaults={"steps": 4, "guidance": 0.0},
+    ),
+    ModelSpec(
+        "sd3", "Stable Diffusion 3", "a diffusion model, to compare with; its licence wants a login",
+        part="stabilityai/stable-diffusion-3-medium-diffusers", defaults={"steps": 28, "guidance": 6.0}, **_DIFFUSION,
+    ),
+    ModelSpec(
+        "sdxl", "Stable Diffusion XL", "a diffusion model, to compare with",
+        part="stabilityai/stable-diffusion-xl-base-1.0", defaults={"steps": 28, "guidance": 4.0}, **_DIFFUSION,
     ),
 )  # fmt: skip
 

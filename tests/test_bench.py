@@ -231,7 +231,7 @@ def test_the_first_six_runs_of_a_benchmark_are_of_the_six_kinds():
 
 
 def test_the_bench_command_writes_its_file_and_prints_the_ratio(tiny, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cotdemo.backends, "load_backend", lambda name, device=None, root=None: tiny)
+    monkeypatch.setattr(cotdemo.backends, "load_backend", lambda name, device=None, root=None, **_: tiny)
     file = tmp_path / "bench.json"
     assert cli.main(["bench", "--json", str(file), "--prompts", "1", "--paths", "1", "--steps", "2"]) == 0
     printed = capsys.readouterr().out

@@ -35,7 +35,7 @@ PROMPT = "a photo of two red stars"
 
 
 def use(monkeypatch, backend) -> None:
-    monkeypatch.setattr(cotdemo.backends, "load_backend", lambda name, device=None, root=None: backend)
+    monkeypatch.setattr(cotdemo.backends, "load_backend", lambda name, device=None, root=None, **_: backend)
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess:

@@ -34,6 +34,7 @@ def with_card(monkeypatch, kind: str = "cuda", free: float | None = 24e9) -> Non
     monkeypatch.setattr(getattr(torch, kind), "get_device_name", lambda device: "Tesla T4", raising=False)
     monkeypatch.setattr("cotdemo.compute.memory.free_bytes", lambda device: free)
     monkeypatch.setattr("cotdemo.backends.base.free_bytes", lambda device: free)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 6))
     arange = torch.arange
     monkeypatch.setattr(torch, "arange", lambda *of, device=None: arange(*of))
 
@@ -129,20 +130,30 @@ def test_a_card_that_cannot_compute_is_a_line(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "free", "state", "words"),
     [
-        ("cuda", 15.1e9, PROBLEM, "bfloat16 on cuda, 21.1 GB of memory, and 15.1 GB are free"),
-        ("cuda", 79e9, OK, "bfloat16 on cuda, 21.1 GB of memory, and 79.0 GB are free"),
-        ("mps", None, OK, "bfloat16 on mps, 21.1 GB of memory"),
+        ("cuda", 15.1e9, OK, "int8, bfloat16 on cuda (bf16 would take 21.1 GB, and 15.1 GB are free), 14.6 GB"),
+        ("cuda", 3e9, PROBLEM, "group by group on cuda (nothing smaller can be had), 6.6 GB of memory, and 3.0 GB"),
+        ("cuda", 79e9, OK, "bfloat16 on cuda (it fits), 21.1 GB of memory, and 79.0 GB are free"),
+        ("mps", None, OK, "bfloat16 on mps (how much memory is free is not known), 21.1 GB of memory"),
     ],
 )
 def test_the_precision_is_that_which_the_backend_picks(monkeypatch, kind, free, state, words):
     with_card(monkeypatch, kind, free)
+    monkeypatch.setattr("cotdemo.compute.precision.installed", lambda: True)
     fits = found(doctor._fits, "show-o", None)["show-o"]
-    assert (fits.state, fits.said) == (state, words)
+    assert fits.state == state and words in fits.said
+
+
+def test_a_small_card_is_told_what_would_make_the_models_fit(monkeypatch):
+    with_card(monkeypatch, free=15.1e9)
+    monkeypatch.setattr("cotdemo.compute.precision.installed", lambda: False)
+    fits = found(doctor._fits, "show-o", None)["show-o"]
+    assert fits.state == PROBLEM and "int8 wants bitsandbytes" in fits.said and "requirements-gpu.txt" in fits.said
 
 
 def test_without_a_card_a_released_backend_is_told_to_be_made_for_one(no_card):
     fits = found(doctor._fits, "show-o-512", None)["show-o-512"]
-    assert fits.state == NOTE and fits.said.startswith("float32 on cpu, 42.3 GB of memory; it is made for a GPU")
+    assert fits.state == NOTE and fits.said.startswith("float32 on cpu (a processor computes it fastest), 42.3 GB of")
+    assert fits.said.endswith("it is made for a GPU")
 
 
 # -- packages

@@ -143,10 +143,14 @@ def test_what_each_backend_offers():
     def offered(backend):
         return {(offer.method, offer.model) for offer in offers(backend) if offer.offered}
 
-    assert offered("mini") == {(method, model) for method in METHODS for model in MODELS if model != "turbo"}
+    whole = {"sd3", "sdxl"}  # of which only finished images can be judged
+    elsewhere = {"turbo", *whole}
+    assert offered("mini") == {(method, model) for method in METHODS for model in MODELS if model not in elsewhere}
     released = [method for method in METHODS if method != "prm"]
-    assert offered("show-o") == {(m, model) for m in released for model in MODELS if model != "self-correct"}
-    assert offered("show-o-512") == {(m, model) for m in released for model in ("base", "turbo")}
+    finals = {(method, model) for method in ("baseline", "orm", "orm-zero-shot") for model in whole}
+    tokens = [model for model in MODELS if model not in {"self-correct", *whole}]
+    assert offered("show-o") == {(m, model) for m in released for model in tokens} | finals
+    assert offered("show-o-512") == {(m, model) for m in released for model in ("base", "turbo")} | finals
 
 
 def test_a_generator_for_few_steps_has_defaults_of_its_own():

@@ -135,7 +135,7 @@ def copied() -> set[str]:
 
 
 def test_what_the_image_copies_is_in_the_repository_and_not_ignored():
-    assert copied() == {"requirements.txt", "app.py", "assets", "cotdemo"}
+    assert copied() == {"requirements.txt", "requirements-gpu.txt", "app.py", "assets", "cotdemo"}
     for source in copied():
         assert (ROOT / source).exists() and not left_out(source), source
     assert left_out("tests/conftest.py") and left_out(".git") and left_out("cotdemo/ui/__pycache__")

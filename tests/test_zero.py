@@ -9,6 +9,7 @@ import pickle
 
 import numpy as np
 import pytest
+import tiny_mini
 from page_double import Double
 
 from cotdemo.errors import UserError
@@ -114,6 +115,29 @@ def test_what_must_be_refused_borrows_nothing(handlers, lender):
     for prompt, settings in ((PROMPT, {"paths": 99}), ("", {}), ("a photo of a zebra", {})):
         with pytest.raises(UserError):
             handlers.searches.search("parm", Double(pace=0), prompt, **settings)
+    assert lender.seconds == []
+
+
+def test_what_is_not_on_the_gpu_yet_is_read_before_one_is_lent_and_paid_for_as_moving(lender, tmp_path, monkeypatch):
+    backend = tiny_mini.MiniBackend(root=tiny_mini.build_all_judges(tmp_path))
+    backend.warm_up()
+    searches, asked = ZeroGpu(backend, lender), dict(prompt="a photo of a red star", paths=2, steps=3, seed=1)
+    for method, parts in (("parm", 0), ("orm", 1), ("parm++", 1), ("baseline", 0)):
+        list(searches.search(method, backend, **asked))
+        assert lender.seconds[-1] == seconds_for(2, 3, 3 * (method == "parm++"), parts), method
+    assert list(backend._standing_by) == ["the judge orm", "the generator self-correct"]
+    for load in ("_load_judge", "_load_showo"):  # in this process or in the one that has the GPU
+        monkeypatch.setattr(backend, load, lambda name: pytest.fail(f"{name} was read"))
+    first = list(searches.search("orm", backend, **asked))
+    assert isinstance(first[-1], RunFinished)
+    list(searches.reflect(backend, first, anyway=True))
+    assert lender.seconds[-1] == seconds_for(2, 3, 0, 1)
+
+
+def test_a_part_that_cannot_be_read_is_said_before_a_gpu_is_asked_for(lender, tmp_path):
+    backend = tiny_mini.MiniBackend(root=tiny_mini.build(tmp_path))
+    with pytest.raises(UserError, match="judge-orm"):
+        ZeroGpu(backend, lender).search("orm", backend, "a photo of a red star")
     assert lender.seconds == []
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..compute.hardware import device_of
+from ..compute.precision import AUTO
 from ..errors import UserError
 from ..registry import BACKENDS, EMBEDDED, resolve
 from .base import Backend
@@ -32,17 +33,24 @@ __all__ = [
 
 
 def load_backend(
-    name: str = EMBEDDED, device: str | None = None, root: Path | None = None, tell: Tell = lambda words: None
+    name: str = EMBEDDED,
+    device: str | None = None,
+    root: Path | None = None,
+    tell: Tell = lambda words: None,
+    precision: str = AUTO,
+    beside: float = 0.0,
 ) -> Backend:
     """The backend of that name; ``device`` None takes a GPU where there is one and the backend wants it.
 
     ``root`` is a folder with other weights than the shipped ones; for a released backend one that holds repositories
-    of the Hub, as ``owner/name``. ``tell`` hears, in words, how far a download is.
+    of the Hub, as ``owner/name``. ``tell`` hears, in words, how far a download is. ``precision`` is one of
+    ``cotdemo.compute.precision``, "auto" the most exact that fits, where ``beside`` bytes are for something else.
 
-    Raises UserError for a name that is not offered, a device that is not here, or where shipped weights are missing.
+    Raises UserError for a name that is not offered, a device that is not here, a precision that cannot be used, or
+    where shipped weights are missing.
     """
     if name not in BACKENDS:
         raise UserError(f"There is no backend {name!r}. Choose one of: {', '.join(BACKENDS)}.")
     if device is not None and not is_zero_gpu():  # there a GPU is lent later
         device = device_of(device)
-    return resolve(BACKENDS[name].load)(name, device, root, tell)
+    return resolve(BACKENDS[name].load)(name, device, root, tell, precision, beside)

@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,10 +19,13 @@ from ..errors import UserError, is_out_of_memory
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
-from ..registry import BACKENDS, VERIFIERS, resolve
+from ..registry import BACKENDS, MODELS, VERIFIERS, resolve
 from ..verifiers.llava import LlavaVerifier
 from ..world.geneval import Verdict
 from .hub import Tell, is_zero_gpu
+
+if TYPE_CHECKING:
+    from .diffusion import Painter
 
 
 class Backend:
@@ -37,6 +41,7 @@ class Backend:
         self.name, self.device, self.dtype, self._tell = name, device, dtype, tell
         self._lock = threading.RLock()  # the page warms a backend up while a first visitor may already ask
         self._parts: OrderedDict[str, Any] = OrderedDict()  # in the order of their last use
+        self._standing_by: dict[str, Any] = {}  # read, and not on the device yet
 
     # What a backend is made of; the two kinds below load them from different places.
     grid: tuple[int, int]
@@ -46,6 +51,7 @@ class Backend:
     models: Collection[str]
     top_k: Mapping[str, int] = {}  # of the likeliest codes each is drawn from, for models that want it
     check: Callable[[str, np.ndarray], Verdict | None] | None = None
+    _root: Path | None = None  # with repositories of the Hub, in its place
     words: tuple[str, ...] = ()  # all words it knows; empty where any may be used
 
     def _load_words(self) -> PreTrainedTokenizerBase:
@@ -56,6 +62,9 @@ class Backend:
 
     def _load_showo(self, model: str) -> Showo:
         raise NotImplementedError
+
+    def _load_whole(self, model: str) -> Painter:
+        return resolve(MODELS[model].load)(self, model, self._root, self._tell)
 
     def _load_judge(self, verifier: str) -> LlavaVerifier:
         raise NotImplementedError
@@ -81,9 +90,30 @@ class Backend:
         load = VERIFIERS[name].load  # of one that is no backend's own
         return self._part(f"the judge {name}", lambda: resolve(load)(self) if load else self._judge(name))
 
+    def stand_by(self, models: Collection[str], verifiers: Collection[str]) -> int:
+        """Read into the processor's memory what is not on the device yet; how many parts those are.
+
+        For a device that is only lent: all that it is lent for is then to be given them. Raises UserError.
+        """
+        named: dict[str, tuple] = {}
+        for one in models:
+            named[f"the generator {one}"] = (self._load_whole if MODELS[one].load else self._load_showo, one)
+        named |= {f"the judge {one}": (self._load_judge, one) for one in verifiers if not VERIFIERS[one].load}
+        with self._lock:
+            away = [what for what in named if what not in self._parts]
+            for what in away:
+                self._standing_by.setdefault(what, self._read(what, *named[what]))
+            return len(away)
+
+    def _read(self, what: str, load: Callable[[str], Any], name: str) -> Any:
+        """A part in the processor's memory: one that stands by there, or from its files."""
+        if what in self._standing_by:
+            return self._standing_by[what]
+        with readable(what[0].upper() + what[1:], self.name):
+            return load(name)
+
     def _judge(self, name: str) -> LlavaVerifier:
-        with readable(f"The judge {name}", self.name):
-            judge = self._load_judge(name)
+        judge = self._read(f"the judge {name}", self._load_judge, name)
         self._make_room(bytes_of(judge.model))
         return judge.to(self.device)
 
@@ -114,16 +144,17 @@ class Backend:
             if free <= before:  # a run still holds it
                 break
 
-    def generator(self, model: str) -> ShowoPipeline:
+    def generator(self, model: str) -> ShowoPipeline | Painter:
         """The pipeline around one set of generator weights. Raises UserError where they cannot be loaded."""
         return self._part(f"the generator {model}", lambda: self._generator(model))
 
-    def _generator(self, model: str) -> ShowoPipeline:
+    def _generator(self, model: str) -> ShowoPipeline | Painter:
+        if MODELS[model].load:
+            return self._whole(model)
         row = BACKENDS[self.name]
         rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
         magvit = self.magvit
-        with readable(f"The generator {model}", self.name):
-            showo = self._load_showo(model)
+        showo = self._read(f"the generator {model}", self._load_showo, model)
         try:
             return ShowoPipeline(
                 self.tokenizer, self._placed(showo), magvit,
@@ -131,6 +162,12 @@ class Backend:
             )  # fmt: skip
         except ValueError as error:  # parts that do not belong together
             raise UserError(str(error)) from error
+
+    def _whole(self, model: str) -> Painter:
+        painter = self._read(f"the generator {model}", self._load_whole, model)
+        self._make_room(painter.bytes)
+        free = self.free_memory()
+        return painter.placed(self.device, offload=free is not None and free < painter.bytes + self.room)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Codes ``(P, N)`` to pictures ``(P, height, width, 3)`` uint8."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from ..compute.precision import AUTO
 from ..errors import UserError
 from ..fields import whole
 from ..generator.adapter import adapted, is_adapter
@@ -174,6 +175,10 @@ class MiniBackend(Backend):
         return None if metadata is None else judge_reading(checker_b.read(picture), metadata)
 
 
-def embedded(name: str, device: str | None, root: Path | None, tell: Tell) -> Backend:
-    """The backend that ships; it wants no accelerator."""
+def embedded(
+    name: str, device: str | None, root: Path | None, tell: Tell, precision: str = AUTO, beside: float = 0.0
+) -> Backend:
+    """The backend that ships; it wants no accelerator, and is small enough for single precision everywhere."""
+    if precision not in (AUTO, "fp32"):
+        raise UserError(f"The embedded model is computed in single precision: leave {precision} out.")
     return MiniBackend(device or "cpu", root or MINI)

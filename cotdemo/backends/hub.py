@@ -21,6 +21,9 @@ Tell = Callable[[str], None]
 TEXTS = ("*.json", "merges.txt", "vocab.txt", "tokenizer.model")  # configs and tokenizers
 SAFE, PICKLED = "*.safetensors", "*.bin"  # weights: the second kind only where there is none of the first
 
+PIPELINE = ("model_index.json", "*/*.json", "*/*.txt", "*/*.model", "*/*.safetensors")
+OTHER_FORMATS = ("*.fp16*", "vae_1_0/*")  # the same weights once more
+
 
 def is_zero_gpu() -> bool:
     """Whether this is a Space whose GPU is lent for one call at a time (``cotdemo.ui.zero_gpu``)."""
@@ -67,11 +70,21 @@ def fetch(
         return local
 
 
-def _download(place: Place, patterns: Sequence[str], tell: Tell) -> Path:
-    inside = [] if place.folder else ["*/*"]  # a whole repository may have other models in folders
+def fetch_pipeline(place: Place, root: Path | None = None, tell: Tell = lambda words: None) -> Path:
+    """The local folder of a pipeline in diffusers' layout, a folder for each part; as ``fetch``. Raises UserError."""
+    if root is not None:
+        return fetch(place, root)
+    with in_words(str(place), "leave this model out, or name a folder that holds it as owner/name: --assets DIR"):
+        return _download(place, PIPELINE, tell, OTHER_FORMATS)
+
+
+def _download(place: Place, patterns: Sequence[str], tell: Tell, ignored: Sequence[str] | None = None) -> Path:
+    if ignored is None:
+        ignored = [] if place.folder else ["*/*"]  # a whole repository may have other models in folders
     downloaded = snapshot_download(
-        place.repository, allow_patterns=place.files(patterns), ignore_patterns=inside, tqdm_class=_bar(place, tell)
-    )
+        place.repository, allow_patterns=place.files(patterns), ignore_patterns=list(ignored),
+        tqdm_class=_bar(place, tell),
+    )  # fmt: skip
     return Path(downloaded, place.folder or "")
 
 
@@ -105,7 +118,8 @@ def in_words(what: str, instead: str = INSTEAD) -> Iterator[None]:
 def _cause(error: Exception) -> str:
     if isinstance(error, GatedRepoError):
         return (
-            "its owners want to know who asks. Ask for access on its page at huggingface.co, and log in: hf auth login"
+            "its owners want to know who asks, and their licence accepted. Ask for access on its page at "
+            "huggingface.co, and log in: hf auth login"
         )
     if isinstance(error, RepositoryNotFoundError):
         return "there is no such repository, or it is private. If you may see it, log in: hf auth login"

@@ -7,22 +7,24 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ..compute.hardware import accelerator
+from ..compute.hardware import accelerator, capability
+from ..compute.memory import bring_in_groups
+from ..compute.precision import AUTO, Card, plan
 from ..errors import MORE_MEMORY, UserError
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
 from ..registry import CORRECTOR, MODELS, VERIFIERS
 from ..verifiers.checkpoint import load_tokenizer
 from ..verifiers.llava import LlavaVerifier
-from .base import Backend
-from .hub import Place, Tell, fetch
+from .base import Backend, readable
+from .hub import Place, Tell, fetch, is_zero_gpu
+from .sizes import ROOM, judge_bytes, need
 
-PARAMETERS = 1.448e9 + 0.095e9 + 8.030e9  # of generator, image tokenizer and judge
-ROOM = {16: 2e9, 32: 4e9}  # bytes to work in, by the side of the grid: batches that do not fit are halved
 _MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and pictures, in the released judges' vocabularies
 _COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926
 _TURBO = "SJTU-Deng-Lab/Show-o-Turbo"
@@ -67,22 +69,43 @@ class ReleasedBackend(Backend):
     ``words`` of its progress are told to ``tell`` while something is downloaded.
     """
 
-    def __init__(self, name: str, device: str, root: Path | None = None, tell: Tell = lambda words: None):
-        super().__init__(name, device, torch.float32 if device == "cpu" else torch.bfloat16, tell)
+    def __init__(
+        self,
+        name: str,
+        device: str,
+        root: Path | None = None,
+        tell: Tell = lambda words: None,
+        precision: str = AUTO,
+        beside: float = 0.0,
+    ):
+        """``precision`` is one of ``cotdemo.compute.precision``; ``beside`` are bytes that others will take there."""
+        super().__init__(name, device, torch.float32, tell)
         self.source = RELEASED[name]
+        self.room = ROOM[self.source.side] + beside
+        self.plan = plan(precision, self._card(), lambda *way: need(*way, self.room))
+        self.dtype = getattr(torch, self.plan.dtype)
         self._root = root
-        self.room, self.top_k = ROOM[self.source.side], {"turbo": _TURBO_TOP_K[self.source.side]}
+        self.top_k = {"turbo": _TURBO_TOP_K[self.source.side]}
         self.grid = (self.source.side, self.source.side)
         self.codebook = 8192
         self.picture_size = (self.grid[0] * 16, self.grid[1] * 16)
-        self.models = list(self.source.generators)
+        wholes = {row.name: row.part for row in MODELS.values() if row.load and name in (row.backends or ())}
         places = {MODELS[model].part: place for model, place in self.source.generators.items()}
         places |= {"magvit": self.source.magvit}
         places |= {VERIFIERS[verifier].part: place for verifier, place in self.source.judges.items()}
-        self.weights = {part: str(place) for part, place in places.items()}
+        self.models = [*self.source.generators, *wholes]
+        self.weights = {part: str(place) for part, place in places.items()} | {part: part for part in wholes.values()}
+        if self.plan.precision.quantised:  # other weights, whose answers are not to be mixed with theirs
+            judges = [VERIFIERS[verifier].part for verifier in self.source.judges]
+            self.weights |= {part: f"{self.weights[part]} in {self.plan.precision.name}" for part in judges}
         if root is not None and (root / CORRECTOR).is_dir():  # of somebody's own training
             self.models.append(CORRECTOR)
             self.weights[CORRECTOR] = CORRECTOR
+
+    def _card(self) -> Card:
+        if is_zero_gpu():  # lent later, and a large one
+            return Card(self.device)
+        return Card(self.device, self.free_memory(), capability(self.device))
 
     def _fetch(self, place: Place, weights: bool = True) -> Path:
         return fetch(place, self._root, weights, self._tell)
@@ -101,13 +124,40 @@ class ReleasedBackend(Backend):
         showo.register_to_config(num_vq_tokens=self.source.side**2)  # no weight depends on it, and some configs err
         return showo
 
+    def _placed(self, network: Any) -> Any:
+        if not (self.plan.offload and isinstance(network, Showo)):
+            return super()._placed(network)
+        bring_in_groups(network, self.device)
+        return network
+
     def _load_judge(self, verifier: str) -> LlavaVerifier:
         return LlavaVerifier.from_pretrained(self._fetch(self.source.judges[verifier]), dtype=self.dtype)
+
+    def _judge(self, name: str) -> LlavaVerifier:
+        precision = self.plan.precision
+        if not precision.quantised:
+            return super()._judge(name)
+        folder = self._fetch(self.source.judges[name])
+        self._make_room(int(judge_bytes(precision)))  # before it is read: it comes to the device as it is quantised
+        with readable(f"The judge {name}", self.name):
+            judge = LlavaVerifier.from_pretrained(
+                folder, dtype=self.dtype, device=self.device, quantised=precision.name
+            )
+        if self.plan.offload:
+            network = judge.model
+            for part in (network.model.vision_tower, network.get_input_embeddings(), network.lm_head):
+                bring_in_groups(part, self.device)
+        return judge
 
     @property
     def needed(self) -> float:
         """Bytes of memory for one generator, one judge and the image tokenizer, and to work in."""
-        return PARAMETERS * self.dtype.itemsize + self.room
+        return self.plan.needed
+
+    @property
+    def picked(self) -> str:
+        """In which precision it is loaded, and why, in words."""
+        return f"{self.name} in {self.plan.words} on {self.device}: {self.plan.why}"
 
     def canonical(self, prompt: str) -> str:
         """White space and control characters made single blanks; a judge's own marks are no part of a prompt."""
@@ -123,12 +173,15 @@ class ReleasedBackend(Backend):
         free = self.free_memory()
         if free is not None and free < self.needed:
             raise UserError(
-                f"{self.name} needs {self.needed / 1e9:.0f} GB of GPU memory, and {free / 1e9:.1f} GB are free. "
-                + MORE_MEMORY
+                f"{self.name} needs {self.needed / 1e9:.0f} GB of GPU memory, and {free / 1e9:.1f} GB are free "
+                f"({self.plan.words}: {self.plan.why}). {MORE_MEMORY}"
             )
+        self._tell(self.picked)
         super().warm_up()
 
 
-def released(name: str, device: str | None, root: Path | None, tell: Tell) -> Backend:
+def released(
+    name: str, device: str | None, root: Path | None, tell: Tell, precision: str = AUTO, beside: float = 0.0
+) -> Backend:
     """A released backend, on an accelerator where there is one."""
-    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell)
+    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell, precision, beside)

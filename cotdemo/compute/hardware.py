@@ -30,6 +30,12 @@ def device_of(asked: str) -> str:
     return str(device)
 
 
+def capability(device: str) -> tuple[int, int] | None:
+    """NVIDIA's compute capability of a device; None for others, and where torch cannot use it."""
+    nvidia = torch.device(device).type == "cuda" == accelerator() and torch.version.hip is None
+    return torch.cuda.get_device_capability(device) if nvidia else None
+
+
 def half_pays(device: str | torch.device) -> bool:
     """Whether bfloat16 is computed there at all: processors without it emulate it, at a tenth of float32's speed."""
     return torch.device(device).type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()

@@ -9,15 +9,19 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from .hardware import accelerator
+
 Batch = TypeVar("Batch", torch.Tensor, Sequence[int])
 
 
 def free_bytes(device: str | torch.device) -> int | None:
     """Bytes that can still be allocated on an accelerator, what torch itself holds unused among them.
 
-    None where that cannot be known: for a CPU, whose system swaps, and for a kind of device that does not tell.
+    None where that cannot be known: for a CPU, whose system swaps, and for a device that does not tell or is not here.
     """
     device = torch.device(device)
+    if device.type != accelerator():
+        return None
     if device.type in ("cuda", "xpu"):
         of = getattr(torch, device.type)
         unused = of.memory_reserved(device) - of.memory_allocated(device)
@@ -38,6 +42,16 @@ def release(device: str | torch.device) -> None:
 def bytes_of(module: nn.Module) -> int:
     """Bytes of a module's weights and buffers."""
     return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
+
+
+def bring_in_groups(module: nn.Module, device: str | torch.device) -> None:
+    """Keep a module's weights in the processor's memory, each brought to ``device`` for its own call (diffusers').
+
+    Without streams: they would fetch ahead in the order of the module's ``forward``, which nobody calls here.
+    """
+    from diffusers.hooks import apply_group_offloading
+
+    apply_group_offloading(module, torch.device(device), torch.device("cpu"), offload_type="leaf_level")
 
 
 def halving(work: Callable[[Batch], torch.Tensor], batch: Batch) -> torch.Tensor:

@@ -198,11 +198,13 @@ class _ImageGenerator:
 
     def start(
         self, prompt: str, paths: Sequence[int], *settings: Any, context: Context | None = None, **more: Any
-    ) -> _SamplingSession:
+    ) -> _SamplingSession | _WholeImages:
         """The prompt is read once, for however many paths."""
         kind = (self._of.alike(prompt), settings[:2], context and context.critique)  # with steps and guidance
         more |= {"context": context} if context else {}
         begin = lambda: self._generator.start(prompt, paths, *settings, **more)  # noqa: E731
+        if getattr(self._generator, "whole_images", False):
+            return _WholeImages(begin(), self._of.meter)
         session = self._of.meter.spend("generator", [Work(("start", *kind))], begin)
         return _SamplingSession(session, self._of.meter, kind, more.get("after"))
 
@@ -232,6 +234,19 @@ class _SamplingSession:
 
     def decode(self, codes: Any) -> Any:
         return self._meter.spend("decoder", [Work(("decode",), len(codes))], lambda: self._session.decode(codes))
+
+
+class _WholeImages:
+    """A session that paints images in some of its steps: what these cost does not follow from their like."""
+
+    def __init__(self, session: SamplingSession, meter: Meter):
+        self._session, self._meter = session, meter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def step(self) -> Step:
+        return self._meter.spend("generator", [], self._session.step)
 
 
 @dataclass(frozen=True)

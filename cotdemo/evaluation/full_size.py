@@ -26,6 +26,7 @@ from ..verifiers.llava import Answers, LlavaVerifier
 from ..verifiers.released_keys import released_config
 from .bench import PlainRun, Script, fast, plainly
 from .cost import Count
+from .launches import of_a_step
 from .records import PARTS
 
 # config.json of the released PARM and ORM, as far as it says how large they are
@@ -42,7 +43,7 @@ class RandomBackend(ReleasedBackend):
     """A released backend, its weights drawn at random where they are used; text is cut into words and marks."""
 
     def __init__(self, name: str, device: str):
-        super().__init__(name, device)
+        super().__init__(name, device, precision="fp32" if device == "cpu" else "bf16")
         self.weights = dict.fromkeys(self.weights, "random")
 
     def _load_words(self) -> PreTrainedTokenizerFast:
@@ -137,6 +138,7 @@ def count(settings: Settings, script: Script) -> dict[str, Any]:
         "format": "cotdemo-operations",
         "asked": {name: value for name, value in settings.as_dict().items() if name != "prompt"},
         "script": asdict(script),
+        "launches": sum(of_a_step(backend).values()),
         **{
             name: {"operations": dict(side.parts), "decodes": side.decodes, "questions": side.questions}
             for name, side in sides.items()
@@ -160,4 +162,5 @@ def in_words(result: Mapping[str, Any]) -> str:
         counts = f"{result[side]['decodes']:>10}{result[side]['questions']:>11}"
         lines.append(f"{side:<8}{totals[side] / 1e12:>9.1f}{parts}{counts}")
     lines.append(f"{totals['plain'] / totals['fast']:.2f} times fewer by count")
+    lines.append(f"{result['launches']} kernels are launched by a guided step of one path")
     return "\n".join(lines)

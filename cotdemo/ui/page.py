@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from ..compute.precision import AUTO
 from ..errors import UserError
 from ..registry import BACKENDS, EMBEDDED
 from ..run.trace import MAX_BYTES
@@ -42,13 +43,15 @@ def build_demo(
     *,
     device: str | None = None,
     weights: Path | None = None,
+    precision: str = AUTO,
     searches: Any = searches,
     recorded: Path | None = None,
     assets: Path = ASSETS,
 ) -> gr.Blocks:
     """The page for one backend. Raises UserError for a backend that there is not.
 
-    ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device`` and ``weights``); it is
+    ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device``, ``weights`` and
+    ``precision``); it is
     called in the background once the page has been opened, and may have ``words`` on how far it is. ``searches`` has
     the functions of ``cotdemo.search``. ``recorded`` is a trace file to show first, by default the first of ``runs`` in
     ``assets`` that this backend painted. ``assets`` also holds what was measured: ladder.json, curves.json.
@@ -57,7 +60,7 @@ def build_demo(
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
     spread_outputs()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
-    handlers = Handlers(backend_name, load or Loading(backend_name, device, weights), runs, searches)
+    handlers = Handlers(backend_name, load or Loading(backend_name, device, weights, precision), runs, searches)
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
         page = Page(demo, handlers, assets)
@@ -84,14 +87,15 @@ def launch_options(**app: Any) -> dict[str, Any]:
 class Loading:
     """Loads a backend when called; ``words`` say how far a download is."""
 
-    def __init__(self, backend_name: str, device: str | None, weights: Path | None):
+    def __init__(self, backend_name: str, device: str | None, weights: Path | None, precision: str = AUTO):
         self._asked = backend_name, device, weights
+        self._precision = precision
         self.words = ""
 
     def __call__(self) -> Any:
         from ..backends import load_backend  # imports torch: not before the page is up
 
-        backend = load_backend(*self._asked, tell=self._tell)
+        backend = load_backend(*self._asked, tell=self._tell, precision=self._precision)
         backend.warm_up()
         return backend
 

@@ -1,6 +1,7 @@
 """Hugging Face's ZeroGPU: a GPU is lent for one call of a decorated generator, which runs in a process of its own.
 
-That process is forked for the call: models have been moved to "cuda" before, when the app started, and what goes in and
+That process is forked for the call: what a first run needs has been moved to "cuda" before, when the app started, and
+what another run needs besides is downloaded and read before the call, which then only has to move it. What goes in and
 comes out is pickled. Settings, events and traces are plain records of numbers, texts and numpy arrays, so they may;
 a backend is not given but found where ``ZeroGpu`` has put it. Whoever closes the generator gives the GPU back.
 """
@@ -8,22 +9,39 @@ a backend is not given but found where ``ZeroGpu`` has put it. Whoever closes th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ..registry import BACKENDS, CORRECTOR, METHODS
 from ..run.events import Event, RunStarted
 from ..search import entry as searches
 from ..settings import Settings
 
-LOADING = 15  # seconds of a call
+STARTING = 15  # seconds of a call
+PER_PART = 6  # seconds to give a GPU weights that stand by in the processor's memory: 16 GB
 PER_STEP = 0.12  # seconds of a path's step with a 7B judge looking
 MOST = 180  # seconds of a call
 
 _backend: Any = None  # that of this app, for the forked process
 
 
-def seconds_for(paths: int, steps: int, rounds: int) -> int:
-    """For how long a GPU is asked for; a visitor's daily share is charged with what is used."""
-    return int(min(LOADING + PER_STEP * paths * steps * (1 + rounds), MOST))
+def seconds_for(paths: int, steps: int, rounds: int, parts: int = 0) -> int:
+    """For how long a GPU is asked for; a visitor's daily share is charged with what is used.
+
+    ``parts`` are how many sets of weights it has to be given first.
+    """
+    return int(min(STARTING + PER_PART * parts + PER_STEP * paths * steps * (1 + rounds), MOST))
+
+
+def _standing_by(settings: Settings) -> int:
+    """Have what a run needs downloaded and read, before a GPU is lent for it; how many parts that has to be given."""
+    if not hasattr(_backend, "stand_by"):  # one that loads nothing
+        return 0
+    method = METHODS[settings.method]
+    models = {settings.model} | ({CORRECTOR} if settings.corrects else set())
+    verifiers = {settings.verifier} if method.judged else set()
+    verifiers |= {BACKENDS[settings.backend].critic} if method.repaints else set()
+    return _backend.stand_by(sorted(models), sorted(verifiers))
 
 
 class ZeroGpu:
@@ -38,6 +56,7 @@ class ZeroGpu:
 
     def perform(self, settings: Settings, backend: Any, show: searches.Show = "all") -> Iterator[Event]:
         searches.perform(settings, backend, show=show).close()  # refuses what it must before a GPU is asked for
+        _standing_by(settings)
         return self._perform(settings, show)
 
     def search(self, method: str, backend: Any, prompt: str, **settings: Any) -> Iterator[Event]:
@@ -45,10 +64,12 @@ class ZeroGpu:
 
     def reflect(self, backend: Any, events: Sequence[Event], *, anyway: bool = False) -> Iterator[Event]:
         searches.reflect(backend, events, anyway=anyway).close()
+        _standing_by(_reflecting(events))
         return self._reflect(list(events), anyway)
 
     def brush(self, backend: Any, events: Sequence[Event], tokens: Sequence[int]) -> Iterator[Event]:
         searches.brush(backend, events, tokens).close()
+        _standing_by(_reflecting(events))
         return self._brush(list(events), list(tokens))
 
 
@@ -65,9 +86,16 @@ def _brush(events: list[Event], tokens: list[int]) -> Iterator[Event]:
 
 
 def _seconds_to_perform(settings: Settings, show: searches.Show) -> int:
-    return seconds_for(settings.paths, settings.steps, settings.rounds)
+    return seconds_for(settings.paths, settings.steps, settings.rounds, _standing_by(settings))
 
 
 def _seconds_to_reflect(events: list[Event], _: object) -> int:
+    settings = _reflecting(events)
+    return seconds_for(settings.paths, settings.steps, 0, _standing_by(settings))
+
+
+def _reflecting(events: Sequence[Event]) -> Settings:
+    """The settings that a reflection on a run needs its weights for."""
     asked = next(event for event in events if isinstance(event, RunStarted)).settings
-    return seconds_for(asked.paths, asked.steps, 0)
+    own = asked.repaint if asked.method == "parm++" else BACKENDS[asked.backend].defaults["repaint"]
+    return replace(asked, method="parm++", repaint=own)

@@ -20,11 +20,14 @@ from transformers import (
     Qwen2TokenizerFast,
 )
 
+from ..compute.precision import quantisation
 from ..compute.weights import read_shards, weight_files
 from ..errors import UserError
 from .released_keys import is_released_layout, released_config, renaming
 
 _FAMILY_FILE = "judge.json"
+# what stays in half precision: its head decides, and SigLIP loses its sight in four bits
+NOT_QUANTISED = ("lm_head", "model.vision_tower", "model.multi_modal_projector")  # names from their start
 _MAX_JSON_BYTES = 1_000_000
 
 
@@ -33,11 +36,13 @@ def load_model(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     vision: dict[str, Any] | None = None,
+    quantised: str = "",
 ) -> LlavaOnevisionForConditionalGeneration:
     """The network of a folder in either layout, ready for judging.
 
-    ``vision`` describes the tower of a released-layout folder if it is not SigLIP-so400m. Raises UserError where
-    the config is not a judge's, and where weights are missing, superfluous or misshapen.
+    ``vision`` describes the tower of a released-layout folder if it is not SigLIP-so400m. ``quantised`` is "int8" or
+    "nf4" (``cotdemo.compute.precision``), in which the language layers come to the device. Raises UserError where the
+    config is not a judge's, and where weights are missing, superfluous or misshapen.
     """
     raw = _read_json(folder / "config.json")
     if is_released_layout(raw):
@@ -51,12 +56,17 @@ def load_model(
     with torch.device("meta"):
         targets = list(LlavaOnevisionForConditionalGeneration(config).state_dict())
     names = renaming(weights, targets)
+    more: dict[str, Any] = {}
+    if quantised:
+        config_of = quantisation(quantised, str(dtype).removeprefix("torch."), NOT_QUANTISED)
+        more = {"quantization_config": config_of, "device_map": {"": str(device)}}
     model, report = LlavaOnevisionForConditionalGeneration.from_pretrained(
         None,
         config=config,
         state_dict={names[name]: tensor for name, tensor in weights.items()},
         dtype=dtype,
         output_loading_info=True,
+        **more,
     )
     wrong = {what: sorted(map(str, report[what])) for what in ("missing_keys", "unexpected_keys", "mismatched_keys")}
     for what, keys in wrong.items():

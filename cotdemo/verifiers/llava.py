@@ -77,14 +77,16 @@ class LlavaVerifier:
         dtype: torch.dtype = torch.float32,
         tokenizer: str | Path | None = None,
         family: str | None = None,
+        quantised: str = "",
     ) -> LlavaVerifier:
         """The judge in a local ``folder`` (see `loading`). Raises UserError where something in it does not fit.
 
-        ``tokenizer`` is a folder with one, where the judge's has none; ``family`` overrides its ``judge.json``.
+        ``tokenizer`` is a folder with one, where the judge's has none; ``family`` overrides its ``judge.json``;
+        ``quantised`` is "int8" or "nf4".
         """
         folder = Path(folder)
         return cls(
-            loading.load_model(folder, dtype, device),
+            loading.load_model(folder, dtype, device, quantised=quantised),
             loading.load_tokenizer(Path(tokenizer or folder)),
             family or loading.load_family(folder),
         )
@@ -105,7 +107,11 @@ class LlavaVerifier:
         if len(pictures) == 0:
             raise UserError("There is no picture to look at.")
         pixels = to_pixels(pictures, self.picture_size, like=self.model.model.image_newline)
-        return Encoded(self, halving(partial(encode_images, self.model), pixels))
+        seen = halving(partial(encode_images, self.model), pixels)
+        if seen.dtype == torch.float16 and not bool(seen.isfinite().all()):  # its largest number is 65,504
+            self.model.model.vision_tower.float()
+            seen = halving(partial(encode_images, self.model), pixels)
+        return Encoded(self, seen)
 
     def read_answers(self, logits: torch.Tensor, generators: Sequence[torch.Generator] | None = None) -> Answers:
         """Answers from the logits ``(rows, vocabulary)`` at the position after a question.

@@ -30,7 +30,7 @@ def encode_images(model: LlavaOnevisionForConditionalGeneration, pixels: torch.T
     tower = getattr(model.model.vision_tower, "vision_model", model.model.vision_tower)  # earlier 5.x: nested
     # Contiguous, because the patches come transposed and every layer would copy them again.
     patches = tower.encoder(inputs_embeds=tower.embeddings(pixels).contiguous()).last_hidden_state
-    patches = model.model.multi_modal_projector(patches)
+    patches = model.model.multi_modal_projector(patches.to(model.model.image_newline.dtype))
     newline = model.model.image_newline.to(patches).expand(len(patches), 1, -1)
     return torch.cat([patches, newline], dim=1)
 
