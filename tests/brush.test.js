@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { leastSure, tokenAt } from "../cotdemo/ui/web/brush.js";
+import { between, leastSure, tokenAt } from "../cotdemo/ui/web/brush.js";
 
 const BOX = { left: 10, top: 20, width: 80, height: 40 };
 
@@ -23,4 +23,10 @@ test("the least sure are those of the lowest probability when they were kept", (
   ];
   assert.deepEqual(leastSure(steps), [1]);
   assert.deepEqual(leastSure([]), []);
+});
+
+test("a stroke marks every token on its way, however fast it goes", () => {
+  assert.deepEqual(between(0, 0, [4, 8]), [0, 0]);
+  assert.deepEqual(between(0, 3, [4, 8]), [0, 1, 2, 3]);
+  assert.deepEqual(between(27, 0, [4, 8]), [27, 18, 9, 0]);
 });

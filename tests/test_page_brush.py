@@ -49,7 +49,7 @@ def test_marked_tokens_are_painted_anew_and_that_is_taken_back(visit, site):
         assert 0 < int(changed[1]) <= 16
         undo.click()
         page.wait_for_selector(".cot-status:has-text('The picture before is back')")
-        assert undo.is_hidden()
+        assert undo.is_hidden() and page.locator(".cot-reflection").is_hidden()
         page.get_by_role("button", name="Brush").click()
         page.get_by_role("button", name="Mark the least sure").click()
         page.get_by_role("button", name="Paint 16 tokens anew").click()
@@ -69,11 +69,15 @@ def test_the_brush_goes_by_keys_and_is_put_away(visit):
         assert page.locator(".cot-brush").is_hidden() and page.locator(".cot-brush-bar").is_hidden()
 
 
-def test_the_run_that_everybody_sees_first_can_be_brushed(visit):
+def test_the_run_that_everybody_sees_first_can_be_brushed_and_shared(visit):
     with visit() as page:
         page.get_by_role("button", name="Brush").click()
         page.get_by_role("button", name="Mark the least sure").click()
         page.get_by_role("button", name=re.compile("Paint .* anew")).click()
         page.wait_for_selector(".cot-critique-by:has-text('tokens marked')")
         settled(page)
-        assert page.get_by_role("button", name="Undo").is_visible()
+        assert page.get_by_role("button", name="Undo").is_visible() and page.locator(".cot-recorded").is_hidden()
+        address = page.url
+        assert "seed=" in address
+    with visit("?" + address.split("?")[1]) as page:  # whoever is sent the link sees what was brushed
+        page.wait_for_selector(".cot-critique-by:has-text('tokens marked')")

@@ -59,6 +59,19 @@ def test_the_address_is_that_of_the_run_on_show_and_survives_a_reload(visit, sit
         page.wait_for_selector(".cot-offer:has-text('no longer kept')")
 
 
+def test_a_run_that_a_reload_has_stopped_says_so(visit, site):
+    with visit(small("orm", 3, 12, 5)) as page:
+        filled(page, 5)
+        site.backend.pace = 0.4
+        run(page, "running")
+        page.wait_for_function("location.search.includes('run=')")
+        with leaving(page):
+            page.reload()
+        page.wait_for_selector(".cot-status:has-text('Its page was left')")
+        assert page.locator(".cot-prompt").first.inner_text() == PROMPT
+        site.backend.pace = 0.01
+
+
 def test_a_recorded_run_has_an_address(visit, site):
     with visit() as page:
         assert "run=" not in page.url

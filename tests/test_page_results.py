@@ -93,3 +93,17 @@ def test_without_figures_the_tab_says_what_makes_them(serve, tmp_path):
     assert "Nothing is measured here yet." in words and "python -m cotdemo eval --table" in words
     assert "curves.json is damaged" in words and "python -m cotdemo eval --curves" in words
     assert str(tmp_path) not in page.content()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE, {"width": 1600, "height": 900}], ids=["desktop", "phone", "wide"])
+def test_every_row_is_drawn_on_the_scale_of_its_columns_head(visit, viewport):
+    with visit("#results", viewport) as page:
+        for source in ("here", "paper"):
+            table = page.locator(".cot-strips").first
+            spans = """all => all.map((one) => one.getBoundingClientRect()).filter(({ width }) => width > 0)
+                .map(({ left, width }) => [left, width])"""
+            strips = table.locator(f'tbody .cot-strip[data-source="{source}"]').evaluate_all(spans)
+            axes = table.locator(f'thead [data-source="{source}"] .cot-axis').evaluate_all(spans)
+            assert strips and all(abs(one - other) < 1.5 for strip in strips for one, other in zip(strip, strips[0]))
+            for axis in axes:
+                assert all(abs(one - other) < 1.5 for one, other in zip(axis, strips[0]))

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 RECORDED = "A recorded run"
 KEPT = "A run"  # that somebody has painted here
+LEFT = "Its page was left, and it stopped there. Press Run to paint it again."
 PATIENCE = 3.0  # seconds to wait for the end of a run whose page has been left
 NOT_YET = "There is no picture to reflect on yet: press Run first, or open a trace."
 UNDER_WAY = "A run is under way: press Stop, or wait for it to end, and open it then."
@@ -85,7 +86,7 @@ class Keep:
         run = self.runs.get(name)
         if run is None or not run.idle.wait(PATIENCE) or not run.begun:
             return {}
-        return {**self._open(run.trace(), KEPT), "gallery": ""}
+        return {**self._open(run.trace(), KEPT, why=LEFT), "gallery": ""}
 
     def named(self, name: str) -> Trace | None:
         """The run that an address names, without waiting for one under way; "" means the one that is shown at first."""
@@ -116,17 +117,17 @@ class Keep:
             return {}
         return {**self._open(kept.trace(), title), "gallery": ""}
 
-    def _open(self, trace: Trace, title: str, name: str = "") -> Update:
-        _, update = self._put(trace, title, name)
+    def _open(self, trace: Trace, title: str, name: str = "", why: str = "") -> Update:
+        _, update = self._put(trace, title, name, why)
         update = {**update, "picture": portrait(trace.state), **buttons(busy=False)}
         try:
             return {**update, **filled(self._usable(trace.state.settings))}
         except UserError:
             return update  # it can be looked at all the same
 
-    def _put(self, trace: Trace, title: str, name: str = "") -> tuple[Run, Update]:
+    def _put(self, trace: Trace, title: str, name: str = "", why: str = "") -> tuple[Run, Update]:
         run = Run()
-        message = shown(run, trace, title, name)
+        message = shown(run, trace, title, name, why)
         self.runs.add(run)
         return run, {"viewer": message, "run_id": run.id}
 
@@ -235,9 +236,10 @@ def _by_number(path: Path) -> tuple[float, str]:
     return (float(number) if number.isdecimal() else float("inf"), path.stem)
 
 
-def shown(run: Run, trace: Trace, title: str, name: str = "") -> str:
-    """The one message that puts a recorded or opened trace on show; ``name`` is that of a recorded one."""
-    stopped = [] if trace.finished else [{"type": "Stopped"}]
+def shown(run: Run, trace: Trace, title: str, name: str = "", why: str = "") -> str:
+    """The one message that puts a recorded or opened trace on show; ``name`` is that of a recorded one, ``why`` the
+    reason that one without an end has stopped."""
+    stopped = [] if trace.finished else [{"type": "Stopped", "message": why}]
     return run.copy(trace.texts(), *stopped, recorded={"title": title, "created": trace.created, "name": name})
 
 

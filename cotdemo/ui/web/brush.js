@@ -25,8 +25,8 @@ export class Brush {
     const act = (words, onclick) => make("button", { type: "button", class: "cot-follow", onclick }, words);
     this.paint = act("", () => { onPaint([...this.marked].sort((a, b) => a - b)); this.close(); });
     this.bar = make(
-      "div", { class: "cot-brush-bar", role: "group", "aria-label": "Brush", hidden: true },
-      make("p", { class: "cot-note" }, "Drag over what should be painted anew; everything else stays as it is."),
+      "div", { class: "cot-brush-bar", role: "group", "aria-label": "Brush", hidden: true, onkeydown: ({ key }) => key === "Escape" && this.close() },
+      make("p", { class: "cot-note" }, "Drag over what should be painted anew. Everything else stays, the prompt too: what it asks for may well come back."),
       this.paint, act("Mark the least sure", () => this.mark(leastSure(this.steps))), act("Clear", () => this.mark([])), act("Cancel", () => this.close()),
     );
   }
@@ -61,13 +61,15 @@ export class Brush {
     const token = tokenAt(event, this.element.getBoundingClientRect(), this.size);
     this.element.setPointerCapture(event.pointerId);
     this.adding = !this.marked.has(token); // a stroke that begins on a marked token takes marks away
+    this.at = [Math.floor(token / this.size[1]), token % this.size[1]];
     this.drag(event);
   }
 
   drag(event) {
     if (this.adding === null || this.adding === undefined) return;
     const box = this.element.getBoundingClientRect();
-    for (const one of event.getCoalescedEvents?.().concat(event) ?? [event]) this.set(tokenAt(one, box, this.size), this.adding);
+    const end = tokenAt(event, box, this.size);
+    for (const token of between(this.token, end, this.size)) this.set(token, this.adding);
   }
 
   set(token, marked) {
@@ -109,6 +111,16 @@ export class Brush {
 export function tokenAt({ clientX, clientY }, { left, top, width, height }, [rows, columns]) {
   const place = (at, from, length, count) => Math.min(Math.max(Math.floor(((at - from) / length) * count), 0), count - 1);
   return place(clientY, top, height, rows) * columns + place(clientX, left, width, columns);
+}
+
+// The tokens on the way from one to another, however fast the pointer went.
+export function between(from, to, [, columns]) {
+  const [begin, end] = [from, to].map((token) => [Math.floor(token / columns), token % columns]);
+  const steps = Math.max(...begin.map((place, axis) => Math.abs(end[axis] - place)), 1);
+  return Array.from({ length: steps + 1 }, (_, step) => {
+    const [row, column] = begin.map((place, axis) => Math.round(place + ((end[axis] - place) * step) / steps));
+    return row * columns + column;
+  });
 }
 
 // The tokens of a picture that the generator was least sure of when it kept them, of the steps that made it.

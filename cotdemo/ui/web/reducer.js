@@ -119,13 +119,13 @@ const HANDLERS = {
   Critiqued: (state, event) =>
     inRound(state, event.round, (round) => ({ ...round, criticised: event })),
   Checked: (state, event) => inPath(state, event, (path) => ({ ...path, checked: event })),
-  Progress: (state, event) => ({ ...state, phase: "running", message: event.message }),
+  Progress: (state, event) => ({ ...state, phase: "running", message: event.message, recorded: null }), // it goes on, so it is another
   RunFinished: (state, event) => ({ ...state, phase: "finished", message: "", finished: event }),
   // What the page itself has to say, outside any search.
   Approved: (state, event) => inRound(state, event.round, (round) => ({ ...round, approved: event.p_yes })),
   Offered: (state, event) => ({ ...state, offered: event.message }),
   Waiting: (state, event) => ({ ...state, phase: "waiting", message: event.message, offered: "" }),
-  Stopped: (state) => (state.phase === "finished" ? state : { ...state, phase: "stopped", message: "" }),
+  Stopped: (state, event) => (state.phase === "finished" ? state : { ...state, phase: "stopped", message: event.message ?? "" }),
   Failed: (state, event) => ({ ...state, phase: "failed", message: event.message }),
 };
 
@@ -257,11 +257,21 @@ export function alive(round) {
 export function reflections(state) {
   const criticisedBefore = (after) => state.rounds.findLast((round) => round.round < after && round.criticised);
   const beginning = (after) => (after.before === null ? criticisedBefore(after.round) : state.rounds[after.before]);
-  const repainted = state.rounds.slice(1).map((after) => ({ before: beginning(after), critique: after.critique, done: true, after }));
+  const line = lineage(state, beginning); // what was painted where it was marked, and taken back, is not told
+  const told = state.rounds.slice(1).filter((after) => !after.tokens.length || !line || line.includes(after));
+  const repainted = told.map((after) => ({ before: beginning(after), critique: after.critique, done: true, after }));
   const open = state.rounds.findLast((round) => round.criticised || round.approved !== null || round.tokens.length > 0);
   if (!open || open.tokens.length > 0 || repainted.some(({ before }) => before === open)) return repainted.filter(({ before }) => before);
   const { criticised, approved } = open;
   return [...repainted.filter(({ before }) => before), { before: open, critique: criticised?.text ?? "", done: criticised?.done ?? true, approved, after: null }];
+}
+
+// The answer's round and all that it came from; null while a round is painted.
+function lineage(state, beginning) {
+  if (state.phase === "running") return null;
+  const line = [];
+  for (let round = answerRound(state); round; round = round.round > 0 ? beginning(round) : null) line.push(round);
+  return line;
 }
 
 // The round whose picture is the answer: the one that the last end names; before the end the latest with a winner.

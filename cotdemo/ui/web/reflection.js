@@ -2,6 +2,7 @@
 
 import { answerOf, reflections } from "./reducer.js";
 import { make, setAttribute, toggle } from "./dom.js";
+import { changedTokens } from "./slide.js";
 import { CHECKER, VERDICTS, number, outcomeWords, plural, prose, speaksToResearchers, told, truthBeside } from "./words.js";
 
 export class Reflection {
@@ -39,8 +40,12 @@ function drawRound(state, entry) {
   return { element, criticised: [first, element.children[1]], repainted: [change, ...(repainted ? [repainted] : [])] };
 }
 
-function words(state, { critique, approved, after }) {
-  if (after?.tokens.length) return [make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} marked`), make("p", { class: "cot-note" }, "Only these were painted anew.")];
+function words(state, { before, critique, approved, after }) {
+  if (after?.tokens.length) {
+    const same = changedTokens(answerOf(before)?.codes, answerOf(after)?.codes)?.length === 0;
+    const came = same ? "They came out as they were: beside the rest of the picture, nothing is likelier. Mark more, or try again." : "Only these were painted anew.";
+    return [make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} marked`), make("p", { class: "cot-note" }, came)];
+  }
   if (!critique && approved !== undefined && approved !== null) {
     return [
       make("p", { class: "cot-approved" }, "The judge sees nothing to fix."),

@@ -5,7 +5,7 @@ import { Fitted } from "./fitted.js";
 import { VERDICTS, attempt, number, pathWords, sentence, term } from "./words.js";
 
 const HEIGHT = 150; // pixels
-const EDGE = { left: 30, right: 12, top: 10, bottom: 20 };
+const EDGE = { left: 38, right: 12, top: 10, bottom: 20 };
 const WATCHED = { prm: "outcome", parm: "clarity", "parm++": "clarity" }; // what is asked step by step
 const TITLES = { outcome: "of every guess", clarity: "of every guess, until it is", "": "of the final pictures" };
 

@@ -38,7 +38,7 @@ export class Stage {
     this.element = make(
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
       make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element),
-      make("div", { class: "cot-said" }, this.status, make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay), this.progress, this.brush.bar),
+      make("div", { class: "cot-now" }, this.status, make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay), this.progress, this.brush.bar),
       make("div", { class: "cot-beside" }, this.tries, this.reflection.element, this.facts),
     );
     this.shape = "";
@@ -165,7 +165,7 @@ export class Stage {
     const answer = looked || moment.part === "painting" ? null : answerOf(round);
     const path = looked ?? round.paths[leading(round)];
     const step = path.steps[Math.min(moment.step, lastStep(path))];
-    const [url, masked] = answer?.picture ? [answer.picture, null] : [step?.picture ?? null, step?.masked ?? null];
+    const [url, masked] = answer?.picture ? [answer.picture, null] : step?.decoded ? [step.picture ?? null, step.masked ?? null] : beginning(state, round);
     const name = answer ? `The chosen picture, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
     setAttribute(this.canvas, "aria-label", name);
     const side = canvasSide(LARGE, state.started.grid[1]);
@@ -206,7 +206,8 @@ export class Stage {
       toggle(crown, kind === "won" && crowned);
       if (drawn.step === step && drawn.veil === colours.veil && step) return;
       Object.assign(drawn, { step, veil: colours.veil });
-      if (step) drawGuess(canvas, step.picture, step.masked, state.started.grid, colours);
+      const [url, masked] = step?.decoded ? [step.picture, step.masked] : beginning(state, round);
+      if (url || masked) drawGuess(canvas, url, masked, state.started.grid, colours);
       else clear(canvas);
     });
   }
@@ -235,6 +236,13 @@ export class Stage {
     this.peek = same ? null : { round, path };
     this.onSelect({ round, path: same ? leading(this.state.rounds[round]) : path, step: Math.max(0, lastStep(this.state.rounds[round].paths[path])) });
   }
+}
+
+// What a round begins with, before its first step: the picture it repaints, with what was marked in it masked.
+function beginning({ started }, { picture, tokens }) {
+  if (!picture) return [null, null];
+  const total = started.grid[0] * started.grid[1];
+  return [picture, tokens.length ? Array.from({ length: total }, (_, token) => tokens.includes(token)) : null];
 }
 
 // The prompt waits for the visitor, unless something has the focus already; no phone opens its keyboard for it.

@@ -33,7 +33,7 @@ export class Strip {
     toggle(this.mark, estimate !== null);
     toggle(this.interval, estimate?.length === 3);
     setAttribute(this.element, "data-open", open ? "true" : null);
-    this.seeds.replaceChildren(...seeds.map(({ here }) => shape("circle", { class: "cot-seed", cx: percentage(here[0], domain), cy: "84%", r: 3 })));
+    this.seeds.replaceChildren(...seeds.map(({ here }) => shape("circle", { class: "cot-ring", cx: percentage(here[0], domain), cy: "84%", r: 3 })));
     if (estimate === null) return;
     const [value, low, high] = estimate;
     setAttribute(this.mark, "x", percentage(value, domain));

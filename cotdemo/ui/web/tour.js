@@ -47,6 +47,8 @@ function invite(open) {
     make("button", { type: "button", class: "cot-tour-go", onclick: () => { box.remove(); open(); } }, "Take the tour"),
     make("button", { type: "button", onclick: leave }, "No, thanks"),
   );
+  const busy = ({ target }) => target.closest("#cot-page") && box.remove(); // who is at work already is not in need of it
+  addEventListener("pointerdown", busy, { capture: true });
   until(() => document.querySelector('.cot-show[data-part="rest"]')).then(() => document.body.append(box)); // first things first
 }
 

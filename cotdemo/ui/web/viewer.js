@@ -21,7 +21,14 @@ const PATIENCE = 4000; // milliseconds to wait for the stage's place
 // file of its own (cotdemo/ui/standalone.py), nothing is offered that needs one.
 export function mount(element, props, watch, server) {
   const viewer = new Viewer(element, server, props);
-  const take = () => props.value && viewer.take(JSON.parse(props.value));
+  let first = new URLSearchParams(location.search).has("run") ? props.value : null; // another is asked for: it comes soon
+  const take = () => {
+    if (!props.value || props.value === first) return;
+    const message = JSON.parse(props.value);
+    if (first && message.notice) viewer.take(JSON.parse(first)); // or it does not
+    first = null;
+    viewer.take(message);
+  };
   watch("value", take);
   take();
   return viewer;
@@ -155,8 +162,9 @@ class Viewer {
   // The page's address becomes that of the run on show, but for the one that every page shows at first.
   takeAddress() {
     const { run, started } = this.state;
-    if (!this.server || !started || run === FIRST_RUN || this.addressed === run) return;
-    this.addressed = run;
+    const shown = `${run} ${this.state.recorded?.name}`;
+    if (!this.server || !started || run === FIRST_RUN || this.addressed === shown) return;
+    this.addressed = shown;
     history.replaceState(history.state, "", `${this.link()}${location.hash}`);
   }
 

@@ -125,7 +125,7 @@ export function statusWords(state) {
     case "failed":
       return state.message;
     case "stopped":
-      return "Stopped. What was painted until then stays here to look at.";
+      return `${state.message || "Stopped."} What was painted until then stays here to look at.`;
     case "finished":
       return answerWords(state);
     default:
@@ -170,8 +170,10 @@ export function nowWords(state, moment) {
   if (moment.part === "critique") return `The judge says what is wrong: “${prose(moment.critique ?? "") || "…"}”.`;
   const { paths } = round;
   const { steps } = state.started;
-  const again = round.tokens.length ? "Painted anew where it was marked, step" : "Painted again from the critique, step";
-  const where = `${round.round > 0 ? again : "Step"} ${moment.step + 1} of ${steps}`;
+  const repainting = round.tokens.length ? "Painted anew where it was marked, step" : "Painted again from the critique, step";
+  const where = `${round.round > 0 ? repainting : "Step"} ${moment.step + 1} of ${steps}`;
+  const again = paths.filter(({ pruned, steps }) => pruned && pruned.step < moment.step && steps[moment.step]?.decoded);
+  if (again.length) return `${where}: no attempt passed, so ${listed(again)}, the least doubtful, is painted to the end.`;
   const recent = paths.filter(({ pruned }) => pruned && pruned.step <= moment.step && pruned.step > moment.step - 3);
   const at = Math.max(...recent.map(({ pruned }) => pruned.step));
   const fallen = recent.filter(({ pruned }) => pruned.step === at);
@@ -197,6 +199,7 @@ function listed(paths) {
 // What has become of an attempt by a moment of the stage: [short words, kind].
 export function fateWords(round, path, moment) {
   if (moment.part !== "painting") return pathWords(round, path);
+  if (path.pruned && path.pruned.step < moment.step && path.steps[moment.step]?.decoded) return ["painted on, as none passed", "alive"];
   if (path.pruned && path.pruned.step <= moment.step) return [`stopped at step ${path.pruned.step + 1}`, "pruned"];
   const seen = path.steps.slice(0, moment.step + 1);
   if (seen.some((step) => step.verdicts.potential?.answer === "yes")) return [VERDICTS.potential.plain, "hopeful"];
