@@ -109,7 +109,7 @@ class Handlers:
         """What goes on after the end of the run on show."""
         try:
             run, shown = self._on_show(run_id)
-            yield {**shown, **buttons(busy=True)}
+            yield {**shown, "gallery": "", **buttons(busy=True)}
             with self.line.place() as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()

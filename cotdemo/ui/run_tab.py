@@ -133,7 +133,7 @@ def _wire(page: Page, parts: Parts) -> None:
         parts[button].click(
             named(handler, parts),
             run_id,
-            to(*controls, "run_id", "picture", "estimate"),
+            to(*controls, "run_id", "picture", "estimate", "gallery"),
             show_progress="hidden",
             **COMPUTES,
         )  # fmt: skip
@@ -143,7 +143,7 @@ def _wire(page: Page, parts: Parts) -> None:
         parts["stage"].select(
             named(handlers.brush, parts),
             run_id,
-            to(*controls, "run_id", "picture", "estimate"),
+            to(*controls, "run_id", "picture", "estimate", "gallery"),
             show_progress="hidden",
             **COMPUTES,
         )  # fmt: skip
