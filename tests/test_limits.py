@@ -97,7 +97,7 @@ def slow(server):
 
 
 def generate(steps: int = 40) -> dict:
-    names = list(inspect.signature(taking_settings(Endpoints.generate)).parameters)
+    names = list(inspect.signature(taking_settings(Endpoints(Handlers("mini", None)).generate)).parameters)
     given = {name: SETTINGS[name].default for name in names if name in SETTINGS} | {
         "prompt": PROMPT,
         "method": "orm",

@@ -20,7 +20,7 @@ def test_reflect_on_first_paint_is_on_the_picture_that_is_shown(visit, site):
         page.click("#reflect")
         page.wait_for_selector("#anyway", state="visible")
         settled(page)
-        assert page.locator(".cot-prompt").inner_text() == PROMPT and page.locator(".cot-recorded").is_visible()
+        assert page.locator(".cot-prompt").inner_text() == PROMPT and page.locator(".cot-recorded").is_hidden()
         assert page.locator("td").count() == 8 * 18
         assert "The judge sees nothing to fix" in page.locator(".cot-reflection").inner_text()
         page.click("#anyway")

@@ -118,19 +118,3 @@ def test_the_named_endpoints_answer_a_client(site):
     with pytest.raises(Exception, match="paths must be"):
         client.predict(prompt=PROMPT, paths=1000, api_name="/generate")
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/generate", "/reflect"}
-
-
-def test_a_prompt_that_cannot_be_painted_says_so_while_it_is_written(visit, site, monkeypatch):
-    monkeypatch.setattr(site.backend, "any_words", False)
-    with visit() as page:
-        settled(page)
-        assert site.loaded.wait(60)
-        page.wait_for_timeout(500)  # the page knows of it
-        steps, limit = site.backend.steps_painted, page.locator("#estimate .cot-limit")
-        page.fill("#prompt textarea", "a photo of a zebra")
-        page.wait_for_selector("#estimate .cot-limit:has-text('zebra')")
-        page.fill("#prompt textarea", "   ")
-        page.wait_for_selector("#estimate .cot-limit:has-text('Write what is to be painted')")
-        page.fill("#prompt textarea", "two red stars.")
-        page.wait_for_function("document.querySelector('#estimate .cot-limit').textContent === ''")
-        assert limit.inner_text() == "" and site.backend.steps_painted == steps

@@ -222,7 +222,7 @@ class Heading(gr.HTML):
 class Estimate(gr.HTML):
     """How long the form's settings will take, or the limit that they break. Its value is the form.
 
-    ``rates`` are those of ``cotdemo.ui.eta.Pace``; ``fault`` is what is wrong with the prompt, in words, or "".
+    ``rates`` are those of ``cotdemo.ui.eta.Pace``.
     """
 
     def __init__(
@@ -231,15 +231,13 @@ class Estimate(gr.HTML):
         *,
         backend: str,
         rates: dict[str, float] | None = None,
-        fault: str = "",
         **options: Any,
     ):
-        self.rates, self.fault = rates or {}, fault  # Gradio takes an update's values from attributes
+        self.rates = rates or {}  # Gradio takes an update's values from attributes
         super().__init__(
             value=value,
             **_drawn("estimate.js", "mountEstimate(element, props, watch);", "keep.css"),
             rates=self.rates,
-            fault=fault,
             limits={"backend": backend, "cap": BACKENDS[backend].cap, "prompt": MAX_PROMPT, "seed": SEED[1]},
             **options,
         )

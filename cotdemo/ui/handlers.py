@@ -140,16 +140,6 @@ class Handlers:
         update = {"viewer": run.snapshot(*notices), "picture": portrait(state)}
         return {**update, **self.rates(), **buttons(busy=False, anyway=approved is not None)}
 
-    def heed(self, prompt: object) -> Update:
-        """What is wrong with a prompt that is being written, before anything runs."""
-        fault = ""
-        if self.loader.ready and isinstance(prompt, str) and prompt.strip():
-            try:
-                self.loader.backend.canonical(prompt)
-            except UserError as error:
-                fault = str(error)
-        return {"estimate": gr.update(fault=fault)}
-
     def rates(self) -> Update:
         """What is known of how long runs take."""
         return {"estimate": gr.update(rates=self.pace.table())}

@@ -158,9 +158,6 @@ def _wire(page: Page, parts: Parts) -> None:
     form = to(*FIELDS)
     changes = [part.change for part in form]
     gr.on(changes, None, form, to("estimate", "share"), js=FORM, api_visibility="private")
-    parts["prompt"].change(
-        named(handlers.heed, parts), parts["prompt"], parts["estimate"], trigger_mode="always_last", **QUICK
-    )
     demo.load(named(handlers.prefill, parts), None, opens, **QUICK)
     demo.load(named(handlers.rates, parts), None, parts["estimate"], **QUICK)
     demo.load(_tell_of(handlers, handlers.backend), None, parts["about"], **QUICK)

@@ -2,7 +2,7 @@
 
 import { make, setText } from "./dom.js";
 
-// `props.value` is the form; `props.fault` what is wrong with its prompt, in words, or ""; `props.rates` seconds for one step of one path, by kind of run; `props.limits` {backend, cap,
+// `props.value` is the form; `props.rates` seconds for one step of one path, by kind of run; `props.limits` {backend, cap,
 // prompt, seed}: the most paths x steps, characters of a prompt, and the highest seed.
 export function mountEstimate(element, props, watch) {
   const seed = make("p", { class: "cot-seed-words", role: "status" });
@@ -11,14 +11,14 @@ export function mountEstimate(element, props, watch) {
   const limit = make("span", { class: "cot-limit", role: "status" });
   element.replaceChildren(seed, make("p", { class: "cot-estimate" }, time, rest, limit));
   const draw = () => {
-    const broken = limitWords(props.value ?? {}, props.limits) || props.fault || "";
+    const broken = limitWords(props.value ?? {}, props.limits);
     const [known, words] = broken ? ["", ""] : timeWords(props.value ?? {}, props.rates);
     setText(seed, seedWords(props.value ?? {}, props.limits));
     setText(time, known);
     setText(rest, words);
     setText(limit, broken);
   };
-  watch(["value", "rates", "fault"], draw);
+  watch(["value", "rates"], draw);
   draw();
 }
 
@@ -46,7 +46,6 @@ export function limitWords({ prompt, paths, steps, seed, fresh }, limits) {
     return `${paths} attempts × ${steps} steps is ${paths * steps}, and ${limits.backend} takes at most ${limits.cap}: choose fewer.`;
   }
   if (!fresh && !isSeed(seed, limits)) return `The seed is a whole number from 0 to ${limits.seed}.`;
-  if (prompt?.trim() === "") return "Write what is to be painted.";
   if (prompt?.length >= limits.prompt) return `The prompt is full: ${limits.prompt} characters at most.`;
   return "";
 }
