@@ -39,12 +39,12 @@ def judge_bytes(precision: Precision) -> float:
 
 # free bytes as their names have it, NVIDIA's compute capability
 CARDS = {
-    "80 GB (A100, H100)": Card("cuda", 80e9, (8, 0), library=True),
-    "24 GB (RTX 3090, 4090, L4)": Card("cuda", 24e9, (8, 6), library=True),
-    "16 GB (RTX 4080)": Card("cuda", 16e9, (8, 9), library=True),
-    "16 GB (T4)": Card("cuda", 15.6e9, (7, 5), library=True),  # a part of it is its driver's
-    "12 GB (RTX 3060, 4070)": Card("cuda", 12e9, (8, 6), library=True),
-    "8 GB (RTX 3070, 4060)": Card("cuda", 8e9, (8, 6), library=True),
+    "80 GB (A100, H100)": Card("cuda", 80e9, (8, 0), can_quantise=True),
+    "24 GB (RTX 3090, 4090, L4)": Card("cuda", 24e9, (8, 6), can_quantise=True),
+    "16 GB (RTX 4080)": Card("cuda", 16e9, (8, 9), can_quantise=True),
+    "16 GB (T4)": Card("cuda", 15.6e9, (7, 5), can_quantise=True),  # a part of it is its driver's
+    "12 GB (RTX 3060, 4070)": Card("cuda", 12e9, (8, 6), can_quantise=True),
+    "8 GB (RTX 3070, 4060)": Card("cuda", 8e9, (8, 6), can_quantise=True),
 }
 
 

@@ -62,14 +62,14 @@ CHOICES = (AUTO, *PRECISIONS)
 class Card:
     """What a choice depends on: torch's name of the device, its free bytes, and NVIDIA's compute capability.
 
-    ``free`` is None where it is not known, ``capability`` for cards of others; ``library`` is whether bitsandbytes is
-    there to quantise with.
+    ``free`` is None where it is not known, ``capability`` for cards of others; ``can_quantise`` is whether
+    bitsandbytes is there to do it with.
     """
 
     device: str
     free: float | None = None
     capability: tuple[int, int] | None = None
-    library: bool = field(default_factory=lambda: installed())
+    can_quantise: bool = field(default_factory=lambda: installed())
 
     @property
     def half(self) -> Precision:
@@ -81,7 +81,7 @@ class Card:
         if self.capability is not None and self.capability < precision.since:
             need, have = (".".join(map(str, number)) for number in (precision.since, self.capability))
             return f"{precision.name} wants a card of compute capability {need}, and this one has {have}"
-        if precision.quantised and not self.library:
+        if precision.quantised and not self.can_quantise:
             return f"{precision.name} wants {LIBRARY}, which is not installed: {INSTALL}"
         return ""
 

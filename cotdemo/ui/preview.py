@@ -15,10 +15,10 @@ from urllib.parse import parse_qs, quote
 from fastapi import Request
 from fastapi.responses import Response
 from gradio.route_utils import get_root_url
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..run.animation import still
-from ..run.trace import Trace
 from .components import ABOUT, TITLE
 from .keep import Keep
 
@@ -36,9 +36,10 @@ class Preview:
         keep = _keep(scope) if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") else None
         path = scope["path"].removeprefix(scope.get("root_path", "")) if keep else ""
         if path == PLACE:
-            await _picture(keep.named(_asked(scope)))(scope, receive, send)
+            answer = await run_in_threadpool(_picture, keep, _asked(scope))
+            await answer(scope, receive, send)
         elif path in ("", "/") and keep:
-            await self._app(scope, receive, _tagged(send, _tags(keep, scope)))
+            await self._app(scope, receive, _tagged(send, await run_in_threadpool(_tags, keep, scope)))
         else:
             await self._app(scope, receive, send)
 
@@ -52,7 +53,8 @@ def _asked(scope: Scope) -> str:
     return parse_qs(scope["query_string"].decode("latin-1")).get("run", [""])[-1]
 
 
-def _picture(trace: Trace | None) -> Response:
+def _picture(keep: Keep, run: str) -> Response:
+    trace = keep.named(run)
     if trace is None or trace.winner is None:
         return Response(status_code=404)
     file = io.BytesIO()

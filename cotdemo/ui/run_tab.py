@@ -129,25 +129,17 @@ def _wire(page: Page, parts: Parts) -> None:
         [parts["run"].click, parts["prompt"].submit], named(handlers.paint, parts), to(*FIELDS),
         to(*controls, "run_id", "seed", "picture", "estimate", "gallery"), show_progress="hidden", **COMPUTES,
     )  # fmt: skip
+    further = (
+        (parts["reflect"].click, handlers.reflect), (parts["anyway"].click, handlers.reflect_anyway),
+        (parts["stage"].select, handlers.brush),
+    )  # fmt: skip
     reflections = [
-        parts[button].click(
-            named(handler, parts),
-            run_id,
-            to(*controls, "run_id", "picture", "estimate", "gallery"),
-            show_progress="hidden",
-            **COMPUTES,
-        )  # fmt: skip
-        for button, handler in (("reflect", handlers.reflect), ("anyway", handlers.reflect_anyway))
-    ]
-    reflections.append(
-        parts["stage"].select(
-            named(handlers.brush, parts),
-            run_id,
-            to(*controls, "run_id", "picture", "estimate", "gallery"),
-            show_progress="hidden",
-            **COMPUTES,
-        )  # fmt: skip
-    )
+        begins(
+            named(handler, parts), run_id, to(*controls, "run_id", "picture", "estimate", "gallery"),
+            show_progress="hidden", **COMPUTES,
+        )
+        for begins, handler in further
+    ]  # fmt: skip
     parts["stop"].click(
         named(handlers.stop, parts), run_id, to(*controls), cancels=[running, *reflections], **QUICK
     )  # fmt: skip

@@ -52,7 +52,7 @@ class ZeroGpu:
         _backend = backend
         self._perform = lend(duration=_seconds_to_perform)(_perform)
         self._reflect = lend(duration=_seconds_to_reflect)(_reflect)
-        self._brush = lend(duration=_seconds_to_reflect)(_brush)
+        self._brush = lend(duration=_seconds_to_brush)(_brush)
 
     def perform(self, settings: Settings, backend: Any, show: searches.Show = "all") -> Iterator[Event]:
         searches.perform(settings, backend, show=show).close()  # refuses what it must before a GPU is asked for
@@ -69,7 +69,7 @@ class ZeroGpu:
 
     def brush(self, backend: Any, events: Sequence[Event], tokens: Sequence[int]) -> Iterator[Event]:
         searches.brush(backend, events, tokens).close()
-        _standing_by(_reflecting(events))
+        _standing_by(_brushing(events))
         return self._brush(list(events), list(tokens))
 
 
@@ -89,13 +89,29 @@ def _seconds_to_perform(settings: Settings, show: searches.Show) -> int:
     return seconds_for(settings.paths, settings.steps, settings.rounds, _standing_by(settings))
 
 
-def _seconds_to_reflect(events: list[Event], _: object) -> int:
-    settings = _reflecting(events)
+def _seconds_to_reflect(events: list[Event], anyway: bool) -> int:
+    return _seconds_of_a_round(_reflecting(events))
+
+
+def _seconds_to_brush(events: list[Event], tokens: list[int]) -> int:
+    return _seconds_of_a_round(_brushing(events))
+
+
+def _seconds_of_a_round(settings: Settings) -> int:
     return seconds_for(settings.paths, settings.steps, 0, _standing_by(settings))
+
+
+def _brushing(events: Sequence[Event]) -> Settings:
+    """The settings that need the weights which painting over a run's answer does: nobody criticises it."""
+    return replace(_asked(events), method="parm")
+
+
+def _asked(events: Sequence[Event]) -> Settings:
+    return next(event for event in events if isinstance(event, RunStarted)).settings
 
 
 def _reflecting(events: Sequence[Event]) -> Settings:
     """The settings that a reflection on a run needs its weights for."""
-    asked = next(event for event in events if isinstance(event, RunStarted)).settings
+    asked = _asked(events)
     own = asked.repaint if asked.method == "parm++" else BACKENDS[asked.backend].defaults["repaint"]
     return replace(asked, method="parm++", repaint=own)
