@@ -143,3 +143,15 @@ def test_a_part_that_cannot_be_read_is_said_before_a_gpu_is_asked_for(lender, tm
 
 def test_seconds_grow_with_the_work_and_end():
     assert seconds_for(1, 18, 0) < seconds_for(8, 18, 0) < seconds_for(8, 18, 3) <= MOST == seconds_for(32, 50, 3)
+
+
+def test_a_brush_stands_by_with_what_paints_and_judges_and_no_critic(lender):
+    asked = []
+    double = Double(pace=0)
+    double.stand_by = lambda models, verifiers: asked.append((models, verifiers)) or len(verifiers)
+    zero = ZeroGpu(double, lender)
+    painted = list(zero.search("baseline", double, PROMPT, paths=1, steps=4, seed=1))
+    asked.clear()
+    events = list(zero.brush(double, painted, [3, 4]))
+    assert isinstance(events[-1], RunFinished) and {words for one in asked for words in one[1]} == {"parm"}
+    assert lender.seconds[-1] == seconds_for(1, 4, 0, 1)
