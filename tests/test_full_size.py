@@ -12,7 +12,6 @@ from cotdemo import cli
 from cotdemo.evaluation.bench import Script
 from cotdemo.evaluation.full_size import JUDGE, Shapes, count, in_words
 from cotdemo.evaluation.launches import of_a_step
-from cotdemo.generator.image_block import _added
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.generator.showo import KNOWN_PHI
 from cotdemo.settings import Settings
@@ -85,15 +84,5 @@ def test_the_command_writes_its_counts(tmp_path, monkeypatch):
 
 def test_a_guided_step_of_one_path_launches_as_few_kernels_as_is_said():
     found = of_a_step(Shapes("show-o"))
-    assert found["attention"] == 24 and found["mask"] == 0  # a mask is converted once, not in every layer
-    assert 600 < sum(found.values()) < 640  # torch's versions differ by a few
-
-
-def test_a_mask_that_is_added_hides_what_a_boolean_one_does():
-    shape, chance = (2, 3, 5, 8), torch.Generator().manual_seed(0)
-    query, key, value = (torch.randn(shape, generator=chance) for _ in range(3))
-    may_see = torch.ones(2, 1, 1, 5, dtype=torch.bool)
-    may_see[0, ..., :2] = False
-    attend = torch.nn.functional.scaled_dot_product_attention
-    added = attend(query, key, value, attn_mask=_added(may_see, query.dtype))
-    assert torch.equal(added, attend(query, key, value, attn_mask=may_see))
+    assert found["attention"] == 24 and found["mask"] == 0  # a mask is made once, not in every layer
+    assert sum(found.values()) <= 410  # torch's versions differ by a few

@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from cotdemo.errors import UserError
-from cotdemo.generator import image_block
 from cotdemo.generator.mask_predict import guided
 from cotdemo.generator.showo import KNOWN_PHI, Showo, TanhGelu
 
@@ -268,13 +267,3 @@ def test_a_head_that_is_offloaded_is_called_and_gives_the_same_codes():
         assert torch.allclose(model.code_logits(hidden), plain, atol=1e-6)
     finally:
         model.showo.lm_head = head
-
-
-def test_what_a_compiler_traces_turns_as_what_the_processor_computes(monkeypatch):
-    x = torch.randn(2, 5, 3, 16, generator=torch.Generator().manual_seed(0))
-    angles = torch.randn(2, 5, 1, 8, generator=torch.Generator().manual_seed(1))
-    cos, sin = (torch.cat([f(angles[0]), f(angles[0])], -1)[None] for f in (torch.cos, torch.sin))
-    cos, sin = cos[..., :8], sin[..., :8]
-    mine = image_block._turned(x, cos, sin)
-    assert torch.allclose(image_block._turned_plainly(x, cos, sin), mine, atol=1e-6)
-    assert torch.compile(image_block._turned_plainly, fullgraph=True, backend="eager")(x, cos, sin).shape == x.shape

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,9 @@ class _Judge(LlavaVerifier):
         return Answers(half, half, said, ~said)
 
 
+_zeros = lru_cache(1)(torch.zeros)  # so that a step that is counted makes none
+
+
 class _Generator(ShowoPipeline):
     """Its canvas is real, so that sessions go over it as over any generator; what it computes are shapes."""
 
@@ -112,8 +116,15 @@ class _Generator(ShowoPipeline):
     def device(self) -> torch.device:
         return torch.device("cpu")
 
-    def logits(self, prefix: Prefilled, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor) -> torch.Tensor:
-        return torch.zeros(super().logits(prefix, canvas.to("meta"), rows, where.to("meta")).shape)
+    @property
+    def every_token(self) -> bool:
+        return True  # as on a GPU
+
+    def logits(
+        self, prefix: Prefilled, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor | None
+    ) -> torch.Tensor:
+        shapes = super().logits(prefix, canvas.to("meta"), rows, None if where is None else where.to("meta"))
+        return _zeros(shapes.shape)
 
     def decode(self, codes: torch.Tensor) -> np.ndarray:
         pixels = self.magvit.decode(codes.to("meta"), self.grid)

@@ -1,7 +1,8 @@
 """How many kernels a step launches on a GPU, counted without one: they, not arithmetic, bound a step of one path.
 
-Counted are torch's operations that compute or copy; views cost nothing. Attention is one fused kernel, and two more
-where its mask is boolean, as it is turned into one that is added.
+Counted are torch's operations that compute or copy on the device; views cost nothing, and neither do numbers that stay
+with the processor: the random ones, drawn there, and scalars. Attention is one fused kernel, and two more where its
+mask is boolean, as it is turned into one that is added; what it returns lies in memory as its queries did.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 _FREE = (  # views, and what only reserves memory
     "view", "expand", "transpose", "permute", "slice", "select", "unsqueeze", "squeeze", "t.", "detach", "alias",
-    "split", "unbind", "as_strided", "_unsafe_view", "empty", "new_empty", "lift",
+    "split", "unbind", "as_strided", "_unsafe_view", "empty", "new_empty", "lift", "scalar_tensor", "rand.",
 )  # fmt: skip
 
 
@@ -28,7 +29,8 @@ class _Operations(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         name = str(function).removeprefix("aten.")
-        if not name.startswith(_FREE):
+        rehearsed = name.startswith("_to_copy") and args[0].device.type == "cpu"  # a real canvas, taken for a shape
+        if not name.startswith(_FREE) and not rehearsed:
             self.found[name.partition(".")[0]] += 1
         return function(*args, **(kwargs or {}))
 
@@ -46,7 +48,8 @@ class _Attention(TorchFunctionMode):
         mask = kwargs.get("attn_mask")
         self.found["attention"] += 1
         self.found["mask"] += 2 * (mask is not None and mask.dtype == torch.bool)
-        return query.new_empty((*query.shape[:-1], value.shape[-1]))
+        shape = (*query.shape[:-1], value.shape[-1])
+        return query.transpose(1, 2).new_empty([shape[one] for one in (0, 2, 1, 3)]).transpose(1, 2)
 
 
 def launches(work: Callable[[], Any]) -> Counter[str]:

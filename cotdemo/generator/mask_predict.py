@@ -76,12 +76,12 @@ def mask_predict(
     """One step: fill the canvas with ``sampled``, then mask the ``masked`` new tokens of the lowest rank again.
 
     ``canvas``, ``sampled`` and uniform ``noise`` are ``(paths, tokens)``, ``probs (paths, tokens, codes)`` the guided
-    distribution, ``temperature`` a number or ``(paths, 1)``.
+    distribution, which says nothing where a token is known, ``temperature`` a number or ``(paths, 1)``.
     """
     unknown = canvas < 0
     codes = torch.where(unknown, sampled, canvas)
     confidence = torch.where(unknown, probs.gather(-1, codes[..., None])[..., 0], 1.0)
-    ranked = rank(confidence, noise, temperature).masked_fill(~unknown, torch.inf)
+    ranked = torch.where(unknown, rank(confidence, noise, temperature), torch.inf)
     lowest = ranked.topk(masked, largest=False).indices
     again = torch.zeros_like(unknown).scatter_(1, lowest, True)
     return Prediction(codes, again, confidence, codes.masked_fill(again, MASKED))

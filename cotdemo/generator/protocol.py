@@ -29,11 +29,13 @@ class MaskedGenerator(ABC):
     """A model that predicts masked image tokens from a prompt and the tokens kept so far.
 
     ``tokens`` is how many an image has, ``device`` where its canvas lives. A *canvas* ``(rows, tokens)`` int64 holds
-    codes, negative where a token is masked.
+    codes, negative where a token is masked. Where ``every_token`` is true, ``logits`` is asked about all tokens but at
+    the first step: a GPU pays more for shapes that change than for tokens that are known already.
     """
 
     tokens: int
     device: torch.device
+    every_token: bool = False
 
     @abstractmethod
     def prefill(self, prompts: Sequence[str], guidance: float, contexts: Sequence[Context | None]) -> Any:
@@ -43,8 +45,12 @@ class MaskedGenerator(ABC):
         """
 
     @abstractmethod
-    def logits(self, prefix: Any, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor) -> torch.Tensor:
+    def logits(
+        self, prefix: Any, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor | None
+    ) -> torch.Tensor:
         """Guided logits ``(len(rows), n, codes)`` of the masked tokens ``where (len(rows), n)`` of a canvas.
+
+        Without ``where``, which only a generator of ``every_token`` meets, those of all tokens.
 
         Row r of ``canvas`` and ``where`` belongs to row ``rows[r]`` of the prefix.
         """

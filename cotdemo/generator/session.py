@@ -129,19 +129,24 @@ class SamplingSession:
         parts = [self._advance(paths[first : first + size], index) for first in range(0, len(paths), size)]
         for path in paths:
             self._taken[path] += 1
-        return Step(index, paths, *(torch.cat(tensors).cpu() for tensors in zip(*parts, strict=True)))
+        joined = parts[0] if len(parts) == 1 else [torch.cat(tensors) for tensors in zip(*parts, strict=True)]
+        return Step(index, paths, *(tensor.cpu() for tensor in joined))
 
     def _advance(self, paths: tuple[int, ...], index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         order, rows = self._unmasking, [self._row[path] for path in paths]
         canvas = self._canvas[rows]
-        where = masked_positions(canvas)
+        where = None if self._generator.every_token and index else masked_positions(canvas)
 
         def distributions(of: Sequence[int]) -> torch.Tensor:
             part = slice(of[0], of[-1] + 1)
-            logits = self._generator.logits(self._prefix, canvas[part], rows[part], where[part])
+            logits = self._generator.logits(
+                self._prefix, canvas[part], rows[part], None if where is None else where[part]
+            )
             return logits.softmax(-1)
 
-        probs = with_known(canvas, where, halving(distributions, range(len(rows))))
+        probs = halving(distributions, range(len(rows)))
+        if where is not None:
+            probs = with_known(canvas, where, probs)
         temperature = torch.tensor([[order.temperatures[path][index]] for path in paths], device=canvas.device)
         sampled = self._sampler.codes(likeliest(probs, self._top_k), paths, index)
         noise = self._sampler.noise(probs, paths, index)

@@ -163,11 +163,10 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
 
         They are those of the tokens ``where (rows, n)``, by default of all.
         """
-        if where is None:
-            where = torch.arange(canvas.shape[1], device=canvas.device).expand(canvas.shape)
-        ids = F.pad(self.vocabulary.ids_of(canvas), (1, 1))
-        ids[:, 0], ids[:, -1] = self.vocabulary.soi, self.vocabulary.eoi
-        return self.code_logits(image_hidden(self.showo.model, ids, prefix, where + 1))
+        ids = self.vocabulary.ids_of(canvas)
+        edge = prefix.once("edge", lambda: ids.new_tensor([[self.vocabulary.soi], [self.vocabulary.eoi]]))
+        ids = torch.cat([edge[:1].expand(len(ids), 1), ids, edge[1:].expand(len(ids), 1)], dim=1)
+        return self.code_logits(image_hidden(self.showo.model, ids, prefix, None if where is None else where + 1))
 
     def _apply(self, fn, recurse=True):
         # ``.to(torch.bfloat16)`` would round the rotary frequencies too, and turn far tokens by a wrong angle

@@ -39,25 +39,26 @@ class CachedPrefix:
         self._selected: tuple[tuple[int, ...], Prefix] = ((), self._prefix)
 
     def __call__(
-        self, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor
+        self, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Conditional and unconditional logits ``(rows, n, codes)`` of a canvas at the tokens ``where (rows, n)``.
+        """Conditional and unconditional logits ``(rows, n, codes)`` of a canvas at the tokens ``where (rows, n)``, or
+        without ``where`` of all.
 
         ``rows`` are those of the prefixes, which count from 0.
         """
         rows = [self._row[row] for row in rows]
         if self._unconditional is not None:
             rows += [self._unconditional] * len(rows)
-            canvas, where = torch.cat([canvas, canvas]), torch.cat([where, where])
-        if where.shape[1] == canvas.shape[1]:  # nothing is known yet, so rows of one prefix are the same
+            canvas, where = torch.cat([canvas, canvas]), None if where is None else torch.cat([where, where])
+        if where is not None and where.shape[1] == canvas.shape[1]:  # nothing is known, rows are their prefixes
             different = sorted(set(rows))
             again = torch.tensor([different.index(row) for row in rows], device=canvas.device)
             logits = self._logits(canvas[: len(different)], different, where[: len(different)])[again]
         else:
             logits = self._logits(canvas, rows, where)
-        return (logits, None) if self._unconditional is None else logits.chunk(2)
+        return (logits, None) if self._unconditional is None else logits.float().chunk(2)
 
-    def _logits(self, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor) -> torch.Tensor:
+    def _logits(self, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor | None) -> torch.Tensor:
         if tuple(rows) != self._selected[0]:  # the batch changes only when a path leaves or returns
             self._selected = tuple(rows), self._prefix.select(torch.tensor(rows, device=self._showo.device))
         return self._showo.image_logits(canvas, self._selected[1], where)
@@ -71,21 +72,22 @@ class WholeSequences:
         self._length = max(showo.vocabulary.max_text + 1, *map(len, [*prefixes, unconditional or ()]))
 
     def __call__(
-        self, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor
+        self, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """As ``CachedPrefix``."""
         prefixes = [self._prefixes[row] for row in rows]
         if self._unconditional is None:
             return self._logits(prefixes, canvas, where), None
         prefixes += [self._unconditional] * len(rows)
-        return self._logits(prefixes, torch.cat([canvas, canvas]), torch.cat([where, where])).chunk(2)
+        where = None if where is None else torch.cat([where, where])
+        return self._logits(prefixes, torch.cat([canvas, canvas]), where).chunk(2)
 
-    def _logits(self, prefixes: Sequence[Ids], canvas: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    def _logits(self, prefixes: Sequence[Ids], canvas: torch.Tensor, where: torch.Tensor | None) -> torch.Tensor:
         vocabulary = self._showo.vocabulary
         ids = vocabulary.sequences(prefixes, canvas, padded_to=self._length)
         logits = self._showo(ids, vocabulary.attention(ids))
         logits = logits[:, -canvas.shape[1] - 1 : -1, vocabulary.first_code : vocabulary.mask]
-        return logits[torch.arange(len(ids), device=ids.device)[:, None], where]
+        return logits if where is None else logits[torch.arange(len(ids), device=ids.device)[:, None], where]
 
 
 FORMS: dict[str, type[CachedPrefix] | type[WholeSequences]] = {"fast": CachedPrefix, "plain": WholeSequences}
@@ -213,7 +215,13 @@ class ShowoGenerator(MaskedGenerator):
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False).input_ids
 
-    def logits(self, prefix: Prefilled, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor) -> torch.Tensor:
+    @property
+    def every_token(self) -> bool:
+        return self.device.type != "cpu"
+
+    def logits(
+        self, prefix: Prefilled, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor | None
+    ) -> torch.Tensor:
         return guided(*prefix.branches(canvas, rows, where), prefix.guidance)
 
     def unmasking(
