@@ -107,6 +107,7 @@ def _parser(command: str = "") -> argparse.ArgumentParser:
     _generate_parser(commands)
     _eval_parser(commands)
     _bench_parser(commands)
+    _profile_parser(commands)
     for name, (home, what) in _ELSEWHERE.items():
         elsewhere = commands.add_parser(name, help=what)
         if name == command:
@@ -440,10 +441,10 @@ def _bench(options: argparse.Namespace) -> None:
     )  # fmt: skip
     clear_at = None if options.clear_at is None else whole("clear-at", options.clear_at, 1, base.steps)
     one_in = whole("stop-one-in", options.stop_one_in, 1, 1000)
-    if _row(options).ships and (options.random or options.count):
-        raise UserError("The embedded model's weights are here: --random and --count are for the released ones.")
+    _refuse_random(options)
 
     from .evaluation.bench import Script
+    from .evaluation.records import write_json
 
     script = Script.typical(base.steps) if clear_at is None else Script(clear_at - 1)
     script = replace(script, hopeless_one_in=one_in)
@@ -452,12 +453,41 @@ def _bench(options: argparse.Namespace) -> None:
     else:
         from .evaluation.bench import bench, in_words
 
-        result = bench(_random(options) if options.random else _load(options), base, script, count, status=_status)
-
-    from .evaluation.records import write_json
+        backend = _random(options) if options.random else _load(options)
+        keep = lambda so_far: write_json(options.json, so_far)  # noqa: E731
+        result = bench(backend, base, script, count, _status, keep, _as_released(backend, options))
 
     write_json(options.json, result)
     _say(in_words(result))
+
+
+def _refuse_random(options: argparse.Namespace) -> None:
+    if _row(options).ships and (options.random or getattr(options, "count", False)):
+        raise UserError("The embedded model's weights are here: --random and --count are for the released ones.")
+
+
+def _profile_parser(commands: Any) -> None:
+    parser = commands.add_parser("profile", help="where time and memory of a GPU go: a step, a look, the most bytes")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for a file a part")
+    parser.add_argument("--paths", type=int, default=20, metavar="N", help="of memory and of a look (%(default)s)")
+    parser.add_argument("--steps", type=int, default=18, metavar="T")
+    parser.add_argument("--random", action="store_true", help="weights at random: a released backend at full size")
+    _machine_options(parser)
+    parser.set_defaults(run=_profile)
+
+
+def _profile(options: argparse.Namespace) -> None:
+    check_writable(options.out)
+    settings = Settings.checked(
+        "profile", "parm", options.backend, paths=options.paths, steps=options.steps, seed=0
+    )  # fmt: skip
+    _refuse_random(options)
+
+    from .evaluation.bench import runs_of
+    from .evaluation.on_gpu import measure
+
+    backend = _random(options) if options.random else _load(options)
+    measure(backend, runs_of(settings, 1)[0], options.out, _status)
 
 
 def _random(options: argparse.Namespace) -> Backend:
@@ -468,7 +498,18 @@ def _random(options: argparse.Namespace) -> Backend:
     return RandomBackend(options.backend, device_of(options.device) if options.device else parallel.device())
 
 
+def _as_released(backend: Backend, options: argparse.Namespace) -> Backend | None:
+    """The backend in the released code's precision; None where that is what it has, or its weights are real ones."""
+    import torch
+
+    if not options.random or backend.dtype == torch.float32:
+        return None
+    from .evaluation.full_size import AsReleased, RandomBackend
+
+    return AsReleased(backend, RandomBackend(options.backend, backend.device, "fp32"))
+
+
 def _counted(base: Settings, script: Script) -> tuple[dict[str, Any], Callable[[dict[str, Any]], str]]:
     from .evaluation import full_size
 
-    return full_size.count(replace(base, prompt="a photo of two red stars"), script), full_size.in_words
+    return full_size.count(replace(base, prompt="a photo of two red dogs"), script), full_size.in_words

@@ -9,15 +9,16 @@ import pytest
 import torch
 
 from cotdemo import cli
-from cotdemo.evaluation.bench import Script
-from cotdemo.evaluation.full_size import JUDGE, Shapes, count, in_words
+from cotdemo.evaluation.bench import Script, bench
+from cotdemo.evaluation.bench import in_words as bench_in_words
+from cotdemo.evaluation.full_size import JUDGE, AsReleased, RandomBackend, Shapes, count, in_words
 from cotdemo.evaluation.launches import of_a_step
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.generator.showo import KNOWN_PHI
 from cotdemo.settings import Settings
 from cotdemo.verifiers.released_keys import SIGLIP_SO400M
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red dogs"
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +53,52 @@ def test_the_plain_procedure_does_more_in_every_part(counted):
     assert "TFLOP a run" in in_words(counted) and "times fewer by count" in in_words(counted)
 
 
-def test_the_timed_benchmark_runs_on_the_released_shapes_made_narrow(tmp_path, monkeypatch):
-    """All that it does on a GPU, on a processor: weights at random, both procedures, floor, and what was measured."""
-    narrow = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    phi = KNOWN_PHI["microsoft/phi-1_5"] | narrow
+@pytest.fixture
+def narrow(monkeypatch):
+    """The released models' shapes, made narrow: all that is done at full size on a GPU, on a processor."""
+    few = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    phi = KNOWN_PHI["microsoft/phi-1_5"] | few
     monkeypatch.setitem(KNOWN_PHI, "microsoft/phi-1_5", phi)
-    monkeypatch.setattr("cotdemo.verifiers.released_keys.SIGLIP_SO400M", SIGLIP_SO400M | narrow)
-    monkeypatch.setattr("cotdemo.evaluation.full_size.JUDGE", JUDGE | narrow)
+    monkeypatch.setattr("cotdemo.verifiers.released_keys.SIGLIP_SO400M", SIGLIP_SO400M | few)
+    monkeypatch.setattr("cotdemo.evaluation.full_size.JUDGE", JUDGE | few)
     narrow_vq = partial(MagvitV2, 8, norm_groups=4, encoder_blocks=(1,) * 5, decoder_blocks=(1,) * 5)
     monkeypatch.setattr("cotdemo.evaluation.full_size.MagvitV2", narrow_vq)
+
+
+def test_the_timed_benchmark_runs_on_the_released_shapes_made_narrow(narrow, tmp_path):
+    """Weights at random, both procedures, floor, and what was measured; the file is there after the first prompt."""
     asked = ["bench", "--backend", "show-o", "--random", "--device", "cpu", "--prompts", "1", "--paths", "2"]
     asked += ["--steps", "3", "--clear-at", "2", "--stop-one-in", "2", "--json", str(tmp_path / "bench.json")]
     assert cli.main(asked) == 0
     result = json.loads((tmp_path / "bench.json").read_text())
     assert result["fast"]["seconds"] > 0 and result["plain"]["operations"]["judge"] > 0
+    assert "as_released" not in result  # a processor has that precision already
+
+
+def test_the_opponent_may_have_the_released_codes_precision(narrow):
+    half, whole = RandomBackend("show-o", "cpu", "bf16"), RandomBackend("show-o", "cpu")
+    settings, kept = Settings.checked(PROMPT, "parm", "show-o", paths=1, steps=2, seed=0), []
+    result = bench(
+        half, settings, Script(0), 1, keep=lambda so_far: kept.append(list(so_far)), as_released=AsReleased(half, whole)
+    )
+    assert result["as_released"]["seconds"] > 0 and "in the released code's precision" in bench_in_words(result)
+    assert (
+        "fast" in kept[0] and "agreement" not in kept[0] and "agreement" in kept[-1]
+    )  # cut off, what was measured stays
+    opponent = AsReleased(half, whole)
+    assert opponent.generator("base").showo.dtype == torch.float32
+    assert opponent.verifier("parm") is half.verifier("parm")
+
+
+def test_a_profile_is_written_part_by_part(narrow, tmp_path, monkeypatch, capsys):
+    asked = ["profile", "--backend", "show-o", "--random", "--device", "cpu", "--paths", "2", "--out", str(tmp_path)]
+    assert cli.main([*asked, "--steps", "2"]) == 2
+    assert "3 steps or more" in capsys.readouterr().err
+    assert cli.main([*asked, "--steps", "3"]) == 0
+    found = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in ("latency", "memory", "kernels")}
+    assert found["latency"]["step"] > 0 and found["latency"]["graph"] is None and found["memory"]["most"] is None
+    assert "addmm" in (tmp_path / "kernels-step.txt").read_text()
+    assert cli.main(["profile", "--random", "--out", str(tmp_path)]) == 2  # the embedded model's weights are here
 
 
 def test_counting_is_for_the_released_models(tmp_path, capsys):

@@ -54,43 +54,68 @@ Status = Callable[[str], None]
 
 
 def bench(
-    backend: Backend, base: Settings, script: Script, count: int, status: Status = lambda message: None
+    backend: Backend,
+    base: Settings,
+    script: Script,
+    count: int,
+    status: Status = lambda message: None,
+    keep: Callable[[dict[str, Any]], None] = lambda result: None,
+    as_released: Backend | None = None,
 ) -> dict[str, Any]:
-    """Compare on ``count`` prompts; ``base`` has everything but the prompt. Returns what ``bench`` writes, as JSON."""
+    """Compare on ``count`` prompts; ``base`` has everything but the prompt. Returns what ``bench`` writes, as JSON.
+
+    ``as_released`` is the backend in the released code's precision, where that is another: the plain procedure runs the
+    first prompt in it too. ``keep`` is given the result after every prompt, of those so far: whoever is cut off has
+    what was measured.
+    """
     runs = runs_of(base, count)
     status("loading the models")
     backend.warm_up()
-    small = replace(runs[0], paths=2, steps=min(2, base.steps), judge_from=1)
-    _both(backend, small, script, lambda: Clock(backend.device), False)
-
-    load, timed, by_torch = os.getloadavg()[0], [], []
+    _warm(backend, runs[0], script)
+    status("counting operations")
+    counted = _both(backend, runs[0], script, Count, False)
+    rate, load = matmul_rate(backend.device, backend.dtype), os.getloadavg()[0]
+    head = headed("cotdemo-bench", 1) | {
+        "script": asdict(script),
+        "weights": dict(backend.weights),
+        "hardware": hardware.describe(backend.device),
+        "load_average": load,  # work of others at the start: above 0.5 or so, seconds are not to be trusted
+        "matmul_operations_per_second": rate,
+    }
+    asked = {name: value for name, value in base.as_dict().items() if name != "prompt"}
+    timed, by_torch, result = [], [], {}
     for number, settings in enumerate(runs):
         status(f"run {number + 1} of {len(runs)}, fast and plain")
         # taking turns, so that neither side always has the warmer machine
         timed.append(_both(backend, settings, script, lambda: Clock(backend.device), plain_first=bool(number % 2)))
         with as_torch_does():
             by_torch.append(fast(backend, settings, script, Clock(backend.device)).seconds)
-    status("counting operations")
-    counted = _both(backend, runs[0], script, Count, False)
-    rate = matmul_rate(backend.device, backend.dtype)
+        status(", ".join(f"{side} {pair.seconds:.2f} s" for side, pair in timed[-1].items()))
+        sides = {side: _side([pair[side] for pair in timed], counted[side], rate) for side in ("plain", "fast")}
+        result = head | {
+            "asked": asked | {"prompts": len(timed)},
+            "peak_gpu_bytes": torch.cuda.max_memory_allocated() if backend.device.startswith("cuda") else None,
+            "ratio": sides["plain"]["seconds"] / sides["fast"]["seconds"],
+            "ratio_by_prompt": [pair["plain"].seconds / pair["fast"].seconds for pair in timed],
+            "ratio_by_torchs_products": sides["plain"]["seconds"] / mean(by_torch),  # what is not owed to oneDNN
+            **sides,
+        }
+        keep(result)
+    if as_released is not None:
+        status("the first run plainly, in the released code's precision")
+        whole = plainly(as_released, runs[0], script, Clock(backend.device)).seconds
+        result["as_released"] = {"seconds": whole, "ratio": whole / timed[0]["fast"].seconds}
+        keep(result)
+    result |= {"agreement": _agreement(backend, runs, timed), "parm": _parm(backend, runs, status)}
+    keep(result)
+    return result
 
-    sides = {side: _side([pair[side] for pair in timed], counted[side], rate) for side in ("plain", "fast")}
-    ratios = [pair["plain"].seconds / pair["fast"].seconds for pair in timed]
-    return headed("cotdemo-bench", 1) | {
-        "asked": {name: value for name, value in base.as_dict().items() if name != "prompt"} | {"prompts": len(runs)},
-        "script": asdict(script),
-        "weights": dict(backend.weights),
-        "hardware": hardware.describe(backend.device),
-        "load_average": load,  # work of others at the start: above 0.5 or so, seconds are not to be trusted
-        "matmul_operations_per_second": rate,
-        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if backend.device.startswith("cuda") else None,
-        "ratio": sides["plain"]["seconds"] / sides["fast"]["seconds"],
-        "ratio_by_prompt": ratios,
-        "ratio_by_torchs_products": sides["plain"]["seconds"] / mean(by_torch),  # what is not owed to oneDNN
-        **sides,
-        "agreement": _agreement(backend, runs, timed),
-        "parm": _parm(backend, runs, status),
-    }
+
+def _warm(backend: Backend, settings: Settings, script: Script) -> None:
+    """Run two steps at the shapes that are measured: what is chosen or compiled for a shape is done then."""
+    short = replace(settings, steps=min(2, settings.steps), judge_from=1)
+    fast(backend, short, script, Clock(backend.device))
+    plainly(backend, replace(short, paths=1), script, Clock(backend.device))
 
 
 def runs_of(base: Settings, count: int) -> list[Settings]:
@@ -414,6 +439,8 @@ def in_words(result: Mapping[str, Any]) -> str:
     lines.append("{:.2f} times as fast ({:.2f} to {:.2f}); {:.2f} times with torch's own matrix products".format(
         result["ratio"], *(pick(result["ratio_by_prompt"]) for pick in (min, max)), result["ratio_by_torchs_products"]
     ))  # fmt: skip
+    if released := result.get("as_released"):
+        lines.append(f"{released['ratio']:.2f} times as fast as it is in the released code's precision, on one prompt")
     largest = agreement["largest_margin"]
     differing = "" if largest is None else f"; draws that differ were within {largest:.1e} of falling the other way"
     lines.append(f"identical tokens on {agreement['identical']} of {agreement['paths']} paths{differing}")

@@ -17,7 +17,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
 
-from ..backends import ReleasedBackend
+from ..backends import Backend, ReleasedBackend
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
@@ -43,8 +43,8 @@ YES, NO = 9693, 2152  # in Qwen2's
 class RandomBackend(ReleasedBackend):
     """A released backend, its weights drawn at random where they are used; text is cut into words and marks."""
 
-    def __init__(self, name: str, device: str):
-        super().__init__(name, device, precision="fp32" if device == "cpu" else "bf16")
+    def __init__(self, name: str, device: str, precision: str | None = None):
+        super().__init__(name, device, precision=precision or ("fp32" if device == "cpu" else "bf16"))
         self.weights = dict.fromkeys(self.weights, "random")
 
     def _load_words(self) -> PreTrainedTokenizerFast:
@@ -67,6 +67,19 @@ class RandomBackend(ReleasedBackend):
 
     def _judge_of(self, model: LlavaOnevisionForConditionalGeneration) -> LlavaVerifier:
         return LlavaVerifier(model, judge_words(model.config.image_token_index))
+
+
+class AsReleased:
+    """A backend in the precision of the released code: generator and tokenizer in float32, the judge a half one."""
+
+    def __init__(self, half: Backend, whole: Backend):
+        self._half, self._whole = half, whole
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
+
+    def verifier(self, name: str) -> LlavaVerifier:
+        return self._half.verifier(name)
 
 
 def judge_words(picture: int) -> PreTrainedTokenizerFast:
