@@ -42,3 +42,38 @@ test("costs are beside those of one plain picture", async () => {
   assert.equal(spentWords({ operations: 1.26e12, passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "1.3 TFLOP in all");
   assert.equal(spentWords({ passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "1 generator pass, 1.0 × plain");
 });
+
+const ended = (title, correct, operations, more = {}) => card({ title, method: title === "Baseline" ? "baseline" : title.toLowerCase(), prompt: "a photo of a dog", seed: 1, verdict: { answer: correct ? "yes" : "no", truth: { correct } }, costs: { operations, passes: 1 }, ...more });
+
+test("a comparison ends in a sentence: who is right, and at what cost", async () => {
+  const { conclusion, overallWords } = await compare;
+  const [plain, orm, parm] = [ended("Baseline", false, 10), ended("ORM", true, 79), ended("PARM", true, 240)];
+  assert.equal(conclusion([plain, orm, parm]), "2 of 3 are right; the cheapest of them is ORM, at 7.9 × the cost of Baseline.");
+  assert.equal(overallWords([plain, orm, parm]), conclusion([plain, orm, parm]));
+  assert.equal(conclusion([plain, ended("ORM", false, 79), parm]), "1 of 3 is right: PARM, at 24 × the cost of Baseline.");
+  assert.equal(conclusion([plain, ended("ORM", false, 79)]), "None of 2 is right.");
+  assert.equal(conclusion([ended("Baseline", true, 10), orm]), "All 2 are right; the cheapest of them is Baseline.");
+  assert.equal(conclusion([orm, parm]), "All 2 are right; the cheapest of them is ORM.");
+  assert.equal(conclusion([plain]), "");
+  const stopped = ended("PARM", true, 240, { state: "stopped" });
+  assert.equal(overallWords([plain, stopped]), "2 of 2 runs ended.");
+});
+
+test("where nobody can check, the judge's word is told as its own", async () => {
+  const { conclusion } = await compare;
+  const told = [ended("Baseline", false, 10), ended("ORM", true, 79)].map((one) => ({ ...one, verdict: { answer: one.verdict.answer, truth: null } }));
+  assert.equal(conclusion(told), "1 of 2 is right by the judge: ORM, at 7.9 × the cost of Baseline.");
+});
+
+test("of several seeds or prompts each method's runs are counted together", async () => {
+  const { conclusion, groups } = await compare;
+  const cards = [1, 2].flatMap((seed) => [ended("Baseline", seed === 1, 10, { seed }), ended("PARM", true, 86, { seed })]);
+  assert.equal(conclusion(cards), "Right: Baseline 1 of 2; PARM 2 of 2, at 8.6 × the cost of Baseline.");
+  assert.deepEqual(groups(cards).map((group) => group.map(({ title }) => title)), [["Baseline", "PARM"], ["Baseline", "PARM"]]);
+});
+
+test("two models of one method are told apart", async () => {
+  const { conclusion } = await compare;
+  const cards = [ended("Baseline", false, 10), ended("Baseline", true, 10, { model: "Show-o, iterative DPO" })];
+  assert.equal(conclusion(cards), "1 of 2 is right: Baseline (Show-o, iterative DPO), at the cost of Baseline (Show-o, base).");
+});

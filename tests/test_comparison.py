@@ -14,7 +14,7 @@ from cotdemo.errors import UserError
 from cotdemo.registry import MODELS
 from cotdemo.run.events import RunFinished
 from cotdemo.search import search
-from cotdemo.ui.comparison import CHOICES, NOTHING, Comparing, compared
+from cotdemo.ui.comparison import CHOICES, MOST, NOTHING, Comparing, compared
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.session import Run
 
@@ -152,6 +152,35 @@ def test_a_finished_run_can_be_opened_and_a_forgotten_one_says_so():
     assert json.loads(opened["viewer"])["recorded"]["title"] == "From a comparison"
     gone = compare.open(None, SimpleNamespace(value="gone"))
     assert "no longer kept" in gone["viewer"]
+
+
+def test_two_prompts_and_several_seeds_are_each_a_run_of_every_choice():
+    compare, other = comparing(), "a photo of two red stars"
+    *_, last = messages(compare.compare(PROMPT, ["orm/base", "baseline/base"], 2, 7, other, 2))
+    asked = [(card["prompt"], card["seed"], card["method"]) for card in last["cards"]]
+    methods = ("baseline", "orm")
+    assert asked == [(prompt, seed, method) for prompt in (PROMPT, other) for seed in (7, 8) for method in methods]
+    assert {card["state"] for card in last["cards"]} == {"done"}
+    *_, last = messages(compare.compare(PROMPT, ["baseline/base"], 2, 2**32 - 1, "  ", 2))
+    assert [card["seed"] for card in last["cards"]] == [2**32 - 1, 0]
+    *_, last = messages(compare.compare(PROMPT, ["baseline/base"], 2, None, "", 3))
+    first = last["cards"][0]["seed"]
+    assert [card["seed"] for card in last["cards"]] == [(first + number) % 2**32 for number in range(3)]
+
+
+@pytest.mark.parametrize("seeds", [0, 5, "two", None])
+def test_how_many_seeds_and_runs_there_may_be_is_said(seeds):
+    (message,) = messages(comparing().compare(PROMPT, ["parm/base"], 2, 7, "", seeds))
+    assert message["failed"].startswith("seeds must be")
+    every = [choice.name for choice in compared("mini")]
+    (message,) = messages(comparing().compare(PROMPT, every, 2, 7, PROMPT, 4))
+    assert f"at most {MOST}" in message["failed"]
+
+
+def test_a_card_shows_the_path_that_leads_while_it_is_painted():
+    compare = comparing(Double(pace=0.05))
+    seen = [message["cards"][0] for message in messages(compare.compare(PROMPT, ["parm/base"], 4, 7))]
+    assert any(card["state"] == "running" and card["picture"].startswith("data:image/") for card in seen)
 
 
 @pytest.mark.parametrize("paths", [0, 33, "many"])

@@ -60,6 +60,14 @@ class PathState:
         return next(reversed(self.steps.values()), None)
 
     @property
+    def hope(self) -> float:
+        """P(yes) of its outcome; before that of the latest answer on its potential, 0 without any."""
+        if self.outcome:
+            return self.outcome.p_yes
+        said = [step.verdicts["potential"].p_yes for step in self.steps.values() if "potential" in step.verdicts]
+        return said[-1] if said else 0.0
+
+    @property
     def mean(self) -> float | None:
         """The mean P(yes) to "outcome" over the guesses, where a process reward model ranks by it; otherwise None."""
         if self.outcome_by != _PROCESS:
@@ -82,6 +90,13 @@ class RoundState:
     winner: Winner | None = None
     criticised: Critiqued | None = None  # what the verifier says is wrong with its winner
     begun: bool = False  # round 0 is here from the start of the run on
+
+    @property
+    def leading(self) -> PathState:
+        """The winner's path; before there is one, whichever of those that go on looks best."""
+        if self.winner is not None:
+            return self.paths[self.winner.path]
+        return max([path for path in self.paths if not path.pruned] or self.paths, key=lambda path: path.hope)
 
     def status(self, path: int) -> Status:
         """What has become of a path: "painted" to its end and not judged, or "judged" on its outcome."""

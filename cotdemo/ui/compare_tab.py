@@ -1,4 +1,4 @@
-"""The Compare tab: one prompt and seed, several methods and models, their results side by side."""
+"""The Compare tab: one prompt or two, a seed or several, several methods and models, their results side by side."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gradio as gr
 
 from ..registry import MODELS
 from ..settings import MAX_PROMPT, SETTINGS
-from .comparison import AT_FIRST, Comparing, compared
+from .comparison import AT_FIRST, SEEDS, Comparing, compared
 from .components import Board
 from .examples import examples_of
 from .form import component
@@ -29,6 +29,10 @@ def build(page: Page) -> None:
                 value=examples_of(backend)[2], label="Prompt", max_length=MAX_PROMPT, lines=1, max_lines=4,
                 elem_id="compare-prompt",
             )  # fmt: skip
+            other = gr.Textbox(
+                label="A second prompt", placeholder="to compare two (optional)", max_length=MAX_PROMPT, lines=1,
+                max_lines=4, elem_id="compare-other",
+            )  # fmt: skip
             with gr.Row():
                 compare = gr.Button("Compare", variant="primary", scale=2, min_width=90, elem_id="compare")
                 stop = gr.Button("Stop", interactive=False, min_width=60, elem_id="compare-stop")
@@ -36,13 +40,15 @@ def build(page: Page) -> None:
             several = replace(SETTINGS["paths"], note="of every method but the baseline")
             paths = component(several, several.usual, "compare-paths")
             seed = component(SETTINGS["seed"], 0, "compare-seed")
+            seeds = gr.Slider(*SEEDS, value=SEEDS[0], step=1, label="Seeds, from that one on", elem_id="compare-seeds")
             take = gr.Button("Take prompt, paths and seed from Run", size="sm", elem_id="compare-take")
         with gr.Column(elem_id="cot-compare-main"):
             board = Board(elem_id="board")
 
     names = {"comparison": comparison, "board": board, "compare": compare, "stop": stop}
     gr.on(
-        [compare.click, prompt.submit], named(comparing.compare, names), [prompt, which, paths, seed],
+        [compare.click, prompt.submit, other.submit], named(comparing.compare, names),
+        [prompt, which, paths, seed, other, seeds],
         list(names.values()), show_progress="hidden", **COMPUTES,
     )  # fmt: skip
     stop.click(named(comparing.stop, names), comparison, [compare, stop], **QUICK)

@@ -1,4 +1,4 @@
-"""The same prompt and seed by several methods and models, one after the other, their results side by side."""
+"""One prompt or two, from a seed or several, by several methods and models: one run after the other, side by side."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import gradio as gr
 
 from ..errors import UserError
-from ..fields import PICTURE, THUMBNAIL, encode_picture
+from ..fields import PICTURE, THUMBNAIL, encode_picture, whole
 from ..registry import BACKENDS, METHODS, MODELS, offers
-from ..settings import Settings, corrects
+from ..run.state import RunState
+from ..settings import SEED, Settings, corrects
 from .eta import Pace
 from .form import Update
 from .handlers import Handlers, verdict, words_for
@@ -22,6 +24,8 @@ from .queue import Place
 from .session import Run, batches, notice
 
 TELL = 0.2  # seconds between messages about one run
+MOST = 16  # runs of one comparison
+SEEDS = (1, 4)  # how many seeds, each the one after the last
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,14 @@ class Card:
             return self.ended
         state, s = self.run.state, self.settings
         end = state.finished
-        winner = state.answer if end else None
         costs = {
             "passes": end.generator_passes, "questions": end.judge_passes, "saved": end.passes_saved,
             "seconds": end.seconds, "plain_passes": s.steps * (2 if s.guidance else 1),
             "operations": self.operations,
         } if end else None  # fmt: skip
         return {
+            "prompt": s.prompt,
+            "seed": s.seed,
             "method": s.method,
             "title": Choice(s.method, s.model, s.repaint).title,
             "model": MODELS[s.model].label,
@@ -103,14 +108,20 @@ class Card:
             "run": self.run.id if end else "",
             "state": self.state,
             "words": self.words,
-            "picture": _picture(winner.picture) if winner else "",
+            "picture": _shown(state),
             "verdict": verdict(state) if end else {},
             "costs": costs,
         }
 
 
-def _picture(picture: Any) -> str:
-    return encode_picture(picture, PICTURE, lossless=max(picture.shape[:2]) <= THUMBNAIL)
+def _shown(state: RunState) -> str:
+    """The answer's picture; before the end the latest one of the path that leads, if any was decoded."""
+    if state.finished:
+        picture = state.answer.picture if state.answer else None
+    else:
+        steps = reversed(state.rounds[-1].leading.steps.values()) if state.rounds else ()
+        picture = next((step.event.picture for step in steps if step.event.picture is not None), None)
+    return "" if picture is None else encode_picture(picture, PICTURE, lossless=max(picture.shape[:2]) <= THUMBNAIL)
 
 
 class Comparison:
@@ -147,10 +158,13 @@ class Comparing:
         self._handlers = handlers
         self._under_way: dict[str, Comparison] = {}  # by id; finished runs are kept with all others
 
-    def compare(self, prompt: str, names: object, paths: object, seed: object) -> Iterator[Update]:
-        """Run every chosen method and model, streaming."""
+    def compare(
+        self, prompt: str, names: object, paths: object, seed: object, other: object = "", seeds: object = 1
+    ) -> Iterator[Update]:
+        """Run every chosen method and model on one prompt or two, from ``seeds`` seeds on, streaming."""
         try:
-            comparison = Comparison(self._cards(prompt, names, paths, seed), self._handlers.pace)
+            prompts = [prompt, *([other] if isinstance(other, str) and other.strip() else [])]
+            comparison = Comparison(self._cards(prompts, names, paths, seed, seeds), self._handlers.pace)
         except UserError as error:
             yield {"board": json.dumps({"failed": str(error), "nonce": secrets.token_hex(4)}), **_buttons(False)}
             return
@@ -165,27 +179,35 @@ class Comparing:
             del self._under_way[comparison.id]
         yield {"board": comparison.message(), **_buttons(False)}
 
-    def _cards(self, prompt: str, names: object, paths: object, seed: object) -> list[Card]:
-        """Raises UserError for settings that no card could have."""
+    def _cards(self, prompts: Sequence[str], names: object, paths: object, seed: object, seeds: object) -> list[Card]:
+        """A card for each prompt, seed and choice. Raises UserError for what no card could have, and for too many."""
         chosen = names if isinstance(names, list) else []
         backend = self._handlers.backend
         wanted = [choice for choice in compared(backend) if choice.name in chosen]
         if not wanted:
             raise UserError(NOTHING)
-        cards = []
-        for one in wanted:
-            settings = Settings.checked(
-                prompt,
-                one.method,
-                backend,
-                one.model,
-                seed=seed,
-                repaint=one.repaint,
-                paths=METHODS[one.method].defaults.get("paths", paths),
+        count = whole("seeds", seeds, *SEEDS)
+        if (total := len(prompts) * count * len(wanted)) > MOST:
+            raise UserError(
+                f"These are {total} runs; at most {MOST} are compared at once. Choose fewer methods or seeds."
             )
-            seed = settings.seed  # where none was given, one is drawn for all
-            cards.append(Card(settings))
-        return cards
+        first = self._settings(prompts[0], wanted[0], paths, seed).seed  # where none is given, one is drawn for all
+        seeds_of = [(first + number) % (SEED[1] + 1) for number in range(count)]
+        return [
+            Card(self._settings(prompt, choice, paths, seed))
+            for prompt, seed, choice in product(prompts, seeds_of, wanted)
+        ]
+
+    def _settings(self, prompt: str, choice: Choice, paths: object, seed: object) -> Settings:
+        return Settings.checked(
+            prompt,
+            choice.method,
+            self._handlers.backend,
+            choice.model,
+            seed=seed,
+            repaint=choice.repaint,
+            paths=METHODS[choice.method].defaults.get("paths", paths),
+        )
 
     def _run(self, card: Card, comparison: Comparison) -> Iterator[None]:
         """One run; yields when there is news."""

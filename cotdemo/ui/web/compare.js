@@ -1,11 +1,11 @@
-// The Compare tab's cards: one for each method and model, in the order they were chosen.
+// The Compare tab's cards: one for each method and model, in the order they were chosen, once for each prompt and seed.
 
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
 import { CHECKER, VERDICTS, plural, probability, prose } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
-const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side. Each can then be opened, step by step.";
+const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side; or two prompts, or several seeds. Each can then be opened, step by step.";
 
 // `props.value` is the latest message of cotdemo.ui.comparison, a text.
 export function mountCompare(element, props, trigger, watch) {
@@ -23,7 +23,59 @@ export function overallWords(cards, left = null) {
   const now = cards.find((card) => card.state === "running");
   const counted = `${ended} of ${plural(cards.length, "run")} ended`;
   const about = left === null ? "" : ` · about ${Math.max(1, Math.round(left))} s left`;
-  return now ? `${counted}${about} · ${now.title}: ${runningWords(now)}` : `${counted}.`;
+  return now ? `${counted}${about} · ${now.title}: ${runningWords(now)}` : conclusion(cards) || `${counted}.`;
+}
+
+// What came of it, in a sentence or two: who is right, and what that cost beside the plain run.
+export function conclusion(cards) {
+  const done = cards.filter((card) => card.state === "done");
+  if (done.length < 2) return "";
+  const judged = done.every((card) => card.verdict.truth) ? "" : " by the judge"; // there is no checker everywhere
+  const isRight = (card) => (judged ? card.verdict.answer === "yes" : card.verdict.truth.correct);
+  const all = methods(done);
+  const name = ({ title, model }) => (all.filter(([one]) => one.title === title).length > 1 ? `${title} (${model})` : title);
+  const rows = all.map((of) => ({ title: name(of[0]), right: of.filter(isRight).length, runs: of.length, cost: mean(of.map(costOf)), plain: of[0].method === "baseline" }));
+  const plain = rows.find((row) => row.plain);
+  const times = (row) => (plain && row !== plain ? `, at ${row.cost / plain.cost < 1.05 ? "" : `${multiple(row.cost / plain.cost)} `}the cost of ${plain.title}` : "");
+  const cheapestFirst = rows.toSorted((a, b) => a.cost - b.cost);
+  if (rows[0].runs > 1) {
+    return `Right${judged}: ${cheapestFirst.map((row) => `${row.title} ${row.right} of ${row.runs}${times(row)}`).join("; ")}.`;
+  }
+  const right = cheapestFirst.filter((row) => row.right);
+  if (!right.length) return `None of ${rows.length} is right${judged}.`;
+  const counted = right.length === rows.length ? `All ${rows.length} are right` : `${right.length} of ${rows.length} ${right.length === 1 ? "is" : "are"} right`;
+  const [cheapest] = right;
+  const which = right.length === 1 ? `: ${cheapest.title}` : `; the cheapest of them is ${cheapest.title}`;
+  return `${counted}${judged}${which}${times(cheapest)}.`;
+}
+
+// Cards of the same method and model, in the order they come first.
+function methods(cards) {
+  return grouped(cards, (card) => `${card.title}/${card.model}`);
+}
+
+// Cards of the same prompt and seed, in order.
+export function groups(cards) {
+  return grouped(cards, (card) => `${card.seed} ${card.prompt}`);
+}
+
+function grouped(cards, key) {
+  const found = new Map();
+  for (const card of cards) found.set(key(card), [...(found.get(key(card)) ?? []), card]);
+  return [...found.values()];
+}
+
+function costOf({ costs }) {
+  return costs.operations || costs.passes;
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+// "8.6 ×", "24 ×"
+function multiple(times) {
+  return `${times < 9.95 ? times.toFixed(1) : Math.round(times)} ×`;
 }
 
 function runningWords(card) {
@@ -51,10 +103,9 @@ export function checkedWords(truth) {
 
 // Everything it computed, counted; of it, generator passes beside those of one plain picture.
 export function spentWords({ operations: all, passes, questions, seconds, plain_passes: plain }) {
-  const times = passes / plain;
   return [
     ...(all ? [`${operations(all)} in all`] : []),
-    `${plural(passes, "generator pass").replace("passs", "passes")}, ${times < 9.95 ? times.toFixed(1) : Math.round(times)} × plain`,
+    `${plural(passes, "generator pass").replace("passs", "passes")}, ${multiple(passes / plain)} plain`,
     plural(questions, "question") + " to the judge",
     `${seconds.toFixed(1)} s`,
   ];
@@ -65,7 +116,7 @@ class Board {
     this.open = open;
     this.cards = [];
     this.status = make("p", { class: "cot-compare-status", role: "status" });
-    this.list = make("ul", { class: "cot-compare" });
+    this.list = make("div");
     this.empty = make("div", { class: "cot-empty" }, make("p", {}, EMPTY));
     this.element = make("div", { class: "cot cot-board-of-cards" }, this.status, this.list, this.empty);
   }
@@ -77,12 +128,22 @@ class Board {
     if (failed) setText(this.status, failed); // what is there stays
     if (!cards) return;
     setText(this.status, overallWords(cards, left));
-    if (cards.length !== this.cards.length) {
-      this.cards = cards.map(() => new Card(this.open));
-      this.list.replaceChildren(...this.cards.map((card) => card.element));
-    }
+    const key = cards.map((card) => `${card.seed} ${card.prompt}`).join("|");
+    if (key !== this.key) this.lay(cards, key);
     const most = Math.max(...cards.map((card) => card.costs?.operations ?? 0), 1);
     cards.forEach((card, index) => this.cards[index].draw(card, most));
+  }
+
+  // A list for each prompt and seed; a heading over each, where there are several.
+  lay(cards, key) {
+    this.key = key;
+    this.cards = cards.map(() => new Card(this.open));
+    const rest = [...this.cards];
+    const parts = groups(cards).map((group) => [
+      make("h3", { class: "cot-compare-group", hidden: groups(cards).length === 1 }, `“${group[0].prompt}”, seed ${group[0].seed}`),
+      make("ul", { class: "cot-compare" }, ...rest.splice(0, group.length).map((card) => card.element)),
+    ]);
+    this.list.replaceChildren(...parts.flat());
   }
 }
 
@@ -91,19 +152,20 @@ class Card {
     this.run = "";
     this.image = make("img", { width: 160, height: 160, hidden: true });
     this.picture = make("div", { class: "cot-compare-picture" }, this.image);
-    this.title = make("h3");
+    this.title = make("h4");
     this.model = make("p", { class: "cot-note" });
     this.state = make("p", { class: "cot-compare-state" });
     this.judge = make("span");
     this.truth = make("span");
     this.truthLine = make("p", {}, make("b", {}, CHECKER), this.truth);
     this.bar = make("i");
+    this.cost = make("div", { class: "cot-compare-cost", hidden: true }, make("span", {}, "Cost"), make("span", { class: "cot-compare-bar", "aria-hidden": "true" }, this.bar));
     this.costs = make("p", { class: "cot-note" });
     this.button = make("button", { type: "button", class: "cot-compare-open", disabled: true, onclick: () => open(this.run) }, "Open, step by step");
     this.element = make(
       "li", { "data-state": "waiting" }, this.title, this.model, this.picture, this.state,
       make("p", {}, make("b", {}, "Judge: "), this.judge), this.truthLine,
-      make("div", { class: "cot-compare-bar", "aria-hidden": "true" }, this.bar), this.costs, this.button,
+      this.cost, this.costs, this.button,
     );
   }
 
@@ -116,13 +178,14 @@ class Card {
     setText(this.state, stateWords(card));
     const shown = card.picture.startsWith("data:image/");
     if (shown) setAttribute(this.image, "src", card.picture);
-    setAttribute(this.image, "alt", `What ${title} with ${model} chose; ${judgeWords(card.verdict)}`);
+    setAttribute(this.image, "alt", card.costs ? `What ${title} with ${model} chose; ${judgeWords(card.verdict)}` : `What ${title} with ${model} has so far`);
     toggle(this.image, shown);
     setText(this.judge, card.costs ? judgeWords(card.verdict) : "–");
     const truth = checkedWords(card.verdict.truth);
     setText(this.truth, truth || "–");
     setAttribute(this.truthLine, "data-right", card.verdict.truth ? String(card.verdict.truth.correct) : null);
     setText(this.costs, card.costs ? spentWords(card.costs).join(" · ") : "\u00a0");
+    toggle(this.cost, Boolean(card.costs));
     this.bar.style.width = `${(100 * (card.costs?.operations ?? 0)) / most}%`;
     this.button.disabled = !card.run;
     setAttribute(this.button, "aria-label", `Open the run of ${title}, ${model}, step by step`);
