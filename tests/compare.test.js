@@ -25,7 +25,7 @@ test("a card says its state, or why it failed", async () => {
 
 test("what the judge says and what is true are told apart", async () => {
   const { judgeWords, checkedWords } = await compare;
-  assert.equal(judgeWords({ answer: "yes", p_yes: 0.68 }), "✓ P(yes) .68 matches the prompt");
+  assert.equal(judgeWords({ answer: "yes", p_yes: 0.68 }), "✓ 68% sure that it matches the prompt");
   assert.equal(judgeWords({ answer: null, p_yes: null }), "Nobody judged it");
   assert.equal(judgeWords({}), "Nobody judged it");
   assert.equal(checkedWords({ correct: true, strict: true, reason: "" }), "right");
@@ -43,7 +43,7 @@ test("costs are beside those of one plain picture", async () => {
   assert.equal(spentWords({ passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "1 generator pass, 1.0 × plain");
 });
 
-const ended = (title, correct, operations, more = {}) => card({ title, method: title === "Baseline" ? "baseline" : title.toLowerCase(), prompt: "a photo of a dog", seed: 1, verdict: { answer: correct ? "yes" : "no", truth: { correct } }, costs: { operations, passes: 1 }, ...more });
+const ended = (title, correct, operations, more = {}) => card({ title, label: title, method: title === "Baseline" ? "baseline" : title.toLowerCase(), prompt: "a photo of a dog", seed: 1, verdict: { answer: correct ? "yes" : "no", truth: { correct } }, costs: { operations, passes: 1 }, ...more });
 
 test("a comparison ends in a sentence: who is right, and at what cost", async () => {
   const { conclusion, overallWords } = await compare;
@@ -74,6 +74,6 @@ test("of several seeds or prompts each method's runs are counted together", asyn
 
 test("two models of one method are told apart", async () => {
   const { conclusion } = await compare;
-  const cards = [ended("Baseline", false, 10), ended("Baseline", true, 10, { model: "Show-o, iterative DPO" })];
-  assert.equal(conclusion(cards), "1 of 2 is right: Baseline (Show-o, iterative DPO), at the cost of Baseline (Show-o, base).");
+  const cards = [ended("Baseline", false, 10), ended("Baseline", true, 10, { label: "Baseline on iterative DPO" })];
+  assert.equal(conclusion(cards), "1 of 2 is right: Baseline on iterative DPO, at the cost of Baseline.");
 });

@@ -46,6 +46,12 @@ class Choice:
         return METHODS[self.method].label + (" by region" if self.repaint == "region" else "")
 
     @property
+    def label(self) -> str:
+        """As it is called in a sentence."""
+        on = "" if self.model == "base" else f" on {MODELS[self.model].label.removeprefix('Show-o, ')}"
+        return self.title + on
+
+    @property
     def name(self) -> str:
         return "/".join((self.method, self.model, *([self.repaint] if self.repaint != "whole" else [])))
 
@@ -92,6 +98,7 @@ class Card:
         if self.ended:
             return self.ended
         state, s = self.run.state, self.settings
+        choice = Choice(s.method, s.model, s.repaint)
         end = state.finished
         costs = {
             "passes": end.generator_passes, "questions": end.judge_passes, "saved": end.passes_saved,
@@ -102,7 +109,8 @@ class Card:
             "prompt": s.prompt,
             "seed": s.seed,
             "method": s.method,
-            "title": Choice(s.method, s.model, s.repaint).title,
+            "title": choice.title,
+            "label": choice.label,
             "model": MODELS[s.model].label,
             "paths": s.paths,
             "run": self.run.id if end else "",

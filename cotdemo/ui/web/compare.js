@@ -1,8 +1,8 @@
 // The Compare tab's cards: one for each method and model, in the order they were chosen, once for each prompt and seed.
 
-import { make, setAttribute, setText, toggle } from "./dom.js";
+import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
-import { CHECKER, VERDICTS, plural, probability, prose } from "./words.js";
+import { CHECKER, outcomeWords, plural, prose } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
 const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side; or two prompts, or several seeds. Each can then be opened, step by step.";
@@ -32,9 +32,7 @@ export function conclusion(cards) {
   if (done.length < 2) return "";
   const judged = done.every((card) => card.verdict.truth) ? "" : " by the judge"; // there is no checker everywhere
   const isRight = (card) => (judged ? card.verdict.answer === "yes" : card.verdict.truth.correct);
-  const all = methods(done);
-  const name = ({ title, model }) => (all.filter(([one]) => one.title === title).length > 1 ? `${title} (${model})` : title);
-  const rows = all.map((of) => ({ title: name(of[0]), right: of.filter(isRight).length, runs: of.length, cost: mean(of.map(costOf)), plain: of[0].method === "baseline" }));
+  const rows = grouped(done, ({ label }) => label).map((of) => ({ title: of[0].label, right: of.filter(isRight).length, runs: of.length, cost: mean(of.map(costOf)), plain: of[0].method === "baseline" }));
   const plain = rows.find((row) => row.plain);
   const times = (row) => (plain && row !== plain ? `, at ${row.cost / plain.cost < 1.05 ? "" : `${multiple(row.cost / plain.cost)} `}the cost of ${plain.title}` : "");
   const cheapestFirst = rows.toSorted((a, b) => a.cost - b.cost);
@@ -49,9 +47,8 @@ export function conclusion(cards) {
   return `${counted}${judged}${which}${times(cheapest)}.`;
 }
 
-// Cards of the same method and model, in the order they come first.
-function methods(cards) {
-  return grouped(cards, (card) => `${card.title}/${card.model}`);
+function begins(cards) {
+  return cards.every((card) => card.state === "waiting");
 }
 
 // Cards of the same prompt and seed, in order.
@@ -91,8 +88,8 @@ export function stateWords(card) {
 // What the judge says of the answer, and what is true of it.
 export function judgeWords({ answer, p_yes }) {
   if (!answer) return "Nobody judged it";
-  const [glyph, words] = VERDICTS.outcome[answer];
-  return `${glyph} P(yes) ${probability(p_yes)} ${words}`;
+  const [glyph, words] = outcomeWords({ outcome: { answer }, p_yes, mean: null });
+  return `${glyph} ${words}`;
 }
 
 export function checkedWords(truth) {
@@ -130,6 +127,7 @@ class Board {
     setText(this.status, overallWords(cards, left));
     const key = cards.map((card) => `${card.seed} ${card.prompt}`).join("|");
     if (key !== this.key) this.lay(cards, key);
+    if (begins(cards) && this.element.getBoundingClientRect().top > innerHeight * 0.7) bringIntoSight(this.element, "start");
     const most = Math.max(...cards.map((card) => card.costs?.operations ?? 0), 1);
     cards.forEach((card, index) => this.cards[index].draw(card, most));
   }

@@ -43,3 +43,10 @@ export const ICONS = {
   play: "M4 2.5v11l9.5-5.5z",
   pause: "M3.5 2.5h3.2v11H3.5zM9.3 2.5h3.2v11H9.3z",
 };
+
+export const STILL = "(prefers-reduced-motion: reduce)";
+
+// Brings an element into sight where it is not; the focus stays where it is.
+export function bringIntoSight(element, block = "nearest") {
+  element.scrollIntoView({ block, behavior: matchMedia(STILL).matches ? "auto" : "smooth" });
+}

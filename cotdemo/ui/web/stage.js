@@ -2,7 +2,7 @@
 // one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
 
 import { answerOf, answerRound, lastStep, reflections } from "./reducer.js";
-import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
+import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present } from "./moments.js";
 import { Brush } from "./brush.js";
@@ -12,7 +12,6 @@ import { CHECKER, VERDICTS, attempt, fateInWords, fateWords, isCrowned, nowWords
 
 const LARGE = 384; // canvas pixels per side, about
 const SMALL = 96;
-const STILL = "(prefers-reduced-motion: reduce)";
 const TOUCHED = "(pointer: coarse)";
 
 export class Stage {
@@ -250,9 +249,4 @@ export function invitePrompt() {
   const field = document.querySelector("#prompt textarea");
   const free = document.activeElement === document.body || document.activeElement === null;
   if (field?.offsetParent && free && !matchMedia(TOUCHED).matches) field.focus({ preventScroll: true });
-}
-
-// Brings an element into sight where it is not; the focus stays where it is.
-export function bringIntoSight(element, block = "nearest") {
-  element.scrollIntoView({ block, behavior: matchMedia(STILL).matches ? "auto" : "smooth" });
 }

@@ -3,11 +3,11 @@
 
 import { alive, answerOf, emptyState, lastStep, receive, reflections, skipGap } from "./reducer.js";
 import { addressOf } from "./address.js";
-import { make, setAttribute, setText, toggle } from "./dom.js";
+import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { forgetImages, readColours } from "./canvas.js";
 import { Matrix } from "./matrix.js";
 import { Focus } from "./focus.js";
-import { Stage, bringIntoSight, invitePrompt } from "./stage.js";
+import { Stage, invitePrompt } from "./stage.js";
 import { Rewards } from "./rewards.js";
 import { Drop } from "./drop.js";
 import { VERDICTS, costWords, milestone, settingsWords, speakToResearchers, speaksToResearchers, term, weightsWords } from "./words.js";
