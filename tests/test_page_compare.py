@@ -12,7 +12,10 @@ def test_methods_are_compared_and_a_result_is_opened(visit, site, viewport):
         page.wait_for_selector("#board .cot-empty")
         page.fill("#compare-prompt textarea", PROMPT)
         page.click("#compare")
-        page.wait_for_function("document.querySelector('.cot-compare-status').textContent.includes('5 of 5')")
+        page.wait_for_selector("#compare:disabled")
+        page.wait_for_selector("#compare:enabled")
+        assert " of 5 " in page.locator(".cot-compare-status").inner_text()  # who is right, and at what cost
+        assert page.locator(".cot-compare-status").evaluate("one => one.getBoundingClientRect().top < innerHeight")
         cards = page.locator(".cot-compare > li")
         assert cards.count() == 5
         assert cards.locator("img[src^='data:image/']").count() == 5
