@@ -270,14 +270,40 @@ def _parts(root: Path | None) -> Iterator[Finding]:
             parts[place] = f"judge {judge}", {"tokenizer": True}
     for place, (what, needs) in parts.items():
         yield from _probed(what, _part, shelf, place, what, needs)
-    for repository in dict.fromkeys(place.repository for place in parts):
+    others = _others()
+    for what, place in others.items():
+        yield from _probed(what, _told, shelf, place, what, shelf.pipeline(place))
+    yield from _probed("GenEval's scorer", _scorer, shelf)
+    for repository in dict.fromkeys(place.repository for place in (*parts, *others.values())):
         if size := shelf.unfinished(repository):
             said = f"{_size(size)} of a download of {repository} that did not end"
             yield Finding(NOTE, "Hub's cache", said, "The next use goes on from there.")
 
 
 def _part(shelf: Any, place: Any, what: str, needs: dict[str, bool]) -> Iterator[Finding]:
-    held = shelf.held(place, **needs)
+    yield from _told(shelf, place, what, shelf.held(place, **needs))
+
+
+def _others() -> dict[str, Any]:
+    """The generators beside Show-o, which are whole pipelines, and where they are."""
+    from .backends.hub import Place
+
+    return {row.label: Place(row.part) for row in MODELS.values() if row.load}
+
+
+def _scorer(shelf: Any) -> Iterator[Finding]:
+    """What ``geneval score`` downloads: the official detector, and CLIP for colours."""
+    from .backends.scorer import CLIP, official_file
+
+    file = official_file(shelf.root)
+    if file.is_file():
+        yield Finding(OK, "GenEval's detector", f"{file}, {_size(file.stat().st_size)}")
+    else:
+        yield Finding(NOTE, "GenEval's detector", f"{file} is not here; it comes when it is first used")
+    yield from _part(shelf, CLIP, "GenEval's colours", {"tokenizer": True})
+
+
+def _told(shelf: Any, place: Any, what: str, held: Any) -> Iterator[Finding]:
     if held.whole:
         yield Finding(OK, what, f"{place}, {_size(held.bytes)}")
     elif held.folder:

@@ -16,8 +16,10 @@ from cotdemo import cli, doctor
 from cotdemo.backends import MINI, RELEASED, cached
 from cotdemo.backends.cached import Shelf
 from cotdemo.backends.hub import Place
+from cotdemo.backends.scorer import official_file
 from cotdemo.doctor import NOTE, OK, PROBLEM, Finding
 from cotdemo.errors import UserError
+from cotdemo.registry import MODELS
 
 PARM, WORDS = Place("ZiyuG/Image-Generation-CoT", "parm"), Place("microsoft/phi-1_5")
 
@@ -50,6 +52,7 @@ def hub(monkeypatch, tmp_path):
     """Puts files into an empty cache of the Hub, as downloads leave them there."""
     cache = tmp_path / "hub"
     monkeypatch.setattr(cached, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "torch"))
 
     def put(repository: str, *files: str, size: int = 3) -> Path:
         folder = cache / f"models--{repository.replace('/', '--')}"
@@ -188,7 +191,32 @@ def test_an_empty_cache_holds_nothing_and_that_is_no_problem(hub):
     parts = list(doctor._parts(None))
     assert {part.state for part in parts} == {NOTE}
     places = {place for source in RELEASED.values() for place in (*source.generators.values(), *source.judges.values())}
-    assert len(parts) == len(places) + 2 and all("when it is first used" in part.said for part in parts)
+    others = {"GenEval's detector", "GenEval's colours", *(row.label for row in MODELS.values() if row.load)}
+    assert others <= {part.what for part in parts} and len(others) == 4
+    assert len(parts) == len(places) + 2 + len(others)
+    assert all("when it is first used" in part.said for part in parts)
+
+
+def test_of_a_pipeline_every_part_that_its_index_names_is_looked_for(hub):
+    row = next(row for row in MODELS.values() if row.load)
+    folder = hub(row.part, "scheduler/config.json", "vae/config.json")
+    assert found(doctor._parts, None)[row.label].said == f"{row.part} lacks model_index.json"
+    index = next(folder.glob("snapshots/*")) / "model_index.json"
+    index.write_text(
+        '{"_class_name": "P", "vae": ["d", "V"], "scheduler": ["d", "S"], "unet": ["d", "U"], "x": [null, null]}'
+    )
+    assert found(doctor._parts, None)[row.label].said == f"{row.part} lacks unet"
+    (index.parent / "unet").mkdir()
+    (index.parent / "unet" / "w.safetensors").write_bytes(b"x")
+    assert found(doctor._parts, None)[row.label].state == OK
+
+
+def test_the_scorers_detector_is_looked_for_where_torch_keeps_it(hub):
+    assert found(doctor._parts, None)["GenEval's detector"].state == NOTE
+    file = official_file()
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x" * 1000)
+    assert found(doctor._parts, None)["GenEval's detector"].state == OK
 
 
 def test_what_is_downloaded_is_told_with_its_size_and_what_of_it_misses(hub):

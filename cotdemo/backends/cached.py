@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from huggingface_hub.errors import CacheNotFound
 from huggingface_hub.file_download import repo_folder_name
 
 from ..compute.weights import weight_files
-from .hub import Place
+from .hub import PIPELINE_INDEX, Place
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.\w+)")
 _TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))  # any of these will do
@@ -56,6 +57,19 @@ class Shelf:
         sizes = {file.name: file.stat().st_size for file in folder.iterdir() if file.is_file()}
         missing = [*(_without_weights(folder, sizes) if weights else ()), *(_without_words(sizes) if tokenizer else ())]
         return Held(folder, sum(sizes.values()), tuple(missing))
+
+    def pipeline(self, place: Place) -> Held:
+        """What is here of a diffusers pipeline: its index, and a folder with files for each part that it names."""
+        folder = self._folder(place)
+        if folder is None:
+            return Held(None, 0, ())
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        try:
+            index = json.loads((folder / PIPELINE_INDEX).read_text(encoding="utf-8"))
+            parts = [name for name, source in index.items() if isinstance(source, list) and source and source[0]]
+        except (OSError, ValueError, AttributeError):
+            return Held(folder, size, (PIPELINE_INDEX,))
+        return Held(folder, size, tuple(name for name in parts if not any(folder.glob(f"{name}/*"))))
 
     def _folder(self, place: Place) -> Path | None:
         """The folder that would be loaded: in the cache that of the main branch as it was downloaded last."""

@@ -21,7 +21,8 @@ Tell = Callable[[str], None]
 TEXTS = ("*.json", "merges.txt", "vocab.txt", "tokenizer.model")  # configs and tokenizers
 SAFE, PICKLED = "*.safetensors", "*.bin"  # weights: the second kind only where there is none of the first
 
-PIPELINE = ("model_index.json", "*/*.json", "*/*.txt", "*/*.model", "*/*.safetensors")
+PIPELINE_INDEX = "model_index.json"
+PIPELINE = (PIPELINE_INDEX, "*/*.json", "*/*.txt", "*/*.model", "*/*.safetensors")
 OTHER_FORMATS = ("*.fp16*", "vae_1_0/*")  # the same weights once more
 
 

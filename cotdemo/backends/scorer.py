@@ -61,13 +61,16 @@ def load_scorer(
     return scorer
 
 
+def official_file(root: Path | None = None) -> Path:
+    """Where the official detector's file lies, or is to lie: in ``root``, or in torch's own cache."""
+    return (root or Path(torch.hub.get_dir(), "checkpoints")) / network.OFFICIAL_FILE
+
+
 def _official(root: Path | None, tell: Tell) -> Path:
     """The official detector's file, downloaded once into torch's own cache. Raises UserError where it cannot be had."""
-    if root is not None:
-        if not (root / network.OFFICIAL_FILE).is_file():
-            raise UserError(f"{root / network.OFFICIAL_FILE} is missing; it is at {network.OFFICIAL_URL}")
-        return root / network.OFFICIAL_FILE
-    file = Path(torch.hub.get_dir(), "checkpoints", network.OFFICIAL_FILE)
+    file = official_file(root)
+    if root is not None and not file.is_file():
+        raise UserError(f"{file} is missing; it is at {network.OFFICIAL_URL}")
     if not file.is_file():
         tell(f"downloading {network.OFFICIAL_FILE}")
         try:
