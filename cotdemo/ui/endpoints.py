@@ -21,6 +21,7 @@ from ..errors import UserError
 from ..fields import OneOf
 from ..run.events import Critiqued, Event
 from ..run.prose import prose
+from ..run.state import RunState
 from ..run.trace import Trace
 from ..settings import SETTINGS, Setting
 from .caller import Caller
@@ -31,18 +32,21 @@ from .session import Run
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client is given; ``before`` is the verdict on the picture that a reflection began with."""
+    """What a client is given; ``before`` is the verdict on the picture that a reflection began with.
+
+    ``state`` is that of the run, which keeps none once it is at rest.
+    """
 
     run: Run
+    state: RunState
     critique: str
     before: dict[str, Any] | None = None
 
     def told(self, with_trace: bool) -> dict[str, Any]:
         """All but the picture, JSON-safe."""
-        state = self.run.state
         told = {
-            "run": self.run.id, "verdict": verdict(state), "critique": self.critique,
-            "settings": state.settings.as_dict(),
+            "run": self.run.id, "verdict": verdict(self.state), "critique": self.critique,
+            "settings": self.state.settings.as_dict(),
         }  # fmt: skip
         if self.before is not None:
             told["before"] = self.before
@@ -52,7 +56,7 @@ class Answer:
 
     def picture(self) -> bytes:
         """A PNG file with its settings inside."""
-        return png_bytes(self.run.state)
+        return png_bytes(self.state)
 
 
 class Endpoints:
@@ -127,13 +131,13 @@ class Endpoints:
         run.keep([*(before.events if before else ()), *new])
         critiques = [event.text for event in new if isinstance(event, Critiqued) and event.done]
         said = prose(critiques[-1]) if critiques else ""
-        answer = Answer(run, said, verdict(before.state) if before else None)
+        answer = Answer(run, run.state, said, verdict(before.state) if before else None)
         handlers.runs.add(run)
         return answer
 
 
 def _result(answer: Answer, with_trace: bool) -> tuple[dict[str, Any], str]:
-    asked = answer.run.state.settings
+    asked = answer.state.settings
     path = save_bytes_to_cache(answer.picture(), f"seed-{asked.seed}.png", get_upload_folder())
     return FileData(path=path, mime_type="image/png").model_dump(), json.dumps(answer.told(with_trace))
 

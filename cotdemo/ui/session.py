@@ -161,7 +161,8 @@ class Run:
     """What one session has on show: its events so far, and the messages it was told them in.
 
     Each event is held once, as the text of it that goes into messages and into the trace file: a twentieth of what the
-    records of one take. ``state`` is there while a search goes on, and made anew when it is asked for after ``rest``.
+    records of one take. ``state`` is there while a search goes on; after ``rest`` it is made anew for whoever asks, and
+    not held.
     """
 
     def __init__(self, id: str | None = None):
@@ -173,14 +174,12 @@ class Run:
         self._texts: list[str] = []  # of all events
         self._kept: list[str] = []  # of those that a trace holds
         self._told: list[_Told] = []
-        self._state: RunState | None = None
+        self._state: RunState | None = None  # while events come
 
     @property
     def state(self) -> RunState:
         """What its events come to."""
-        if self._state is None:
-            self._state = RunState.of(self.events)
-        return self._state
+        return RunState.of(self.events) if self._state is None else self._state
 
     @property
     def events(self) -> list[Event]:
@@ -210,7 +209,7 @@ class Run:
             self.idle.set()
 
     def rest(self) -> None:
-        """Nobody looks at its state any more."""
+        """No more events come for now."""
         self._state = None
 
     def message(self, events: Sequence[Event], *notices: dict, **more: object) -> str:
@@ -220,7 +219,7 @@ class Run:
         return self._tell(_Told(first, len(self._texts), notices, more))
 
     def keep(self, events: Sequence[Event]) -> None:
-        state = self.state
+        state = self._state = self.state
         for event in events:
             self._hold(event_text(event), is_kept(event))
             state.apply(event)
