@@ -25,7 +25,18 @@ from cotdemo.ui.page import build_demo, launch_options
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 PROMPT = "a photo of a red star and a blue moon"
-DOORS = ("queue/join", "run/reflect", "api/reflect", "call/reflect", "component_server", "mcp/", "cancel", "reset")
+DOORS = (
+    "queue/join",
+    "run/reflect",
+    "run/upload",
+    "mcp/gradio_api/upload",
+    "api/reflect",
+    "call/reflect",
+    "component_server",
+    "mcp/",
+    "cancel",
+    "reset",
+)
 
 
 @pytest.fixture(scope="module")

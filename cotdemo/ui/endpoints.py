@@ -23,11 +23,12 @@ from ..run.events import Critiqued, Event
 from ..run.prose import prose
 from ..run.state import RunState
 from ..run.trace import Trace
-from ..settings import SETTINGS, Setting
+from ..settings import SETTINGS, Setting, Settings
 from .caller import Caller
 from .handlers import Handlers, verdict, words_for
 from .keep import png_bytes
 from .session import Run
+from .visitors import Visitor
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,15 @@ class Endpoints:
     def painted(self, prompt: str, method: str = SETTINGS["method"].default, **settings: Any) -> Answer:
         """Raises gr.Error, in words."""
         searches = self._handlers.searches
-        return self._answer(lambda backend: searches.search(method, backend, prompt, **settings))
+        with spoken_errors():
+            work = Settings.checked(prompt, method, self._handlers.backend, **settings).work
+        return self._answer(lambda backend: searches.search(method, backend, prompt, **settings), work)
 
     def reflected(self, trace: Trace, anyway: bool = False) -> Answer:
         """Raises gr.Error, in words."""
         searches = self._handlers.searches
-        return self._answer(lambda backend: searches.reflect(backend, trace.events, anyway=anyway), trace)
+        work = trace.started.settings.work
+        return self._answer(lambda backend: searches.reflect(backend, trace.events, anyway=anyway), work, trace)
 
     def _kept(self, run_id: str) -> Trace:
         run = self._handlers.runs.get(run_id)
@@ -119,9 +123,9 @@ class Endpoints:
             raise UserError("This run is still under way.")
         return run.trace()
 
-    def _answer(self, begin: Callable[[Any], Iterator[Event]], before: Trace | None = None) -> Answer:
+    def _answer(self, begin: Callable[[Any], Iterator[Event]], work: int, before: Trace | None = None) -> Answer:
         handlers, run = self._handlers, Run()
-        with spoken_errors(), handlers.line.place() as place:
+        with spoken_errors(), handlers.line.place(Visitor.here(), work) as place:
             caller = Caller()
             caller.wait(place.wait)
             handlers.loader.start()
