@@ -30,7 +30,7 @@ class BoundedBodies:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        upload = _is_upload(scope)
+        upload = is_upload(scope)
         most = MAX_UPLOAD if upload else self._most
         body = await _body(scope, receive, most)
         if body is None:
@@ -42,10 +42,14 @@ class BoundedBodies:
             await self._app(scope, _replayed(body, receive), send)
 
 
-def _is_upload(scope: Scope) -> bool:
-    """Whether Gradio takes the body for files; what is JSON it parses, by whatever name it comes."""
-    kind = dict(scope["headers"]).get(b"content-type", b"")
-    return scope["path"].rstrip("/").endswith(_UPLOAD) and kind.lower().startswith(b"multipart/form-data")
+def is_upload(scope: Scope, below: str | None = None) -> bool:
+    """Whether Gradio takes the body for files; what is JSON it parses, by whatever name it comes.
+
+    With ``below`` only where the app stands there itself, and none that is mounted on it.
+    """
+    path, kind = scope["path"].rstrip("/"), dict(scope["headers"]).get(b"content-type", b"")
+    there = path.endswith(_UPLOAD) if below is None else path.removeprefix(below) == _UPLOAD
+    return there and kind.lower().startswith(b"multipart/form-data")
 
 
 async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from ..errors import UserError
 from .visitors import Allowance, Visitor
 
-MOST = 20  # who computes and who waits, together; each takes one of Gradio's 40 threads
+MOST = 20  # who computes and who waits, together
+MOST_EVER = 36  # as each takes one of Gradio's 40 threads
 OF_SESSION = 2  # places that one session may have
 OF_ADDRESS = 6  # and one public address, which may be that of a class or an office
 KEPT = "Your settings are kept."

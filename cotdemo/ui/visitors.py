@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from gradio.context import LocalContext
-
 
 @dataclass(frozen=True)
 class Visitor:
@@ -22,6 +20,8 @@ class Visitor:
     @classmethod
     def here(cls) -> Visitor:
         """Whoever has asked for what runs here; outside of Gradio's threads nobody in particular."""
+        from gradio.context import LocalContext  # not before the app has a folder of its own (``folder``)
+
         request = LocalContext.request.get(None)
         if request is None:
             return cls()
@@ -72,10 +72,9 @@ class Allowance:
             if over <= 0:
                 self._taken.append((now, who, much))
                 return 0.0
-            for when, part in own:
+            freed = now
+            for freed, part in own:  # noqa: B007
                 over -= part
                 if over <= 0:
                     break
-            else:
-                when = now
-            return when + self._seconds - now
+            return freed + self._seconds - now
