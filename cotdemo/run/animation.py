@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import UserError
+from ..files import whole_file
 from .events import Critiqued, Event, Judged, PathPruned, RunStarted, StepDecoded, Winner
 from .prose import prose
 from .state import PathState, RoundState, RunState
@@ -38,10 +39,15 @@ class Frame:
 
 
 def save(trace: Trace, file: Path) -> None:
-    """Write the animation of a trace. Raises UserError for another kind of file, or a trace without images."""
+    """Write the animation of a trace, whole or not at all.
+
+    Raises UserError for another kind of file, or a trace without images.
+    """
     if file.suffix.lower() not in FORMATS:
         raise UserError(f"An animation is a file of {' or '.join(FORMATS)}, not {file.name}.")
-    file.write_bytes(animated(trace, FORMATS[file.suffix.lower()]))
+    made = animated(trace, FORMATS[file.suffix.lower()])
+    with whole_file(file) as opened:
+        opened.write(made)
 
 
 def animated(trace: Trace, form: str = "GIF") -> bytes:
