@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,16 +43,21 @@ def main() -> None:
     options = parser.parse_args()
     if options.port is not None and not 1 <= options.port <= 65535:
         parser.error(f"--port is {options.port}; there are 1 to 65535")
+    if options.listen is not None and not _is_ours(options.listen):
+        parser.error(f"--listen is {options.listen}, and this machine has no such address")
     if not 1 <= options.max_queue <= MOST_EVER:
         parser.error(f"--max-queue is {options.max_queue}; it may be 1 to {MOST_EVER}")
     if default not in BACKENDS:
         parser.error(f"COTDEMO_BACKEND is {default!r}; there are {', '.join(BACKENDS)}")
 
-    from cotdemo.ui.folder import own_folder
+    from cotdemo.ui.folder import VARIABLE, NotWritable, own_folder
 
     os.environ.setdefault("GRADIO_RUN_HISTORY", "False")  # what a visitor ran is kept in no browser, unless asked for
-    with own_folder():  # before Gradio is imported
-        serve(options)
+    try:
+        with own_folder():  # before Gradio is imported
+            serve(options)
+    except NotWritable as error:
+        parser.error(f"uploads have no place: {error}. Let {VARIABLE} name a folder that can be written")
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -80,6 +86,17 @@ def serve(options: argparse.Namespace) -> None:
         raise SystemExit(f"{taken} in use, or not ours to use. Choose another one: --port N") from None
     finally:
         demo.close(verbose=False)
+
+
+def _is_ours(address: str) -> bool:
+    """Whether a server of this machine may have that address."""
+    try:
+        (family, kind, _, _, place), *_ = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind) as tried:
+            tried.bind(place)
+    except (OSError, UnicodeError):
+        return False
+    return True
 
 
 def _guards(address: str | None, names: list[str]) -> list[Middleware]:

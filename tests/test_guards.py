@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -13,9 +14,14 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import app
+from cotdemo.run.trace import MAX_BYTES
+from cotdemo.ui import uploads
+from cotdemo.ui.folder import VARIABLE
+from cotdemo.ui.handlers import A_MINUTE
 from cotdemo.ui.headers import SafeHeaders
 from cotdemo.ui.hosts import KnownHosts, is_own
-from cotdemo.ui.queue import MOST
+from cotdemo.ui.limits import MAX_BODY
+from cotdemo.ui.queue import MOST, OF_ADDRESS, OF_SESSION
 
 
 def client(guard, **options) -> TestClient:
@@ -85,7 +91,7 @@ def started(monkeypatch):
         (["--listen", "127.0.0.1"], {}, "127.0.0.1", []),
         (["--allow-host", "a.org", "--allow-host", "b.org"], {}, None, ["a.org", "b.org"]),
         (["--listen"], {}, "0.0.0.0", None),
-        (["--listen", "192.168.1.5"], {}, "192.168.1.5", None),
+        (["--listen", "::"], {}, "::", None),
         (["--listen", "--allow-host", "a.org"], {}, "0.0.0.0", ["a.org"]),
         ([], {"GRADIO_SERVER_NAME": "0.0.0.0"}, "0.0.0.0", None),
         ([], {"SPACE_ID": "owner/name"}, None, None),
@@ -113,12 +119,38 @@ def test_how_many_are_taken_in_can_be_said(started, monkeypatch, capsys):
         assert raised.value.code == 2 and "it may be 1 to 36" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("address", ["192.0.2.1", "", "two words", "x" * 300])
+def test_an_address_that_this_machine_has_not_is_refused_in_words(started, capsys, address):
+    with pytest.raises(SystemExit) as raised:
+        started("--listen", address)
+    assert raised.value.code == 2 and "this machine has no such address" in capsys.readouterr().err
+
+
+def test_a_place_for_uploads_that_cannot_be_written_is_said_in_words(started, monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "file" / "folder"))
+    with pytest.raises(SystemExit) as raised:
+        started()
+    assert raised.value.code == 2 and f"Let {VARIABLE} name a folder" in capsys.readouterr().err
+
+
 def test_browsers_keep_no_history_of_runs_unless_somebody_asks_for_it(started, monkeypatch):
     started()
     assert os.environ["GRADIO_RUN_HISTORY"] == "False"
     monkeypatch.setenv("GRADIO_RUN_HISTORY", "True")
     started()
     assert os.environ["GRADIO_RUN_HISTORY"] == "True"
+
+
+def test_the_bounds_are_those_that_the_docs_tell():
+    text = (Path(app.__file__).parent / "docs" / "start.md").read_text(encoding="utf-8")
+    for told in (
+        f"{OF_SESSION} places in the line, one public address {OF_ADDRESS}, and in a minute {A_MINUTE} of the largest "
+        f"runs and {uploads.A_MINUTE} uploads", f"bounded at {MAX_BODY / 1e6:g} MB, uploads at a trace's",
+        f"{MAX_BYTES / 1e6:g} MB and together at {uploads.HELD_BYTES >> 20} MB and {uploads.HELD_FILES} files",
+        f"--max-queue {MOST}",
+    ):  # fmt: skip
+        assert told in text, told
 
 
 def test_the_app_imports_no_gradio_before_it_has_a_folder_of_its_own():
