@@ -14,6 +14,7 @@ from cotdemo.ui.comparison import Comparing
 from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.queue import MOST, OF_ADDRESS, OF_SESSION, Line
+from cotdemo.ui.session import Run, Runs
 from cotdemo.ui.visitors import Allowance, Visitor, address_of
 
 PROMPT = "a photo of a red star and a blue moon"
@@ -147,6 +148,49 @@ def test_pages_clients_and_comparisons_take_their_visitors_places(handlers, asks
         *_, last = Comparing(handlers).compare(PROMPT, ["baseline/base"], 2, 1)
         assert "of yours" in last["board"]
     assert "RunFinished" in told(handlers.reflect_anyway(run_id))
+
+
+def kept(runs: Runs, many: int, held: int = 10) -> list[Run]:
+    made = [Run() for _ in range(many)]
+    for run in made:
+        run.held = held
+        runs.add(run)
+    return made
+
+
+def left(runs: Runs, made: list[Run]) -> list[int]:
+    return [number for number, run in enumerate(made) if runs.get(run.id)]
+
+
+def test_runs_of_one_visitor_do_not_make_those_of_others_go(asks):
+    runs = Runs(most=6, most_bytes=1000)
+    asks("a", "8.8.8.8")
+    own = kept(runs, 2)
+    asks("b", "1.1.1.1")
+    many = kept(runs, 50)
+    assert left(runs, own) == [0, 1] and left(runs, many) == [46, 47, 48, 49]
+    large = kept(runs, 30, held=240)  # by its own bytes
+    assert left(runs, own) == [0, 1] and left(runs, large) == [26, 27, 28, 29]
+    asks("a", "8.8.8.8")
+    further = kept(runs, 1)
+    assert left(runs, further) == [0] and left(runs, own) == [0, 1] and left(runs, large) == [27, 28, 29]
+
+
+def test_runs_of_whom_nothing_is_known_go_by_their_last_use(asks):
+    runs = Runs(most=3)
+    made = kept(runs, 3)
+    runs.get(made[0].id)
+    made += kept(runs, 1)
+    assert left(runs, made) == [0, 2, 3]
+
+
+def test_a_run_is_kept_for_whoever_asked_for_it(handlers, asks):
+    asks("a", "8.8.8.8")
+    run_id = next(update["run_id"] for update in handlers.paint(*FORM) if "run_id" in update)
+    answer = Endpoints(handlers).painted(PROMPT, paths=1, steps=2)
+    asks("b", "1.1.1.1")
+    list(handlers.reflect_anyway(run_id))
+    assert handlers.runs.get(run_id).owner == answer.run.owner == "8.8.8.8"
 
 
 def test_what_is_painted_counts_for_the_address_by_all_ways(handlers, asks):
