@@ -270,7 +270,7 @@ def test_what_a_finished_run_holds_is_what_is_counted(handlers):
 def test_a_run_at_rest_holds_none_of_its_records_whoever_has_looked_at_it(handlers):
     def records() -> int:
         gc.collect()
-        return sum(isinstance(one, StepDecoded) for one in gc.get_objects())
+        return sum(type(one) is StepDecoded for one in gc.get_objects())
 
     endpoints, before = Endpoints(handlers), records()
     made = json.loads(endpoints.generate(PROMPT, paths=3, steps=5, seed=3)[1])
