@@ -1,4 +1,4 @@
-"""The app: ``python app.py [--backend mini|show-o|show-o-512] [--device ...] [--port ...]``.
+"""The app: ``python app.py [--backend mini|show-o|show-o-512] [--device ...] [--port ...] [--listen]``.
 
 On a Space, which takes no arguments, the variable COTDEMO_BACKEND names the backend.
 """
@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cotdemo.compute.precision import AUTO, CHOICES
 from cotdemo.registry import BACKENDS, EMBEDDED
+from cotdemo.ui.queue import MOST, MOST_EVER
+
+if TYPE_CHECKING:
+    from starlette.middleware import Middleware
+
+EVERYWHERE = "0.0.0.0"
 
 
 def main() -> None:
@@ -23,16 +31,33 @@ def main() -> None:
     parser.add_argument("--precision", choices=CHOICES, default=AUTO, help="of a released model; auto: by the card")
     parser.add_argument("--assets", type=Path, help="other weights: as assets/mini, or the Hub's repositories")
     parser.add_argument("--port", type=int, help="by default 7860 or the next free one")
+    parser.add_argument(
+        "--listen", nargs="?", const=EVERYWHERE, metavar="ADDRESS",
+        help="serve other machines too, at every address of this one or at one of them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME",
+        help="a name that the page goes by besides localhost, as behind a proxy; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--max-queue", type=int, default=MOST, metavar="N", help=f"runs under way and waiting ({MOST})")
     options = parser.parse_args()
     if options.port is not None and not 1 <= options.port <= 65535:
         parser.error(f"--port is {options.port}; there are 1 to 65535")
+    if options.listen is not None and not _is_ours(options.listen):
+        parser.error(f"--listen is {options.listen}, and this machine has no such address")
+    if not 1 <= options.max_queue <= MOST_EVER:
+        parser.error(f"--max-queue is {options.max_queue}; it may be 1 to {MOST_EVER}")
     if default not in BACKENDS:
         parser.error(f"COTDEMO_BACKEND is {default!r}; there are {', '.join(BACKENDS)}")
 
-    from cotdemo.ui.folder import own_folder
+    from cotdemo.ui.folder import VARIABLE, NotWritable, own_folder
 
-    with own_folder():  # before Gradio is imported
-        serve(options)
+    os.environ.setdefault("GRADIO_RUN_HISTORY", "False")  # what a visitor ran is kept in no browser, unless asked for
+    try:
+        with own_folder():  # before Gradio is imported
+            serve(options)
+    except NotWritable as error:
+        parser.error(f"uploads have no place: {error}. Let {VARIABLE} name a folder that can be written")
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -46,10 +71,14 @@ def serve(options: argparse.Namespace) -> None:
     more = _with_lent_gpu(options) if lent else {
         "device": options.device, "weights": options.assets, "precision": options.precision,
     }  # fmt: skip
-    demo = build_demo(options.backend, **more)
+    demo = build_demo(options.backend, max_queue=options.max_queue, **more)
     beside = {} if ships else {"lifespan": embedded_beside}
+    address = options.listen or os.environ.get("GRADIO_SERVER_NAME")
+    launch = launch_options(*_guards(address, options.allow_host), **beside)
     try:
-        demo.launch(server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch_options(**beside))
+        demo.launch(
+            server_name=address, server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch
+        )  # fmt: skip
     except OSError as error:
         if "empty port" not in str(error):  # Gradio's words
             raise
@@ -57,6 +86,29 @@ def serve(options: argparse.Namespace) -> None:
         raise SystemExit(f"{taken} in use, or not ours to use. Choose another one: --port N") from None
     finally:
         demo.close(verbose=False)
+
+
+def _is_ours(address: str) -> bool:
+    """Whether a server of this machine may have that address."""
+    try:
+        (family, kind, _, _, place), *_ = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind) as tried:
+            tried.bind(place)
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def _guards(address: str | None, names: list[str]) -> list[Middleware]:
+    """What looks at every request of a page served at ``address``, which goes by ``names``, and at its answers."""
+    from starlette.middleware import Middleware
+
+    from cotdemo.ui.headers import SafeHeaders
+    from cotdemo.ui.hosts import OWN, KnownHosts, is_own
+
+    alone = is_own(address or OWN) and "SPACE_ID" not in os.environ  # which has a name of its own
+    hosts = [Middleware(KnownHosts, allowed=names)] if names or alone else []
+    return [*hosts, Middleware(SafeHeaders)]
 
 
 def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:

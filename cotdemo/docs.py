@@ -18,6 +18,7 @@ from .compute.precision import PRECISIONS
 from .errors import UserError
 from .evaluation.results import ROWS, headline_markdown, ladder_markdown, paper
 from .fields import Nested, OneOf
+from .files import write_text
 from .registry import BACKENDS, METHODS, MODELS, VERIFIERS, Spec, refusal
 from .run.codec import EVENTS, is_optional
 from .run.events import Progress
@@ -208,7 +209,7 @@ def main(arguments: argparse.Namespace) -> None:
         file = arguments.root / name
         before = file.read_text(encoding="utf-8")
         after = written(before)
-        file.write_text(after, encoding="utf-8")
+        write_text(file, after)
         print(f"{name}: {'unchanged' if after == before else 'written'}", flush=True)
 
 

@@ -245,6 +245,11 @@ class Settings:
         return asdict(self)
 
     @property
+    def work(self) -> int:
+        """Steps of all paths of a round together."""
+        return self.paths * self.steps
+
+    @property
     def verifier(self) -> str:
         """Which of ``VERIFIERS`` judges."""
         return verifier_of(self.method)
@@ -273,9 +278,9 @@ class Settings:
         if self.repaint == "region" and self.steps < 2:
             raise UserError("To repaint a region takes 2 steps or more.")
         cap = BACKENDS[self.backend].cap
-        if self.paths * self.steps > cap:
+        if self.work > cap:
             raise UserError(
-                f"{self.paths} paths x {self.steps} steps is {self.paths * self.steps}, and {self.backend} takes at "
+                f"{self.paths} paths x {self.steps} steps is {self.work}, and {self.backend} takes at "
                 f"most {cap}. Choose fewer paths or fewer steps."
             )
 

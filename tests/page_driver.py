@@ -40,9 +40,12 @@ class Site:
 
     def __init__(self, folder):
         from results_double import invent
+        from starlette.middleware import Middleware
 
         from cotdemo.run.trace import Trace
         from cotdemo.search import search
+        from cotdemo.ui.headers import SafeHeaders
+        from cotdemo.ui.hosts import KnownHosts
         from cotdemo.ui.page import ASSETS, build_demo, launch_options
 
         self.backend = Double(pace=0.01, any_words=True)
@@ -53,7 +56,8 @@ class Site:
         invent(folder)
         shutil.copytree(ASSETS / "runs", folder / "runs")
         self.demo = build_demo("mini", self.load, recorded=folder / "recorded.json", assets=folder)
-        _, self.url, _ = self.demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        guards = Middleware(KnownHosts), Middleware(SafeHeaders)  # as app.py has them
+        _, self.url, _ = self.demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(*guards))
 
     def load(self):
         self.may_load.wait(600)

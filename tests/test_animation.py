@@ -11,7 +11,7 @@ from PIL import Image
 
 from cotdemo import cli
 from cotdemo.errors import UserError
-from cotdemo.run.animation import CROWN, STOPPED, frames, save
+from cotdemo.run.animation import CROWN, MOST_FRAMES, STOPPED, frames, save
 from cotdemo.run.events import Critiqued, PathPruned, RoundStarted, StepDecoded
 from cotdemo.run.trace import Trace
 
@@ -56,3 +56,16 @@ def test_a_trace_without_images_is_refused(tmp_path):
     bare = [replace(event, picture=None) if isinstance(event, StepDecoded) else event for event in trace.events]
     with pytest.raises(UserError, match="no images"):
         save(Trace.of(bare), tmp_path / "run.gif")
+
+
+def test_a_trace_whose_steps_come_in_another_order_has_no_more_frames_than_sensible(monkeypatch):
+    """By paths in place of steps, a small file would have thousands, and take gigabytes."""
+    trace = Trace.load(RUNS[0])
+    assert len(list(frames(trace))) < MOST_FRAMES
+    steps = sorted((e for e in trace.events if isinstance(e, StepDecoded)), key=lambda e: (e.round, e.path, e.step))
+    events = [*trace.events[:2], *steps, *(e for e in trace.events[2:] if not isinstance(e, StepDecoded))]
+    altered = Trace.from_json(Trace.of(events).to_json())
+    assert len(steps) > 60
+    monkeypatch.setattr("cotdemo.run.animation.MOST_FRAMES", 20)
+    made = list(frames(altered))
+    assert 10 < len(made) <= 21 and has(made[-1].image, CROWN)

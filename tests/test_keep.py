@@ -289,29 +289,33 @@ def test_places_are_given_in_the_order_they_were_asked_for():
 
 
 def test_all_who_wait_are_woken_when_somebody_leaves():
-    """Not at the end of their patience: each learns at once that it is its turn."""
+    """Not at the end of their patience: each learns at once that it is its turn, whoever began to wait first."""
     line, order = Line(), []
-    places = contextlib.ExitStack()
-    first = places.enter_context(line.place())
-    waiting = threading.Barrier(4)
+    first = contextlib.ExitStack()
+    assert first.enter_context(line.place()).wait(0)
+    taken = [threading.Event() for _ in range(3)]
+    may_wait = [threading.Event() for _ in range(3)]
 
     def come(number: int) -> None:
         with line.place() as place:
-            waiting.wait(60)
+            taken[number].set()
+            may_wait[number].wait(60)
             assert place.wait(3600)
             order.append(number)
 
     threads = [threading.Thread(target=come, args=(number,), daemon=True) for number in range(3)]
-    for count, thread in enumerate(threads, 2):
+    for thread, there in zip(threads, taken):
         thread.start()
-        while len(line._places) < count:
+        assert there.wait(60)
+    for asleep, number in enumerate(reversed(range(3)), 1):
+        may_wait[number].set()
+        while len(line._moved._waiters) < asleep:
             time.sleep(0.001)
-    waiting.wait(60)
-    time.sleep(0.2)  # until they wait
-    assert first.wait(0) and order == []
-    places.close()
+    assert order == []
+    first.close()
+    until = time.monotonic() + 30
     for thread in threads:
-        thread.join(30)
+        thread.join(max(0.0, until - time.monotonic()))
     assert order == [0, 1, 2]
 
 

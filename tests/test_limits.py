@@ -8,10 +8,12 @@ import json
 import os
 import threading
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import httpx
 import pytest
+from fastapi.responses import JSONResponse
 from page_double import Double
 
 from cotdemo.run.trace import MAX_BYTES, Trace
@@ -22,10 +24,22 @@ from cotdemo.ui.endpoints import Endpoints, taking_settings
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.limits import MAX_BODY, MAX_VALUES
 from cotdemo.ui.page import build_demo, launch_options
+from cotdemo.ui.uploads import BoundedUploads, let_go
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 PROMPT = "a photo of a red star and a blue moon"
-DOORS = ("queue/join", "run/reflect", "api/reflect", "call/reflect", "component_server", "mcp/", "cancel", "reset")
+DOORS = (
+    "queue/join",
+    "run/reflect",
+    "run/upload",
+    "mcp/gradio_api/upload",
+    "api/reflect",
+    "call/reflect",
+    "component_server",
+    "mcp/",
+    "cancel",
+    "reset",
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +84,62 @@ def test_an_upload_is_bounded_by_the_size_of_a_trace(server):
     assert upload(MAX_BYTES + 1).status_code == 413
     answer = upload(MAX_BYTES + 200_000)
     assert answer.status_code == 413 and "at most 8.1 MB" in answer.text
+
+
+def test_no_address_that_a_request_names_is_fetched(server, monkeypatch):
+    asked = []
+    monkeypatch.setattr("safehttpx.get", lambda url, **options: asked.append(url))
+    file = {"path": "https://example.org/trace.json", "meta": {"_type": "gradio.FileData"}}
+    for place, data in (("reflect", ["", {"trace": file}, True, False]), ("reflect", ["", file, True, False])):
+        answer = server.post(f"run/{place}", json={"data": data})
+        assert answer.status_code == 500 and "No addresses are fetched" in answer.json()["error"]
+    assert asked == []
+
+
+def test_too_many_uploads_in_a_minute_are_refused_in_words_and_before_they_are_read():
+    took = []
+
+    async def app(scope, receive, send):
+        took.append(scope["client"][0])
+        await JSONResponse([])(scope, receive, send)
+
+    app.get_blocks = lambda: SimpleNamespace(upload_file_set=set())
+    bounded = BoundedUploads(app, a_minute=2)
+
+    async def upload(client: str) -> int:
+        status = []
+
+        async def send(message):
+            status.append(message.get("status"))
+
+        kind = (b"content-type", b"multipart/form-data; boundary=x")
+        scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": [kind], "app": app}
+        await bounded({**scope, "client": (client, 1)}, lambda: pytest.fail("it was read"), send)
+        return status[0]
+
+    statuses = [asyncio.run(upload(client)) for client in 3 * ["8.8.8.8"] + ["1.1.1.1"] + ["10.0.0.1", "127.0.0.1"] * 2]
+    assert statuses == [200, 200, 429, 200, 200, 200, 429, 429] and len(took) == 5
+
+
+def test_of_what_was_uploaded_the_oldest_goes(tmp_path):
+    files = set()
+    for age, name in enumerate("abcde"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "trace.json").write_bytes(b"x" * 100)
+        os.utime(tmp_path / name / "trace.json", (1000 - age, 1000 - age))
+        files.add(str(tmp_path / name / "trace.json"))
+    (tmp_path / "e" / "other.json").write_text("another's")
+    files.add(str(tmp_path / "gone"))
+    let_go(files, most_bytes=350, most=9)
+    assert sorted(os.listdir(tmp_path)) == ["a", "b", "c", "e"] and os.listdir(tmp_path / "e") == ["other.json"]
+    let_go(files, most_bytes=350, most=1)
+    assert sorted(os.listdir(tmp_path)) == ["a", "e"]
+
+
+def test_a_server_holds_no_more_uploads_than_it_may(server, monkeypatch):
+    monkeypatch.setattr("cotdemo.ui.uploads.let_go", partial(let_go, most=2))
+    names = [server.post("upload", files={"files": (f"{n}.json", str(n).encode())}).json()[0] for n in range(4)]
+    assert [os.path.exists(name) for name in names] == [False, False, True, True]
 
 
 def test_what_is_asked_within_bounds_is_answered(server):

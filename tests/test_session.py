@@ -267,6 +267,21 @@ def test_what_a_finished_run_holds_is_what_is_counted(handlers):
     assert taken < 1.5 * sum(handlers.runs.get(id).held for id in ids)
 
 
+def test_a_run_at_rest_holds_none_of_its_records_whoever_has_looked_at_it(handlers):
+    def records() -> int:
+        gc.collect()
+        return sum(type(one) is StepDecoded for one in gc.get_objects())
+
+    endpoints, before = Endpoints(handlers), records()
+    made = json.loads(endpoints.generate(PROMPT, paths=3, steps=5, seed=3)[1])
+    again = json.loads(endpoints.reflect(made["run"], anyway=True)[1])
+    painted = run_id(list(handlers.paint(*FORM)))
+    handlers.stop(painted)
+    for id in (made["run"], again["run"], painted):
+        assert handlers.runs.get(id).state.answer
+    assert records() == before
+
+
 def test_a_kept_run_gives_the_trace_that_its_events_give(handlers):
     updates = list(handlers.paint(*FORM))
     content = json.loads(handlers.keep.trace(run_id(updates)))

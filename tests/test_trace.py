@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from scripted import Studio, Verdict
 
 from cotdemo.errors import UserError
-from cotdemo.fields import Nested, decode_picture, encode_picture
+from cotdemo.fields import THUMBNAIL, Nested, decode_picture, encode_picture
 from cotdemo.run.codec import decode_event, encode_event
 from cotdemo.run.events import (
     Checked,
@@ -277,6 +277,20 @@ def test_size_depth_and_counts_are_bounded_before_parsing(tmp_path):
         (tmp_path / "hostile.json").write_text(hostile)
         with pytest.raises(UserError):
             Trace.load(tmp_path / "hostile.json")
+
+
+def test_pictures_are_bounded_by_what_they_take_in_memory(content, monkeypatch):
+    """Flat ones take a hundred bytes in the file, and a few hundred times that once they are read."""
+    url = encode_picture(np.zeros((THUMBNAIL, THUMBNAIL, 3), np.uint8), THUMBNAIL, lossless=True)
+    content = json.loads(content)
+    steps = [event for event in content["events"] if event["type"] == "StepDecoded"]
+    for event in steps:
+        event["picture"] = url
+    assert THUMBNAIL**2 * 3 > 100 * len(url)
+    Trace.from_json(json.dumps(content))
+    monkeypatch.setattr("cotdemo.run.trace.MAX_PIXELS", len(steps) * THUMBNAIL**2 * 3)  # and the winner's
+    with pytest.raises(UserError, match="too much memory"):
+        Trace.from_json(json.dumps(content))
 
 
 def test_brackets_in_a_text_are_no_depth(trace):

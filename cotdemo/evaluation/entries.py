@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..files import write_text
 from ..run.png import write_png
 from ..settings import Settings
 from ..world import checker_a, checker_b
@@ -108,7 +109,7 @@ def write_picture(out: Path, entry: Entry, picture: np.ndarray, settings: Settin
     metadata = file.parents[1] / "metadata.jsonl"
     line = json.dumps(entry.metadata)
     if not metadata.exists():
-        metadata.write_text(line, encoding="ascii")
+        write_text(metadata, line, encoding="ascii")
     elif metadata.read_text(encoding="ascii", errors="replace") != line:
         raise UserError(f"{metadata} is of another prompt: name another folder, or empty this one.")
     write_png(file, picture, settings)  # in one move: the evaluator must not see half a picture

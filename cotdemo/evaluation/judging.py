@@ -28,6 +28,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..compute.hardware import describe
 from ..errors import UserError
+from ..files import whole_file
 from ..settings import VERIFIERS, whole
 from .entries import CHECKERS, GROUND, Entry, judge_reading, pictures_in
 from .pool import QUESTIONS, UNKNOWN, Maker, Pool, fill, opened, pool_options
@@ -215,7 +216,8 @@ def look(options: argparse.Namespace) -> None:
     if options.sheets:
         options.sheets.mkdir(parents=True, exist_ok=True)
         for number, page in enumerate(sheets(seen), 1):
-            page.save(options.sheets / f"{number:02d}.png")
+            with whole_file(options.sheets / f"{number:02d}.png") as file:
+                page.save(file, "PNG")
         print(f"{len(seen)} pictures on {number} sheets in {options.sheets}")
     elif options.labels:
         try:

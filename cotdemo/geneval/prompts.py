@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import write_text
+
 CLASSES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
     "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant",
@@ -102,6 +104,6 @@ def write(folder: Path) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     prompts, objects = (folder / name for name in FILES)
     entries = draw()
-    prompts.write_bytes("".join(entry["prompt"] + "\n" for entry in entries).encode())
-    objects.write_bytes("".join(json.dumps(entry) + "\n" for entry in entries).encode())
+    write_text(prompts, "".join(entry["prompt"] + "\n" for entry in entries))
+    write_text(objects, "".join(json.dumps(entry) + "\n" for entry in entries))
     return prompts, objects

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import UserError
+from ..files import whole_file
 from .events import Critiqued, Event, Judged, PathPruned, RunStarted, StepDecoded, Winner
 from .prose import prose
 from .state import PathState, RoundState, RunState
@@ -28,6 +30,7 @@ GROUND, INK, FAINT = (250, 250, 252), (24, 24, 32), (110, 112, 124)
 VEIL = (226, 228, 236)  # over tokens that are still masked
 STOPPED, CROWN = (190, 30, 45), (214, 158, 0)
 STEP_MS, TELL_MS, END_MS = 170, 1900, 3600
+MOST_FRAMES = 120  # which two rounds of the most steps come near to; each takes a tenth of a second and a megabyte
 FORMATS = {".gif": "GIF", ".webp": "WEBP"}
 
 
@@ -38,19 +41,26 @@ class Frame:
 
 
 def save(trace: Trace, file: Path) -> None:
-    """Write the animation of a trace. Raises UserError for another kind of file, or a trace without images."""
+    """Write the animation of a trace, whole or not at all.
+
+    Raises UserError for another kind of file, or a trace without images.
+    """
     if file.suffix.lower() not in FORMATS:
         raise UserError(f"An animation is a file of {' or '.join(FORMATS)}, not {file.name}.")
-    file.write_bytes(animated(trace, FORMATS[file.suffix.lower()]))
+    made = animated(trace, FORMATS[file.suffix.lower()])
+    with whole_file(file) as opened:
+        opened.write(made)
 
 
 def animated(trace: Trace, form: str = "GIF") -> bytes:
     """The animation of a trace as a file of that form. Raises UserError for a trace without images."""
-    made = list(frames(trace))
+    # held with a byte a pixel, and given in colour one by one where the form takes them so
+    made = [(frame.image.quantize(96, dither=Image.Dither.NONE), frame.milliseconds) for frame in frames(trace)]
     if not made:
         raise UserError("This trace holds no images, so there is nothing to animate.")
-    first, *others = (frame.image.quantize(96, dither=Image.Dither.NONE).convert("RGB") for frame in made)
-    file, durations = io.BytesIO(), [frame.milliseconds for frame in made]
+    images, durations = (image.convert("RGB") for image, _ in made), [milliseconds for _, milliseconds in made]
+    file, first = io.BytesIO(), next(images)
+    others = images if form == "GIF" else list(images)
     first.save(file, form, save_all=True, append_images=others, duration=durations, loop=0)
     return file.getvalue()
 
@@ -61,14 +71,20 @@ def still(state: RunState) -> Image.Image:
 
 
 def frames(trace: Trace) -> Iterator[Frame]:
-    """The frames of a run: one a step, and one for each thing that is to be read."""
+    """The frames of a run: one a step, and one for each thing that is to be read; of more than ``MOST_FRAMES`` some.
+
+    A trace may hold its steps in any order, each of them a moment of its own.
+    """
     state = RunState()
     events = trace.events
     if not any(isinstance(event, StepDecoded) and event.picture is not None for event in events):
         return
-    for event, following in zip(events, (*events[1:], None)):
+    durations = [_duration(event, following) for event, following in zip(events, (*events[1:], None))]
+    every, moments = math.ceil(sum(map(bool, durations)) / MOST_FRAMES), 0
+    for event, milliseconds in zip(events, durations):
         state.apply(event)
-        if milliseconds := _duration(event, following):
+        moments += bool(milliseconds)
+        if milliseconds and moments % every == 0:
             yield Frame(_draw(state, _round_of(state, event), _said(state, event)), milliseconds)
     yield Frame(still(state), END_MS)
 

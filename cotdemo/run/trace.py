@@ -41,6 +41,7 @@ from .table import csv_of, rows_of
 FORMAT = "cotdemo-trace"
 VERSION = 1
 MAX_BYTES = 8_000_000
+MAX_PIXELS = 160_000_000  # bytes of all pictures as they are in memory; those of real runs fill the file before
 _MAX_DEPTH = 8
 _MAX_MARKS = {b"{": 2 * MAX_EVENTS, b"[": 2 * MAX_EVENTS, b",": 20 * MAX_EVENTS, b'"': 50 * MAX_EVENTS}
 
@@ -102,12 +103,7 @@ class Trace:
         events = content.get("events")
         if not isinstance(events, list) or not 1 <= len(events) <= MAX_EVENTS:
             raise UserError(f"A trace must hold 1 to {MAX_EVENTS} events.")
-        decoded = []
-        for place, event in enumerate(events):
-            try:
-                decoded.append(decode_event(event))
-            except UserError as error:
-                raise UserError(f"Event {place} of this trace is not valid: {error}") from None
+        decoded = _decoded(events)
         _check_run(decoded)
         return cls(tuple(decoded), created, tuple(map(compact, events)))
 
@@ -188,6 +184,22 @@ def _parse(text: str | bytes) -> Any:
         raise
     except (ValueError, RecursionError):
         raise UserError("This trace is damaged or truncated: it is not valid JSON.") from None
+
+
+def _decoded(events: Sequence[Any]) -> list[Event]:
+    """The events. Raises UserError for one that is not valid, and where the pictures so far take too much memory."""
+    decoded: list[Event] = []
+    pixels = 0
+    for place, event in enumerate(events):
+        try:
+            decoded.append(decode_event(event))
+        except UserError as error:
+            raise UserError(f"Event {place} of this trace is not valid: {error}") from None
+        picture = getattr(decoded[-1], "picture", None)
+        pixels += 0 if picture is None else picture.nbytes
+        if pixels > MAX_PIXELS:
+            raise UserError(f"The pictures of this trace take too much memory: {MAX_PIXELS // 1_000_000} MB at most.")
+    return decoded
 
 
 def _depth(data: bytes) -> int:

@@ -24,6 +24,7 @@ from ..backends.hub import fetch
 from ..compute import parallel
 from ..compute.hardware import describe, device_of, in_words
 from ..errors import UserError
+from ..files import write_text
 from ..generator.adapter import adapted, is_adapter, new_adapter, read_adapter
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
@@ -185,7 +186,7 @@ class Stage:
             "weights": file_hash(next(made.glob("*.safetensors"))),
             "made_from": self.made_from,
         }
-        (made / RECIPE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_text(made / RECIPE, json.dumps(record, indent=1) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         made.replace(folder)
         print(json.dumps(record["reached"]), f"-> {folder}", flush=True)
@@ -239,7 +240,7 @@ def _forget_origin(config: Path) -> None:
     """Take out the path that diffusers notes of the weights a model was loaded from; ``made_from`` says it by hash."""
     values = json.loads(config.read_text(encoding="utf-8"))
     values.pop("_name_or_path", None)
-    config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    write_text(config, json.dumps(values, indent=2) + "\n")
 
 
 def _train_tokenizer(stage: Stage) -> None:
@@ -331,7 +332,7 @@ def _between(stage: Stage, folder: str | Path, recipe: dpo.Recipe) -> Path:
         if parallel.first():
             model.half().save_pretrained(kept)  # the adapter alone
             record = {"recipe": asdict(recipe), "reached": reached}
-            (kept / RECIPE).write_text(json.dumps(record) + "\n", encoding="utf-8")
+            write_text(kept / RECIPE, json.dumps(record) + "\n")  # last, as it says that the rest is there
         parallel.meet()  # all go on from what the first process has written
     return kept
 

@@ -22,6 +22,7 @@ from .form import Update
 from .handlers import Handlers, verdict, words_for
 from .queue import Place
 from .session import Run, batches, notice
+from .visitors import Visitor
 
 TELL = 0.2  # seconds between messages about one run
 MOST = 16  # runs of one comparison
@@ -177,10 +178,11 @@ class Comparing:
             yield {"board": json.dumps({"failed": str(error), "nonce": secrets.token_hex(4)}), **_buttons(False)}
             return
         self._under_way[comparison.id] = comparison
+        visitor = Visitor.here()
         try:
             yield {"comparison": comparison.id, "board": comparison.message(), **_buttons(True)}
             for card in comparison.cards:
-                for _ in self._run(card, comparison):
+                for _ in self._run(card, comparison, visitor):
                     yield {"board": comparison.message()}
         finally:  # the visitor may have left
             comparison.stop()
@@ -217,14 +219,14 @@ class Comparing:
             paths=METHODS[choice.method].defaults.get("paths", paths),
         )
 
-    def _run(self, card: Card, comparison: Comparison) -> Iterator[None]:
+    def _run(self, card: Card, comparison: Comparison, visitor: Visitor) -> Iterator[None]:
         """One run; yields when there is news."""
         if comparison.stopped:
             card.end("stopped")
             return
         card.state, run = "running", card.run
         try:
-            with self._handlers.line.place() as place:
+            with self._handlers.line.place(visitor, card.settings.work) as place:
                 yield from self._turn(card, place, comparison)
                 if not comparison.stopped:
                     yield from self._paint(card, comparison)

@@ -21,28 +21,33 @@ from ..errors import UserError
 from ..fields import OneOf
 from ..run.events import Critiqued, Event
 from ..run.prose import prose
+from ..run.state import RunState
 from ..run.trace import Trace
-from ..settings import SETTINGS, Setting
+from ..settings import SETTINGS, Setting, Settings
 from .caller import Caller
 from .handlers import Handlers, verdict, words_for
 from .keep import png_bytes
 from .session import Run
+from .visitors import Visitor
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client is given; ``before`` is the verdict on the picture that a reflection began with."""
+    """What a client is given; ``before`` is the verdict on the picture that a reflection began with.
+
+    ``state`` is that of the run, which keeps none once it is at rest.
+    """
 
     run: Run
+    state: RunState
     critique: str
     before: dict[str, Any] | None = None
 
     def told(self, with_trace: bool) -> dict[str, Any]:
         """All but the picture, JSON-safe."""
-        state = self.run.state
         told = {
-            "run": self.run.id, "verdict": verdict(state), "critique": self.critique,
-            "settings": state.settings.as_dict(),
+            "run": self.run.id, "verdict": verdict(self.state), "critique": self.critique,
+            "settings": self.state.settings.as_dict(),
         }  # fmt: skip
         if self.before is not None:
             told["before"] = self.before
@@ -52,7 +57,7 @@ class Answer:
 
     def picture(self) -> bytes:
         """A PNG file with its settings inside."""
-        return png_bytes(self.run.state)
+        return png_bytes(self.state)
 
 
 class Endpoints:
@@ -100,12 +105,15 @@ class Endpoints:
     def painted(self, prompt: str, method: str = SETTINGS["method"].default, **settings: Any) -> Answer:
         """Raises gr.Error, in words."""
         searches = self._handlers.searches
-        return self._answer(lambda backend: searches.search(method, backend, prompt, **settings))
+        with spoken_errors():
+            work = Settings.checked(prompt, method, self._handlers.backend, **settings).work
+        return self._answer(lambda backend: searches.search(method, backend, prompt, **settings), work)
 
     def reflected(self, trace: Trace, anyway: bool = False) -> Answer:
         """Raises gr.Error, in words."""
         searches = self._handlers.searches
-        return self._answer(lambda backend: searches.reflect(backend, trace.events, anyway=anyway), trace)
+        work = trace.started.settings.work
+        return self._answer(lambda backend: searches.reflect(backend, trace.events, anyway=anyway), work, trace)
 
     def _kept(self, run_id: str) -> Trace:
         run = self._handlers.runs.get(run_id)
@@ -115,9 +123,9 @@ class Endpoints:
             raise UserError("This run is still under way.")
         return run.trace()
 
-    def _answer(self, begin: Callable[[Any], Iterator[Event]], before: Trace | None = None) -> Answer:
+    def _answer(self, begin: Callable[[Any], Iterator[Event]], work: int, before: Trace | None = None) -> Answer:
         handlers, run = self._handlers, Run()
-        with spoken_errors(), handlers.line.place() as place:
+        with spoken_errors(), handlers.line.place(Visitor.here(), work) as place:
             caller = Caller()
             caller.wait(place.wait)
             handlers.loader.start()
@@ -127,13 +135,13 @@ class Endpoints:
         run.keep([*(before.events if before else ()), *new])
         critiques = [event.text for event in new if isinstance(event, Critiqued) and event.done]
         said = prose(critiques[-1]) if critiques else ""
-        answer = Answer(run, said, verdict(before.state) if before else None)
+        answer = Answer(run, run.state, said, verdict(before.state) if before else None)
         handlers.runs.add(run)
         return answer
 
 
 def _result(answer: Answer, with_trace: bool) -> tuple[dict[str, Any], str]:
-    asked = answer.run.state.settings
+    asked = answer.state.settings
     path = save_bytes_to_cache(answer.picture(), f"seed-{asked.seed}.png", get_upload_folder())
     return FileData(path=path, mime_type="image/png").model_dump(), json.dumps(answer.told(with_trace))
 

@@ -17,16 +17,24 @@ from pathlib import Path
 VARIABLE = "GRADIO_TEMP_DIR"
 
 
+class NotWritable(OSError):
+    """There is no place for the folder."""
+
+
 @contextmanager
 def own_folder() -> Iterator[Path]:
     """A folder for this process alone, within the one that the environment names; removed at the end.
 
-    SIGTERM, by which a service or a container is stopped, ends the block as well: by SystemExit.
+    SIGTERM, by which a service or a container is stopped, ends the block as well: by SystemExit. Raises NotWritable
+    before the block.
     """
     above = os.environ.get(VARIABLE)
-    if above:
-        os.makedirs(above, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="cotdemo-", dir=above or None))
+    try:
+        if above:
+            os.makedirs(above, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix="cotdemo-", dir=above or None))
+    except OSError as error:
+        raise NotWritable(*error.args, above) from error
     os.environ[VARIABLE] = str(place)
     before = signal.signal(signal.SIGTERM, _end)
     try:

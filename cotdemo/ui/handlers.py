@@ -11,6 +11,7 @@ import gradio as gr
 
 from ..errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 from ..fields import MAX_TOKENS
+from ..registry import BACKENDS
 from ..run.events import Event, Judged
 from ..run.prose import prose
 from ..run.state import RunState
@@ -20,11 +21,13 @@ from ..search import prepared, taken_back
 from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
 from .keep import Keep, portrait
-from .queue import Line, Place
+from .queue import MOST, Line, Place
 from .session import Loader, Run, Runs, notice
+from .visitors import Visitor
 
 log = logging.getLogger(__name__)
 
+A_MINUTE = 4  # of the largest runs, how many one public address may ask for in a minute
 STOP_PATIENCE = 60.0  # seconds to wait for the step under way when Stop is pressed
 _PATH = re.compile(r"""(?<![\w:/\\.])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'"():,;]+){2,}""")  # of a file, from its root on
 UNEXPECTED = "Something went wrong inside, and it has been logged. Your settings are kept: press Run to try again."
@@ -33,7 +36,8 @@ UNEXPECTED = "Something went wrong inside, and it has been logged. Your settings
 class Handlers:
     """``load`` gives the backend (``cotdemo.search.Backend``); ``recorded`` are runs to be opened, by name.
 
-    ``searches`` has the functions of ``cotdemo.search``, by which everything is painted.
+    ``searches`` has the functions of ``cotdemo.search``, by which everything is painted; ``max_queue`` runs are taken
+    in, under way or waiting.
     """
 
     def __init__(
@@ -42,11 +46,12 @@ class Handlers:
         load: Callable[[], Any],
         recorded: Mapping[str, Trace] | None = None,
         searches: Any = searches,
+        max_queue: int = MOST,
     ):
         self.backend = backend
         self.searches = searches
         self.loader = Loader(load)
-        self.line = Line()
+        self.line = Line(max_queue, A_MINUTE * BACKENDS[backend].cap)
         self.pace = Pace()
         self.runs = Runs()
         self.keep = Keep(backend, self.runs, recorded or {})
@@ -57,11 +62,11 @@ class Handlers:
         """Search, streaming; ``form`` are the values of ``FIELDS``. A new seed, where one is drawn, is shown."""
         try:
             values = dict(zip(FIELDS, form))
-            settings = asked(values, self.backend)
+            settings, visitor = asked(values, self.backend), Visitor.here()
             # at once: nothing typed later is lost
             drawn = {} if settings.seed == values["seed"] else {"seed": settings.seed}
             yield {**drawn, **buttons(busy=True)}
-            with self.line.place() as place:
+            with self.line.place(visitor, settings.work) as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
                 settings = prepared(settings, backend)
@@ -108,9 +113,9 @@ class Handlers:
     ) -> Iterator[Update]:
         """What goes on after the end of the run on show."""
         try:
-            run, shown = self._on_show(run_id)
+            (run, shown), visitor = self._on_show(run_id), Visitor.here()
             yield {**shown, "gallery": "", **buttons(busy=True)}
-            with self.line.place() as place:
+            with self.line.place(visitor, run.state.settings.work if run.begun else 0) as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
                 yield from self._stream(run, begin(backend, run.events))

@@ -15,7 +15,7 @@ MAX_BODY = 2_000_000  # bytes of a request
 MAX_VALUES = 50_000  # in it, by the marks that JSON has between them
 MAX_UPLOAD = MAX_FILE + 100_000  # bytes of an upload: one file with what a form has around it
 
-_UPLOAD = "/upload"
+_UPLOAD = "/gradio_api/upload"
 _MARKS = (b",", b"[", b"{")
 _SHORTER = "A trace may be sent without the pictures of its steps; the page opens larger ones as files."
 
@@ -30,7 +30,7 @@ class BoundedBodies:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        upload = scope["path"].rstrip("/").endswith(_UPLOAD)
+        upload = is_upload(scope)
         most = MAX_UPLOAD if upload else self._most
         body = await _body(scope, receive, most)
         if body is None:
@@ -40,6 +40,16 @@ class BoundedBodies:
             await _refuse(f"This request holds too many values: at most {MAX_VALUES} are accepted.", scope, send)
         else:
             await self._app(scope, _replayed(body, receive), send)
+
+
+def is_upload(scope: Scope, below: str | None = None) -> bool:
+    """Whether Gradio takes the body for files; what is JSON it parses, by whatever name it comes.
+
+    With ``below`` only where the app stands there itself, and none that is mounted on it.
+    """
+    path, kind = scope["path"].rstrip("/"), dict(scope["headers"]).get(b"content-type", b"")
+    there = path.endswith(_UPLOAD) if below is None else path.removeprefix(below) == _UPLOAD
+    return there and kind.lower().startswith(b"multipart/form-data")
 
 
 async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:

@@ -17,13 +17,16 @@ from ..search import entry as searches
 from . import compare_tab, learn_tab, results_tab, run_tab
 from .agents import spread_outputs
 from .components import Heading, Tour, joined, page_style
+from .fetching import fetch_nothing
 from .handlers import Handlers
 from .keep import recorded_runs
 from .learn import tour_of
 from .limits import BoundedBodies
 from .preview import Preview
+from .queue import MOST
 from .tab import Page, Tab
 from .theme import theme
+from .uploads import BoundedUploads
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
@@ -47,6 +50,7 @@ def build_demo(
     searches: Any = searches,
     recorded: Path | None = None,
     assets: Path = ASSETS,
+    max_queue: int = MOST,
 ) -> gr.Blocks:
     """The page for one backend. Raises UserError for a backend that there is not.
 
@@ -55,12 +59,15 @@ def build_demo(
     called in the background once the page has been opened, and may have ``words`` on how far it is. ``searches`` has
     the functions of ``cotdemo.search``. ``recorded`` is a trace file to show first, by default the first of ``runs`` in
     ``assets`` that this backend painted. ``assets`` also holds what was measured: ladder.json, curves.json.
+    ``max_queue`` runs are taken in, under way or waiting.
     """
     if backend_name not in BACKENDS:
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
     spread_outputs()
+    fetch_nothing()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
-    handlers = Handlers(backend_name, load or Loading(backend_name, device, weights, precision), runs, searches)
+    load = load or Loading(backend_name, device, weights, precision)
+    handlers = Handlers(backend_name, load, runs, searches, max_queue)
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
         page = Page(demo, handlers, assets)
@@ -72,15 +79,19 @@ def build_demo(
                     tab.build(page)
         Tour(tour=tour_of(runs), offer=True, elem_id="offer")
         demo.load(None, js=FOLLOW_ADDRESS, api_visibility="private")
-    return demo.queue(max_size=20)
+    return demo.queue(max_size=max(max_queue, MOST))
 
 
-def launch_options(**app: Any) -> dict[str, Any]:
-    """What ``Blocks.launch`` is to be given besides address and port; ``app`` are options of the app that it makes."""
+def launch_options(*guards: Middleware, **app: Any) -> dict[str, Any]:
+    """What ``Blocks.launch`` is to be given besides address and port.
+
+    ``guards`` stand before all else of the app that it makes, and ``app`` are further options of that.
+    """
+    bounds = Middleware(BoundedUploads), Middleware(BoundedBodies)
     return {
         "theme": theme(), "head": page_style(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False,
         "footer_links": ["api"], "enable_monitoring": False,
-        "app_kwargs": {"middleware": [Middleware(BoundedBodies), Middleware(Preview)], **app},
+        "app_kwargs": {"middleware": [*guards, *bounds, Middleware(Preview)], **app},
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import secrets
 import sys
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from ..run.codec import decode_event
 from ..run.events import Event
 from ..run.state import RunState
 from ..run.trace import Trace, compact, event_text, is_kept, joined, now, without_picture
+from .visitors import Visitor
 
 log = logging.getLogger(__name__)
 
@@ -161,26 +162,26 @@ class Run:
     """What one session has on show: its events so far, and the messages it was told them in.
 
     Each event is held once, as the text of it that goes into messages and into the trace file: a twentieth of what the
-    records of one take. ``state`` is there while a search goes on, and made anew when it is asked for after ``rest``.
+    records of one take. ``state`` is there while a search goes on; after ``rest`` it is made anew for whoever asks, and
+    not held.
     """
 
     def __init__(self, id: str | None = None):
         self.id = id or secrets.token_urlsafe(12)
         self.held = 3000  # bytes, about, its locks among them
+        self.owner = ""  # the public address that it is kept for, where that is known
         self.stop = threading.Event()  # asks the search to end at its next event
         self.idle = threading.Event()  # no search is under way
         self.idle.set()
         self._texts: list[str] = []  # of all events
         self._kept: list[str] = []  # of those that a trace holds
         self._told: list[_Told] = []
-        self._state: RunState | None = None
+        self._state: RunState | None = None  # while events come
 
     @property
     def state(self) -> RunState:
         """What its events come to."""
-        if self._state is None:
-            self._state = RunState.of(self.events)
-        return self._state
+        return RunState.of(self.events) if self._state is None else self._state
 
     @property
     def events(self) -> list[Event]:
@@ -210,7 +211,7 @@ class Run:
             self.idle.set()
 
     def rest(self) -> None:
-        """Nobody looks at its state any more."""
+        """No more events come for now."""
         self._state = None
 
     def message(self, events: Sequence[Event], *notices: dict, **more: object) -> str:
@@ -220,7 +221,7 @@ class Run:
         return self._tell(_Told(first, len(self._texts), notices, more))
 
     def keep(self, events: Sequence[Event]) -> None:
-        state = self.state
+        state = self._state = self.state
         for event in events:
             self._hold(event_text(event), is_kept(event))
             state.apply(event)
@@ -275,7 +276,11 @@ def notice(kind: str, message: str = "") -> str:
 
 
 class Runs:
-    """The runs of all sessions, the least recently used dropped first. An id is known to its session only."""
+    """The runs of all sessions. An id is known to its session only.
+
+    Where they are too many, or hold too much, that visitor's is dropped which has the most of it, the least recently
+    used first: nobody's make all others' go.
+    """
 
     def __init__(self, most_bytes: int = KEPT_BYTES, most: int = KEPT_RUNS):
         self._runs: OrderedDict[str, Run] = OrderedDict()
@@ -287,13 +292,23 @@ class Runs:
         """Keep a run at rest, or count one anew that has grown."""
         run.rest()
         with self._lock:
+            if run.id not in self._runs:
+                run.owner = run.owner or Visitor.here().address
             self._runs[run.id] = run
             self._runs.move_to_end(run.id)
-            while len(self._runs) > self._most or (len(self._runs) > 1 and self._bytes() > self._most_bytes):
-                self._runs.popitem(last=False)
+            while len(self._runs) > self._most:
+                self._drop(lambda run: 1)
+            while len(self._runs) > 1 and sum(run.held for run in self._runs.values()) > self._most_bytes:
+                self._drop(lambda run: run.held)
 
-    def _bytes(self) -> int:
-        return sum(run.held for run in self._runs.values())
+    def _drop(self, weight: Callable[[Run], int]) -> None:
+        """Drop a run of the visitor whose runs weigh the most, but not the one that has come last."""
+        *others, _ = self._runs.values()
+        weights: Counter[str] = Counter()
+        for run in others:
+            weights[run.owner] += weight(run)
+        ((owner, _),) = weights.most_common(1)
+        del self._runs[next(run.id for run in others if run.owner == owner)]
 
     def get(self, id: object) -> Run | None:
         """The run of that id, which may be whatever a client sent."""

@@ -23,6 +23,7 @@ from transformers import (
 from ..compute.precision import quantisation
 from ..compute.weights import read_shards, weight_files
 from ..errors import UserError
+from ..files import write_text
 from .released_keys import is_released_layout, released_config, renaming
 
 _FAMILY_FILE = "judge.json"
@@ -100,7 +101,7 @@ def save(folder: Path, model: LlavaOnevisionForConditionalGeneration, tokenizer:
     """Write a judge's folder, in transformers' layout."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / _FAMILY_FILE).write_text(json.dumps({"family": family}) + "\n", encoding="utf-8")
+    write_text(folder / _FAMILY_FILE, json.dumps({"family": family}) + "\n")
 
 
 def _weights(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
