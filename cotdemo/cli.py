@@ -38,6 +38,7 @@ USER_ERROR, FAILED, STOPPED = 2, 1, 130
 # commands that bring ``add_arguments(parser)`` and ``main(options)``, or, where one module has two, ``NAME_arguments``
 # and ``NAME``; they import torch for them
 _ELSEWHERE = {
+    "app": ("cotdemo.app", "serve the page"),
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
     "pool": ("cotdemo.evaluation.pool", "paint and judge whole paths once, from which eval --table reads its rows"),
     "judge": ("cotdemo.evaluation.judging:judge", "how well the judge tells right from wrong, beside a blind one"),

@@ -15,7 +15,7 @@ import subprocess
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -143,14 +143,23 @@ def _python() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     """What requirements.txt asks for and is not here, or not in the version that it admits."""
-    from packaging.requirements import Requirement
-
-    wanted = [Requirement(line) for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line.strip()]
+    wanted = _wanted()
     wrong = {one.name: words for one in wanted if (words := _unlike(one.name, one.specifier))}
     for name, words in wrong.items():
         yield Finding(PROBLEM, name, words, INSTALL)
     if not wrong:
         yield Finding(OK, "packages", f"all {len(wanted)} as requirements.txt asks for them")
+
+
+def _wanted() -> list[Any]:
+    """The requirements: of requirements.txt in a clone, of the package where it is installed."""
+    from packaging.requirements import Requirement
+
+    if REQUIREMENTS.is_file():
+        lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    else:
+        lines = [line for line in requires("cotdemo") or () if "extra ==" not in line]
+    return [Requirement(line) for line in lines if line.strip()]
 
 
 def _unlike(name: str, specifier: Any) -> str:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then put into it."""
+"""Files that are whole or not there, written beside their place, then put into it; and where those lie that ship."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import IO, Any
 
 Place = str | os.PathLike[str]
+_HOME = Path(__file__).parent
+# weights, recorded runs, drawings, measured figures: within the package where that is installed, beside it in a clone
+ASSETS = _HOME / "assets" if (_HOME / "assets").is_dir() else _HOME.parent / "assets"
 
 
 @contextmanager

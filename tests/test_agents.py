@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import base64
 import json
 import os
 import socket
-import sys
 
 import pytest
 from page_double import Double
 
-import app
+from cotdemo import app
+from cotdemo.errors import UserError
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
@@ -72,29 +73,32 @@ def test_an_agent_paints_a_picture(url):
     assert again["before"] == made["verdict"] and again["critique"]
 
 
+def options_of(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    app.add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_the_app_serves_agents_only_where_the_extra_is_installed(monkeypatch, there):
     launched = {}
-    monkeypatch.setattr(sys, "argv", ["app.py"])
     monkeypatch.setattr(app, "find_spec", lambda name: object() if there else None)
     monkeypatch.setattr("gradio.Blocks.launch", lambda self, **options: launched.update(options))
-    app.main()
+    app.start(options_of())
     assert launched["mcp_server"] is there
 
 
 @pytest.mark.parametrize("port", ["0", "-1", "65536", "99999999999999999999"])
-def test_a_port_that_there_is_not_is_refused_in_words(monkeypatch, capsys, port):
-    monkeypatch.setattr(sys, "argv", ["app.py", "--port", port])
+def test_a_port_that_there_is_not_is_refused_in_words(capsys, port):
     with pytest.raises(SystemExit) as raised:
-        app.main()
+        app.run(["--port", port])
     assert raised.value.code == 2 and "there are 1 to 65535" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_said_in_words(monkeypatch):
+def test_a_port_that_is_taken_is_said_in_words():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        monkeypatch.setattr(sys, "argv", ["app.py", "--port", str(port)])
-        with pytest.raises(SystemExit, match=f"Port {port} is in use.*--port N"):
-            app.main()
+        with pytest.raises(UserError, match=f"Port {port} is in use.*--port N"):
+            app.start(options_of("--port", str(port)))

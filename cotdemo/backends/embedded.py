@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from ..compute.precision import AUTO
 from ..errors import UserError
 from ..fields import whole
+from ..files import ASSETS
 from ..generator.adapter import adapted, is_adapter
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
@@ -31,7 +32,7 @@ from .hub import Tell
 
 log = logging.getLogger(__name__)
 
-MINI = Path(__file__).parents[2] / "assets" / "mini"
+MINI = ASSETS / "mini"
 RECIPE = "recipe.json"  # beside each shipped weight: what made it, and the hashes of the weights it was made from
 _REMADE_BY = {
     "magvit": "tokenizer", "showo": "generator", "self-correct": "self-correct", "judge-zero-shot": "judge-zero-shot",

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from ..backends import Backend, load_backend
 from ..errors import UserError
+from ..files import ASSETS
 from ..run.events import Event
 from ..run.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, PLAIN, RANKED, SOME_STOPPED, is_right, story_of
 from ..run.trace import Trace
 from ..search import search
 
-RUNS = Path(__file__).parents[2] / "assets" / "runs"
+RUNS = ASSETS / "runs"
 SEEDS = 400  # tried at most for one story
 
 

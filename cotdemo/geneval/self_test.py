@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from ..errors import UserError
+from ..files import ASSETS
 from .colours import Colours
 from .detections import Detection, detections, kept
 from .made_up import picture, weights
@@ -27,7 +28,7 @@ from .rules import THRESHOLD
 GOLDEN = Path(__file__).with_suffix(".json")
 LOGITS, SCORES, PIXELS = 0.01, 0.01, 2  # most that may differ: any wrong step is .25 and more in logits
 
-SHEET = Path(__file__).parents[2] / "assets" / "things.png"  # a row of drawings a kind: its own colour, then the ten
+SHEET = ASSETS / "things.png"  # a row of drawings a kind: its own colour, then the ten
 _DRAWING = 48  # pixels, both ways
 KINDS = ("stop sign", "zebra", "elephant", "umbrella", "clock", "dog", "airplane", "pizza")
 COLOURED = "umbrella"

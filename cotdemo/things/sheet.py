@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..files import ASSETS
 from ..geneval.prompts import CLASSES
 
-FOLDER = Path(__file__).parents[2] / "assets" / "things"
+FOLDER = ASSETS / "things"
 SHEET = FOLDER.parent / "things.png"
 SIZE = 48  # pixels of a drawing
 OVERSAMPLING = 4

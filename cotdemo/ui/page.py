@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from ..compute.precision import AUTO
 from ..errors import UserError
+from ..files import ASSETS
 from ..registry import BACKENDS, EMBEDDED
 from ..run.trace import MAX_BYTES
 from ..search import entry as searches
@@ -27,8 +28,6 @@ from .queue import MOST
 from .tab import Page, Tab
 from .theme import theme
 from .uploads import BoundedUploads
-
-ASSETS = Path(__file__).parents[2] / "assets"
 
 # In the order of the tab bar; the address names all but the first: .../#results
 TABS = (
