@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,10 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
+
+from cotdemo import cli
 
 ROOT = Path(__file__).parents[1]
 MADE = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi", ".*")  # by Python and Gradio, or not looked at
@@ -64,3 +68,19 @@ def test_it_is_a_command_and_finds_its_assets(wheel, tmp_path):
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
                          capture_output=True, text=True, check=True)  # fmt: skip
     assert run.stdout.startswith(str(tmp_path / "cotdemo" / "assets")) and "'mini'" in run.stdout
+
+
+def test_who_cites_it_cites_this_version():
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == version and cited["license"] == "Apache-2.0"
+    assert "2501.13926" in cited["references"][0]["url"] and len(cited["references"][0]["authors"]) == 12
+
+
+def test_what_contributors_are_told_to_run_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        assert (ROOT / link).exists(), link
+    for command in re.findall(r"python -m cotdemo (\w+)", text):
+        assert command == "train" or cli._parser(command)
+    assert (ROOT / "tests" / "test_search.py").is_file()
