@@ -173,4 +173,12 @@ def open_tab(page, name: str) -> None:
 
 
 def row_of(page, name: str):
-    return page.locator(f'.cot-row[data-name="{name}"]')
+    """A row of the Results: that at the top, where it stands there, too."""
+    return page.locator(f'.cot-row[data-name="{name}"]').first
+
+
+def unfold(page, title: str):
+    """Opens a folded part of the Results."""
+    part = page.locator(f".cot-fold:has(h3:has-text('{title}'))")
+    part.locator("summary").first.click()
+    return part
