@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.entries import Entry, of_split, select
-from ..evaluation.results import OVERALL, RULES, SHIPPED, pictures_of
+from ..evaluation.results import OVERALL, RULES, SHIPPED, Entry, entries_of
 
 PLAIN = "plain"  # the row that all others are held against; ``PLAIN`` of web/rungs.js
 DRAWS = 2000
@@ -26,10 +25,9 @@ def gains_of(content: Mapping[str, Any]) -> dict[str, Gain]:
     KeyError or ValueError for rows that do not hold what came of every prompt.
     """
     rows = {row["name"]: row for row in content["rows"] if row["training_seed"] == SHIPPED and not row["missing"]}
-    if PLAIN not in rows or pictures_of(content["asked"]) is None:
+    entries = entries_of(content["asked"])
+    if PLAIN not in rows or entries is None:
         return {}
-    split = content["asked"]["prompts"].partition(" ")[0]
-    entries = select(of_split(split), content["asked"]["limit"])
     names = [name for name in rows if name != PLAIN]
     gains: dict[str, Gain] = {name: {} for name in names}
     for rule in RULES:

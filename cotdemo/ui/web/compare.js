@@ -2,7 +2,7 @@
 
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
-import { CHECKER, VERDICTS, plural, probability, prose } from "./words.js";
+import { BAD_LOT, CHECKER, NOT_JUDGED, VERDICTS, plural, probability, prose, sentence } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
 const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side. Each can then be opened, step by step.";
@@ -38,9 +38,9 @@ export function stateWords(card) {
 
 // What the judge says of the answer, and what is true of it.
 export function judgeWords({ answer, p_yes }) {
-  if (!answer) return "Nobody judged it";
+  if (!answer) return sentence(NOT_JUDGED);
   const [glyph, words] = VERDICTS.outcome[answer];
-  return `${glyph} P(yes) ${probability(p_yes)} ${words}`;
+  return `${glyph} P(yes) ${probability(p_yes)} ${words}${answer === "yes" ? "" : `: ${BAD_LOT}`}`;
 }
 
 export function checkedWords(truth) {
