@@ -168,6 +168,16 @@ def share(page, kind: str) -> None:
     page.get_by_role("button", name=kind, exact=True).click()
 
 
+def save(page, label: str, about: str = ""):
+    """A download of the run on show, as the menu has it."""
+    menu = page.locator(".cot-menu")
+    if menu.get_attribute("open") is None:
+        menu.locator("summary").click()
+    with page.expect_download() as download:
+        menu.locator(f"button:has(b:text-is('{label}')):has-text('{about}')").click()
+    return download.value
+
+
 def open_tab(page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 

@@ -35,10 +35,11 @@ export class Stage {
     this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this picture, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
     this.back = make("button", { type: "button", class: "cot-follow", title: "The picture before it was painted anew", onclick: () => this.ask({ tokens: [] }) }, "Undo");
     this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));
+    this.acts = make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay);
     this.element = make(
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
       make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element),
-      make("div", { class: "cot-now" }, this.status, make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay), this.progress, this.brush.bar),
+      make("div", { class: "cot-now" }, this.status, this.acts, this.progress, this.brush.bar),
       make("div", { class: "cot-beside" }, this.tries, this.reflection.element, this.facts),
     );
     this.shape = "";

@@ -9,12 +9,12 @@ import { Matrix } from "./matrix.js";
 import { Focus } from "./focus.js";
 import { Stage, bringIntoSight, invitePrompt } from "./stage.js";
 import { Rewards } from "./rewards.js";
+import { SaveMenu } from "./save.js";
 import { Drop } from "./drop.js";
 import { VERDICTS, costWords, milestone, settingsWords, speakToResearchers, speaksToResearchers, term, weightsWords } from "./words.js";
 
 const VOICE = "cotdemo-researchers"; // remembered: whether the field's own words are wanted
 const FIRST_RUN = "recorded"; // its id, in every page
-const LINK = "Copy link";
 const PATIENCE = 4000; // milliseconds to wait for the stage's place
 
 // `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again. Without a server, in a
@@ -35,7 +35,7 @@ export function mount(element, props, watch, server) {
 }
 
 class Viewer {
-  constructor(element, server, { most_bytes, labels, settings }) {
+  constructor(element, server, { most_bytes, labels, settings, exports = [] }) {
     this.server = server;
     this.labels = labels;
     this.settable = settings;
@@ -43,14 +43,14 @@ class Viewer {
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
     this.asking = false;
-    this.build(element);
+    this.build(element, exports);
     this.draw();
     for (const kind of ["wheel", "touchmove"]) window.addEventListener(kind, () => { this.away = true; }, { passive: true });
     // Canvases hold colours of the theme they were drawn in.
     new MutationObserver(() => this.redraw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   }
 
-  build(element) {
+  build(element, exports) {
     this.prompt = make("h2", { class: "cot-prompt" });
     this.settings = make("p", { class: "cot-settings" });
     this.recorded = make("p", { class: "cot-recorded" });
@@ -66,13 +66,8 @@ class Viewer {
     this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); });
     this.legend = make("p", { class: "cot-key" });
     this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.legend, this.matrix.element, this.rewards.element), this.focus.element);
-    const saving = (what, name, type) => make("button", { type: "button", class: "cot-save", onclick: () => this.saveAs(what, name, type) }, name);
-    this.save = make(
-      "div", { class: "cot-saving", role: "group", "aria-label": "Save this run" }, make("span", {}, "Save this run"),
-      saving("trace", "trace.json", "application/json"), saving("table", "trace.csv", "text/csv"),
-      saving("document", "run.html", "text/html"), saving("animation", "run.gif", null),
-      make("button", { type: "button", class: "cot-save", onclick: ({ currentTarget }) => this.copyLink(currentTarget) }, LINK),
-    );
+    this.menu = new SaveMenu(exports, (what) => this.saveAs(what), () => this.copyLink());
+    this.stage.acts.append(this.menu.element);
     this.offer = make(
       "div", { class: "cot-offer", hidden: true },
       make("p", {}), make("button", { type: "button", onclick: () => document.querySelector("#run").click() }, "Paint it"),
@@ -94,7 +89,7 @@ class Viewer {
     this.root = make(
       "div", { class: "cot" },
       make("header", { class: "cot-about-run" }, this.settings, this.cost, this.weights),
-      this.blank, this.board, make("div", { class: "cot-foot" }, legend(), this.save),
+      this.blank, this.board, legend(),
     );
     const ends = (event) => this.stage.replay.contains(event.target) || this.stage.rest();
     for (const part of [this.top, this.root]) for (const kind of ["pointerdown", "keydown"]) part.addEventListener(kind, ends, true);
@@ -172,10 +167,9 @@ class Viewer {
     return addressOf(this.state, this.settable, location);
   }
 
-  async copyLink(button) {
-    const copied = await navigator.clipboard?.writeText(this.link()).then(() => true, () => false);
-    setText(button, copied ? "Copied" : "It is the address of this page");
-    setTimeout(() => setText(button, LINK), 2000);
+  // Whether it could be copied.
+  async copyLink() {
+    return Boolean(await navigator.clipboard?.writeText(this.link()).then(() => true, () => false));
   }
 
   // A run goes on while it is played, or before: what comes now is shown.
@@ -223,13 +217,14 @@ class Viewer {
     this.schedule();
   }
 
-  // `what` is what the server calls it; without a `type` it gives a URL that holds the file.
-  async saveAs(what, name, type) {
-    const text = await this.server[what](this.state.run);
-    if (!text) return this.take({ notice: { type: "Failed", message: "This run is no longer kept here: run it again to save it." } });
-    const link = make("a", { href: type ? URL.createObjectURL(new Blob([text], { type })) : text, download: name });
+  // `what` is a row of cotdemo/ui/exports.py; the server answers with a file, {name, url}, or why there is none.
+  async saveAs(what) {
+    const { name, url, refused } = await this.server.export({ run: this.state.run, what });
+    if (refused) return this.take({ notice: { type: "Failed", message: refused } });
+    const file = await (await fetch(url)).blob(); // a URL of data may be too long for a link
+    const link = make("a", { href: URL.createObjectURL(file), download: name });
     link.click();
-    if (type) URL.revokeObjectURL(link.href);
+    URL.revokeObjectURL(link.href);
   }
 
   // Unless the visitor has chosen a place, the newest is shown: the latest step, then the winner.
@@ -274,7 +269,8 @@ class Viewer {
     const colours = this.drawStage();
     toggle(this.blank, !round);
     toggle(this.board, Boolean(round));
-    toggle(this.save, Boolean(round && this.server) && state.phase !== "running");
+    setAttribute(this.menu.element, "data-later", round && state.phase !== "running" ? null : "true"); // keeps its room
+    this.menu.draw(state);
     if (round) {
       this.drawRounds();
       this.drawKey();
