@@ -64,6 +64,13 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
         "see each token's code, and when it was kept.",
         "#viewer .cot-transport",
     )
+    if len(first.paths) > 1 and winner.p_yes is not None:
+        yield Stop(
+            "Guess first",
+            "With this switch you bet on recorded runs: which attempts the judge stops and which one wins, before it "
+            "says so. Then you are told how far you agree.",
+            ".cot-guess",
+        )
     if state.answer_path.checked:
         yield Stop(
             "The truth",

@@ -34,6 +34,8 @@ TABS = (
     Tab("results", "Results", results_tab.build),
     Tab("learn", "Learn", learn_tab.build),
 )
+# before anything is drawn: of a figure nothing else may flash up
+AS_FIGURE = "<script>(() => {" + joined("figure.js", "asFigure(location.search);") + "})();</script>"
 FOLLOW_ADDRESS = "() => {" + joined("tabs.js", 'followAddress(document.getElementById("cot-tabs"));') + "}"
 
 
@@ -78,8 +80,8 @@ def build_demo(
 def launch_options(**app: Any) -> dict[str, Any]:
     """What ``Blocks.launch`` is to be given besides address and port; ``app`` are options of the app that it makes."""
     return {
-        "theme": theme(), "head": page_style(), "max_file_size": MAX_BYTES, "ssr_mode": False, "share": False,
-        "footer_links": ["api"], "enable_monitoring": False,
+        "theme": theme(), "head": page_style() + AS_FIGURE, "max_file_size": MAX_BYTES, "ssr_mode": False,
+        "share": False, "footer_links": ["api"], "enable_monitoring": False,
         "app_kwargs": {"middleware": [Middleware(BoundedBodies), Middleware(Preview)], **app},
     }  # fmt: skip
 

@@ -3,7 +3,6 @@
 import { answerOf, answerRound, reflections } from "./reducer.js";
 import { make, setText, toggle } from "./dom.js";
 
-const LINK = "Copy link";
 const THANKS = 2000; // milliseconds that an answer stands in a row
 
 // What there is of a run to be saved; rows of the menu name what they need.
@@ -11,6 +10,7 @@ export function savable(state) {
   const painted = (round) => Boolean(round && answerOf(round)?.picture);
   return {
     "": state.rounds.length > 0,
+    recorded: Boolean(state.recorded?.name), // it is always there
     picture: painted(answerRound(state)),
     repair: reflections(state).some(({ before, after }) => painted(before) && painted(after)),
     steps: state.rounds.some(({ paths }) => paths.some(({ steps }) => steps.some(({ picture }) => picture))),
@@ -18,13 +18,17 @@ export function savable(state) {
 }
 
 export class SaveMenu {
-  // `exports` are rows {name, label, about, needs} (cotdemo/ui/exports.py); `save(name)` and `copy()` are promises, the second
-  // of whether it could be copied.
-  constructor(exports, save, copy) {
-    const link = this.row(LINK, "shows this run to whoever opens it", async (name) => setText(name, (await copy()) ? "Copied" : "It is the address of this page"));
-    this.rows = exports.map(({ name, label, about, needs }) => ({ needs, element: this.row(label, about, () => save(name)) }));
+  // `exports` are rows {name, label, about, needs} (cotdemo/ui/exports.py), which `save(name)` saves; `copyLink()` and
+  // `copyFrame()` are promises of whether that could be copied.
+  constructor(exports, save, copyLink, copyFrame) {
+    const copying = (copy, otherwise) => async (name) => setText(name, (await copy()) ? "Copied" : otherwise);
+    this.rows = [
+      { needs: "", element: this.row("Copy link", "shows this run to whoever opens it", copying(copyLink, "It is the address of this page")) },
+      { needs: "recorded", element: this.row("Copy figure", "an iframe for an article", copying(copyFrame, "The browser does not allow that here")) },
+      ...exports.map(({ name, label, about, needs }) => ({ needs, element: this.row(label, about, () => save(name)) })),
+    ];
     this.button = make("summary", { class: "cot-follow" }, "Save or share");
-    this.list = make("div", { class: "cot-menu-list", role: "group", "aria-label": "Save or share this run" }, link, ...this.rows.map(({ element }) => element));
+    this.list = make("div", { class: "cot-menu-list", role: "group", "aria-label": "Save or share this run" }, ...this.rows.map(({ element }) => element));
     this.element = make("details", { class: "cot-menu" }, this.button, this.list);
     this.element.addEventListener("keydown", (event) => this.pressed(event));
     window.addEventListener("pointerdown", ({ target }) => this.element.contains(target) || this.close(), true);

@@ -7,6 +7,8 @@ import { make, setAttribute, setText, toggle } from "./dom.js";
 import { forgetImages, readColours } from "./canvas.js";
 import { Matrix } from "./matrix.js";
 import { Focus } from "./focus.js";
+import { asFigure, frameOf } from "./figure.js";
+import { canGuess } from "./guess.js";
 import { Stage, bringIntoSight, invitePrompt } from "./stage.js";
 import { Rewards } from "./rewards.js";
 import { SaveMenu } from "./save.js";
@@ -43,20 +45,22 @@ class Viewer {
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
     this.asking = false;
-    this.build(element, exports);
+    this.build(element, server, exports);
     this.draw();
     for (const kind of ["wheel", "touchmove"]) window.addEventListener(kind, () => { this.away = true; }, { passive: true });
     // Canvases hold colours of the theme they were drawn in.
     new MutationObserver(() => this.redraw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   }
 
-  build(element, exports) {
+  build(element, server, exports) {
     this.prompt = make("h2", { class: "cot-prompt" });
     this.settings = make("p", { class: "cot-settings" });
     this.recorded = make("p", { class: "cot-recorded" });
     this.cost = make("p", { class: "cot-cost" });
     this.weights = make("p", { class: "cot-cost cot-weights" });
     this.voice = make("input", { type: "checkbox", onchange: () => this.speak(this.voice.checked, true) });
+    this.guessing = make("input", { type: "checkbox", onchange: () => this.guessFirst(this.guessing.checked) });
+    this.guessable = make("label", { class: "cot-voice cot-guess", title: "Bet which attempts the judge stops and which one wins, before it says so" }, this.guessing, "guess first");
     this.announcer = make("p", { class: "cot-hidden", role: "status", "aria-live": "polite" });
     this.rounds = make("div", { class: "cot-tabs", role: "group", "aria-label": "Rounds" });
     const choose = (place) => { this.focus.pause(); this.select(place); };
@@ -66,8 +70,11 @@ class Viewer {
     this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); });
     this.legend = make("p", { class: "cot-key" });
     this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.legend, this.matrix.element, this.rewards.element), this.focus.element);
-    this.menu = new SaveMenu(exports, (what) => this.saveAs(what), () => this.copyLink());
+    this.menu = new SaveMenu(exports, (what) => this.saveAs(what), () => this.copy(this.link()), () => this.copy(frameOf(this.link(), this.state.started.prompt)));
     this.stage.acts.append(this.menu.element);
+    this.compact = Boolean(server) && asFigure(location.search);
+    this.whole = make("a", { class: "cot-follow cot-open", target: "_blank", rel: "noopener", hidden: !this.compact }, "Open the run");
+    this.stage.acts.append(this.whole);
     this.offer = make(
       "div", { class: "cot-offer", hidden: true },
       make("p", {}), make("button", { type: "button", onclick: () => document.querySelector("#run").click() }, "Paint it"),
@@ -80,7 +87,7 @@ class Viewer {
       "div", { class: "cot cot-top" }, this.offer,
       make(
         "header", { class: "cot-head" },
-        this.recorded, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
+        this.recorded, this.guessable, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
         this.prompt,
       ),
       this.stage.element, this.announcer,
@@ -91,7 +98,7 @@ class Viewer {
       make("header", { class: "cot-about-run" }, this.settings, this.cost, this.weights),
       this.blank, this.board, legend(),
     );
-    const ends = (event) => this.stage.replay.contains(event.target) || this.stage.rest();
+    const ends = (event) => [this.stage.replay, this.guessable].some((part) => part.contains(event.target)) || this.stage.rest();
     for (const part of [this.top, this.root]) for (const kind of ["pointerdown", "keydown"]) part.addEventListener(kind, ends, true);
     this.placed = this.place();
     this.speak(remembersResearchers());
@@ -115,6 +122,12 @@ class Viewer {
     if (!keep) return;
     rememberResearchers(toResearchers);
     this.draw(); // at once: it is the answer to a click
+  }
+
+  // From now on recorded runs are guessed before they are played, that on show first; or no more.
+  guessFirst(wanted) {
+    if (wanted) this.stage.ask(this.state);
+    else this.stage.reveal(false);
   }
 
   take(message) {
@@ -148,6 +161,7 @@ class Viewer {
       this.due = run;
       this.placed.then(() => requestAnimationFrame(() => {
         if (this.due !== run) return;
+        if (this.guessing.checked && this.stage.ask(this.state)) return;
         this.stage.play(this.state, () => first && invitePrompt());
       }));
     }
@@ -158,6 +172,7 @@ class Viewer {
   takeAddress() {
     const { run, started } = this.state;
     const shown = `${run} ${this.state.recorded?.name}`;
+    if (this.compact && started) return setAttribute(this.whole, "href", this.link()); // its own is the article's
     if (!this.server || !started || run === FIRST_RUN || this.addressed === shown) return;
     this.addressed = shown;
     history.replaceState(history.state, "", `${this.link()}${location.hash}`);
@@ -168,8 +183,8 @@ class Viewer {
   }
 
   // Whether it could be copied.
-  async copyLink() {
-    return Boolean(await navigator.clipboard?.writeText(this.link()).then(() => true, () => false));
+  async copy(text) {
+    return Boolean(await navigator.clipboard?.writeText(text).then(() => true, () => false));
   }
 
   // A run goes on while it is played, or before: what comes now is shown.
@@ -306,6 +321,8 @@ class Viewer {
     this.staging = undefined;
     const colours = readColours(this.root);
     this.stage.draw(this.state, colours);
+    toggle(this.root, !this.stage.guess.bets); // it tells what is to be guessed
+    toggle(this.guessable, canGuess(this.state) || this.guessing.checked);
     return colours;
   }
 
