@@ -322,7 +322,7 @@ class Viewer {
     const colours = readColours(this.root);
     this.stage.draw(this.state, colours);
     toggle(this.root, !this.stage.guess.bets); // it tells what is to be guessed
-    toggle(this.guessable, canGuess(this.state) || this.guessing.checked);
+    setAttribute(this.guessable, "data-later", canGuess(this.state) || this.guessing.checked ? null : "true"); // keeps its room
     return colours;
   }
 
