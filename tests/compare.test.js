@@ -26,8 +26,9 @@ test("a card says its state, or why it failed", async () => {
 test("what the judge says and what is true are told apart", async () => {
   const { judgeWords, checkedWords } = await compare;
   assert.equal(judgeWords({ answer: "yes", p_yes: 0.68 }), "✓ 68% sure that it matches the prompt");
-  assert.equal(judgeWords({ answer: null, p_yes: null }), "Nobody judged it");
-  assert.equal(judgeWords({}), "Nobody judged it");
+  assert.equal(judgeWords({ answer: null, p_yes: null }), "Not judged");
+  assert.equal(judgeWords({}), "Not judged");
+  assert.equal(judgeWords({ answer: "no", p_yes: 0.03 }), "✕ 3% sure that it matches the prompt: the best of a bad lot");
   assert.equal(checkedWords({ correct: true, strict: true, reason: "" }), "right");
   assert.equal(checkedWords({ correct: true, strict: false, reason: "there is a moon too many" }), "right, but there is a moon too many");
   assert.equal(checkedWords({ correct: false, strict: false, reason: "there is no star" }), "wrong: there is no star");

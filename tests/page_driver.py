@@ -172,9 +172,27 @@ def share(page, kind: str) -> None:
     page.get_by_role("button", name=kind, exact=True).click()
 
 
+def save(page, label: str, about: str = ""):
+    """A download of the run on show, as the menu has it."""
+    menu = page.locator(".cot-menu")
+    if menu.get_attribute("open") is None:
+        menu.locator("summary").click()
+    with page.expect_download() as download:
+        menu.locator(f"button:has(b:text-is('{label}')):has-text('{about}')").click()
+    return download.value
+
+
 def open_tab(page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
 
 def row_of(page, name: str):
-    return page.locator(f'.cot-row[data-name="{name}"]')
+    """A row of the Results: that at the top, where it stands there, too."""
+    return page.locator(f'.cot-row[data-name="{name}"]').first
+
+
+def unfold(page, title: str):
+    """Opens a folded part of the Results."""
+    part = page.locator(f".cot-fold:has(h3:has-text('{title}'))")
+    part.locator("summary").first.click()
+    return part

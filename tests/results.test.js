@@ -7,6 +7,7 @@ const WEB = "../cotdemo/ui/web";
 const scale = import(`${WEB}/scale.js`);
 const figures = import(`${WEB}/figures.js`);
 const rungs = import(`${WEB}/rungs.js`);
+const finding = import(`${WEB}/findings.js`);
 const tabs = import(`${WEB}/tabs.js`);
 
 // Estimates of one kind beside "overall", the same by both rules but for `strict`.
@@ -117,4 +118,71 @@ test("a difference is told from none where its interval leaves out 0", async () 
 test("an address names a tab, or else the first is meant", async () => {
   const { tabOf } = await tabs;
   assert.deepEqual(["#results", "", "#other", "#<img src=x>"].map((hash) => tabOf(hash, ["run", "results"])), ["results", "run", "run", "run"]);
+});
+
+// A ladder of a plain generator that costs 10 GFLOP, and of rungs by [gain, times its compute, more].
+const climbed = (rungsOf, more = {}) => ladder({
+  rows: [
+    row({ name: "plain", label: "Plain", method: "baseline", accuracy: accuracy(0.5), operations: { generator: 1e10 } }),
+    ...Object.entries(rungsOf).map(([name, [gained, times, of]]) => row({
+      name, label: name.toUpperCase(), method: "parm", accuracy: accuracy(0.5 + gained), operations: { generator: 1e10 * times },
+      gain: { geneval: { overall: [gained, gained - 0.1, gained + 0.1] }, strict: { overall: [gained, gained - 0.1, gained + 0.1] } }, ...of,
+    })),
+  ],
+  ...more,
+});
+
+test("points are of a hundred, with one digit where they are few", async () => {
+  const { points } = await figures;
+  assert.deepEqual([0.344, 0.0167, -0.0167, 0.0001, -0.0001, 0.0996].map((value) => points(value)), ["+34", "+1.7", "−1.7", "0", "0", "+10"]);
+  assert.equal(points(0.04, 0), "+4");
+});
+
+test("what is worth its cost gains most for each plain picture's compute, and the figures say so", async () => {
+  const { findings } = await finding;
+  const [{ question, verdict, because }] = findings(climbed({ cheap: [0.3, 2], dear: [0.4, 20], control: [0.49, 1, { yardstick: true }] }), "overall", "geneval");
+  assert.deepEqual([question, verdict], ["Which method is worth its cost?", "CHEAP."]);
+  assert.equal(because, "It gains +30 points [+20, +40] over Plain for 2.0 times its compute: +15 points [+10, +20] for the compute of each plain picture, the most of 2 rungs. The most right, DEAR, gains +40 points [+30, +50] for 20 times its compute.");
+  const [one] = findings(climbed({ trained: [0.2, 1.01] }), "overall", "geneval");
+  assert.match(one.because, /at no more compute when it paints.*None gains more, whatever it costs\.$/);
+  const [none] = findings(climbed({ idle: [0.05, 2] }), "overall", "geneval");
+  assert.equal(none.verdict, "None.");
+});
+
+test("whether the paper's ladder holds is counted from the differences it reports", async () => {
+  const { findings } = await finding;
+  const differences = [gain(), gain({ label: "B - A", accuracy: accuracy(0.05) }), gain({ label: "C - A", accuracy: accuracy(-0.2) }), gain({ label: "D - A", paper: {} })];
+  const [said] = findings(ladder({ differences }), "overall", "geneval");
+  assert.equal(said.verdict, "Only in part: of its 3 steps up that are measured, 1 goes up here too.");
+  assert.match(said.because, /^The largest, PARM − plain: \+20 points \[\+10, \+30\], in the paper \+14\. 1 cannot be told from no change: B − A\. 1 goes down: C − A\.$/);
+  assert.deepEqual(findings(ladder({ differences }), "colors", "geneval"), []); // the paper says nothing of it
+});
+
+test("whether stopping pays goes by the rows that cost as much", async () => {
+  const { findings } = await finding;
+  const rows = [row(), row({ name: "orm-at", label: "ORM at the compute of PARM", method: "orm", as_costly_as: "parm" })];
+  const said = (value) => findings(ladder({ rows, differences: [gain({ minus: "orm-at", paper: {}, accuracy: accuracy(value) })] }), "overall", "geneval")[0];
+  assert.deepEqual([0.2, -0.2, 0.05].map((value) => said(value).verdict), ["Yes.", "No.", "It cannot be told."]);
+  assert.equal(said(0.05).because, "PARM against ORM: +5.0 points [−5.0, +15], not to be told from none.");
+});
+
+test("a ladder that holds none of that is no fault", async () => {
+  const { findings } = await finding;
+  assert.deepEqual(findings(ladder({ rows: [], differences: [] }), "overall", "geneval"), []);
+  assert.deepEqual(findings(ladder({ rows: [row({ missing: "not trained yet", accuracy: undefined })], differences: [] }), "overall", "geneval"), []);
+});
+
+test("the rungs that none beats for as little compute are joined, and yardsticks are left out", async () => {
+  const { costly, frontier } = await import(`${WEB}/costs.js`);
+  const { rungs: of } = await rungs;
+  const all = costly(of(climbed({ cheap: [0.3, 2], worse: [0.2, 3], dear: [0.4, 20], control: [0.49, 1, { yardstick: true }] }), "overall", "geneval"));
+  assert.deepEqual(all.map(({ at, x }) => [at, x]), [["plain", 10], ["cheap", 20], ["worse", 30], ["dear", 200]]);
+  assert.deepEqual(frontier(all).map(({ at }) => at), ["plain", "cheap", "dear"]);
+});
+
+test("the paper's story stands at the top; without its rows, the first that the paper has", async () => {
+  const { story } = await rungs;
+  const rows = [row({ name: "a", story: true }), row({ name: "b" }), row({ name: "c", paper: {}, story: false })];
+  assert.deepEqual(story(ladder({ rows }), "overall", "geneval").map(({ name }) => name), ["a"]);
+  assert.deepEqual(story(ladder({ rows: rows.slice(1) }), "overall", "geneval").map(({ name }) => name), ["b"]);
 });

@@ -58,7 +58,9 @@ def test_hostile_text_in_measured_figures_is_shown_as_text(serve, tmp_path):
     invent(tmp_path)
     content = json.loads((tmp_path / "ladder.json").read_text())
     for row in content["rows"]:
-        row.update(label=HOSTILE, training_seed=row["training_seed"].replace("2", HOSTILE), hardware=HOSTILE)
+        row.update(
+            label=HOSTILE, method=HOSTILE, training_seed=row["training_seed"].replace("2", HOSTILE), hardware=HOSTILE
+        )
         row["missing"] = row["missing"] and HOSTILE
     content["differences"][0]["label"] = HOSTILE
     (tmp_path / "ladder.json").write_text(json.dumps(content))
@@ -69,5 +71,6 @@ def test_hostile_text_in_measured_figures_is_shown_as_text(serve, tmp_path):
     assert row_of(page, "parm").locator("button").inner_text() == HOSTILE
     row_of(page, "parm").locator("th").hover()
     assert HOSTILE in page.locator(".cot-about").inner_text()
-    assert HOSTILE in page.locator(".cot-legend-row").first.inner_text()
+    assert all(HOSTILE in page.locator(".cot-legend-row").nth(chart).text_content() for chart in (0, 1))
+    assert HOSTILE in page.locator(".cot-findings").inner_text()
     assert page.locator(".cot-results :is(img, script)").count() == 0

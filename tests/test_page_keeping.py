@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from page_driver import (
     HOSTILE,
@@ -13,6 +14,7 @@ from page_driver import (
     open_settings,
     reload,
     run,
+    save,
     settled,
     share,
     small,
@@ -94,17 +96,15 @@ def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
         filled(page, 5)
         run(page)
         page.wait_for_selector("#run:not([disabled])")
-        with page.expect_download() as download:
-            page.get_by_role("button", name="trace.json").click()
-        download.value.save_as(tmp_path / "trace.json")
+        saved = save(page, "Trace")
+        assert saved.suggested_filename == "a-red-star-and-a-blue-moon-seed-5-trace.json"
+        saved.save_as(tmp_path / "trace.json")
         assert Trace.load(tmp_path / "trace.json").started.settings.seed == 5
         page.wait_for_selector("#picture img")
         source = page.locator("#picture img").get_attribute("src")
         (tmp_path / "winner.png").write_bytes(page.request.get(source).body())
         assert read_png_settings(tmp_path / "winner.png").seed == 5
-        with page.expect_download() as download:
-            page.get_by_role("button", name="trace.csv").click()
-        download.value.save_as(tmp_path / "trace.csv")
+        save(page, "Table").save_as(tmp_path / "trace.csv")
         lines = (tmp_path / "trace.csv").read_bytes().decode().split("\r\n")
         assert lines[0].startswith("prompt,method,backend,seed,round") and len(lines) == 1 + 2 * 4 + 1
 
@@ -200,9 +200,7 @@ def test_the_link_is_copied_and_says_so_and_opens_the_same_form(visit, site):
 def test_a_run_is_one_file_that_plays_without_a_server(visit, enter, tmp_path):
     file = tmp_path / "run.html"
     with visit() as page:
-        with page.expect_download() as download:
-            page.get_by_role("button", name="run.html").click()
-        download.value.save_as(file)
+        save(page, "Page").save_as(file)
     page = enter()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -211,8 +209,37 @@ def test_a_run_is_one_file_that_plays_without_a_server(visit, enter, tmp_path):
     assert cells(page, "decoded") + cells(page, "cut") == 8 * 18 and "is chosen" in status(page)
     for name in ("Replay how it was painted", "Attempt 1"):
         assert page.get_by_role("button", name=name).first.is_visible()
-    for name in ("Brush", "trace.json", "Copy link"):
-        assert not page.get_by_role("button", name=name).first.is_visible()
+    for words in ("Brush", "Save or share"):
+        assert not page.get_by_text(words, exact=True).first.is_visible()
     page.locator("td").nth(5).click()
     assert page.locator('td[aria-selected="true"]').count() == 1
     assert [url for url in asked if not url.startswith(("data:", file.as_uri()))] == []
+
+
+def test_one_menu_saves_the_picture_large_and_by_name_and_is_worked_by_keys(visit, tmp_path):
+    from PIL import Image
+
+    from cotdemo.run.png import read_png_settings
+
+    with visit("?run=3-critique-helped", reduced_motion="reduce") as page:
+        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        menu = page.locator(".cot-menu")
+        menu.locator("summary").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate("document.activeElement.textContent").startswith("Copy link")
+        saved = save(page, "Picture")
+        assert re.fullmatch(r"two-red-stars-seed-\d+\.png", saved.suggested_filename)
+        saved.save_as(tmp_path / "picture.png")
+        assert Image.open(tmp_path / "picture.png").size == (512, 512)
+        assert read_png_settings(tmp_path / "picture.png").prompt == "a photo of two red stars"
+        assert save(page, "Before and after").suggested_filename.endswith("-before-after.png")
+        page.keyboard.press("Escape")
+        assert menu.get_attribute("open") is None and page.evaluate("document.activeElement.tagName") == "SUMMARY"
+        page.locator('.cot-gallery button[data-name="9-plain"]').click()
+        page.wait_for_function("location.search.includes('9-plain')")
+        menu.locator("summary").click()
+        labels = menu.locator("b:visible").all_inner_texts()
+        assert "Picture" in labels and "Before and after" not in labels
+        page.locator(".cot-prompt").click()
+        assert menu.get_attribute("open") is None

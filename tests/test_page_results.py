@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, PHONE, row_of
+from page_driver import DESKTOP, PHONE, row_of, unfold
 from results_double import WHY_NOT
+
+MOST = 2000  # pixels that the tab may be high on a desktop
 
 
 def choose(page, words: str) -> None:
@@ -23,6 +25,7 @@ def test_kind_and_rule_change_the_figures_here_and_leave_the_papers_apart(visit,
         assert here.inner_text().split()[0] == "1.000" and paper.inner_text().strip() == ".68"
         heads = page.locator(".cot-source").all_inner_texts()
         assert heads[:2] == ["here, embedded model", "paper, full-size model, GenEval"]
+        unfold(page, "The whole ladder")
         assert WHY_NOT in row_of(page, "dpo").inner_text()
         assert "seed 2: " in row_of(page, "dpo-iter").inner_text()
         if viewport is DESKTOP:
@@ -41,6 +44,7 @@ def test_pointing_at_a_row_shows_counts_and_intervals_by_kind(visit):
         assert page.locator(".cot-about h4").inner_text().startswith("ORM")
         page.keyboard.press("Escape")
         assert card.is_hidden()
+        unfold(page, "What each rung adds")
         row_of(page, "PARM - Show-o, base").locator("th").hover()
         assert "+.500" in card.inner_text() and "+.14" in card.inner_text()
 
@@ -50,7 +54,7 @@ def test_a_tap_shows_the_same_on_a_phone_within_the_screen(visit):
         row_of(page, "parm").locator("button").tap()
         box = page.locator(".cot-about").bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
-        chart = page.locator(".cot-plot").first
+        chart = unfold(page, "More paths").locator(".cot-plot").first
         chart.scroll_into_view_if_needed()
         point = chart.locator('[data-series="parm"] .cot-point').nth(1).bounding_box()
         page.touchscreen.tap(point["x"] + 4, point["y"] + 4)
@@ -59,13 +63,14 @@ def test_a_tap_shows_the_same_on_a_phone_within_the_screen(visit):
 
 def test_a_point_is_marked_in_both_charts_and_its_interval_told(visit):
     with visit("#results") as page:
-        chart = page.locator(".cot-plot").first
+        part = unfold(page, "More paths")
+        chart = part.locator(".cot-plot").first
         chart.scroll_into_view_if_needed()
         point = chart.locator('[data-series="orm"] .cot-point').nth(2).bounding_box()
         page.mouse.move(point["x"] + 4, point["y"] + 4)
         chosen = page.locator(".cot-about tr[data-chosen]").inner_text()
         assert "ORM" in chosen and ".750 [.700, .800]" in chosen and "9 of 12" in chosen
-        assert [page.locator(".cot-plot").nth(index).locator(".cot-ring").count() for index in (0, 1)] == [5, 4]
+        assert [part.locator(".cot-plot").nth(index).locator(".cot-ring").count() for index in (0, 1)] == [5, 4]
         page.locator(".cot-about").press("Escape")
         chart.focus()
         for key, words in (("ArrowRight", "2 paths"), ("ArrowRight", "8 paths"), ("ArrowLeft", "2 paths")):
@@ -75,20 +80,22 @@ def test_a_point_is_marked_in_both_charts_and_its_interval_told(visit):
 
 def test_lines_are_hidden_and_generators_chosen(visit):
     with visit("#results") as page:
-        line = page.locator('.cot-plot [data-series="orm"]')
+        part = unfold(page, "More paths")
+        line = part.locator('.cot-plot [data-series="orm"]')
         assert line.count() == 2
-        page.locator(".cot-entry:text-is('ORM')").click()
+        part.locator(".cot-entry:text-is('ORM')").click()
         assert line.count() == 0
         page.locator(".cot-chooser select").select_option("self-correct")
-        assert "--model self-correct" in page.locator(".cot-origin").last.inner_text()
-        page.locator(".cot-numbers-fold summary").first.click()
-        table = page.locator(".cot-numbers table").first.inner_text()
+        assert "--model self-correct" in part.locator(".cot-origin").inner_text()
+        part.locator(".cot-numbers-fold summary").click()
+        table = part.locator(".cot-numbers table").inner_text()
         assert ".250 [.200, .300]" in table and "13 GFLOP" in table
 
 
 def test_without_figures_the_tab_says_what_makes_them(serve, tmp_path):
     (tmp_path / "curves.json").write_text('{"format": "cotdemo-curves", "version": 99}')
     page = serve(tmp_path)
+    unfold(page, "More paths")
     words = page.locator(".cot-results").inner_text()
     assert "Nothing is measured here yet." in words and "python -m cotdemo eval --table" in words
     assert "curves.json is damaged" in words and "python -m cotdemo eval --curves" in words
@@ -107,3 +114,35 @@ def test_every_row_is_drawn_on_the_scale_of_its_columns_head(visit, viewport):
             assert strips and all(abs(one - other) < 1.5 for strip in strips for one, other in zip(strip, strips[0]))
             for axis in axes:
                 assert all(abs(one - other) < 1.5 for one, other in zip(axis, strips[0]))
+
+
+def test_the_tab_is_short_begins_with_findings_and_unfolds_by_the_keyboard(visit):
+    with visit("#results") as page:
+        assert page.evaluate("document.documentElement.scrollHeight") < MOST
+        findings = page.locator(".cot-findings")
+        assert "Which method is worth its cost?" in findings.inner_text()
+        said = findings.inner_text()
+        choose(page, "strict")
+        assert findings.inner_text() != said and "points [" in findings.inner_text()
+        assert page.locator(".cot-fold[open]").count() == 0
+        for part in page.locator(".cot-fold").all():
+            part.locator("summary").first.focus()
+            page.keyboard.press("Enter")
+            part.locator(":scope > .cot-note + *").wait_for(state="visible")
+        stuck = "all => all.filter((one) => ['sticky', 'fixed'].includes(getComputedStyle(one).position)).length"
+        assert page.locator(".cot-results *").evaluate_all(stuck) == 0
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+        faults = axe.run(page, context="#measured").response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"][:120]) for one in faults] == []
+
+
+def test_a_point_of_the_chart_tells_what_its_rung_gets_and_costs(visit):
+    with visit("#results") as page:
+        chart = page.locator(".cot-plot").first
+        assert chart.locator('[data-series="parm"] .cot-point').count() == 1
+        chart.focus()
+        page.keyboard.press("ArrowDown")
+        card = page.locator(".cot-about")
+        assert "A prompt: " in card.inner_text() and "GFLOP" in card.inner_text()
+        page.keyboard.press("Escape")
+        assert card.is_hidden()

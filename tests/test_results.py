@@ -7,7 +7,9 @@ import json
 import pytest
 from results_double import KINDS, WHY_NOT, invent, invent_ladder, invented_curves
 
-from cotdemo.ui.measured import measured
+from cotdemo.ui.measured import STORY, measured
+from cotdemo.ui.page import ASSETS
+from cotdemo.ui.results_gains import gains_of
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +116,35 @@ def test_text_that_is_not_utf8_or_no_json_is_damage_too(tmp_path):
     for data in (b"\xff\xfe{", b"", b"[" * 100_000):
         (tmp_path / "curves.json").write_bytes(data)
         assert "damaged" in measured(tmp_path)["curves"]["missing"]
+
+
+def test_what_a_row_gains_over_the_plain_generator_is_paired_as_the_ladders_own_differences(shown):
+    content = json.loads((ASSETS / "ladder.json").read_text())
+    gains = gains_of(content)
+    measured_here = [row for row in content["rows"] if row["training_seed"] == "shipped" and not row["missing"]]
+    assert {*gains, "plain"} == {row["name"] for row in measured_here}
+    pairs = [one for one in content["differences"] if one["minus"] == "plain" and one["training_seed"] == "shipped"]
+    assert pairs
+    for one in pairs:
+        for rule in ("geneval", "strict"):
+            for kind, expected in one[rule].items():
+                found = gains[one["of"]][rule][kind]
+                assert found[0] == pytest.approx(expected["value"], abs=1e-3)
+                assert found[1:] == pytest.approx([expected["low"], expected["high"]], abs=0.012)
+    rows = {(row["name"], row["seed"]): row for row in shown["ladder"]["rows"]}
+    assert rows["parm", "shipped"]["gain"]["geneval"]["overall"][0] == 0.5
+    assert rows["plain", "shipped"]["gain"] is None and rows["dpo-iter", "2"]["gain"] is None
+
+
+def test_rows_that_others_are_held_against_are_known_as_such_and_the_papers_eight_stand_at_the_top():
+    rows = {row["name"]: row for row in measured(ASSETS)["ladder"]["rows"] if row["seed"] == "shipped"}
+    yardsticks = {name for name, row in rows.items() if row["yardstick"]}
+    assert "orm-at-parm's-compute" in yardsticks and "parm++8-shuffled" in yardsticks
+    assert not yardsticks & {"plain", "orm", "parm", "parm8", "parm++8", "parm++8-region"}
+    assert rows["orm-at-parm's-compute"]["as_costly_as"] == "parm"
+    assert sum(row["story"] for row in rows.values()) == len(STORY) == 8
+
+
+def test_without_the_prompts_of_then_nothing_is_paired(tmp_path):
+    shown = changed(tmp_path, lambda content: content["asked"].update(prompts="test 0123456789ab"))
+    assert all(row.get("gain") is None for row in shown["rows"])

@@ -285,6 +285,8 @@ test("a crown is for a verdict that is good; else it is said what it is", async 
   const plain = await chosen(null);
   assert.deepEqual([good, bad, plain].map(isCrowned), [true, false, false]);
   assert.deepEqual([good, bad, plain].map((round) => pathWords(round, round.paths[1])[0]), ["chosen", "the best of a bad lot", "shown, not judged"]);
+  const doubted = await chosen(0.3, judged(1, 3, "outcome", 0.3)); // the judge's answer decides, not how low its number is
+  assert.deepEqual([isCrowned(doubted), pathWords(doubted, doubted.paths[1])[0]], [false, "the best of a bad lot"]);
   const left = await chosen(0.9, judged(1, 3, "outcome", 0.9), decoded(0, 3), judged(0, 3, "clarity", 0.1), decoded(2, 3));
   assert.deepEqual([0, 2].map((path) => pathWords(left, left.paths[path])[0]), ["never judged clear", "not judged"]);
 });

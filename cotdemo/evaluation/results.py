@@ -17,11 +17,11 @@ from typing import Any
 
 from ..registry import CORRECTOR, METHODS, MODELS
 from ..settings import corrects, verifier_of
-from .entries import SPLITS, fingerprint, of_split, select
+from .entries import SPLITS, Entry, fingerprint, of_split, select
 from .records import read_json
 from .report import OVERALL, RULES
 
-__all__ = ["OVERALL", "RULES"]
+__all__ = ["OVERALL", "RULES", "Entry"]
 
 PAPER = Path(__file__).with_name("paper.json")
 LADDER, CURVES = "cotdemo-ladder", "cotdemo-curves"
@@ -219,12 +219,18 @@ def _checked_curves(content: Any) -> Any:
     return content
 
 
-def pictures_of(asked: Mapping[str, Any]) -> dict[str, int] | None:
-    """How many pictures of each kind were asked for; None where the prompts are no longer the ones of then."""
+def entries_of(asked: Mapping[str, Any]) -> list[Entry] | None:
+    """What was asked for, in the order of what came of it; None where the prompts are no longer the ones of then."""
     split, _, prints = asked["prompts"].partition(" ")
     if split not in SPLITS or prints != fingerprint(of_split(split)):
         return None
-    return dict(Counter(entry.kind for entry in select(of_split(split), asked["limit"])))
+    return list(select(of_split(split), asked["limit"]))
+
+
+def pictures_of(asked: Mapping[str, Any]) -> dict[str, int] | None:
+    """How many pictures of each kind were asked for; None where the prompts are no longer the ones of then."""
+    entries = entries_of(asked)
+    return None if entries is None else dict(Counter(entry.kind for entry in entries))
 
 
 # -- as Markdown

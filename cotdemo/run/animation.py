@@ -21,6 +21,7 @@ from ..errors import UserError
 from ..files import whole_file
 from .events import Critiqued, Event, Judged, PathPruned, RunStarted, StepDecoded, Winner
 from .prose import prose
+from .said import BAD_LOT, NOT_JUDGED, standing
 from .state import PathState, RoundState, RunState
 from .trace import Trace
 
@@ -110,9 +111,13 @@ def _said(state: RunState, event: Event | None) -> str:
     stopped = sum(path.pruned is not None for path in round.paths)
     if event is None or isinstance(event, Winner):
         winner = state.answer if event is None else event
-        if winner.p_yes is None:
-            return "the plain generator: nobody judged"
-        words = "mended" if winner.round else f"{stopped} of {total} stopped early, the best of the others chosen"
+        called = standing(round)
+        if called == NOT_JUDGED:
+            return "one attempt, painted: " * (total == 1) + NOT_JUDGED
+        best = called if called == BAD_LOT else "the best of the others chosen"
+        words = f"{stopped} of {total} stopped early, {best}"
+        if winner.round:
+            words = f"painted again, {called}" if called == BAD_LOT else "mended"
         return f"{words}: P(yes) {winner.p_yes:.2f}"
     if isinstance(event, Critiqued):
         return f"the critique: “{prose(event.text)}”"

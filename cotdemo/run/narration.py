@@ -57,10 +57,11 @@ def _path(path: PathState) -> str:
 def _verdict(path: PathState) -> str:
     outcome, truth = path.outcome, path.checked
     said = f"; the judge: {outcome.answer}, P(yes) {outcome.p_yes:.2f}" if outcome else ""
-    return said + (f"; the truth (checker): {_truth(truth)}" if truth else "")
+    return said + (f"; the truth (checker): {truth_words(truth)}" if truth else "")
 
 
-def _truth(checked: Checked) -> str:
+def truth_words(checked: Checked) -> str:
+    """What the checker found, in words."""
     if checked.strict:
         return "right"
     reason = prose(checked.reason)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .said import NOT_JUDGED
 from .trace import Trace
 
-PLAIN = "one attempt, unjudged"
+PLAIN = f"one attempt, {NOT_JUDGED}"
 RANKED = "all painted to the end"
 NONE_STOPPED = "no attempt stopped"
 SOME_STOPPED = "some attempts stopped"

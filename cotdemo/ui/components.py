@@ -110,19 +110,19 @@ class Stage(gr.HTML):
 class Viewer(gr.HTML):
     """A run, as it is painted. Its value is the latest message of the stream (``cotdemo.ui.session.Run``), a text.
 
-    ``resend({run, missing})`` returns messages that were lost on the way; ``trace(run)``, ``table(run)``,
-    ``document(run)`` and ``animation(run)`` files: the trace, its table, the run as one HTML file and as a GIF (a URL).
+    ``resend({run, missing})`` returns messages that were lost on the way; ``export({run, what})`` a file, of the rows
+    that ``exports`` has (``cotdemo.ui.exports``).
     """
 
     def __init__(
-        self, value: str = "", *, backend: str, resend: Callable[[Any], list[str]], trace: Callable[[Any], str],
-        table: Callable[[Any], str], document: Callable[[Any], str],
-        animation: Callable[[Any], str], **options: Any,
+        self, value: str = "", *, backend: str, resend: Callable[[Any], list[str]],
+        export: Callable[[Any], dict[str, Any]], exports: list[dict[str, str]], **options: Any,
     ):  # fmt: skip
         super().__init__(
             value=value,
             **_drawn("viewer.js", "mount(element, props, watch, server);", "viewer.css"),
-            server_functions=[_function(one) for one in (resend, trace, table, document, animation)],
+            server_functions=[_function(one) for one in (resend, export)],
+            exports=exports,
             most_bytes=MAX_BYTES,
             labels=labels(),
             settings=settings_of(backend),

@@ -1,11 +1,10 @@
-"""What can be opened, recorded runs and files, and what can be saved: traces and tables.
+"""What can be opened, recorded runs and files, and what can be saved as text (``exports`` has the whole menu).
 
 Whatever is opened brings its settings into the form, where this page can run them; nothing runs by itself.
 """
 
 from __future__ import annotations
 
-import base64
 import io
 import logging
 from collections.abc import Mapping
@@ -18,7 +17,6 @@ from PIL import Image
 from ..errors import UserError
 from ..fields import THUMBNAIL, encode_picture
 from ..registry import METHODS
-from ..run.animation import animated
 from ..run.png import SIGNATURE, read_png_settings, write_png
 from ..run.state import RunState
 from ..run.story import MENDED, story_of
@@ -169,21 +167,13 @@ class Keep:
 
     def document(self, run_id: object) -> str:
         """The same as one HTML file that opens without a server."""
-        run = self._kept(run_id)
-        if run is None or not run.begun:
-            return ""
-        trace = run.trace()
-        return standalone(shown(Run(), trace, KEPT), trace.started.settings.prompt)
+        trace = self.kept_trace(run_id)
+        return standalone(shown(Run(), trace, KEPT), trace.started.settings.prompt) if trace else ""
 
-    def animation(self, run_id: object) -> str:
-        """The same as a moving picture: a GIF as a data URL. "" also where it holds no pictures of steps."""
+    def kept_trace(self, run_id: object) -> Trace | None:
+        """What its trace file holds, for the other files that it can be saved as (``cotdemo.ui.exports``)."""
         run = self._kept(run_id)
-        if run is None or not run.begun:
-            return ""
-        try:
-            return "data:image/gif;base64," + base64.b64encode(animated(run.trace())).decode()
-        except UserError:
-            return ""
+        return run.trace() if run and run.begun else None
 
     def _kept(self, run_id: object) -> Run | None:
         return self.first if run_id == self.first.id else self.runs.get(run_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..run.events import Judged, Question, Winner
 from ..run.prose import prose
+from ..run.said import BAD_LOT, standing
 from ..run.state import PathState, RunState
 from ..run.story import MENDED, story_of
 from ..run.trace import Trace
@@ -54,7 +55,7 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
     yield from _judging(state)
     yield from _stopping(state, winner)
     if winner.p_yes is not None:
-        text = _choosing(winner, state.path_of(winner).outcome)
+        text = _choosing(winner, state.path_of(winner).outcome, standing(first))
         yield Stop("Best of what is left", text, _row(winner.path), (0, winner.path, last))
     yield from _reflecting(state)
     yield Stop(
@@ -63,6 +64,13 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
         "see each token's code, and when it was kept.",
         "#viewer .cot-transport",
     )
+    if len(first.paths) > 1 and winner.p_yes is not None:
+        yield Stop(
+            "Guess first",
+            "With this switch you bet on recorded runs: which attempts the judge stops and which one wins, before it "
+            "says so. Then you are told how far you agree.",
+            ".cot-guess",
+        )
     if state.answer_path.checked:
         yield Stop(
             "The truth",
@@ -132,7 +140,7 @@ def _stopping(state: RunState, winner: Winner) -> Iterator[Stop]:
     )  # fmt: skip
 
 
-def _choosing(winner: Winner, outcome: Judged | None) -> str:
+def _choosing(winner: Winner, outcome: Judged | None, called: str) -> str:
     path, said = winner.path + 1, f"{_percent(winner.p_yes or 0.0)} sure"
     if winner.fallback:
         return (
@@ -145,9 +153,10 @@ def _choosing(winner: Winner, outcome: Judged | None) -> str:
             f"Attempt {path} is all that is left. Of its final picture the judge is {said} that it matches the "
             f"prompt{means}."
         )
+    stands = f"is {BAD_LOT}" if called == BAD_LOT else "wears the crown"
     return (
         f"The judge looks at the final pictures of the {len(winner.survivors)} attempts that are left, and ranks them "
-        f"by how sure it is that each matches the prompt. Attempt {path} wears the crown: {said}."
+        f"by how sure it is that each matches the prompt. Attempt {path} {stands}: {said}."
     )
 
 

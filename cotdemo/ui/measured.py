@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..evaluation.results import OVERALL, RULES, SHIPPED, paper, pictures_of, read_curves, read_ladder
+from ..evaluation.results import OVERALL, ROWS, RULES, SHIPPED, Row, paper, pictures_of, read_curves, read_ladder
 from ..settings import number, plain_text
+from .results_gains import Gain, gains_of
 
 log = logging.getLogger(__name__)
 
 TABLE, CURVES = "python -m cotdemo eval --table", "python -m cotdemo eval --curves"
 MOST = 1e30  # of a count or a cost: whatever is finite
 LONGEST = 400  # characters of a text in a file
+
+# Of the paper's rows those that stand at the top: the generator, each verifier, training, both of them, and reflection.
+STORY = ("show-o", "orm-zero-shot", "orm", "prm", "parm", "dpo-iter", "dpo-iter-parm+parm", "parm++")
+KNOWN = {row.name: row for row in ROWS}
 
 
 def measured(assets: Path) -> dict[str, Any]:
@@ -47,22 +52,29 @@ def _ladder(content: Mapping[str, Any]) -> dict[str, Any]:
     labels = dict.fromkeys(_text(row["training_seed"]) for row in content["rows"])
     others = "".join(f" --training-seed {label}=FOLDER" for label in labels if label != SHIPPED)
     hardware = dict.fromkeys(_text(row["hardware"]) for row in content["rows"] if not row["missing"])
+    gains = gains_of(content)
     return {
         "kinds": kinds,
         "pictures": pictures_of(content["asked"]),
-        "rows": [_row(row, kinds, papers) for row in content["rows"]],
+        "rows": [_row(row, kinds, papers, gains) for row in content["rows"]],
         "differences": [_difference(one, kinds, papers) for one in content["differences"]],
         "facts": _facts(content["asked"], content["created"], hardware),
         "command": _command(TABLE, content["asked"]) + others,
     }
 
 
-def _row(row: Mapping[str, Any], kinds: Sequence[str], papers: Mapping[str, Any]) -> dict[str, Any]:
+def _row(
+    row: Mapping[str, Any], kinds: Sequence[str], papers: Mapping[str, Any], gains: Mapping[str, Gain]
+) -> dict[str, Any]:
+    known = KNOWN.get(row["name"])
     shown = {
-        **{name: _text(row[name]) for name in ("name", "label", "model", "missing")},
+        **{name: _text(row[name]) for name in ("name", "label", "method", "model", "missing")},
         "seed": _text(row["training_seed"]),
         "paths": number("paths", row["paths"], 0, MOST),
         "paper": papers[row["name"]],
+        "story": row["paper"] in STORY,
+        "as_costly_as": (known and known.as_costly_as) or "",  # what it is a yardstick for, by equal compute
+        "yardstick": known is not None and _is_yardstick(known),
     }
     if row["missing"]:
         return shown
@@ -73,7 +85,13 @@ def _row(row: Mapping[str, Any], kinds: Sequence[str], papers: Mapping[str, Any]
         "pictures": len(row["outcomes"]) if len(shares) == 1 else None,
         "operations": _parts(row["cost"]["operations"]),
         "seconds": number("seconds", row["cost"]["seconds"], 0, MOST),
+        "gain": gains.get(row["name"]) if row["training_seed"] == SHIPPED else None,  # over the plain generator
     }
+
+
+def _is_yardstick(row: Row) -> bool:
+    """It is there for what others are held against; nobody would choose it for itself."""
+    return bool(row.as_costly_as or row.beside) or row.critique != "real"
 
 
 def _difference(one: Mapping[str, Any], kinds: Sequence[str], papers: Mapping[str, Any]) -> dict[str, Any]:

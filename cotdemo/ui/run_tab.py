@@ -14,6 +14,7 @@ from ..settings import MAX_PROMPT, SETTINGS
 from .components import Choices, Estimate, Fresh, Gallery, Share, Stage, Viewer
 from .endpoints import Endpoints, taking_settings
 from .examples import examples_of
+from .exports import Exports, menu
 from .form import CHOICE, FIELDS, OTHERS, Update, component, start
 from .handlers import Handlers, words_for
 from .tab import Page
@@ -93,10 +94,8 @@ def _shown(handlers: Handlers) -> Parts:
             keep.first_message,
             backend=handlers.backend,
             resend=handlers.resend,
-            trace=keep.trace,
-            table=keep.table,
-            document=keep.document,
-            animation=keep.animation,
+            export=Exports(keep).export,
+            exports=menu(),
             elem_id="viewer",
         ),
     }

@@ -2,7 +2,7 @@
 
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
-import { CHECKER, outcomeWords, plural, prose } from "./words.js";
+import { BAD_LOT, CHECKER, NOT_JUDGED, outcomeWords, plural, prose, sentence } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
 const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side; or two prompts, or several seeds. Each can then be opened, step by step.";
@@ -87,9 +87,9 @@ export function stateWords(card) {
 
 // What the judge says of the answer, and what is true of it.
 export function judgeWords({ answer, p_yes }) {
-  if (!answer) return "Nobody judged it";
+  if (!answer) return sentence(NOT_JUDGED);
   const [glyph, words] = outcomeWords({ outcome: { answer }, p_yes, mean: null });
-  return `${glyph} ${words}`;
+  return `${glyph} ${words}${answer === "yes" ? "" : `: ${BAD_LOT}`}`;
 }
 
 export function checkedWords(truth) {

@@ -135,7 +135,7 @@ function accuracyAt(point, rule, x) {
 }
 
 // A y axis that holds all lines with their bands.
-function shares(series, step, more = []) {
+export function shares(series, step, more = []) {
   const values = series.flatMap(({ points }) => points.flatMap(({ y, low = y, high = y }) => [low, y, high]));
   const domain = around([...values, ...more], step);
   if (domain[0] === domain[1]) domain[1] += step;
@@ -148,7 +148,7 @@ function pathAxis(series) {
   return { scale: logarithmic, domain: ends(numbers), ticks: apart, words: String, label: "paths N" };
 }
 
-function computeAxis(series) {
+export function computeAxis(series) {
   const domain = ends(series.flatMap(({ points }) => points.map(({ x }) => x)));
   return { scale: logarithmic, domain, ticks: doublings(...domain), words: (value) => count(value), label: "GFLOP a prompt: generator, decoder, judge" };
 }

@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { difference, interval, kindWords, reported, share, tickWords } from "./figures.js";
-import { gains, isTold, rungs } from "./rungs.js";
+import { gains, isTold, rungs, typeset } from "./rungs.js";
 import { around } from "./scale.js";
 import { StripTable } from "./striptable.js";
 
@@ -48,8 +48,4 @@ export class DifferenceTable {
       ...(one.reported === null ? [] : [make("p", { class: "cot-small", "data-source": "paper" }, `In the paper, full-size model, GenEval: ${reported(one.reported, true)}`)]),
     ];
   }
-}
-
-function typeset(label) {
-  return label.replaceAll(" - ", " − ");
 }

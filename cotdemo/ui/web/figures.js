@@ -9,6 +9,13 @@ export function difference(value) {
   return `${value < 0 ? "−" : "+"}${bare(Math.abs(value).toFixed(3))}`;
 }
 
+// A difference of shares in points of a hundred: "+34", "−1.7", "0"; below ten with `after` digits after the point.
+export function points(value, after = 1) {
+  const size = 100 * Math.abs(value);
+  const digits = size.toFixed(size < 9.95 ? after : 0);
+  return Number(digits) === 0 ? "0" : `${value < 0 ? "−" : "+"}${digits}`;
+}
+
 // The paper gives two figures.
 export function reported(value, signed = false) {
   const sign = value < 0 ? "−" : signed ? "+" : "";

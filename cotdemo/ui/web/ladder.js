@@ -2,33 +2,34 @@
 
 import { make } from "./dom.js";
 import { count, interval, kindWords, operations, reported, seconds, share, tickWords, total } from "./figures.js";
-import { families, rungs } from "./rungs.js";
+import { PLAIN, rungs } from "./rungs.js";
 import { StripTable } from "./striptable.js";
 
 const DOMAIN = [0, 1];
-const PLAIN = "plain"; // the rung that all others are held against
 
 export class LadderTable {
-  constructor(ladder, card) {
+  // `groups` are the rungs to show (rungs.js), as [{heading, rungs}].
+  constructor(ladder, card, groups) {
     this.ladder = ladder;
     this.strips = new StripTable({
       caption: "Share of right pictures, with 95% intervals by bootstrap over prompts. Small rings: other training seeds.",
       corner: "Rung",
       extras: ["operations", "time"],
-      groups: families(ladder, "overall", "geneval").map(({ heading, rungs: items }) => ({
+      groups: groups.map(({ heading, rungs: items }) => ({
         heading, items: items.map((row) => ({ ...row, detail: `${row.model}, ${pathWords(row.paths)}` })),
       })),
       card,
-      about: (name) => this.about(name),
+      about: (name) => aboutRung(ladder, name, this.chosen),
     });
+    this.names = groups.flatMap(({ rungs: items }) => items.map(({ name }) => name));
     this.element = this.strips.element;
   }
 
   draw(kind, rule) {
     this.chosen = { kind, rule };
-    this.rungs = rungs(this.ladder, kind, rule);
-    const plain = this.rungs.find((one) => one.name === PLAIN);
-    const items = this.rungs.map((one) => ({
+    const all = rungs(this.ladder, kind, rule);
+    const plain = all.find(({ name }) => name === PLAIN);
+    const items = all.filter(({ name }) => this.names.includes(name)).map((one) => ({
       ...one,
       words: one.here ? [make("strong", {}, share(one.here[0])), " ", make("span", { class: "cot-range" }, interval(one.here)), countOf(one.right)] : [],
       reportedWords: one.reported === null ? "" : reported(one.reported),
@@ -36,26 +37,25 @@ export class LadderTable {
     }));
     this.strips.draw(items, { domain: DOMAIN, reference: plain?.here?.[0] ?? null, paperReference: plain?.reported ?? null, words: tickWords, figure: share });
   }
+}
 
-  // A rung by kind, at the chosen rule.
-  about(name) {
-    const { kind, rule } = this.chosen;
-    const one = this.rungs.find((row) => row.name === name);
-    const heading = make("h4", {}, one.label, make("span", { class: "cot-detail" }, ` ${one.model}, ${pathWords(one.paths)}`));
-    if (!one.here) return [heading, make("p", {}, `Not measured: ${one.missing}`), ...seedWords(one)];
-    const kinds = ["overall", ...this.ladder.kinds];
-    const rows = kinds.map((other) => {
-      const row = rungs(this.ladder, other, rule).find((each) => each.name === name);
-      return make(
-        "tr", { "data-chosen": other === kind },
-        make("th", { scope: "row" }, kindWords(other)), make("td", {}, make("strong", {}, share(row.here[0])), " ", make("span", { class: "cot-range" }, interval(row.here))),
-        make("td", { class: "cot-count" }, row.right ? `${count(row.right[0])} of ${count(row.right[1])}` : ""),
-        make("td", { "data-source": "paper" }, row.reported === null ? "–" : reported(row.reported)),
-      );
-    });
-    const head = make("tr", {}, make("th", { scope: "col" }, "kind"), make("th", { scope: "col" }, "here"), make("th", { scope: "col" }, "pictures"), make("th", { scope: "col", "data-source": "paper" }, "paper"));
-    return [heading, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)), ...seedWords(one), ...costOf(one)];
-  }
+// What the card tells of a rung: by kind, at the chosen rule.
+export function aboutRung(ladder, name, { kind, rule }) {
+  const one = rungs(ladder, kind, rule).find((row) => row.name === name);
+  const heading = make("h4", {}, one.label, make("span", { class: "cot-detail" }, ` ${one.model}, ${pathWords(one.paths)}`));
+  if (!one.here) return [heading, make("p", {}, `Not measured: ${one.missing}`), ...seedWords(one)];
+  const kinds = ["overall", ...ladder.kinds];
+  const rows = kinds.map((other) => {
+    const row = rungs(ladder, other, rule).find((each) => each.name === name);
+    return make(
+      "tr", { "data-chosen": other === kind },
+      make("th", { scope: "row" }, kindWords(other)), make("td", {}, make("strong", {}, share(row.here[0])), " ", make("span", { class: "cot-range" }, interval(row.here))),
+      make("td", { class: "cot-count" }, row.right ? `${count(row.right[0])} of ${count(row.right[1])}` : ""),
+      make("td", { "data-source": "paper" }, row.reported === null ? "–" : reported(row.reported)),
+    );
+  });
+  const head = make("tr", {}, make("th", { scope: "col" }, "kind"), make("th", { scope: "col" }, "here"), make("th", { scope: "col" }, "pictures"), make("th", { scope: "col", "data-source": "paper" }, "paper"));
+  return [heading, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)), ...seedWords(one), ...costOf(one)];
 }
 
 function pathWords(paths) {

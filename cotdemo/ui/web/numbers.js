@@ -21,7 +21,7 @@ export function accuracyTable({ methods, oracle }, rule) {
   return numbers(`Overall accuracy, ${RULES.get(rule)}, with 95% intervals, and operations a prompt`, ["paths", "oracle", ...columns], rows);
 }
 
-function numbers(caption, heads, rows) {
+export function numbers(caption, heads, rows) {
   return make(
     "table", {},
     make("caption", {}, caption),

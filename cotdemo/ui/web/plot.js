@@ -7,6 +7,7 @@ import { markOf, seriesOf } from "./series.js";
 
 const HEIGHT = 280;
 const MARGIN = { top: 10, right: 14, bottom: 42, left: 46 };
+const LETTER = 6.4; // pixels that a letter of a label is wide, about
 const REACH = 40; // pixels from a point at which the pointer means it
 
 let plots = 0;
@@ -30,7 +31,9 @@ export class Plot {
     this.fitted = new Fitted(this.area, (shown, width) => this.paint(shown, width));
   }
 
-  // {x, y: {scale, domain, ticks, words, label}, series: [{name, points: [{at, x, y, low, high}]}], level: {y, label}}
+  // {x, y: {scale, domain, ticks, words, label}, series: [{name, apart, points: [{at, x, y, low, high}]}], level: {y, label}}
+  // Points that stand `apart` are joined by no line. `guide` is a line that is not of any series, [{x, y}], and `labels`
+  // are words beside points, [{x, y, words}], the first the most wanted: what has no room is left out.
   draw(shown) {
     this.fitted.draw(shown);
   }
@@ -38,7 +41,7 @@ export class Plot {
   paint(shown, width) {
     this.shown = shown;
     setAttribute(this.svg, "width", width);
-    const { x, y, level } = shown;
+    const { x, y, level, guide = [], labels = [] } = shown;
     this.x = x.scale(x.domain, [MARGIN.left, width - MARGIN.right]);
     this.y = y.scale(y.domain, [HEIGHT - MARGIN.bottom, MARGIN.top]);
     this.points = shown.series.flatMap(({ name, points }) => points.map((point) => ({ ...point, name, left: this.x(point.x), top: this.y(point.y) })));
@@ -46,6 +49,7 @@ export class Plot {
     this.rings = shape("g");
     this.svg.replaceChildren(
       ...this.text, this.grid(width, x, y), ...(level ? [this.level(width, level)] : []), this.cross,
+      shape("path", { class: "cot-guide", d: this.path(guide) }), ...this.labels(labels, width),
       shape("g", {}, ...shown.series.map((one) => this.band(one))), shape("g", {}, ...shown.series.map((one) => this.line(one))), this.rings,
     );
     this.mark(this.marked);
@@ -72,18 +76,41 @@ export class Plot {
     );
   }
 
-  band({ name, points }) {
+  path(points) {
+    const d = points.map((point) => `${this.x(point.x).toFixed(1)} ${this.y(point.y).toFixed(1)}`).join("L");
+    return d && `M${d}`;
+  }
+
+  // Above and to the left of their points, or below and to the right.
+  labels(wanted, width) {
+    const placed = [];
+    for (const { x, y, words } of wanted) {
+      const [left, top, long] = [this.x(x), this.y(y), words.length * LETTER];
+      const places = [
+        { anchor: "end", x: left - 8, y: top - 8, start: left - 8 - long, end: left - 8 },
+        { anchor: "start", x: left + 10, y: top + 16, start: left + 10, end: left + 10 + long },
+      ];
+      const free = ({ y: base, start, end }) => start > MARGIN.left && end < width - MARGIN.right
+        && !placed.some((one) => Math.abs(one.y - base) < 15 && start < one.end && one.start < end);
+      const place = places.find(free);
+      if (place) placed.push({ ...place, words });
+    }
+    return placed.map(({ anchor, x, y, words }) => shape("text", { class: "cot-point-name", x, y, "text-anchor": anchor }, words));
+  }
+
+  band({ name, apart, points }) {
     const known = points.filter((point) => point.low !== undefined);
+    if (apart) return shape("g", {}, ...known.map((point) => shape("line", { class: "cot-whisker", "data-tone": seriesOf(name).tone, x1: this.x(point.x), x2: this.x(point.x), y1: this.y(point.low), y2: this.y(point.high) })));
     const place = (value) => (point) => `${this.x(point.x).toFixed(1)} ${this.y(point[value]).toFixed(1)}`;
     const outline = [...known.map(place("high")), ...known.toReversed().map(place("low"))].join("L");
     return shape("path", { class: "cot-band", "data-tone": seriesOf(name).tone, d: known.length ? `M${outline}z` : "" });
   }
 
-  line({ name, points }) {
+  line({ name, apart, points }) {
     const style = seriesOf(name);
-    const path = points.map((point) => `${this.x(point.x).toFixed(1)} ${this.y(point.y).toFixed(1)}`).join("L");
     const marks = points.map((point) => markOf(style, { transform: `translate(${this.x(point.x).toFixed(1)} ${this.y(point.y).toFixed(1)})` }));
-    return shape("g", { "data-series": name }, shape("path", { class: "cot-line", "data-tone": style.tone, "stroke-dasharray": style.dash || null, d: path ? `M${path}` : "" }), ...marks);
+    const line = apart ? [] : [shape("path", { class: "cot-line", "data-tone": style.tone, "stroke-dasharray": style.dash || null, d: this.path(points) })];
+    return shape("g", { "data-series": name }, ...line, ...marks);
   }
 
   // Rings the points at `at`, that of `name` more strongly; nothing for null.

@@ -2,10 +2,15 @@
 
 import { make, setText } from "./dom.js";
 import { Card } from "./card.js";
+import { Costs } from "./costs.js";
 import { Curves } from "./curves.js";
 import { DifferenceTable } from "./differences.js";
 import { LadderTable } from "./ladder.js";
 import { RULES, kindWords } from "./figures.js";
+import { findings } from "./findings.js";
+import { families, story } from "./rungs.js";
+
+const FIRST = ["overall", "geneval"]; // what is shown at first
 
 // `props.ladder` and `props.curves` are what cotdemo/ui/measured.py makes of the files; either may be {missing, command}.
 export function mountResults(element, props) {
@@ -15,8 +20,7 @@ export function mountResults(element, props) {
 class Results {
   constructor(element, { ladder, curves }) {
     this.root = make("div", { class: "cot cot-results" });
-    this.kind = "overall";
-    this.rule = "geneval";
+    [this.kind, this.rule] = FIRST;
     this.parts = [];
     const card = new Card(this.root);
     const kinds = ["overall", ...(ladder.kinds ?? [])];
@@ -25,7 +29,7 @@ class Results {
       make(
         "header", { class: "cot-intro" },
         make("h2", {}, "What was measured here, beside what the paper reports"),
-        make("p", {}, "The embedded model climbs the ladder of the paper (arXiv 2501.13926) in a world of its own: small pictures, its own prompts, an exact checker. The paper’s figures are GenEval’s, with the full-size models. Compare what rises and what falls, never the heights."),
+        make("p", {}, "The embedded model climbs the ladder of the paper (arXiv 2501.13926) in a world of its own; the paper’s figures are GenEval’s, with the full-size models. Compare trends, not absolute values."),
       ),
       make(
         "div", { class: "cot-filters" },
@@ -50,17 +54,23 @@ class Results {
 
   ladder(ladder, card) {
     if (ladder.missing) return [section("The ladder", "", empty(ladder))];
-    const table = new LadderTable(ladder, card);
+    const said = make("dl", { class: "cot-findings" });
+    const first = new LadderTable(ladder, card, [{ heading: "", rungs: story(ladder, ...FIRST) }]);
+    const costs = new Costs(ladder, card);
+    const whole = new LadderTable(ladder, card, families(ladder, ...FIRST));
     const differences = new DifferenceTable(ladder, card);
-    this.parts.push(table, differences);
+    this.parts.push({ draw: (kind, rule) => said.replaceChildren(...findings(ladder, kind, rule).map(finding)) }, first, costs, whole, differences);
     return [
-      section("The ladder", "Every rung with the same prompts and settings. The dashed line is the plain generator of each column.", table.element, origin(ladder)),
-      section("What each rung adds", "One rung minus another, on the same prompts and paths.", differences.element, origin(ladder)),
+      said,
+      section("The paper’s rows, beside ours", "", first.element),
+      section("What each rung gets for its compute", "The dashed line joins the rungs that none beats for as little compute.", costs.element),
+      fold(`The whole ladder: ${whole.names.length} rungs`, "Every rung with the same prompts and settings. The dashed line is the plain generator of each column.", whole.element, origin(ladder)),
+      fold("What each rung adds", "One rung minus another, on the same prompts and paths.", differences.element, origin(ladder)),
     ];
   }
 
   curves(curves, card) {
-    if (curves.missing) return [section("More paths, more compute", "", empty(curves))];
+    if (curves.missing) return [fold("More paths, more compute", "", empty(curves))];
     const drawn = new Curves(curves, card);
     const origins = [0, 1, 2].map(() => make("div"));
     this.parts.push({
@@ -71,9 +81,9 @@ class Results {
     });
     const all = "Overall, all kinds together.";
     return [
-      section("More paths, more compute", `${all} The oracle is right where any of the N paths is.`, drawn.chooser(() => this.draw()), drawn.accuracy.element, origins[0]),
-      section("The judges, step by step", "How well a judge’s answer about an unfinished picture tells the paths of a prompt apart: area under ROC.", drawn.judges.element, origins[1]),
-      section("What stopping paths saves, and what it wrongly stops", `${all} PARM stops a path when its judge says that it can no longer come out right.`, drawn.stopping.element, origins[2]),
+      fold("More paths, more compute", `${all} The oracle is right where any of the N paths is.`, drawn.chooser(() => this.draw()), drawn.accuracy.element, origins[0]),
+      fold("The judges, step by step", "How well a judge’s answer about an unfinished picture tells the paths of a prompt apart: area under ROC.", drawn.judges.element, origins[1]),
+      fold("What stopping paths saves, and what it wrongly stops", `${all} PARM stops a path when its judge says that it can no longer come out right.`, drawn.stopping.element, origins[2]),
     ];
   }
 
@@ -88,6 +98,15 @@ class Results {
 
 function section(title, words, ...content) {
   return make("section", { class: "cot-section" }, make("h3", {}, title), words ? make("p", { class: "cot-note" }, words) : null, ...content);
+}
+
+// What has more to it than the first look wants: closed until somebody opens it.
+function fold(title, words, ...content) {
+  return make("details", { class: "cot-section cot-fold" }, make("summary", {}, make("h3", {}, title)), make("p", { class: "cot-note" }, words), ...content);
+}
+
+function finding({ question, verdict, because }) {
+  return make("div", {}, make("dt", {}, question), make("dd", {}, make("strong", {}, verdict), ` ${because}`));
 }
 
 function empty({ missing, command }) {

@@ -1,5 +1,6 @@
 // Rows and differences of the ladder for one kind and one rule: no drawing.
 
+export const PLAIN = "plain"; // the rung that all others are held against
 const SHIPPED = "shipped";
 const FAMILIES = [
   ["The plain generator, and choosing among its paths", ["base"]],
@@ -16,6 +17,13 @@ export function families(ladder, kind, rule) {
   return groups.filter((group) => group.rungs.length > 0);
 }
 
+// The rows at the top: those of the paper's story; where the ladder has none of them, the first that the paper has.
+export function story(ladder, kind, rule) {
+  const all = rungs(ladder, kind, rule).filter(({ paper }) => Object.keys(paper ?? {}).length);
+  const told = all.filter((one) => one.story);
+  return told.length ? told : all.slice(0, 8);
+}
+
 // One for every name: the shipped row, and under `seeds` what other training seeds came to.
 export function rungs(ladder, kind, rule) {
   return byName(ladder.rows, (row) => row.name).map((rows) => {
@@ -23,6 +31,7 @@ export function rungs(ladder, kind, rule) {
     return {
       ...row,
       here: row.accuracy?.[rule][kind] ?? null,
+      gained: row.gain?.[rule][kind] ?? null, // over PLAIN, paired by prompt
       right: row.accuracy ? rightOf(row, ladder.pictures, kind, rule) : null,
       reported: row.paper?.[kind] ?? null,
       seeds: seedsOf(rows, kind, rule),
@@ -38,6 +47,11 @@ export function gains(ladder, kind, rule) {
     reported: all[0].paper[kind] ?? null,
     seeds: seedsOf(all, kind, rule),
   }));
+}
+
+// "A - B" as it is set in text.
+export function typeset(label) {
+  return label.replaceAll(" - ", " − ");
 }
 
 // Whether a difference can be told from none: its interval leaves out 0.

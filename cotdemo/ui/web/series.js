@@ -7,12 +7,15 @@ const MARKS = {
   square: "M-3.6-3.6h7.2v7.2h-7.2z",
   triangle: "M0-4.8 4.6 3.4h-9.2z",
   diamond: "M0-5.2 5.2 0 0 5.2-5.2 0z",
+  plus: "M-1.6-4.6h3.2v3h3v3.2h-3v3h-3.2v-3h-3v-3.2h3z",
   ring: "M-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0z",
 };
 
 // `tone` names a colour of results.css.
 const SERIES = new Map([
   ["oracle", { label: "oracle", tone: "grey", dash: "1 4", mark: "ring" }],
+  ["baseline", { label: "plain generator", tone: "grey", dash: "", mark: "ring" }],
+  ["parm++", { label: "PARM++", tone: "purple", dash: "", mark: "plus" }],
   ["parm", { label: "PARM", tone: "vermilion", dash: "", mark: "circle" }],
   ["orm", { label: "ORM", tone: "blue", dash: "9 3", mark: "square" }],
   ["orm-zero-shot", { label: "Zero-shot ORM", tone: "sky", dash: "3 3", mark: "triangle" }],

@@ -6,6 +6,7 @@ import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.j
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present } from "./moments.js";
 import { Brush } from "./brush.js";
+import { BETS, Guess, canGuess, guessMoment } from "./guess.js";
 import { Reflection } from "./reflection.js";
 import { slide } from "./slide.js";
 import { CHECKER, VERDICTS, attempt, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
@@ -30,26 +31,52 @@ export class Stage {
     this.reflection = new Reflection();
     this.status = make("p", { class: "cot-status" });
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
-    this.brush = new Brush((tokens) => this.ask({ tokens }), () => this.onDraw());
+    this.brush = new Brush((tokens) => this.request({ tokens }), () => this.onDraw());
     this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this picture, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
-    this.back = make("button", { type: "button", class: "cot-follow", title: "The picture before it was painted anew", onclick: () => this.ask({ tokens: [] }) }, "Undo");
+    this.back = make("button", { type: "button", class: "cot-follow", title: "The picture before it was painted anew", onclick: () => this.request({ tokens: [] }) }, "Undo");
     this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));
+    this.guess = new Guess(() => this.reveal(true), () => this.reveal(false));
+    this.acts = make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay);
     this.element = make(
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
       make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element),
-      make("div", { class: "cot-now" }, this.status, make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay), this.progress, this.brush.bar),
+      make("div", { class: "cot-now" }, this.status, this.acts, this.progress, this.brush.bar, this.guess.bar),
       make("div", { class: "cot-beside" }, this.tries, this.reflection.element, this.facts),
     );
     this.shape = "";
   }
 
-  // Plays the run from its beginning; `settled` is called when it has come to rest. With reduced motion it rests at once.
-  play(state, settled = () => {}) {
+  // Plays the run from its beginning, or from a step of its first round; `settled` is called when it has come to rest. With
+  // reduced motion it rests at once.
+  play(state, settled = () => {}, step = 0) {
     this.peek = null;
     if (this.playing) this.rest();
     if (matchMedia(STILL).matches || !this.element.offsetParent) return settled();
-    this.playing = { list: moments(state), since: performance.now(), settled };
+    const list = moments(state);
+    const from = list.find((one) => one.round === 0 && one.step >= step)?.at ?? 0;
+    this.playing = { list, since: performance.now() - from, settled };
     this.tick();
+  }
+
+  // Lets the visitor guess what comes of a run, where that can be guessed; whether it can.
+  ask(state) {
+    if (!canGuess(state)) return false;
+    this.rest();
+    this.brush.close();
+    this.peek = null;
+    this.state = state;
+    this.guess.begin(state);
+    this.onDraw();
+    return true;
+  }
+
+  // What came of it, from where it was guessed on; `scored` where the bets count.
+  reveal(scored) {
+    if (!this.guess.bets) return;
+    this.guess.end(this.state, scored);
+    this.play(this.state, () => {}, guessMoment(this.state).step);
+    if (this.guess.bar.contains(document.activeElement)) this.attempts[this.guess.looked].button.focus({ preventScroll: true });
+    this.onDraw();
   }
 
   tick() {
@@ -62,7 +89,7 @@ export class Stage {
   }
 
   // What the page's server is asked for: tokens to paint anew; none to take back what was.
-  ask(detail) {
+  request(detail) {
     this.element.dispatchEvent(new CustomEvent("cot-brush", { bubbles: true, detail }));
   }
 
@@ -91,7 +118,8 @@ export class Stage {
 
   draw(state, colours) {
     this.state = state;
-    const moment = this.playing ? momentAt(this.playing.list, performance.now() - this.playing.since) : present(state);
+    if (this.guess.bets && !this.guess.isAbout(state)) this.guess.end(state, false);
+    const moment = this.guess.bets ? guessMoment(state) : this.playing ? momentAt(this.playing.list, performance.now() - this.playing.since) : present(state);
     const round = state.rounds[moment.round];
     setAttribute(this.element, "data-part", round ? moment.part : "empty");
     setAttribute(this.element, "data-repaints", state.started?.method === "parm++" ? "true" : null); // keeps room for it
@@ -101,6 +129,7 @@ export class Stage {
     setAttribute(this.replay, "aria-label", this.playing ? "Skip to the result" : "Replay how it was painted");
     this.drawActs(state);
     this.drawProgress(state, moment);
+    this.guess.draw(state, moment.part === "rest");
     this.drawFacts(state, moment);
     this.reflection.draw(state, moment.seen);
     if (!round) return;
@@ -110,6 +139,7 @@ export class Stage {
   }
 
   sentence(state, moment) {
+    if (moment.part === "guess") return `Step ${moment.step + 1} of ${state.started.steps}, before the judge has stopped any.`;
     if (this.playing && moment.part !== "rest") return nowWords(state, moment);
     const painted = moment.part !== "rest" && state.rounds[moment.round].paths.some((path) => lastStep(path) >= 0);
     const plain = painted && !speaksToResearchers() && (/^step \d/.test(state.message) || moment.part !== "painting");
@@ -131,13 +161,14 @@ export class Stage {
 
   // The attempt of a round that the visitor looks at; null while the run is played, or where it is the chosen one.
   lookedAt(round, moment) {
+    if (moment.part === "guess") return round.paths[this.guess.looked];
     return moment.part === "rest" && this.peek && this.peek.round === round?.round ? round.paths[this.peek.path] : null;
   }
 
   // Of the attempt that is shown large: the chosen one, or that which the visitor looks at.
   drawFacts(state, moment) {
     const round = state.rounds[moment.round];
-    const looked = this.lookedAt(round, moment);
+    const looked = moment.part === "guess" ? null : this.lookedAt(round, moment);
     if (looked) {
       const [, kind] = pathWords(round, looked);
       this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked)));
@@ -192,15 +223,17 @@ export class Stage {
   drawTries(state, round, moment, colours) {
     const shape = `${state.run}/${round.paths.length}/${state.started.grid}`;
     if (shape !== this.shape) this.buildTries(round, shape, canvasSide(SMALL, state.started.grid[1]));
-    const crowned = moment.part !== "painting" && isCrowned(round);
+    const { bets } = this.guess;
+    const crowned = bets ? bets.includes("wins") : moment.part !== "painting" && isCrowned(round);
+    setAttribute(this.tries, "aria-label", bets ? "Your bets" : "Attempts");
     const looked = this.lookedAt(round, moment);
     round.paths.forEach((path, index) => {
       const { button, canvas, words, crown, drawn } = this.attempts[index];
-      const [fate, kind] = fateWords(round, path, moment);
+      const [fate, kind] = bets ? BETS[bets[index]] : fateWords(round, path, moment);
       const step = path.steps[Math.min(moment.step, lastStep(path))];
       setText(words, fate);
       setAttribute(button, "data-kind", kind);
-      setAttribute(button, "aria-label", `${attempt(index)}: ${fate}. Show it large`);
+      setAttribute(button, "aria-label", `${attempt(index)}: ${bets ? `you bet: ${fate}. Change it` : `${fate}. Show it large`}`);
       setAttribute(button, "aria-pressed", String(looked === path));
       toggle(crown, kind === "won" && crowned);
       if (drawn.step === step && drawn.veil === colours.veil && step) return;
@@ -229,6 +262,10 @@ export class Stage {
 
   // An attempt is wanted large, here and in what follows below; once more, and the result is back.
   look(path) {
+    if (this.guess.bets) {
+      this.guess.press(path);
+      return this.onDraw();
+    }
     this.brush.close();
     const { round } = present(this.state);
     const same = this.peek?.round === round && this.peek.path === path;

@@ -55,6 +55,7 @@ function invite(open) {
 async function begin(tour) {
   const back = document.activeElement;
   document.querySelector(".cot-invitation")?.remove();
+  document.querySelector(".cot-guess input:checked")?.click(); // the tour tells the end
   document.querySelector('#cot-tabs [role="tab"]')?.click();
   const card = document.querySelector(`#gallery button[data-name="${tour.run}"]`);
   if (card && card.getAttribute("aria-current") !== "true") card.click();

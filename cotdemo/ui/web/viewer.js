@@ -7,14 +7,16 @@ import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { forgetImages, readColours } from "./canvas.js";
 import { Matrix } from "./matrix.js";
 import { Focus } from "./focus.js";
+import { asFigure, frameOf } from "./figure.js";
+import { canGuess } from "./guess.js";
 import { Stage, invitePrompt } from "./stage.js";
 import { Rewards } from "./rewards.js";
+import { SaveMenu } from "./save.js";
 import { Drop } from "./drop.js";
 import { VERDICTS, costWords, milestone, settingsWords, speakToResearchers, speaksToResearchers, term, weightsWords } from "./words.js";
 
 const VOICE = "cotdemo-researchers"; // remembered: whether the field's own words are wanted
 const FIRST_RUN = "recorded"; // its id, in every page
-const LINK = "Copy link";
 const PATIENCE = 4000; // milliseconds to wait for the stage's place
 
 // `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again. Without a server, in a
@@ -35,7 +37,7 @@ export function mount(element, props, watch, server) {
 }
 
 class Viewer {
-  constructor(element, server, { most_bytes, labels, settings }) {
+  constructor(element, server, { most_bytes, labels, settings, exports = [] }) {
     this.server = server;
     this.labels = labels;
     this.settable = settings;
@@ -43,20 +45,22 @@ class Viewer {
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
     this.asking = false;
-    this.build(element);
+    this.build(element, server, exports);
     this.draw();
     for (const kind of ["wheel", "touchmove"]) window.addEventListener(kind, () => { this.away = true; }, { passive: true });
     // Canvases hold colours of the theme they were drawn in.
     new MutationObserver(() => this.redraw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   }
 
-  build(element) {
+  build(element, server, exports) {
     this.prompt = make("h2", { class: "cot-prompt" });
     this.settings = make("p", { class: "cot-settings" });
     this.recorded = make("p", { class: "cot-recorded" });
     this.cost = make("p", { class: "cot-cost" });
     this.weights = make("p", { class: "cot-cost cot-weights" });
     this.voice = make("input", { type: "checkbox", onchange: () => this.speak(this.voice.checked, true) });
+    this.guessing = make("input", { type: "checkbox", onchange: () => this.guessFirst(this.guessing.checked) });
+    this.guessable = make("label", { class: "cot-voice cot-guess", title: "Bet which attempts the judge stops and which one wins, before it says so" }, this.guessing, "guess first");
     this.announcer = make("p", { class: "cot-hidden", role: "status", "aria-live": "polite" });
     this.rounds = make("div", { class: "cot-tabs", role: "group", "aria-label": "Rounds" });
     const choose = (place) => { this.focus.pause(); this.select(place); };
@@ -66,13 +70,11 @@ class Viewer {
     this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); });
     this.legend = make("p", { class: "cot-key" });
     this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.legend, this.matrix.element, this.rewards.element), this.focus.element);
-    const saving = (what, name, type) => make("button", { type: "button", class: "cot-save", onclick: () => this.saveAs(what, name, type) }, name);
-    this.save = make(
-      "div", { class: "cot-saving", role: "group", "aria-label": "Save this run" }, make("span", {}, "Save this run"),
-      saving("trace", "trace.json", "application/json"), saving("table", "trace.csv", "text/csv"),
-      saving("document", "run.html", "text/html"), saving("animation", "run.gif", null),
-      make("button", { type: "button", class: "cot-save", onclick: ({ currentTarget }) => this.copyLink(currentTarget) }, LINK),
-    );
+    this.menu = new SaveMenu(exports, (what) => this.saveAs(what), () => this.copy(this.link()), () => this.copy(frameOf(this.link(), this.state.started.prompt)));
+    this.stage.acts.append(this.menu.element);
+    this.compact = Boolean(server) && asFigure(location.search);
+    this.whole = make("a", { class: "cot-follow cot-open", target: "_blank", rel: "noopener", hidden: !this.compact }, "Open the run");
+    this.stage.acts.append(this.whole);
     this.offer = make(
       "div", { class: "cot-offer", hidden: true },
       make("p", {}), make("button", { type: "button", onclick: () => document.querySelector("#run").click() }, "Paint it"),
@@ -85,7 +87,7 @@ class Viewer {
       "div", { class: "cot cot-top" }, this.offer,
       make(
         "header", { class: "cot-head" },
-        this.recorded, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
+        this.recorded, this.guessable, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
         this.prompt,
       ),
       this.stage.element, this.announcer,
@@ -94,9 +96,9 @@ class Viewer {
     this.root = make(
       "div", { class: "cot" },
       make("header", { class: "cot-about-run" }, this.settings, this.cost, this.weights),
-      this.blank, this.board, make("div", { class: "cot-foot" }, legend(), this.save),
+      this.blank, this.board, legend(),
     );
-    const ends = (event) => this.stage.replay.contains(event.target) || this.stage.rest();
+    const ends = (event) => [this.stage.replay, this.guessable].some((part) => part.contains(event.target)) || this.stage.rest();
     for (const part of [this.top, this.root]) for (const kind of ["pointerdown", "keydown"]) part.addEventListener(kind, ends, true);
     this.placed = this.place();
     this.speak(remembersResearchers());
@@ -120,6 +122,12 @@ class Viewer {
     if (!keep) return;
     rememberResearchers(toResearchers);
     this.draw(); // at once: it is the answer to a click
+  }
+
+  // From now on recorded runs are guessed before they are played, that on show first; or no more.
+  guessFirst(wanted) {
+    if (wanted) this.stage.ask(this.state);
+    else this.stage.reveal(false);
   }
 
   take(message) {
@@ -153,6 +161,7 @@ class Viewer {
       this.due = run;
       this.placed.then(() => requestAnimationFrame(() => {
         if (this.due !== run) return;
+        if (this.guessing.checked && this.stage.ask(this.state)) return;
         this.stage.play(this.state, () => first && invitePrompt());
       }));
     }
@@ -163,6 +172,7 @@ class Viewer {
   takeAddress() {
     const { run, started } = this.state;
     const shown = `${run} ${this.state.recorded?.name}`;
+    if (this.compact && started) return setAttribute(this.whole, "href", this.link()); // its own is the article's
     if (!this.server || !started || run === FIRST_RUN || this.addressed === shown) return;
     this.addressed = shown;
     history.replaceState(history.state, "", `${this.link()}${location.hash}`);
@@ -172,10 +182,9 @@ class Viewer {
     return addressOf(this.state, this.settable, location);
   }
 
-  async copyLink(button) {
-    const copied = await navigator.clipboard?.writeText(this.link()).then(() => true, () => false);
-    setText(button, copied ? "Copied" : "It is the address of this page");
-    setTimeout(() => setText(button, LINK), 2000);
+  // Whether it could be copied.
+  async copy(text) {
+    return Boolean(await navigator.clipboard?.writeText(text).then(() => true, () => false));
   }
 
   // A run goes on while it is played, or before: what comes now is shown.
@@ -223,13 +232,14 @@ class Viewer {
     this.schedule();
   }
 
-  // `what` is what the server calls it; without a `type` it gives a URL that holds the file.
-  async saveAs(what, name, type) {
-    const text = await this.server[what](this.state.run);
-    if (!text) return this.take({ notice: { type: "Failed", message: "This run is no longer kept here: run it again to save it." } });
-    const link = make("a", { href: type ? URL.createObjectURL(new Blob([text], { type })) : text, download: name });
+  // `what` is a row of cotdemo/ui/exports.py; the server answers with a file, {name, url}, or why there is none.
+  async saveAs(what) {
+    const { name, url, refused } = await this.server.export({ run: this.state.run, what });
+    if (refused) return this.take({ notice: { type: "Failed", message: refused } });
+    const file = await (await fetch(url)).blob(); // a URL of data may be too long for a link
+    const link = make("a", { href: URL.createObjectURL(file), download: name });
     link.click();
-    if (type) URL.revokeObjectURL(link.href);
+    URL.revokeObjectURL(link.href);
   }
 
   // Unless the visitor has chosen a place, the newest is shown: the latest step, then the winner.
@@ -274,7 +284,8 @@ class Viewer {
     const colours = this.drawStage();
     toggle(this.blank, !round);
     toggle(this.board, Boolean(round));
-    toggle(this.save, Boolean(round && this.server) && state.phase !== "running");
+    setAttribute(this.menu.element, "data-later", round && state.phase !== "running" ? null : "true"); // keeps its room
+    this.menu.draw(state);
     if (round) {
       this.drawRounds();
       this.drawKey();
@@ -310,6 +321,8 @@ class Viewer {
     this.staging = undefined;
     const colours = readColours(this.root);
     this.stage.draw(this.state, colours);
+    toggle(this.root, !this.stage.guess.bets); // it tells what is to be guessed
+    setAttribute(this.guessable, "data-later", canGuess(this.state) || this.guessing.checked ? null : "true"); // keeps its room
     return colours;
   }
 

@@ -2,6 +2,7 @@
 // nowhere else, in both voices: plain words, and the field's own, which the switch "for researchers" asks for.
 
 import { QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf } from "./reducer.js";
+import { SAID } from "./said.js";
 
 const voice = { researchers: false }; // one page speaks one voice
 
@@ -47,10 +48,10 @@ export const VERDICTS = {
 };
 
 export const CHECKER = "Checker (hidden from the judge): ";
-export const NOT_JUDGED = "not judged";
+export const NOT_JUDGED = SAID.notJudged;
+export const BAD_LOT = SAID.badLot;
+const CHOSEN = "chosen";
 const NEVER_CLEAR = "never judged clear";
-export const BAD_LOT = "the best of a bad lot";
-const HOPELESS = 0.1; // P(yes) below which the best is no good
 
 // What the number of a question is called.
 export function term(question) {
@@ -75,17 +76,29 @@ export function attempt(path) {
 // The answer to "does it match?", for a chosen picture: [glyph, words, kind].
 export function outcomeWords({ outcome, p_yes, mean }) {
   if (p_yes === null) return ["–", NOT_JUDGED, "outcome-neither"];
-  const answer = outcome?.answer ?? (p_yes >= 0.5 ? "yes" : "no");
+  const answer = answerTo({ outcome, p_yes });
   const [glyph] = VERDICTS.outcome[answer];
   const over = mean === null ? "" : voice.researchers ? "mean " : "on average ";
   const words = voice.researchers ? `${over}${told("outcome", p_yes)}, ${VERDICTS.outcome[answer][1]}` : `${over}${number(p_yes)} sure that it matches the prompt`;
   return [glyph, words, `outcome-${answer}`];
 }
 
-// Whether the best is good enough to wear a crown: it was judged, and not called hopeless.
-export function isCrowned(round) {
+// The judge's answer about a chosen picture; null where it was not asked.
+function answerTo({ outcome, p_yes }) {
+  return outcome?.answer ?? (p_yes === null ? null : p_yes >= 0.5 ? "yes" : "no");
+}
+
+// What the chosen picture of a round is called (the same in cotdemo/run/said.py): of one that the judge says "no" to, the
+// best of a bad lot.
+export function standing(round) {
   const answer = answerOf(round);
-  return answer !== null && answer.p_yes !== null && answer.p_yes >= HOPELESS;
+  if (answer.p_yes === null) return NOT_JUDGED;
+  return answerTo(answer) === "yes" ? CHOSEN : BAD_LOT;
+}
+
+// Whether the best is good enough to wear a crown.
+export function isCrowned(round) {
+  return answerOf(round) !== null && standing(round) === CHOSEN;
 }
 
 export function plural(count, noun) {
@@ -147,8 +160,7 @@ export function chosenWords(round) {
   if (answer.p_yes === null) return `${count === 1 ? "One attempt, painted" : `${attempt(answer.path)} of ${count} is shown`}: ${NOT_JUDGED}`;
   const who = `${attempt(answer.path)}${count === 1 ? "" : ` of ${count}`}`;
   const fallback = answer.fallback ? "; no attempt passed, so the least doubtful was finished" : "";
-  const what = answer.p_yes < HOPELESS ? BAD_LOT : "chosen";
-  return `${who} is ${what}: the judge ${voice.researchers ? "says" : "is"} ${judged}${fallback}`;
+  return `${who} is ${standing(round)}: the judge ${voice.researchers ? "says" : "is"} ${judged}${fallback}`;
 }
 
 function answerWords(state) {
@@ -232,7 +244,7 @@ export function pathWords(round, path) {
   const status = statusOf(round, path);
   switch (status) {
     case "won":
-      return [outcomeOf(path) === null && round.winner.p_yes === null ? `shown, ${NOT_JUDGED}` : isCrowned(round) ? "chosen" : BAD_LOT, status];
+      return [standing(round) === NOT_JUDGED ? `shown, ${NOT_JUDGED}` : standing(round), status];
     case "pruned":
       return [`stopped at step ${path.pruned.step + 1}`, status];
     case "judged":
@@ -297,7 +309,7 @@ export function verdictWords(question, verdict) {
 
 // The truth about a picture beside what the judge says of it, which may be mistaken.
 export function truthBeside({ checked, outcome, p_yes }) {
-  const answer = outcome?.answer ?? (p_yes === null ? null : p_yes >= 0.5 ? "yes" : "no");
+  const answer = answerTo({ outcome, p_yes });
   const mistaken = answer !== null && (answer === "yes") !== checked.correct;
   return `${truthWords(checked)}${mistaken ? ". The judge is mistaken" : ""}`;
 }

@@ -1,0 +1,28 @@
+"""What a chosen picture is called, in the page's own words: these are declared once, in ``ui/web/said.js``.
+
+What stands between the braces there is JSON, so that the page's JavaScript and this read the same lines.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .state import PathState, RoundState
+
+SHARED = Path(__file__).parents[1] / "ui" / "web" / "said.js"
+_TEXT = SHARED.read_text(encoding="utf-8")
+_SAID = json.loads(_TEXT[_TEXT.index("{") : _TEXT.rindex("}") + 1])
+NOT_JUDGED: str = _SAID["notJudged"]
+BAD_LOT: str = _SAID["badLot"]  # the judge says "no" of the best there is
+CHOSEN = "chosen"
+
+
+def standing(round: RoundState) -> str:
+    """What the winner of a round is called; it must have one. As ``standing`` in ui/web/words.js."""
+    path: PathState = round.paths[round.winner.path]
+    p_yes = path.mean if path.mean is not None else path.outcome.p_yes if path.outcome else round.winner.p_yes
+    if p_yes is None:
+        return NOT_JUDGED
+    answer = path.outcome.answer if path.outcome else "yes" if p_yes >= 0.5 else "no"
+    return CHOSEN if answer == "yes" else BAD_LOT

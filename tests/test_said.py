@@ -1,0 +1,49 @@
+"""What a chosen picture is called, by the page and by what else shows a run: one wording, declared once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cotdemo.run.animation import _said
+from cotdemo.run.events import Judged, Winner
+from cotdemo.run.said import BAD_LOT, CHOSEN, NOT_JUDGED, standing
+from cotdemo.run.trace import Trace
+from cotdemo.ui.components import WEB
+from cotdemo.ui.learn import stops_of
+
+RUNS = sorted((Path(__file__).parents[1] / "assets" / "runs").glob("*.json"))
+
+
+def answered(trace: Trace, answer: str | None) -> Trace:
+    """The run with another answer to "outcome" about every picture; with none where nobody is asked."""
+    p_yes = {"yes": 0.8, "no": 0.3, "neither": 0.3, None: None}[answer]
+    events = []
+    for event in trace.events:
+        if isinstance(event, Judged) and event.question == "outcome":
+            if answer is None:
+                continue
+            event = replace(event, p_yes=p_yes, p_no=1 - p_yes, answer=answer)
+        events.append(replace(event, p_yes=p_yes) if isinstance(event, Winner) else event)
+    return Trace.of(events)
+
+
+@pytest.mark.parametrize("answer, called", [("yes", CHOSEN), ("no", BAD_LOT), ("neither", BAD_LOT), (None, NOT_JUDGED)])
+def test_the_judges_answer_decides_what_the_best_is_called(answer, called):
+    trace = answered(Trace.load(RUNS[0]), answer)
+    assert standing(trace.state.rounds[0]) == called
+    told = _said(trace.state, None)
+    assert [words in told for words in (BAD_LOT, NOT_JUDGED)] == [called == BAD_LOT, called == NOT_JUDGED]
+    choosing = [stop.text for stop in stops_of(trace) if stop.title == "Best of what is left"]
+    assert [BAD_LOT in text for text in choosing] == ([] if answer is None else [called == BAD_LOT])
+
+
+def test_no_other_file_declares_these_words():
+    shared = {"said.js"}
+    for words in (BAD_LOT, NOT_JUDGED):
+        found = {file.name for file in WEB.glob("*.js") if f'"{words}"' in file.read_text()}
+        assert found == shared
+    package = WEB.parents[1]
+    assert [file for file in package.rglob("*.py") if BAD_LOT in file.read_text().replace("# ", "")] == []
