@@ -65,6 +65,16 @@ def test_every_answer_says_what_browsers_may_do_with_it():
         assert all("http:" not in value for value in policy.values())
 
 
+def test_the_page_as_a_figure_alone_may_stand_anywhere():
+    def framed(query: str) -> bool:
+        policy = client(SafeHeaders).get(f"/{query}").headers["content-security-policy"]
+        assert "object-src 'none'" in policy
+        return "frame-ancestors" not in policy
+
+    assert framed("?run=x&view=run&compact=1") and framed("?compact=1&view=run")
+    assert not any(map(framed, ("", "?view=run", "?compact=1", "?view=run&compact=10", "?x=view=run%26compact=1")))
+
+
 # -- the app
 
 

@@ -77,7 +77,7 @@ def test_an_article_frames_a_run_by_what_the_menu_copies(visit, enter, site, tmp
         page.wait_for_function(f"location.search.includes('{name}')")
         page.locator(".cot-menu summary").click()
         page.get_by_role("button", name="Copy figure").click()
-        page.wait_for_selector(".cot-save b:text-is('Copied')")
+        page.wait_for_selector(".cot-save strong:text-is('Copied')")
         frame = page.evaluate("navigator.clipboard.readText()")
     article = tmp_path / "article.html"
     article.write_text(f"<!doctype html><title>An article</title><p>See:</p>{frame}")

@@ -34,7 +34,8 @@ def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
                 open_tab(page, tabs[part])
             if part == "#board":
                 page.click("#compare")
-                page.wait_for_function("document.querySelector('.cot-compare-status').textContent.includes('5 of 5')")
+                page.wait_for_selector("#compare:disabled")
+                page.wait_for_selector("#compare:enabled")
             if part == "#measured":
                 page.wait_for_selector(DRAWN)
             found = serious(axe.run(page, context=part).response["violations"])

@@ -17,6 +17,7 @@ import yaml
 from huggingface_hub import SpaceHardware
 
 from cotdemo import cli
+from cotdemo.files import ASSETS
 from cotdemo.registry import BACKENDS
 
 ROOT = Path(__file__).parents[1]
@@ -144,9 +145,14 @@ def test_what_the_image_copies_is_in_the_repository_and_not_ignored():
 
 def test_everything_the_page_reads_of_the_repository_is_copied():
     """What lies beside the package and its modules name."""
-    beside = re.compile(r'Path\(__file__\)\.parents\[\d\] / "([\w.]+)"')
-    named = {name for file in (ROOT / "cotdemo").rglob("*.py") for name in beside.findall(file.read_text("utf-8"))}
-    assert named and named <= copied()
+    beside = re.compile(r'Path\(__file__\)\.parents\[(\d)\] / "([\w.]+)"')
+    named = {
+        name
+        for file in (ROOT / "cotdemo").rglob("*.py")
+        for up, name in beside.findall(file.read_text("utf-8"))
+        if file.parents[int(up)] == ROOT
+    }
+    assert named and named | {ASSETS.relative_to(ROOT).name} <= copied()
 
 
 def test_the_image_is_for_a_processor_unless_an_argument_says_otherwise():

@@ -35,7 +35,7 @@ export class SaveMenu {
   }
 
   row(label, about, act) {
-    const name = make("b", {}, label);
+    const name = make("strong", {}, label);
     const button = make("button", { type: "button", class: "cot-save" }, name, make("span", {}, about));
     button.addEventListener("click", async () => {
       button.disabled = true; // the server may take a moment
