@@ -11,7 +11,7 @@ test("the line above says how many have ended and what is under way", async () =
   const { overallWords } = await compare;
   const cards = [card(), card({ state: "failed" }), card({ state: "running", words: "step 3 of 18 - 5 of 8 paths alive - painting" }), card({ state: "waiting" })];
   assert.equal(overallWords(cards), "2 of 4 runs ended · PARM: step 3 of 18 · 5 of 8 paths alive · painting");
-  assert.equal(overallWords([card()]), "1 of 1 run ended.");
+  assert.equal(overallWords([card()]), "1 run done.");
   assert.equal(overallWords([card({ state: "running" })], 7.4), "0 of 1 run ended · about 7 s left · PARM: starting");
   assert.equal(overallWords([card({ state: "running" })]), "0 of 1 run ended · PARM: starting");
 });
@@ -37,17 +37,17 @@ test("what the judge says and what is true are told apart", async () => {
 
 test("costs are beside those of one plain picture", async () => {
   const { spentWords } = await compare;
-  assert.deepEqual(spentWords({ passes: 264, questions: 74, seconds: 1.24, plain_passes: 36 }), ["264 generator passes, 7.3 × plain", "74 questions to the judge", "1.2 s"]);
-  assert.deepEqual(spentWords({ passes: 720, questions: 1, seconds: 1, plain_passes: 36 })[0], "720 generator passes, 20 × plain");
+  assert.deepEqual(spentWords({ passes: 264, questions: 74, seconds: 1.24, plain_passes: 36 }), ["264 generator passes", "74 questions to the judge", "1.2 s"]);
+  assert.deepEqual(spentWords({ passes: 720, questions: 1, seconds: 1, plain_passes: 36 })[0], "720 generator passes");
   assert.equal(spentWords({ operations: 254.2e9, passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "254 GFLOP in all");
   assert.equal(spentWords({ operations: 1.26e12, passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "1.3 TFLOP in all");
-  assert.equal(spentWords({ passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "1 generator pass, 1.0 × plain");
+  assert.equal(spentWords({ passes: 1, questions: 1, seconds: 0, plain_passes: 1 })[0], "1 generator pass");
 });
 
 const ended = (title, correct, operations, more = {}) => card({ title, label: title, method: title === "Baseline" ? "baseline" : title.toLowerCase(), prompt: "a photo of a dog", seed: 1, verdict: { answer: correct ? "yes" : "no", truth: { correct } }, costs: { operations, passes: 1 }, ...more });
 
 test("a comparison ends in a sentence: who is right, and at what cost", async () => {
-  const { conclusion, overallWords } = await compare;
+  const { conclusion, overallWords, stateWords } = await compare;
   const [plain, orm, parm] = [ended("Baseline", false, 10), ended("ORM", true, 79), ended("PARM", true, 240)];
   assert.equal(conclusion([plain, orm, parm]), "2 of 3 are right; the cheapest of them is ORM, at 7.9 × the cost of Baseline.");
   assert.equal(overallWords([plain, orm, parm]), conclusion([plain, orm, parm]));
@@ -57,7 +57,11 @@ test("a comparison ends in a sentence: who is right, and at what cost", async ()
   assert.equal(conclusion([orm, parm]), "All 2 are right; the cheapest of them is ORM.");
   assert.equal(conclusion([plain]), "");
   const stopped = ended("PARM", true, 240, { state: "stopped" });
-  assert.equal(overallWords([plain, stopped]), "2 of 2 runs ended.");
+  assert.equal(overallWords([plain, stopped, stopped]), "1 run done, 2 stopped.");
+  const refused = ended("PARM", false, 0, { state: "failed", words: "It does not know “please”." });
+  assert.equal(overallWords([refused, refused]), "It does not know “please”.");
+  assert.equal(stateWords(refused, true), "Failed");
+  assert.equal(overallWords([plain, refused, stopped]), "1 run done, 1 stopped, 1 failed.");
 });
 
 test("where nobody can check, the judge's word is told as its own", async () => {
@@ -67,9 +71,11 @@ test("where nobody can check, the judge's word is told as its own", async () => 
 });
 
 test("of several seeds or prompts each method's runs are counted together", async () => {
-  const { conclusion, groups } = await compare;
+  const { conclusion, groups, plainBeside } = await compare;
   const cards = [1, 2].flatMap((seed) => [ended("Baseline", seed === 1, 10, { seed }), ended("PARM", true, 86, { seed })]);
   assert.equal(conclusion(cards), "Right: Baseline 1 of 2; PARM 2 of 2, at 8.6 × the cost of Baseline.");
+  assert.equal(plainBeside(cards[3], cards), cards[2]);
+  assert.equal(plainBeside(cards[3], cards.slice(0, 2)), undefined);
   assert.deepEqual(groups(cards).map((group) => group.map(({ title }) => title)), [["Baseline", "PARM"], ["Baseline", "PARM"]]);
 });
 

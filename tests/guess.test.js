@@ -45,7 +45,10 @@ test("the score says how far visitor and judge agree, and whom the checker sides
   assert.equal(scoreWords(first, ["stopped", "wins", "stopped", "on"]), "You agree with the judge on 4 of 4 attempts: 2 of the 2 that it stopped, and the winner.");
   assert.equal(scoreWords(first, ["stopped", "on", "on", "wins"]), "You agree with the judge on 1 of 4 attempts: 1 of the 2 that it stopped, but its winner is attempt 2.");
   const checked = round([path(0, { checked: { correct: true } }), path(1, { checked: { correct: false } })]);
-  assert.equal(scoreWords(checked, ["wins", "on"]), "You agree with the judge on 0 of 2 attempts: it stopped none, but its winner is attempt 2. The checker calls yours right, and the judge’s wrong.");
+  assert.equal(scoreWords(checked, ["wins", "on"]), "You agree with the judge on 0 of 2 attempts: it stopped none, but its winner is attempt 2. The checker calls your winner right, and the judge’s wrong.");
+  const smeared = { correct: true, strict: false, reason: "something is malformed" };
+  const both = round([path(0, { checked: smeared }), path(1, { checked: smeared })]);
+  assert.match(scoreWords(both, ["wins", "on"]), /The checker calls your winner and the judge’s both right, though something is malformed\.$/);
   assert.match(scoreWords(checked, ["on", "wins"]), /and the winner\. The checker calls it wrong\.$/);
   assert.match(scoreWords(checked, ["on", "on"]), /The checker calls the judge’s wrong\.$/);
 });

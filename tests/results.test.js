@@ -142,7 +142,7 @@ test("what is worth its cost gains most for each plain picture's compute, and th
   const { findings } = await finding;
   const [{ question, verdict, because }] = findings(climbed({ cheap: [0.3, 2], dear: [0.4, 20], control: [0.49, 1, { yardstick: true }] }), "overall", "geneval");
   assert.deepEqual([question, verdict], ["Which method is worth its cost?", "CHEAP."]);
-  assert.equal(because, "It gains +30 points [+20, +40] over Plain for 2.0 times its compute: +15 points [+10, +20] for the compute of each plain picture, the most of 2 rungs. The most right, DEAR, gains +40 points [+30, +50] for 20 times its compute.");
+  assert.equal(because, "It gains +30 points [+20, +40] over Plain for 2.0 times its compute: +15 points [+10, +20] for the compute of each plain picture, more than any other of 2 methods here. The most right, DEAR, gains +40 points [+30, +50] for 20 times its compute.");
   const [one] = findings(climbed({ trained: [0.2, 1.01] }), "overall", "geneval");
   assert.match(one.because, /at no more compute when it paints.*None gains more, whatever it costs\.$/);
   const [none] = findings(climbed({ idle: [0.05, 2] }), "overall", "geneval");
@@ -163,7 +163,7 @@ test("whether stopping pays goes by the rows that cost as much", async () => {
   const rows = [row(), row({ name: "orm-at", label: "ORM at the compute of PARM", method: "orm", as_costly_as: "parm" })];
   const said = (value) => findings(ladder({ rows, differences: [gain({ minus: "orm-at", paper: {}, accuracy: accuracy(value) })] }), "overall", "geneval")[0];
   assert.deepEqual([0.2, -0.2, 0.05].map((value) => said(value).verdict), ["Yes.", "No.", "It cannot be told."]);
-  assert.equal(said(0.05).because, "PARM against ORM: +5.0 points [−5.0, +15], not to be told from none.");
+  assert.equal(said(0.05).because, "PARM against ORM at the compute of PARM: +5.0 points [−5.0, +15], not to be told from none.");
 });
 
 test("a ladder that holds none of that is no fault", async () => {

@@ -124,3 +124,19 @@ def test_every_row_of_the_menu_makes_its_file(keep):
 def test_a_files_name_is_safe_whatever_the_prompt(prompt, name):
     trace = RUNS[told(PLAIN)]
     assert file_name(prompted(trace, prompt), NAMED["picture"]) == f"{name}-seed-{trace.started.settings.seed}.png"
+
+
+def test_the_card_opens_with_its_settings_too(keep):
+    name, data = saved(keep, told(MENDED), "card")
+    assert name.endswith("-before-after.png")
+    assert read_png_settings(io.BytesIO(data)) == RUNS[told(MENDED)].started.settings
+
+
+def test_what_is_saved_of_a_recorded_run_has_its_date(keep):
+    trace = RUNS[told(PLAIN)]
+    assert trace.created.encode() in saved(keep, told(PLAIN), "trace")[1]
+    id = keep.open_named(told(PLAIN))["run_id"]
+    assert keep.kept_trace(id).created == trace.created == keep.runs.get(id).trace().created
+    run = keep.runs.get(id)
+    run.keep([trace.finished])  # from here on it is another run
+    assert run.trace().created > trace.created

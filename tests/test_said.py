@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from cotdemo.run.animation import _said
 from cotdemo.run.events import Judged, Winner
-from cotdemo.run.said import BAD_LOT, CHOSEN, NOT_JUDGED, standing
+from cotdemo.run.said import BAD_LOT, CHOSEN, NOT_JUDGED, chances, standing
 from cotdemo.run.trace import Trace
 from cotdemo.ui.components import WEB
 from cotdemo.ui.learn import stops_of
@@ -47,3 +50,13 @@ def test_no_other_file_declares_these_words():
         assert found == shared
     package = WEB.parents[1]
     assert [file for file in package.rglob("*.py") if BAD_LOT in file.read_text().replace("# ", "")] == []
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_a_probability_is_told_as_the_page_does():
+    shares = [0, 0.004, 0.0049, 0.005, 0.01, 0.125, 0.5, 0.985, 0.99, 0.991, 0.999, 1]
+    code = (
+        f"import({json.dumps(str(WEB / 'words.js'))}).then(w => console.log(JSON.stringify({shares}.map(w.chances))))"
+    )
+    told = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert json.loads(told) == [chances(share) for share in shares]

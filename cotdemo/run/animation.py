@@ -21,7 +21,7 @@ from ..errors import UserError
 from ..files import whole_file
 from .events import Critiqued, Event, Judged, PathPruned, RunStarted, StepDecoded, Winner
 from .prose import prose
-from .said import BAD_LOT, NOT_JUDGED, standing
+from .said import BAD_LOT, NOT_JUDGED, chances, standing
 from .state import PathState, RoundState, RunState
 from .trace import Trace
 
@@ -118,7 +118,7 @@ def _said(state: RunState, event: Event | None) -> str:
         words = f"{stopped} of {total} stopped early, {best}"
         if winner.round:
             words = f"painted again, {called}" if called == BAD_LOT else "mended"
-        return f"{words}: P(yes) {winner.p_yes:.2f}"
+        return f"{words}: the judge is {chances(winner.p_yes)} sure"
     if isinstance(event, Critiqued):
         return f"the critique: “{prose(event.text)}”"
     step = getattr(event, "step", -1) + 1

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from .animation import FAINT, GROUND, INK, STOPPED
 from .narration import truth_words
 from .prose import prose
+from .said import chances
 from .state import RoundState, RunState
 
 SIDE, GAP, MARGIN = 384, 28, 28  # pixels
@@ -79,8 +80,8 @@ def _caption(state: RunState, round: RoundState) -> list[Line]:
     again = "Painted again" + (f", round {round.round}" if state.rounds_begun > 2 else "")
     lines: list[Line] = [(again if round.round else "First picture", 19, INK)]
     if path.outcome:
-        yes = path.outcome.answer == "yes"
-        lines.append((f"Judge: P(yes) {path.outcome.p_yes:.2f}", 17, APPROVED if yes else STOPPED))
+        colour = APPROVED if path.outcome.answer == "yes" else STOPPED
+        lines.append((f"Judge: {chances(path.outcome.p_yes)} sure that it matches the prompt", 17, colour))
     if path.checked:
         lines.append((f"Checker: {truth_words(path.checked)}", 17, FAINT))
     return lines

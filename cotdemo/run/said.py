@@ -6,6 +6,7 @@ What stands between the braces there is JSON, so that the page's JavaScript and 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from .state import PathState, RoundState
@@ -16,6 +17,13 @@ _SAID = json.loads(_TEXT[_TEXT.index("{") : _TEXT.rindex("}") + 1])
 NOT_JUDGED: str = _SAID["notJudged"]
 BAD_LOT: str = _SAID["badLot"]  # the judge says "no" of the best there is
 CHOSEN = "chosen"
+
+
+def chances(share: float) -> str:
+    """A probability in plain words: "73%", "<1%". As ``chances`` in ui/web/words.js."""
+    if 0 < share < 0.01:
+        return "<1%"
+    return ">99%" if 0.99 < share < 1 else f"{math.floor(100 * share + 0.5)}%"
 
 
 def standing(round: RoundState) -> str:

@@ -53,7 +53,7 @@ def _card(keep: Keep, run: object) -> bytes:
     card, file = before_after(keep.kept_trace(run).state), io.BytesIO()
     if card is None:
         return b""
-    card.save(file, "PNG", optimize=True)
+    write_png(file, np.asarray(card), keep.kept_trace(run).state.settings)
     return file.getvalue()
 
 
@@ -66,7 +66,8 @@ EXPORTS = (
         "picture", "Picture", f"PNG, {SIDE} px; opens here with its settings", ".png", "image/png", "picture", _picture
     ),
     Export(
-        "card", "Before and after", "PNG, with prompt and critique", "-before-after.png", "image/png", "repair", _card
+        "card", "Before and after", "PNG, with prompt and critique; opens here too", "-before-after.png", "image/png",
+        "repair", _card,
     ),
     Export("webp", "Animation", "WebP, the smaller one", ".webp", "image/webp", "steps", _moving("WEBP")),
     Export("gif", "Animation", "GIF, plays anywhere", ".gif", "image/gif", "steps", _moving("GIF")),

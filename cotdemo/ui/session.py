@@ -169,6 +169,7 @@ class Run:
     def __init__(self, id: str | None = None):
         self.id = id or secrets.token_urlsafe(12)
         self.held = 3000  # bytes, about, its locks among them
+        self.created = ""  # when it was made, where it was opened and nothing has been added since
         self.owner = ""  # the public address that it is kept for, where that is known
         self.stop = threading.Event()  # asks the search to end at its next event
         self.idle = threading.Event()  # no search is under way
@@ -194,11 +195,11 @@ class Run:
 
     def trace(self) -> Trace:
         """What a trace file of it holds, which is not to be empty."""
-        return Trace(tuple(self.events), now(), tuple(self._kept))
+        return Trace(tuple(self.events), self.created or now(), tuple(self._kept))
 
     def trace_text(self) -> str:
         """The trace file; "" before the first event."""
-        return joined(self._kept, now()) if self._kept else ""
+        return joined(self._kept, self.created or now()) if self._kept else ""
 
     def stream(self, events: Iterator[Event]) -> Iterator[str]:
         """The messages of a search as it goes on; its events are kept. Ends early when ``stop`` is set."""
@@ -221,7 +222,8 @@ class Run:
         return self._tell(_Told(first, len(self._texts), notices, more))
 
     def keep(self, events: Sequence[Event]) -> None:
-        state = self._state = self.state
+        state, self.created = self.state, ""
+        self._state = state
         for event in events:
             self._hold(event_text(event), is_kept(event))
             state.apply(event)

@@ -23,7 +23,16 @@ export function overallWords(cards, left = null) {
   const now = cards.find((card) => card.state === "running");
   const counted = `${ended} of ${plural(cards.length, "run")} ended`;
   const about = left === null ? "" : ` · about ${Math.max(1, Math.round(left))} s left`;
-  return now ? `${counted}${about} · ${now.title}: ${runningWords(now)}` : conclusion(cards) || `${counted}.`;
+  return now ? `${counted}${about} · ${now.title}: ${runningWords(now)}` : conclusion(cards) || endedWords(cards);
+}
+
+// What became of runs of which there is nothing to conclude: "1 run done, 7 stopped.", or why none could be.
+function endedWords(cards) {
+  const [{ words }] = cards;
+  if (cards.every((card) => card.state === "failed" && card.words === words)) return words;
+  const of = (state) => cards.filter((card) => card.state === state).length;
+  const others = ["stopped", "failed"].filter(of).map((state) => `${of(state)} ${state}`);
+  return `${[`${plural(of("done"), "run")} done`, ...others].join(", ")}.`;
 }
 
 // What came of it, in a sentence or two: who is right, and what that cost beside the plain run.
@@ -49,6 +58,11 @@ export function conclusion(cards) {
 
 function begins(cards) {
   return cards.every((card) => card.state === "waiting");
+}
+
+// The plain run of the same prompt and seed, with which costs are compared; undefined where there is none.
+export function plainBeside(card, cards) {
+  return cards.find((one) => one.method === "baseline" && one.costs && one.prompt === card.prompt && one.seed === card.seed);
 }
 
 // Cards of the same prompt and seed, in order.
@@ -79,9 +93,10 @@ function runningWords(card) {
   return (card.words || "starting").replaceAll(" - ", " · ");
 }
 
-export function stateWords(card) {
+// `alike` is whether all have failed for one reason, which stands above them.
+export function stateWords(card, alike = false) {
   if (card.state === "running") return runningWords(card);
-  if (card.state === "failed") return card.words;
+  if (card.state === "failed") return alike ? STATES.failed : card.words;
   return STATES[card.state];
 }
 
@@ -98,11 +113,11 @@ export function checkedWords(truth) {
   return truth.correct ? (truth.strict ? "right" : `right, but ${reason}`) : `wrong: ${reason}`;
 }
 
-// Everything it computed, counted; of it, generator passes beside those of one plain picture.
-export function spentWords({ operations: all, passes, questions, seconds, plain_passes: plain }) {
+// Everything it computed, counted.
+export function spentWords({ operations: all, passes, questions, seconds }) {
   return [
     ...(all ? [`${operations(all)} in all`] : []),
-    `${plural(passes, "generator pass").replace("passs", "passes")}, ${multiple(passes / plain)} plain`,
+    plural(passes, "generator pass").replace("passs", "passes"),
     plural(questions, "question") + " to the judge",
     `${seconds.toFixed(1)} s`,
   ];
@@ -129,7 +144,8 @@ class Board {
     if (key !== this.key) this.lay(cards, key);
     if (begins(cards) && this.element.getBoundingClientRect().top > innerHeight * 0.7) bringIntoSight(this.element, "start");
     const most = Math.max(...cards.map((card) => card.costs?.operations ?? 0), 1);
-    cards.forEach((card, index) => this.cards[index].draw(card, most));
+    const alike = cards.every((card) => card.state === "failed" && card.words === cards[0].words);
+    cards.forEach((card, index) => this.cards[index].draw(card, most, plainBeside(card, cards), alike));
   }
 
   // A list for each prompt and seed; a heading over each, where there are several.
@@ -157,7 +173,8 @@ class Card {
     this.truth = make("span");
     this.truthLine = make("p", {}, make("b", {}, CHECKER), this.truth);
     this.bar = make("i");
-    this.cost = make("div", { class: "cot-compare-cost", hidden: true }, make("span", {}, "Cost"), make("span", { class: "cot-compare-bar", "aria-hidden": "true" }, this.bar));
+    this.times = make("span", { title: "beside the plain run of this prompt and seed" });
+    this.cost = make("div", { class: "cot-compare-cost", hidden: true }, make("span", {}, "Cost"), make("span", { class: "cot-compare-bar", "aria-hidden": "true" }, this.bar), this.times);
     this.costs = make("p", { class: "cot-note" });
     this.button = make("button", { type: "button", class: "cot-compare-open", disabled: true, onclick: () => open(this.run) }, "Open, step by step");
     this.element = make(
@@ -167,13 +184,13 @@ class Card {
     );
   }
 
-  draw(card, most) {
+  draw(card, most, plain, alike) {
     const { title, model } = card;
     this.run = card.run;
     setAttribute(this.element, "data-state", card.state);
     setText(this.title, title);
     setText(this.model, `${model} · ${plural(card.paths, "attempt")}`);
-    setText(this.state, stateWords(card));
+    setText(this.state, stateWords(card, alike));
     const shown = card.picture.startsWith("data:image/");
     if (shown) setAttribute(this.image, "src", card.picture);
     setAttribute(this.image, "alt", card.costs ? `What ${title} with ${model} chose; ${judgeWords(card.verdict)}` : `What ${title} with ${model} has so far`);
@@ -184,6 +201,7 @@ class Card {
     setAttribute(this.truthLine, "data-right", card.verdict.truth ? String(card.verdict.truth.correct) : null);
     setText(this.costs, card.costs ? spentWords(card.costs).join(" · ") : "\u00a0");
     toggle(this.cost, Boolean(card.costs));
+    setText(this.times, card.costs && plain && plain.label !== card.label ? multiple(costOf(card) / costOf(plain)) : "");
     this.bar.style.width = `${(100 * (card.costs?.operations ?? 0)) / most}%`;
     this.button.disabled = !card.run;
     setAttribute(this.button, "aria-label", `Open the run of ${title}, ${model}, step by step`);

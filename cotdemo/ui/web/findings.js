@@ -3,7 +3,6 @@
 
 import { count, points, total } from "./figures.js";
 import { PLAIN, gains, isTold, rungs, typeset } from "./rungs.js";
-import { seriesOf } from "./series.js";
 
 const AS_MUCH = 1.05; // times the plain generator's compute up to which a rung costs no more
 const NAMED = 3; // differences at most that a sentence names
@@ -23,13 +22,13 @@ function worth(all) {
   if (!plain?.here || !rated.length) return null;
   const question = "Which method is worth its cost?";
   const told = rated.filter(({ gained }) => gained[1] > 0);
-  if (!told.length) return { question, verdict: "None.", because: `Of ${rated.length} rungs, none gains more over ${plain.label} than can be told from nothing.` };
+  if (!told.length) return { question, verdict: "None.", because: `Of ${rated.length} methods here, none gains more over ${plain.label} than can be told from nothing.` };
   const best = told.toSorted((a, b) => b.each[0] - a.each[0])[0];
   const most = told.toSorted((a, b) => b.gained[0] - a.gained[0] || a.times - b.times)[0];
   const rest = most === best ? "None gains more, whatever it costs." : `The most right, ${most.label}, gains ${inPoints(most.gained)} ${timesWords(most)}.`;
   return {
     question, verdict: `${best.label}.`,
-    because: `It gains ${inPoints(best.gained)} over ${plain.label} ${timesWords(best)}: ${inPoints(best.each)} for the compute of each plain picture, the most of ${rated.length} rungs. ${rest}`,
+    because: `It gains ${inPoints(best.gained)} over ${plain.label} ${timesWords(best)}: ${inPoints(best.each)} for the compute of each plain picture, more than any other of ${rated.length} methods here. ${rest}`,
   };
 }
 
@@ -70,7 +69,7 @@ function stopping(all, steps) {
   if (!fair.length) return null;
   const told = fair.filter(({ here }) => isTold(here));
   const better = told.filter(({ here }) => here[0] > 0);
-  const lines = fair.map(({ of, minus, here }) => `${rows.get(of)?.label} against ${seriesOf(rows.get(minus).method).label}: ${inPoints(here)}${isTold(here) ? "" : `, ${UNTOLD}`}.`);
+  const lines = fair.map(({ of, minus, here }) => `${rows.get(of)?.label} against ${rows.get(minus).label}: ${inPoints(here)}${isTold(here) ? "" : `, ${UNTOLD}`}.`);
   return {
     question: "Does stopping attempts early pay, at the same compute?",
     verdict: better.length === fair.length ? "Yes." : better.length ? "Sometimes." : told.length ? "No." : "It cannot be told.",

@@ -3,7 +3,7 @@
 
 import { answerOf } from "./reducer.js";
 import { make, setAttribute, setText, toggle } from "./dom.js";
-import { attempt, plural } from "./words.js";
+import { attempt, plural, prose } from "./words.js";
 
 // What can be bet on an attempt, in the order in which presses go through them: [words, as what it is drawn].
 export const BETS = { on: ["goes on", "alive"], stopped: ["stopped", "pruned"], wins: ["wins", "won"] };
@@ -47,11 +47,16 @@ export function scoreWords(round, bets) {
 
 // Which of both the checker sides with, where it has seen both.
 function checkedWords(round, mine, theirs) {
-  const told = (path) => (round.paths[path]?.checked ? (round.paths[path].checked.correct ? "right" : "wrong") : "");
+  const told = (path) => (round.paths[path]?.checked ? calledWords(round.paths[path].checked) : "");
   if (!told(theirs)) return "";
   if (mine === theirs) return ` The checker calls it ${told(theirs)}.`;
-  if (told(mine) === told(theirs)) return ` The checker calls both ${told(theirs)}.`;
-  return told(mine) ? ` The checker calls yours ${told(mine)}, and the judge’s ${told(theirs)}.` : ` The checker calls the judge’s ${told(theirs)}.`;
+  if (told(mine) === told(theirs)) return ` The checker calls your winner and the judge’s both ${told(theirs)}.`;
+  return told(mine) ? ` The checker calls your winner ${told(mine)}, and the judge’s ${told(theirs)}.` : ` The checker calls the judge’s ${told(theirs)}.`;
+}
+
+function calledWords({ correct, strict, reason }) {
+  if (!correct) return "wrong";
+  return strict || !reason ? "right" : `right, though ${prose(reason)}`;
 }
 
 // The bets and what is said of them. `reveal()` is called when they are made, `leave()` when the visitor does not want to.
@@ -93,7 +98,7 @@ export class Guess {
     const scored = resting && this.score?.run === state.run;
     for (const button of [this.reveal, this.leave]) toggle(button, Boolean(this.bets));
     setAttribute(this.bar, "data-scored", scored ? "true" : null);
-    if (this.bets) setText(this.told, "Which attempts will the judge stop, and which one wins? Press an attempt to change your bet on it.");
+    if (this.bets) setText(this.told, "Which attempts will the judge stop, and which one wins? Press an attempt to change your bet on it: goes on, stopped, wins.");
     else setText(this.told, scored ? this.score.words : "");
   }
 }

@@ -19,7 +19,10 @@ export function slide(before, after, grid, at = 50) {
     "div", { class: "cot-pane" },
     make("img", { src: before.picture, alt: "" }), make("img", { src: after.picture, alt: "", class: "cot-over" }), marks, make("i", { "aria-hidden": "true" }),
   );
-  const move = (value) => stage.style.setProperty("--at", `${value}%`);
+  const move = (value) => {
+    stage.style.setProperty("--at", `${value}%`);
+    stage.classList.toggle("cot-at-edge", Number(value) === 0 || Number(value) === 100); // nothing is divided there
+  };
   const slider = make("input", { type: "range", min: 0, max: 100, value: at, class: "cot-slider", "aria-label": "From the picture painted again, to the one before", oninput: () => move(slider.value) });
   move(at);
   const box = make("input", { type: "checkbox", onchange: () => toggle(marks, box.checked) });
