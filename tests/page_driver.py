@@ -178,7 +178,7 @@ def save(page, label: str, about: str = ""):
     if menu.get_attribute("open") is None:
         menu.locator("summary").click()
     with page.expect_download() as download:
-        menu.locator(f"button:has(b:text-is('{label}')):has-text('{about}')").click()
+        menu.locator(f"button:has(strong:text-is('{label}')):has-text('{about}')").click()
     return download.value
 
 

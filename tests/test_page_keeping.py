@@ -239,7 +239,7 @@ def test_one_menu_saves_the_picture_large_and_by_name_and_is_worked_by_keys(visi
         page.locator('.cot-gallery button[data-name="9-plain"]').click()
         page.wait_for_function("location.search.includes('9-plain')")
         menu.locator("summary").click()
-        labels = menu.locator("b:visible").all_inner_texts()
+        labels = menu.locator("strong:visible").all_inner_texts()
         assert "Picture" in labels and "Before and after" not in labels
         page.locator(".cot-prompt").click()
         assert menu.get_attribute("open") is None

@@ -79,6 +79,13 @@ class Viewer {
       "div", { class: "cot-offer", hidden: true },
       make("p", {}), make("button", { type: "button", onclick: () => document.querySelector("#run").click() }, "Paint it"),
     );
+    // What is asked for begins: the offer goes at once, and not when the server answers, which would move what is read then.
+    const taken = () => {
+      this.taken = this.offer.firstChild.textContent;
+      toggle(this.offer, false);
+    };
+    document.addEventListener("click", ({ target }) => target.closest?.("#run") && taken());
+    document.addEventListener("keydown", ({ key, shiftKey, target }) => key === "Enter" && !shiftKey && target.closest?.("#prompt") && taken());
     this.blank = make(
       "div", { class: "cot-empty" },
       make("p", {}, "Write a prompt and press Run: every attempt appears here as a row, every step as a column."),
@@ -278,7 +285,7 @@ class Viewer {
     const round = state.rounds[selection.round];
     setAttribute(this.root, "data-phase", state.phase);
     setText(this.offer.firstChild, state.offered);
-    toggle(this.offer, state.offered !== "");
+    toggle(this.offer, state.offered !== "" && state.offered !== this.taken);
     setAttribute(this.top, "data-tone", state.phase === "failed" ? "failed" : null);
     this.drawHead();
     const colours = this.drawStage();
