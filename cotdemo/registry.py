@@ -79,6 +79,11 @@ class ModelSpec(Spec):
     defaults: Mapping[str, object] = field(default_factory=dict)
     load: Code | None = None
 
+    @property
+    def on(self) -> str:
+        """What follows a method's name where it paints with this: " on iterative DPO", "" for the usual generator."""
+        return "" if self.name == "base" else f" on {self.label.removeprefix('Show-o, ')}"
+
 
 @dataclass(frozen=True)
 class BackendSpec(Spec):

@@ -69,9 +69,9 @@ def official_file(root: Path | None = None) -> Path:
 def _official(root: Path | None, tell: Tell) -> Path:
     """The official detector's file, downloaded once into torch's own cache. Raises UserError where it cannot be had."""
     file = official_file(root)
-    if root is not None and not file.is_file():
-        raise UserError(f"{file} is missing; it is at {network.OFFICIAL_URL}")
     if not file.is_file():
+        if root is not None:
+            raise UserError(f"{file} is missing; it is at {network.OFFICIAL_URL}")
         tell(f"downloading {network.OFFICIAL_FILE}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

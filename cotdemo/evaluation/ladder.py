@@ -42,6 +42,7 @@ from .results import (
     ladder_markdown,
     read_ladder,
     row_named,
+    values,
 )
 from .runner import Runner, replay
 
@@ -334,12 +335,6 @@ class Ladder:
         kinds = list(dict.fromkeys(entry.kind for entry in self.entries))
         found = {"asked": self.asked, "kinds": kinds, "differences": self.differences(), "rows": rows}
         write_json(self.file, headed(LADDER, VERSION, **found))
-
-
-def values(row: Mapping[str, Any], rule: str) -> list[float]:
-    """How right a row was on each prompt, 0 to 1."""
-    parts = [[one["share"] * int(bit) for bit in one[rule]] for one in row["outcomes"]]
-    return [sum(shares) for shares in zip(*parts)]
 
 
 # -- what is to be done

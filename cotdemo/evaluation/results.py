@@ -60,11 +60,10 @@ class Row:
     @property
     def label(self) -> str:
         """By the registry's names, and what is unusual about it."""
-        model = MODELS[self.model].label
+        model = MODELS[self.model]
         if self.method == "baseline":
-            return model
-        on = "" if self.model == "base" else f" on {model.removeprefix('Show-o, ')}"
-        return f"{METHODS[self.method].label}{on}{self._unusual}"
+            return model.label
+        return f"{METHODS[self.method].label}{model.on}{self._unusual}"
 
     @property
     def _unusual(self) -> str:
@@ -231,6 +230,12 @@ def pictures_of(asked: Mapping[str, Any]) -> dict[str, int] | None:
     """How many pictures of each kind were asked for; None where the prompts are no longer the ones of then."""
     entries = entries_of(asked)
     return None if entries is None else dict(Counter(entry.kind for entry in entries))
+
+
+def values(row: Mapping[str, Any], rule: str) -> list[float]:
+    """How right a row was on each prompt, 0 to 1."""
+    parts = [[float(one["share"]) * int(bit) for bit in one[rule]] for one in row["outcomes"]]
+    return [sum(shares) for shares in zip(*parts)]
 
 
 # -- as Markdown

@@ -25,10 +25,11 @@ from ..search.stopping import LENIENT, PAPER, StoppingRule
 from ..settings import PATHS, Settings, whole
 from .cost import Instrumented, Prices
 from .entries import Entry, select
-from .ladder import at_compute, replays, values
+from .ladder import at_compute, replays
 from .pool import FOLDER, Maker, Pool, fill
 from .records import say
 from .report import OVERALL, RULES, estimates, interval
+from .results import values
 from .runner import replaying
 
 BRANCH = 9  # the step after which a branch leaves its parent

@@ -49,8 +49,7 @@ class Choice:
     @property
     def label(self) -> str:
         """As it is called in a sentence."""
-        on = "" if self.model == "base" else f" on {MODELS[self.model].label.removeprefix('Show-o, ')}"
-        return self.title + on
+        return self.title + MODELS[self.model].on
 
     @property
     def name(self) -> str:

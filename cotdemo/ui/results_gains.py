@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.results import OVERALL, RULES, SHIPPED, Entry, entries_of
+from ..evaluation.results import OVERALL, RULES, SHIPPED, Entry, entries_of, values
 
 PLAIN = "plain"  # the row that all others are held against; ``PLAIN`` of web/rungs.js
 DRAWS = 2000
@@ -26,26 +26,20 @@ def gains_of(content: Mapping[str, Any]) -> dict[str, Gain]:
     """
     rows = {row["name"]: row for row in content["rows"] if row["training_seed"] == SHIPPED and not row["missing"]}
     entries = entries_of(content["asked"])
-    if PLAIN not in rows or entries is None:
-        return {}
     names = [name for name in rows if name != PLAIN]
+    if PLAIN not in rows or entries is None or not names:
+        return {}
     gains: dict[str, Gain] = {name: {} for name in names}
     for rule in RULES:
-        plain = _right(rows[PLAIN], rule)
-        values = np.stack([_right(rows[name], rule) - plain for name in names], axis=1) if names else np.empty((0, 0))
-        for name, found in zip(names, _estimates(values, entries) if names else ()):
+        gained = [np.subtract(values(rows[name], rule), values(rows[PLAIN], rule)) for name in names]
+        for name, found in zip(names, _estimates(np.stack(gained, axis=1), entries)):
             gains[name][rule] = found
     return gains
 
 
-def _right(row: Mapping[str, Any], rule: str) -> np.ndarray:
-    """How right a row is on each prompt, 0 to 1: ``(prompts,)``."""
-    return sum(float(one["share"]) * np.array([int(bit) for bit in one[rule]], float) for one in row["outcomes"])
-
-
-def _estimates(values: np.ndarray, entries: Sequence[Entry]) -> list[dict[str, list[float]]]:
-    """Of ``values`` ``(entries, rows)``, for each row: mean and interval by kind and overall, the mean of kinds."""
-    if len(values) != len(entries):
+def _estimates(gained: np.ndarray, entries: Sequence[Entry]) -> list[dict[str, list[float]]]:
+    """Of ``gained`` ``(entries, rows)``, for each row: mean and interval by kind and overall, the mean of kinds."""
+    if len(gained) != len(entries):
         raise ValueError("there must be as many values as prompts were asked")
     rng = np.random.default_rng(0)
     means, resampled = {}, {}
@@ -53,8 +47,8 @@ def _estimates(values: np.ndarray, entries: Sequence[Entry]) -> list[dict[str, l
         own = [place for place, entry in enumerate(entries) if entry.kind == kind]
         _, group = np.unique([entries[place].prompt for place in own], return_inverse=True)
         sizes = np.bincount(group).astype(float)
-        totals = np.zeros((len(sizes), values.shape[1]))
-        np.add.at(totals, group, values[own])  # pictures of one prompt are drawn together
+        totals = np.zeros((len(sizes), gained.shape[1]))
+        np.add.at(totals, group, gained[own])  # pictures of one prompt are drawn together
         drawn = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=DRAWS)
         means[kind], resampled[kind] = totals.sum(0) / sizes.sum(), (drawn @ totals) / (drawn @ sizes)[:, None]
     means[OVERALL] = np.mean(list(means.values()), axis=0)
@@ -62,5 +56,5 @@ def _estimates(values: np.ndarray, entries: Sequence[Entry]) -> list[dict[str, l
     ends = {kind: np.quantile(drawn, [0.025, 0.975], axis=0) for kind, drawn in resampled.items()}
     return [
         {kind: [round(float(end), 4) for end in (means[kind][row], *ends[kind][:, row])] for kind in means}
-        for row in range(values.shape[1])
+        for row in range(gained.shape[1])
     ]

@@ -28,8 +28,7 @@ export function overallWords(cards, left = null) {
 
 // What became of runs of which there is nothing to conclude: "1 run done, 7 stopped.", or why none could be.
 function endedWords(cards) {
-  const [{ words }] = cards;
-  if (cards.every((card) => card.state === "failed" && card.words === words)) return words;
+  if (failedAlike(cards)) return cards[0].words;
   const of = (state) => cards.filter((card) => card.state === state).length;
   const others = ["stopped", "failed"].filter(of).map((state) => `${of(state)} ${state}`);
   return `${[`${plural(of("done"), "run")} done`, ...others].join(", ")}.`;
@@ -54,6 +53,11 @@ export function conclusion(cards) {
   const [cheapest] = right;
   const which = right.length === 1 ? `: ${cheapest.title}` : `; the cheapest of them is ${cheapest.title}`;
   return `${counted}${judged}${which}${times(cheapest)}.`;
+}
+
+// Whether all have failed for one reason.
+function failedAlike(cards) {
+  return cards.every((card) => card.state === "failed" && card.words === cards[0].words);
 }
 
 function begins(cards) {
@@ -144,7 +148,7 @@ class Board {
     if (key !== this.key) this.lay(cards, key);
     if (begins(cards) && this.element.getBoundingClientRect().top > innerHeight * 0.7) bringIntoSight(this.element, "start");
     const most = Math.max(...cards.map((card) => card.costs?.operations ?? 0), 1);
-    const alike = cards.every((card) => card.state === "failed" && card.words === cards[0].words);
+    const alike = failedAlike(cards);
     cards.forEach((card, index) => this.cards[index].draw(card, most, plainBeside(card, cards), alike));
   }
 
