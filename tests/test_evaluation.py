@@ -14,17 +14,9 @@ from scripted import Studio, Verdict
 from cotdemo.errors import UserError
 from cotdemo.evaluation.entries import Entry, fingerprint, of_split, picture_file, select
 from cotdemo.evaluation.records import Journal, Path, Record, Round, load
-from cotdemo.evaluation.report import (
-    OVERALL,
-    compare,
-    comparison_table,
-    means_of_kinds,
-    roc_auc,
-    roc_auc_within,
-    summarise,
-    table,
-)  # fmt: skip
+from cotdemo.evaluation.report import compare, comparison_table, summarise, table
 from cotdemo.evaluation.runner import Runner
+from cotdemo.evaluation.statistics import OVERALL, means_of_kinds, roc_auc, roc_auc_within
 from cotdemo.geneval.metadata import of_file
 from cotdemo.run.png import read_png_settings
 from cotdemo.settings import Settings

@@ -25,7 +25,7 @@ from ..settings import BACKENDS, whole
 from ..verifiers.llava import LlavaVerifier
 from .entries import Entry, judge_reading, of_split, read, select
 from .records import say, write_json
-from .report import roc_auc
+from .statistics import roc_auc
 
 EXACT, QUESTIONS = "fp32", ("clarity", "potential", "outcome")
 AT_ONCE = 50  # prompts

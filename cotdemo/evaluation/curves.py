@@ -29,9 +29,10 @@ from .ladder import means
 from .pool import CHECKED, FOLDER, Maker, Pool, budget, fill
 from .records import Path as PathRecord
 from .records import Record, headed, say, write_json
-from .report import OVERALL, RULES, accuracy, estimates, pruning
+from .report import RULES, accuracy, pruning
 from .results import CURVES, VERSION, read_curves
 from .runner import replay
+from .statistics import OVERALL, estimates
 
 FILE = Path("assets/curves.json")
 FIGURES = Path("docs/figures")

@@ -33,7 +33,7 @@ from ..settings import VERIFIERS, whole
 from .entries import CHECKERS, GROUND, Entry, judge_reading, pictures_in
 from .pool import QUESTIONS, UNKNOWN, Maker, Pool, fill, opened, pool_options
 from .records import say, write_json
-from .report import roc_auc, roc_auc_within
+from .statistics import roc_auc, roc_auc_within
 
 FIXED_STEPS = (0.35, 0.5, 0.65, 0.8)  # where potential is asked, as shares of all steps
 _AHEAD = {"parm": "potential", "prm": "outcome"}  # by which question a judge says what can become of a guess

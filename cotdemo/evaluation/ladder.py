@@ -29,10 +29,11 @@ from ..settings import BACKENDS, PATHS, Settings
 from .entries import Entry, fingerprint, of_split, select
 from .pool import FOLDER, Maker, Pool, Status, budget, fill
 from .records import PARTS, Journal, Record, headed, load, say, write_json
-from .report import COSTS, RULES, cost, estimates, summarise
+from .report import COSTS, RULES, cost, summarise
 from .results import (
     DIFFERENCES,
     LADDER,
+    PLAIN,
     ROWS,
     SHIPPED,
     VERSION,
@@ -45,6 +46,7 @@ from .results import (
     values,
 )
 from .runner import Runner, replay
+from .statistics import estimates
 
 FILE = Path("assets/ladder.json")
 LIVE = Path("runs/ladder")
@@ -328,12 +330,21 @@ class Ladder:
             **{rule: estimates(np.subtract(values(a, rule), values(b, rule)), self.entries) for rule in RULES},
         }
 
+    def _with_gain(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row of the shipped weights with what it gains over the plain generator."""
+        plain = self.rows.get((PLAIN, SHIPPED))
+        if row["missing"] or row["training_seed"] != SHIPPED or row is plain or plain is None or plain["missing"]:
+            return row
+        gained = {rule: np.subtract(values(row, rule), values(plain, rule)) for rule in RULES}
+        return row | {"gain": {rule: estimates(those, self.entries) for rule, those in gained.items()}}
+
     def _save(self) -> None:
         order = {row.name: place for place, row in enumerate(ROWS)}
         rows = sorted(self.rows.values(), key=lambda row: (row["training_seed"] != SHIPPED, row["training_seed"],
                                                            order.get(row["name"], len(order))))  # fmt: skip
         kinds = list(dict.fromkeys(entry.kind for entry in self.entries))
-        found = {"asked": self.asked, "kinds": kinds, "differences": self.differences(), "rows": rows}
+        found = {"asked": self.asked, "kinds": kinds, "differences": self.differences()}
+        found["rows"] = [self._with_gain(row) for row in rows]
         write_json(self.file, headed(LADDER, VERSION, **found))
 
 

@@ -19,7 +19,8 @@ from ..registry import CORRECTOR, METHODS, MODELS
 from ..settings import corrects, verifier_of
 from .entries import SPLITS, Entry, fingerprint, of_split, select
 from .records import read_json
-from .report import OVERALL, RULES
+from .report import RULES
+from .statistics import OVERALL
 
 __all__ = ["OVERALL", "RULES", "Entry"]
 
@@ -27,6 +28,7 @@ PAPER = Path(__file__).with_name("paper.json")
 LADDER, CURVES = "cotdemo-ladder", "cotdemo-curves"
 VERSION = 1
 HEADLINE = ("plain", "orm", "prm", "parm", "parm-lenient", "dpo-iter", "dpo-iter-parm+parm", "parm++")
+PLAIN = "plain"  # the row that all others are held against; ``PLAIN`` of ui/web/rungs.js
 SHIPPED = "shipped"  # the training seed whose weights are in assets
 USUAL = 20  # paths of a search
 

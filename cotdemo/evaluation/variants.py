@@ -28,9 +28,10 @@ from .entries import Entry, select
 from .ladder import at_compute, replays
 from .pool import FOLDER, Maker, Pool, fill
 from .records import say
-from .report import OVERALL, RULES, estimates, interval
+from .report import RULES, interval
 from .results import values
 from .runner import replaying
+from .statistics import OVERALL, estimates
 
 BRANCH = 9  # the step after which a branch leaves its parent
 
