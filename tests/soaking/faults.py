@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import itertools
 import json
-import logging
 import os
 import resource
 import shutil
@@ -19,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,7 +37,7 @@ from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.folder import own_folder
 from cotdemo.ui.handlers import Handlers
 
-from .figures import Budget, Report
+from .figures import Budget, Report, quiet_log
 
 OF = 200
 PROMPT = "a prompt"
@@ -47,8 +46,7 @@ SETTINGS: dict[str, Any] = {"paths": 3, "steps": 4, "seed": 7}
 
 def soak(budget: Budget) -> Report:
     report = Report()
-    logging.disable(logging.CRITICAL)  # which tells of every fault
-    with TemporaryDirectory(prefix="cotdemo-faults-") as folder:
+    with TemporaryDirectory(prefix="cotdemo-faults-") as folder, quiet_log():
         stage, disk = Stage(), Disk(Path(folder))
         faults = [*stage.faults(), *disk.faults(), *Killed(Path(folder)).faults(), *of_models()]
         many = min(len(faults), budget.many(OF + 20))
@@ -133,14 +131,22 @@ ERRORS: dict[str, Callable[[], None]] = {
 class Open(Studio):
     """Judges pictures of whichever run, as one that has read them out of a trace does; its checker finds a fault."""
 
-    def __post_init__(self):
+    def __init__(self, **options):
+        super().__init__(**options)
         self.check = lambda prompt, picture: self.checked(prompt, picture)
 
     def checked(self, prompt, picture):
         return Verdict(False, False, "one is missing")
 
     def encode(self, pictures):
-        return Encoded(self, [self.seen.get(picture.tobytes(), (0, 0, 0)) for picture in pictures])
+        return Seen(self, [self.seen.get(picture.tobytes(), (0, 0, 0)) for picture in pictures])
+
+
+class Seen(Encoded):
+    """Says the same of every picture, whichever run of this studio it is of."""
+
+    def explain(self, prompt, row):
+        yield from ("one ", "is missing")
 
 
 # of the scripted models: phase, class, method
@@ -155,7 +161,7 @@ POINTS = (
     ("verifier", Studio, "verifier"),
     ("verifier", Studio, "encode"),
     ("verifier", Encoded, "ask"),
-    ("verifier", Encoded, "explain"),
+    ("verifier", Seen, "explain"),
     ("checker", Open, "checked"),
     ("prompt", Studio, "canonical"),
 )
@@ -189,7 +195,14 @@ class Stage:
         }  # fmt: skip
         self.failing: list[Callable[[], None]] = []  # what the next loads come to
         self.renew()
-        self.usual = {way: act() for way, act in self.ways.items()}
+        self._first()  # painted once, and not counted below
+        self.usual: dict[str, str] = {}
+        self.calls: dict[str, list[int]] = {}  # of each of ``POINTS``, when nothing breaks
+        for way, act in self.ways.items():
+            with ExitStack() as stack:
+                counts = [stack.enter_context(trap(owner, name, -1, lambda: None)) for _, owner, name in POINTS]
+                self.usual[way] = act()
+            self.calls[way] = [count for (count,) in counts]
 
     def renew(self) -> None:
         self.handlers = Handlers("mini", self._load)
@@ -253,16 +266,14 @@ class Stage:
     def faults(self) -> Iterator[Fault]:
         for way, (what, strike) in itertools.product(("Run", "generate"), ERRORS.items()):
             yield self._fault("load", f"{what} while the model loads, {way}", way, lambda s=strike: self._loads(s))
-        for (phase, owner, name), number in zip(POINTS, itertools.count()):
+        for number, (phase, owner, name) in enumerate(POINTS):
             for (what, strike), way in itertools.product(ERRORS.items(), self.ways):
-                if (number + list(ERRORS).index(what) + list(self.ways).index(way)) % 4:
-                    continue  # a quarter of all, each with each
-                for moment in ("first", "last"):
-                    words = f"{what} in {owner.__name__}.{name}, the {moment} call, {way}"
-                    yield self._fault(
-                        "memory" if "memory" in what else phase, words, way,
-                        lambda o=owner, n=name, m=moment, s=strike, w=way: self._trapped(o, n, m, s, w),
-                    )  # fmt: skip
+                if (number + list(ERRORS).index(what) + list(self.ways).index(way)) % 3:
+                    continue  # a third of all, each with each
+                for nth in sorted({1, self.calls[way][number]} if self.calls[way][number] else ()):
+                    words = f"{what} in {owner.__name__}.{name}, call {nth}, {way}"
+                    setting = partial(self._trapped, owner, name, nth, strike)
+                    yield self._fault("memory" if "memory" in what else phase, words, way, setting)
         for (name, jump), way in itertools.product(CLOCKS, self.ways):
             words = f"{name} jumps by {jump:+g} s, {way}"
             yield self._fault("clock", words, way, lambda n=name, j=jump: clock(n, j))
@@ -295,19 +306,9 @@ class Stage:
             yield lambda: not self.failing
 
     @contextmanager
-    def _trapped(
-        self, owner: Any, name: str, moment: str, strike: Callable[[], None], way: str
-    ) -> Iterator[Callable[[], bool]]:
-        nth = 1 if moment == "first" else self._calls(owner, name, way)
+    def _trapped(self, owner: Any, name: str, nth: int, strike: Callable[[], None]) -> Iterator[Callable[[], bool]]:
         with trap(owner, name, nth, strike) as calls:
-            yield lambda: 0 < nth <= calls[0]
-
-    @cache  # noqa: B019
-    def _calls(self, owner: Any, name: str, way: str) -> int:
-        """How often it is called when nothing breaks."""
-        with trap(owner, name, -1, lambda: None) as calls:
-            self.ways[way]()
-        return calls[0]
+            yield lambda: nth <= calls[0]
 
 
 class Told(Exception):

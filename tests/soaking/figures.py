@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 KEPT_NOTES = 40  # of what went wrong, so that a row of a thousand failures can still be read
@@ -91,6 +93,16 @@ class Budget:
     def many(self, asked: int, least: int = 1) -> int:
         """So many of what is ``asked`` for at full scale."""
         return max(least, round(asked * self.scale))
+
+
+@contextmanager
+def quiet_log() -> Iterator[None]:
+    """Without the log, which tells of every fault that is provoked here."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import random
 import resource
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -38,7 +36,7 @@ from cotdemo.ui.form import from_address
 from cotdemo.ui.handlers import UNEXPECTED, Handlers
 
 from .faults import Open, say
-from .figures import Budget, Report
+from .figures import Budget, Report, quiet_log
 from .guided import Fuzzer, bytewise, chunks_of, joined, of_json, of_png
 
 FILES, CALLS = 100_000, 10_000  # asked for
@@ -179,16 +177,6 @@ def _hidden(tally: Tally, many: int, budget: Budget) -> None:
 # -- links and calls
 
 
-@contextmanager
-def _quiet():
-    """Without the log, which the runs of this part would fill."""
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
-
-
 def _links(tally: Tally, many: int, budget: Budget) -> None:
     handlers = Handlers("mini", lambda: Open(say=say))
 
@@ -232,7 +220,7 @@ def _calls(tally: Tally, many: int, budget: Budget) -> None:
         act = lambda: endpoints.reflect(run, trace, anyway)  # noqa: E731
         tally.tried("call", (run, which, alterations), lambda: words(act), (gr.Error,))
 
-    with _quiet():
+    with quiet_log():
         prompts = st.just("a prompt") | WILD
         _by_hypothesis(painting, many // 2 or 1, budget, GIVEN, prompts)
         changes = st.lists(ALTERATIONS, max_size=3)

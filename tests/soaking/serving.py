@@ -77,7 +77,7 @@ def resident(pid: int | str = "self") -> int:
 
 @contextmanager
 def served(kind: str, mcp: bool = False, **options: Any) -> Iterator[Server]:
-    """A server of one of ``KINDS``; ``options`` are those of the double. Raises RuntimeError where it does not start."""
+    """A server of one of ``KINDS``; ``options`` are the double's. Raises RuntimeError where it does not start."""
     command = [sys.executable, "-m", "soaking.serving", kind, json.dumps({"mcp": mcp, **options})]
     with TemporaryDirectory(prefix="cotdemo-soak-") as folder:
         log, kept = Path(folder) / "log", Path(folder) / "kept"
