@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [part for part in asked.parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by which the part under way is ended, too
     reports: dict[str, Report] = {}
     for part in asked.parts or PARTS:
         report = reports[part] = apart(part, 60 * asked.minutes, asked.scale, asked.only)

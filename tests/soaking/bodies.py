@@ -40,7 +40,7 @@ def soak(budget: Budget) -> Report:
                 report.notes.append("The time was over before all were sent.")
                 break
             server.watched()
-            with suppress(httpx.HTTPError):  # some are cut off, which is an answer
+            with suppress(httpx.HTTPError, ValueError):  # some are cut off, or refused, which is an answer
                 send(client)
             time.sleep(SETTLE)
             figures = server.watched()

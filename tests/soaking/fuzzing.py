@@ -259,7 +259,7 @@ def _told(client: httpx.Client, data: bytes, headers: dict[str, str]) -> None:
 def _by_hypothesis(check: Callable[..., None], many: int, budget: Budget, *values: Any) -> None:
     """Give ``check`` so many examples; it raises nothing that hypothesis should make smaller."""
 
-    def bounded(*example: Any) -> None:
+    def bounded(example: tuple[Any, ...]) -> None:
         if not budget.over:
             check(*example)
 
@@ -267,4 +267,4 @@ def _by_hypothesis(check: Callable[..., None], many: int, budget: Budget, *value
         max_examples=many, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck),
         database=InMemoryExampleDatabase(), derandomize=False,
     )  # fmt: skip
-    sized(given(*values)(bounded))()
+    sized(given(st.tuples(*values))(bounded))()

@@ -7,14 +7,14 @@ not be run. Before the first one the tests are run on the copy as it is: they mu
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Literal
 
 from . import ROOT
@@ -25,6 +25,7 @@ Outcome = Literal["noticed", "survived", "not run"]
 NOTICED, OF = 58, 60
 COPIED = ("cotdemo", "tests")  # what is altered, and what must not be found through a link to what is not
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".pytest_cache", ".hypothesis")
+HEAVY = ["torch", "transformers", "diffusers", "gradio", "hypothesis", "playwright.sync_api", "PIL.Image", "pytest"]
 SLOWER = 20  # times as long as without the mutation its tests may take
 PATIENCE = 120.0  # seconds, and so long in any case
 
@@ -32,6 +33,7 @@ PATIENCE = 120.0  # seconds, and so long in any case
 def soak(budget: Budget) -> Report:
     """Raises nothing for a mutation that does not apply: it counts as one that was not run, and is named."""
     report = Report()
+    multiprocessing.set_forkserver_preload(HEAVY)  # once: of each start it is nearly all
     chosen = spread(chosen_by(budget.only), budget.many(OF))
     with TemporaryDirectory(prefix="cotdemo-mutations-") as folder:
         copy = copied(Path(folder))
@@ -102,16 +104,37 @@ def tried(copy: Path, mutation: Mutation, patience: float) -> tuple[Outcome, str
 
 
 def run_tests(root: Path, tests: Sequence[str], seconds: float) -> tuple[int | None, str]:
-    """Exit status of pytest and what it printed; None where it took longer than ``seconds``."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--no-header"]
+    """Exit status of pytest and what it printed; None where it took longer than ``seconds``.
+
+    Each time in a process of its own, which has what is ``HEAVY`` from its parent and imports the package anew.
+    """
+    with NamedTemporaryFile("r", prefix="cotdemo-pytest-") as said:
+        process = multiprocessing.get_context("forkserver").Process(target=_pytest, args=(str(root), tests, said.name))
+        process.start()
+        process.join(seconds)
+        late = process.is_alive()
+        if late:
+            process.kill()
+            process.join()
+        return (None if late else process.exitcode), said.read()
+
+
+def _pytest(root: str, tests: Sequence[str], said: str) -> None:
+    with open(said, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    for name in [name for name in os.environ if name.startswith(("PYTHONPATH", "PYTEST_"))]:
+        del os.environ[name]
     # compiled files go by the second of a change and its size: a mutation may have both of the text before it
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "PYTEST_"))}
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    try:
-        ran = subprocess.run(
-            [*command, *(f"tests/{test}" for test in tests)], cwd=root, env=environment, timeout=seconds,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        return None, str(error)
-    return ran.returncode, ran.stdout
+    os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    sys.dont_write_bytecode = True
+    os.chdir(root)
+    sys.path[:] = [root, *(place for place in sys.path if place and not Path(place).is_relative_to(ROOT))]
+    for name in [name for name in sys.modules if name.split(".")[0] in ("cotdemo", "soaking")]:
+        del sys.modules[name]  # they are those of the repository
+    import pytest
+
+    options = ["-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--no-header"]
+    status = int(pytest.main([*options, *(f"tests/{test}" for test in tests)]))
+    sys.stdout.flush()
+    os._exit(status)
