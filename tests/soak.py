@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"by default all. {about}")
     parser.add_argument("--minutes", type=float, default=15.0, help="for each part, at most")
     parser.add_argument("--scale", type=float, default=1.0, help="how much of everything, 1 for what is asked for")
-    parser.add_argument("--only", default="", help="of the mutations those with this word in name, file or tests")
+    parser.add_argument(
+        "--only", default="", help="of the mutations those with one of these words in name, file or tests, by commas"
+    )
     parser.add_argument("--json", type=Path, help="a file for the figures")
     asked = parser.parse_args(arguments)
     unknown = [part for part in asked.parts if part not in PARTS]
@@ -74,7 +76,9 @@ def apart(part: str, seconds: float, scale: float, only: str) -> Report:
     """The report of a part that runs in a process, and a group of processes, of its own; none outlives it."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     begun = time.monotonic()
-    child = multiprocessing.get_context("spawn").Process(target=_part, args=(theirs, part, seconds, scale, only))
+    child = multiprocessing.get_context("spawn").Process(
+        target=_part, args=(theirs, PARTS[part][0], seconds, scale, only)
+    )
     child.start()
     theirs.close()
     try:
@@ -92,11 +96,11 @@ def apart(part: str, seconds: float, scale: float, only: str) -> Report:
     return report
 
 
-def _part(answer, part: str, seconds: float, scale: float, only: str) -> None:
+def _part(answer, module: str, seconds: float, scale: float, only: str) -> None:
     os.setsid()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
-        report = importlib.import_module(f"soaking.{PARTS[part][0]}").soak(Budget(seconds, scale, only))
+        report = importlib.import_module(f"soaking.{module}").soak(Budget(seconds, scale, only))
     except BaseException:
         report = Report(notes=[traceback.format_exc()])
     answer.send(report)

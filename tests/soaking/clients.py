@@ -63,7 +63,8 @@ def soak(budget: Budget, kind: str = "embedded") -> Report:
     report.add("wrong results", wrong, most=0)
     report.add("neither", len(answers) - len(own) - len(told) - wrong, most=0)
     report.add("p95", quantile([answer.seconds for answer in own], 0.95), most=PATIENCE, unit="s")
-    report.add("tracebacks in the log", faults, most=0)
+    report.add("tracebacks in the log", len(faults), most=0)
+    report.notes += faults
     return report
 
 

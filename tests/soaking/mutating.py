@@ -59,9 +59,10 @@ def soak(budget: Budget) -> Report:
     return report
 
 
-def chosen_by(word: str) -> list[Mutation]:
-    """Those with ``word`` in their name, file or tests; all for ""."""
-    return [one for one in MUTATIONS if word in f"{one.name} {one.file} {' '.join(one.tests)}"]
+def chosen_by(words: str) -> list[Mutation]:
+    """Those with one of ``words``, which commas separate, in their name, file or tests; all for ""."""
+    said = {one.name: f"{one.name} {one.file} {' '.join(one.tests)}" for one in MUTATIONS}
+    return [one for one in MUTATIONS if any(word in said[one.name] for word in words.split(","))]
 
 
 def spread(mutations: Sequence[Mutation], many: int) -> list[Mutation]:

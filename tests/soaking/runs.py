@@ -48,7 +48,8 @@ def soak(budget: Budget) -> Report:
         report.add(f"{name} added", after[name] - before[name], most=0, note=f"{before[name]} before")
     note = f"{(after['resident'] - middle['resident']) / 1e6:.0f} in the second half"
     report.add("memory added", (after["resident"] - before["resident"]) / 1e6, most=MEMORY, unit="MB", note=note)
-    report.add("tracebacks in the log", faults, most=0)
+    report.add("tracebacks in the log", len(faults), most=0)
+    report.notes += faults
     return report
 
 

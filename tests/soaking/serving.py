@@ -42,8 +42,8 @@ class Server:
     log: Path
 
     def watched(self) -> dict[str, float]:
-        """Since it was asked last: ``blocked``, seconds that the loop stood still at most, ``computed``, how much of
-        them it computed itself, and ``added``, the bytes of memory above those that there were then."""
+        """Since it was asked last: ``blocked``, seconds that the loop stood still at most, ``computed``, those that it
+        computed in one go at most, and ``added``, the bytes of memory above those that there were then."""
         return httpx.get(self.url + PLACE[1:], timeout=120).json()
 
     @property
@@ -64,9 +64,10 @@ class Server:
         return resident(self.pid)
 
     @property
-    def faults(self) -> int:
-        """Tracebacks in its log."""
-        return self.log.read_text(errors="replace").count("Traceback (most recent call last)")
+    def faults(self) -> list[str]:
+        """Tracebacks in its log, the last lines of each."""
+        _, *told = self.log.read_text(errors="replace").split("Traceback (most recent call last)")
+        return [" | ".join(one.strip().splitlines()[-3:])[-400:] for one in told]
 
 
 def resident(pid: int | str = "self") -> int:
@@ -142,9 +143,8 @@ class Watch:
         while True:
             then, computed = time.perf_counter(), time.thread_time()
             await asyncio.sleep(TICK)
-            late = time.perf_counter() - then - TICK
-            if late > self._blocked:
-                self._blocked, self._computed = late, time.thread_time() - computed
+            self._blocked = max(self._blocked, time.perf_counter() - then - TICK)
+            self._computed = max(self._computed, time.thread_time() - computed)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["path"] != PLACE:
