@@ -389,7 +389,7 @@ class Disk:
 class Killed:
     """A process that runs searches and keeps each in the same file, ended at any moment by a signal."""
 
-    SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP)
 
     def __init__(self, folder: Path):
         self._folder = folder
