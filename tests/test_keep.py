@@ -288,6 +288,17 @@ def test_places_are_given_in_the_order_they_were_asked_for():
         assert last.wait(0)
 
 
+def test_who_leaves_from_the_middle_leaves_the_others_where_they_are():
+    line = Line()
+    with line.place() as first:
+        with contextlib.ExitStack() as second:
+            second.enter_context(line.place())
+            with line.place() as third:
+                second.close()
+                assert (first.before, third.before) == (0, 1)
+                assert first.wait(0) and not third.wait(0.01)
+
+
 def test_all_who_wait_are_woken_when_somebody_leaves():
     """Not at the end of their patience: each learns at once that it is its turn, whoever began to wait first."""
     line, order = Line(), []

@@ -76,6 +76,12 @@ def test_many_values_are_refused_however_few_bytes_they_take(server):
     assert answer.status_code == 413 and "too many values" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("door", DOORS)
+def test_bytes_that_are_no_text_are_refused_in_words(server, door):
+    answer = server.post(door, content=b'{"data": ["\xb0"]}', headers={"content-type": "application/json"})
+    assert answer.status_code == 400 and "UTF-8" in answer.json()["error"]
+
+
 def test_an_upload_is_bounded_by_the_size_of_a_trace(server):
     def upload(size: int) -> httpx.Response:
         return server.post("upload", files={"files": ("trace.json", b" " * size)})

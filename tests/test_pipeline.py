@@ -196,6 +196,29 @@ def test_a_restored_path_catches_up_before_the_others_go_on():
     assert painted(session)[0] == whole[0][3:]
 
 
+def test_a_forward_pass_has_no_more_paths_than_it_may(rows_computed, monkeypatch):
+    decoded, decode = [], MagvitV2.images
+
+    def counted(self, codes, grid):
+        decoded.append(len(codes))
+        return decode(self, codes, grid)
+
+    monkeypatch.setattr(MagvitV2, "images", counted)
+    session = pipeline().start(PROMPT, range(5), steps=3, guidance=0, paths_per_pass=2)
+    *_, last = session
+    session.decode(last.codes)
+    assert rows_computed[3:] == [2, 2, 1] * 2 and max(rows_computed) <= 2
+    assert decoded == [2, 2, 1]
+
+
+def test_a_session_draws_from_the_likeliest_codes_alone_where_it_is_told_to():
+    def first(top_k: int) -> list[float]:
+        return pipeline().start(PROMPT, range(8), steps=2, seed=1, top_k=top_k).step().confidence.flatten().tolist()
+
+    surest, whole = first(1), first(0)
+    assert all(best >= drawn for best, drawn in zip(surest, whole)) and sum(surest) > 1.2 * sum(whole)
+
+
 def test_dropping_every_path_ends_the_painting():
     session = pipeline().start(PROMPT, [0, 1], steps=6)
     session.drop(session.live)

@@ -81,6 +81,15 @@ def test_each_path_of_a_round_paints_a_region_of_the_winner_anew(tiny):
         assert sum(row["passes"] for row in trace.to_rows()) == more[-1].generator_passes
 
 
+def test_a_repainting_without_pruning_saves_nothing(tiny):
+    """It begins in the middle: the steps before its first one are not passes that somebody saved."""
+    asked = {"paths": 3, "steps": STEPS, "seed": 5, "rounds": 0, "repaint": "region"}
+    first = list(search("parm++", tiny, PROMPT, **asked))
+    more = list(reflect(tiny, first, anyway=True))
+    assert min(event.step for event in more if isinstance(event, StepDecoded)) > 0
+    assert more[-1].passes_saved == first[-1].passes_saved
+
+
 def test_passes_are_those_that_the_generator_has_run(tiny):
     ran: list[list[int]] = []  # of each session, the sequences of every step: two a path where it is guided
 

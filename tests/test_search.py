@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripted import Encoded, Studio, Verdict, decode
+from scripted import Encoded, SamplingSession, Studio, Verdict, decode
 from showo_cases import pipeline
 
 from cotdemo.errors import UserError
@@ -27,6 +27,7 @@ from cotdemo.run.events import (
 )
 from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
+from cotdemo.search.reflection import MAX_CRITIQUE
 
 PROMPT = "a photo of two red stars"
 
@@ -185,6 +186,19 @@ def test_a_judge_that_answers_nan_ends_the_run():
         run(Studio(say=lambda *_: ("yes", float("nan"), 0.0)))
 
 
+def test_a_generator_whose_probabilities_are_nan_ends_the_run(monkeypatch):
+    step = SamplingSession.step
+
+    def broken(self):
+        done = step(self)
+        done.confidence[-1, 3] = np.nan
+        return done
+
+    monkeypatch.setattr(SamplingSession, "step", broken)
+    with pytest.raises(FloatingPointError, match="generator"):
+        run(Studio(), "baseline")
+
+
 def test_probabilities_beyond_one_by_a_rounding_are_cut():
     events = run(Studio(say=lambda *_: ("yes", 1.0000001, -1e-9)))
     assert {(event.p_yes, event.p_no) for event in of(Judged, events)} == {(1.0, 0.0)}
@@ -218,6 +232,15 @@ def test_orm_takes_the_final_picture_with_the_highest_p_yes():
     assert (winner.picture == decode([winner.codes])[0]).all()
     assert winner.codes == of(StepDecoded, events)[-2].codes
     assert (events[-1].judge_passes, events[-1].passes_saved) == (3, 0)
+
+
+def test_a_process_reward_model_ranks_by_the_mean_of_all_guesses():
+    """Path 1 looks best at its end, path 2 all the way."""
+    p_yes = {0: (0.1, 0.1, 0.1, 0.1), 1: (0.1, 0.1, 0.1, 0.9), 2: (0.6, 0.6, 0.6, 0.6)}
+    studio = Studio(say=lambda question, number, path, step: ("yes", p_yes[path][step], 0.1))
+    winner = only(Winner, run(studio, "prm"))
+    assert (winner.path, winner.p_yes) == (2, 0.6)
+    assert studio.questions("outcome") == [(0, path, step) for step in range(4) for path in range(3)]
 
 
 # -- PARM
@@ -565,6 +588,29 @@ def test_a_yes_beats_a_higher_p_yes_without_one():
     assert run(Studio(say=say), "parm++")[-1].round == 1
 
 
+def test_of_two_pictures_that_are_as_good_the_earlier_one_stays():
+    events = run(Studio(say=outcomes(0.3, 0.3)), "parm++", rounds=1)
+    assert len(of(RoundStarted, events)) == 2 and events[-1].round == 0
+    studio = Studio(say=outcomes(0.3, 0.3))
+    first = run(studio, "parm")
+    assert list(reflect(studio, first))[-1].round == 0
+
+
+def test_a_judge_that_does_not_end_its_sentence_is_cut_off(monkeypatch):
+    pieces = []
+
+    def endless(self, prompt, row):
+        while True:
+            pieces.append("wrong ")
+            yield pieces[-1]
+
+    monkeypatch.setattr(Encoded, "explain", endless)
+    events = run(Studio(say=outcomes(0.2, 0.9)), "parm++")
+    said = [event.text for event in of(Critiqued, events)]
+    assert len(said[-1]) == max(map(len, said)) == MAX_CRITIQUE and len(pieces) < MAX_CRITIQUE
+    assert Trace.from_json(Trace.of(events).to_json()).state.rounds[0].criticised.text == said[-1]
+
+
 def test_critiques_can_be_rewritten_for_an_ablation():
     studio = Studio(say=outcomes(0.2, 0.9))
     events = run(studio, "parm++", rewrite=lambda critique: "")
@@ -635,6 +681,16 @@ def test_reflect_works_on_a_run_from_a_trace_and_decodes_its_codes():
     more = list(reflect(other, opened.events))
     assert (of(RoundStarted, more)[0].picture == decode([opened.winner.codes])[0]).all()
     assert more[-1].round == 1
+
+
+def test_reflect_goes_by_the_codes_of_a_trace_and_not_by_the_picture_that_it_shows():
+    studio = Studio(say=outcomes(0.2, 0.9))
+    events = run(studio)
+    (winner,) = of(Winner, events)
+    other = replace(winner, picture=255 - winner.picture)
+    altered = [other if event is winner else event for event in events]
+    begun = only(RoundStarted, list(reflect(studio, altered)))
+    assert (begun.picture == winner.picture).all()
 
 
 def test_reflect_refuses_what_it_cannot_work_on():

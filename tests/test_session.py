@@ -68,6 +68,21 @@ def test_a_backend_is_loaded_once_however_often_it_is_asked_for():
     assert loader.result().name == "mini" and calls == [1]
 
 
+def test_a_backend_is_loaded_once_though_many_ask_while_it_loads():
+    calls, may_end = [], threading.Event()
+
+    def load():
+        calls.append(1)
+        may_end.wait(60)
+        return Double()
+
+    loader = Loader(load)
+    for _ in range(5):
+        loader.start()
+    may_end.set()
+    assert loader.wait(10) and loader.result().name == "mini" and calls == [1]
+
+
 def test_a_load_that_failed_is_tried_again_next_time():
     outcomes = [UserError("weights.safetensors is missing"), Double()]
 
@@ -135,6 +150,17 @@ def test_events_that_come_together_are_sent_together():
     assert 2 <= len(sent) < 60
 
 
+def test_a_search_that_never_pauses_is_sent_as_it_goes_and_can_be_closed():
+    def search():
+        while True:
+            yield Progress("step")
+
+    stream = batches(search(), threading.Event())
+    for _ in range(2):
+        assert next(stream)
+    stream.close()
+
+
 def test_an_event_does_not_wait_for_the_next_step():
     step_done = threading.Event()
 
@@ -172,6 +198,25 @@ def test_stopping_closes_the_search_before_it_returns(how):
     assert closed.is_set()
 
 
+def test_a_stopped_search_is_closed_though_somebody_still_holds_it():
+    closed = threading.Event()
+
+    def search():
+        try:
+            while True:
+                time.sleep(0.01)
+                yield Progress("step")
+        finally:
+            closed.set()
+
+    held, stop = search(), threading.Event()
+    stream = batches(held, stop)
+    next(stream)
+    stop.set()
+    list(stream)
+    assert closed.is_set() and list(held) == []
+
+
 def test_an_error_of_the_search_is_raised_after_what_came_before_it():
     def search():
         yield Progress("before")
@@ -188,6 +233,23 @@ def test_messages_are_numbered_and_can_be_had_again():
     sent = [run.message([Progress(str(number))]) for number in range(4)]
     assert [json.loads(message)["seq"] for message in sent] == [0, 1, 2, 3]
     assert run.resend([2, 0, 99]) == [sent[2], sent[0]]
+
+
+def test_a_snapshot_that_is_given_again_is_what_it_was():
+    """Though the run has gone on since: a page that has missed one reads them in their order."""
+    events = list(search("orm", Double(pace=0), PROMPT, paths=2, steps=3, seed=1))
+    run = Run()
+    run.message(events[:5])
+    snapshot = run.snapshot()
+    run.message(events[5:])
+    assert run.resend([1]) == [snapshot] and len(json.loads(snapshot)["events"]) < len(run.events)
+
+
+def test_a_run_that_was_stopped_can_go_on():
+    run, events = Run(), list(search("orm", Double(pace=0), PROMPT, paths=2, steps=3, seed=1))
+    run.stop.set()
+    told = [json.loads(message) for message in run.stream(event for event in events)]
+    assert sum(len(message["events"]) for message in told) == len(events)
 
 
 def test_the_oldest_runs_are_dropped_when_they_take_too_much():

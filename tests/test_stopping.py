@@ -68,3 +68,8 @@ def test_who_may_win_and_by_what():
     assert (RELEASED.doubt(neither), RELEASED.score(neither)) == (50.0, 0.0)
     assert (PAPER.doubt(neither), PAPER.score(neither)) == (0.1, 0.7)
     assert PAPER.judges_fallback and not RELEASED.judges_fallback
+
+
+def test_survivors_come_in_the_order_of_their_numbers():
+    """Those of a set come as their hashes lie; of equals the first survivor wins."""
+    assert PAPER.survivors(range(9), {8, 1}) == [1, 8]

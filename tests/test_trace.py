@@ -293,6 +293,21 @@ def test_pictures_are_bounded_by_what_they_take_in_memory(content, monkeypatch):
         Trace.from_json(json.dumps(content))
 
 
+def test_nothing_is_read_after_the_first_event_that_does_not_fit(content, monkeypatch):
+    """Thousands that come twice took seconds to refuse: all were decoded before the second was looked at."""
+    read = []
+    monkeypatch.setattr("cotdemo.run.trace.decode_event", lambda event: read.append(event) or decode_event(event))
+    for change, words, most in (
+        (lambda events: events.extend([events[2]] * 9000), "comes twice", 9000),
+        (lambda events: events.insert(2, events[0]), "Event 2 of this trace does not fit", 3),
+        (lambda events: events.insert(0, events.pop()), "must begin with RunStarted", 1),
+    ):
+        read.clear()
+        with pytest.raises(UserError, match=words):
+            Trace.from_json(changed(content, change))
+        assert len(read) <= min(most, len(json.loads(content)["events"]) + 1)
+
+
 def test_brackets_in_a_text_are_no_depth(trace):
     words = 'nested [[[[[[[[[[ {{{{{{{{{{ "quoted" \\ words'
     events = [replace(event, text=words) if isinstance(event, Critiqued) else event for event in trace.events]

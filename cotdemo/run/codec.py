@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
+from functools import cache
 from typing import Any, get_args
 
 from ..errors import UserError
@@ -42,7 +43,7 @@ def decode_event(message: object) -> Event:
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in EVENTS:
         raise UserError(f"{ascii(kind)[:40]} is no type of event")
-    known = {"type", *(one.name for one in _flat(EVENTS[kind]))}
+    known = _known(kind)
     unknown = [name for name in message if name not in known]
     if unknown:
         raise UserError(f"{kind} has no field {ascii(unknown[0])[:40]}")
@@ -51,7 +52,7 @@ def decode_event(message: object) -> Event:
 
 def _decoded(record: type, prefix: str, message: Mapping[str, Any]) -> Any:
     values: dict[str, Any] = {}
-    for one in fields(record):
+    for one in _fields(record):
         kind, name = one.metadata["kind"], one.name
         if isinstance(kind, Nested):
             values[name] = _decoded(kind.type, prefix, message)
@@ -65,6 +66,17 @@ def _decoded(record: type, prefix: str, message: Mapping[str, Any]) -> Any:
 def is_optional(one: Field) -> bool:
     """Whether a trace may lack a field."""
     return not (one.default is one.default_factory is MISSING)
+
+
+@cache  # a trace holds up to 20,000 events of a few kinds
+def _known(kind: str) -> frozenset[str]:
+    """The names that an event of that kind may hold."""
+    return frozenset({"type", *(one.name for one in _flat(EVENTS[kind]))})
+
+
+@cache
+def _fields(record: type) -> tuple[Field, ...]:
+    return fields(record)
 
 
 def _flat(record: type) -> list[Field]:

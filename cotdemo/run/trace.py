@@ -103,9 +103,7 @@ class Trace:
         events = content.get("events")
         if not isinstance(events, list) or not 1 <= len(events) <= MAX_EVENTS:
             raise UserError(f"A trace must hold 1 to {MAX_EVENTS} events.")
-        decoded = _decoded(events)
-        _check_run(decoded)
-        return cls(tuple(decoded), created, tuple(map(compact, events)))
+        return cls(tuple(_decoded(events)), created, tuple(map(compact, events)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trace file, whole or not at all. Raises OSError, with the file's name, where it cannot."""
@@ -186,20 +184,25 @@ def _parse(text: str | bytes) -> Any:
         raise UserError("This trace is damaged or truncated: it is not valid JSON.") from None
 
 
-def _decoded(events: Sequence[Any]) -> list[Event]:
-    """The events. Raises UserError for one that is not valid, and where the pictures so far take too much memory."""
-    decoded: list[Event] = []
+def _decoded(contents: Sequence[Any]) -> list[Event]:
+    """The events. Raises UserError at the first that is not valid or does not fit those before it, and where the
+    pictures so far take too much memory; what comes after that is not looked at."""
+    events: list[Event] = []
+    state, once = RunState(), set()
     pixels = 0
-    for place, event in enumerate(events):
+    for place, content in enumerate(contents):
         try:
-            decoded.append(decode_event(event))
+            event = decode_event(content)
         except UserError as error:
             raise UserError(f"Event {place} of this trace is not valid: {error}") from None
-        picture = getattr(decoded[-1], "picture", None)
+        picture = getattr(event, "picture", None)
         pixels += 0 if picture is None else picture.nbytes
         if pixels > MAX_PIXELS:
             raise UserError(f"The pictures of this trace take too much memory: {MAX_PIXELS // 1_000_000} MB at most.")
-    return decoded
+        _check_next(state, once, place, event)
+        state.apply(event)
+        events.append(event)
+    return events
 
 
 def _depth(data: bytes) -> int:
@@ -228,19 +231,21 @@ def _short_int(digits: str) -> int:
     return int(digits)
 
 
-def _check_run(events: Sequence[Event]) -> None:
-    """Raise UserError unless the events fit together: one start, rounds in order, nothing out of range or twice."""
-    if not isinstance(events[0], RunStarted):
-        raise UserError("A trace must begin with RunStarted.")
-    state, once = RunState.of(events[:1]), set()
-    for place, event in enumerate(events[1:], 1):
-        key = _key(state, event)
-        fault = _fault(state, event) or ("it comes twice" if key in once else None)
-        if fault:
-            raise UserError(f"Event {place} of this trace does not fit: {type(event).__name__}: {fault}.")
-        if not isinstance(event, RunFinished):  # each reflection has an end
-            once.add(key)
-        state.apply(event)
+def _check_next(state: RunState, once: set[tuple[object, ...]], place: int, event: Event) -> None:
+    """Raise UserError unless an event fits those before it: one start, rounds in order, nothing out of range or twice.
+
+    ``once`` are the keys of those that may not come again; that of ``event`` is added.
+    """
+    if state.started is None:
+        if not isinstance(event, RunStarted):
+            raise UserError("A trace must begin with RunStarted.")
+        return
+    key = _key(state, event)
+    fault = _fault(state, event) or ("it comes twice" if key in once else None)
+    if fault:
+        raise UserError(f"Event {place} of this trace does not fit: {type(event).__name__}: {fault}.")
+    if not isinstance(event, RunFinished):  # each reflection has an end
+        once.add(key)
 
 
 def _key(state: RunState, event: Event) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""How large a request may be: counted as it comes in, before anything of it is parsed.
+"""How large a request may be, and that it is text: looked at as it comes in, before anything of it is parsed.
 
 Gradio bounds the files of an upload. What else is sent, it takes into memory whole, parses as JSON and walks over value
 by value in the event loop, which everybody waits for.
@@ -21,7 +21,10 @@ _SHORTER = "A trace may be sent without the pictures of its steps; the page open
 
 
 class BoundedBodies:
-    """Middleware that answers 413, in words, to a request whose body is too large; ``most`` is for all but uploads."""
+    """Middleware that answers 413, in words, to a request whose body is too large; ``most`` is for all but uploads.
+
+    Of what is no upload, bytes that are no text get 400.
+    """
 
     def __init__(self, app: ASGIApp, most: int = MAX_BODY):
         self._app, self._most = app, most
@@ -38,6 +41,8 @@ class BoundedBodies:
             await _refuse(f"This {what} is too large: at most {most / 1e6:g} MB are accepted. {_SHORTER}", scope, send)
         elif not upload and sum(map(body.count, _MARKS)) > MAX_VALUES:
             await _refuse(f"This request holds too many values: at most {MAX_VALUES} are accepted.", scope, send)
+        elif not upload and not _is_text(body):  # on which the parsers behind fail each in its way
+            await _refuse("This request is no text in UTF-8, and so no JSON.", scope, send, 400)
         else:
             await self._app(scope, _replayed(body, receive), send)
 
@@ -77,11 +82,19 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _refuse(words: str, scope: Scope, send: Send) -> None:
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+async def _refuse(words: str, scope: Scope, send: Send, status: int = 413) -> None:
     """The rest of the body is not read: the connection ends with this."""
 
     async def nothing() -> Message:
         return {"type": "http.disconnect"}
 
-    answer = JSONResponse({"detail": words, "error": words}, 413, headers={"connection": "close"})
+    answer = JSONResponse({"detail": words, "error": words}, status, headers={"connection": "close"})
     await answer(scope, nothing, send)

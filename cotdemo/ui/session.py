@@ -121,9 +121,10 @@ def batches(events: Iterator[Event], stop: threading.Event) -> Iterator[list[Eve
         while True:
             batch = [arrived.get()]
             due = max(sent + FLUSH, time.perf_counter() + BURST)
-            while not isinstance(batch[-1], _End):
+            # what comes faster than it is read goes into the next one, too: this one would never be sent
+            while not isinstance(batch[-1], _End) and (left := due - time.perf_counter()) > 0:
                 try:
-                    batch.append(arrived.get(timeout=max(0.0, due - time.perf_counter())))
+                    batch.append(arrived.get(timeout=left))
                 except queue.Empty:
                     break
             end = batch.pop() if isinstance(batch[-1], _End) else None
