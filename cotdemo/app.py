@@ -6,6 +6,8 @@ On a Space, which takes no arguments, the variable COTDEMO_BACKEND names the bac
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import os
 import socket
 import sys
@@ -18,11 +20,14 @@ from .compute.precision import AUTO, CHOICES
 from .errors import UserError
 from .registry import BACKENDS, EMBEDDED
 from .ui.queue import MOST, MOST_EVER
+from .version import versions
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
 
     from .ui.login import Accounts
+
+log = logging.getLogger(__name__)
 
 EVERYWHERE = "0.0.0.0"
 VARIABLE_OF_BACKEND, VARIABLE_OF_ACCOUNTS = "COTDEMO_BACKEND", "COTDEMO_AUTH"
@@ -50,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what runs here",
     )  # fmt: skip
     parser.add_argument("--max-queue", type=int, default=MOST, metavar="N", help=f"runs under way and waiting ({MOST})")
+    parser.add_argument("--log-prompts", action="store_true", help="log what visitors ask for, too")
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
@@ -89,11 +95,12 @@ def start(options: argparse.Namespace) -> None:
 
     from .ui.folder import VARIABLE, NotWritable, own_folder
     from .ui.login import Accounts
+    from .ui.streams import clean_streams
 
     accounts = None if options.auth is None else Accounts.asked(options.auth)
     os.environ.setdefault("GRADIO_RUN_HISTORY", "False")  # what a visitor ran is kept in no browser, unless asked for
     try:
-        with own_folder():  # before Gradio is imported
+        with clean_streams(), own_folder():  # before Gradio is imported
             _serve(options, accounts)
     except NotWritable as error:
         raise UserError(f"Uploads have no place: {error}. Let {VARIABLE} name a folder that can be written.") from None
@@ -110,7 +117,8 @@ def _serve(options: argparse.Namespace, accounts: Accounts | None) -> None:
     more = _with_lent_gpu(options) if lent else {
         "device": options.device, "weights": options.assets, "precision": options.precision,
     }  # fmt: skip
-    demo = build_demo(options.backend, max_queue=options.max_queue, **more)
+    demo = build_demo(options.backend, max_queue=options.max_queue, log_prompts=options.log_prompts, **more)
+    log.info("%s", json.dumps({"event": "start", "backend": options.backend, "versions": versions()}))
     beside = {} if ships else {"lifespan": embedded_beside}
     guards = _guards(address, options.allow_host, accounts is not None)
     agents = find_spec("mcp") is not None and accounts is None  # which cannot log in: Gradio would let anybody in there
