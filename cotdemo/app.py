@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SAFETY = (AUTO, "on", "off")
 EVERYWHERE = "0.0.0.0"
 VARIABLE_OF_BACKEND, VARIABLE_OF_ACCOUNTS = "COTDEMO_BACKEND", "COTDEMO_AUTH"
 
@@ -53,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--auth", default=os.environ.get(VARIABLE_OF_ACCOUNTS), metavar="USER:PASSWORD",
         help=f"ask visitors for a password; @FILE, or the variable {VARIABLE_OF_ACCOUNTS}, keeps it from those who see "
         "what runs here",
+    )  # fmt: skip
+    parser.add_argument(
+        "--safety", choices=SAFETY, default=AUTO,
+        help="withhold images of a released model that a safety checker flags; auto: where others than this machine "
+        "are served",
     )  # fmt: skip
     parser.add_argument("--max-queue", type=int, default=MOST, metavar="N", help=f"runs under way and waiting ({MOST})")
     parser.add_argument("--log-prompts", action="store_true", help="log what visitors ask for, too")
@@ -114,8 +120,9 @@ def _serve(options: argparse.Namespace, accounts: Accounts | None) -> None:
     ships = BACKENDS[options.backend].ships
     lent = is_zero_gpu() and not ships
     address = options.listen or os.environ.get("GRADIO_SERVER_NAME")
-    more = _with_lent_gpu(options) if lent else {
-        "device": options.device, "weights": options.assets, "precision": options.precision,
+    guarded = not ships and (options.safety == "on" or options.safety == AUTO and _is_public(address))
+    more = _with_lent_gpu(options, guarded) if lent else {
+        "device": options.device, "weights": options.assets, "precision": options.precision, "guarded": guarded,
     }  # fmt: skip
     demo = build_demo(options.backend, max_queue=options.max_queue, log_prompts=options.log_prompts, **more)
     log.info("%s", json.dumps({"event": "start", "backend": options.backend, "versions": versions()}))
@@ -169,14 +176,14 @@ def _guards(address: str | None, names: list[str], login: bool) -> list[Middlewa
     return [*hosts, Middleware(SafeHeaders), *([Middleware(BoundedLogins)] if login else [])]
 
 
-def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:
+def _with_lent_gpu(options: argparse.Namespace, guarded: bool) -> dict[str, object]:
     """What the page is built with on ZeroGPU: the backend, loaded as the app starts, and searches that borrow a GPU."""
     import spaces  # before torch
 
     from .backends import load_backend
     from .ui.zero_gpu import ZeroGpu
 
-    backend = load_backend(options.backend, "cuda", options.assets)
+    backend = load_backend(options.backend, "cuda", options.assets, guarded=guarded)
     backend.warm_up()
     return {"load": lambda: backend, "searches": ZeroGpu(backend, spaces.GPU)}
 

@@ -261,6 +261,7 @@ def verdict(state: RunState) -> dict[str, Any]:
     if winner is None:
         return {}
     outcome, checked = path.outcome, path.checked
+    withheld = {"withheld": True} if winner and winner.withheld else {}
     true = {"correct": checked.correct, "strict": checked.strict, "reason": prose(checked.reason)} if checked else None
     return {
         "round": winner.round,
@@ -269,4 +270,5 @@ def verdict(state: RunState) -> dict[str, Any]:
         "p_yes": outcome.p_yes if outcome else None,
         "answer": outcome.answer if outcome else None,
         "truth": true,
+        **withheld,
     }

@@ -175,6 +175,7 @@ def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:
         words = f" It knows {len(backend.words)} words: {', '.join(backend.words)}." if backend.words else ""
         hashes = ", ".join(f"{part} `{value}`" for part, value in backend.weights.items())
         loaded = f"Loaded in {loader.seconds:.1f} s by {in_words()}."
-        yield f"{_about(backend_name)}{words}\n\n{loaded} Weights: {hashes}."
+        safe = " Images that a safety checker flags are withheld." if getattr(backend, "guarded", False) else ""
+        yield f"{_about(backend_name)}{words}{safe}\n\n{loaded} Weights: {hashes}."
 
     return tell
