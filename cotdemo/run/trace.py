@@ -73,7 +73,7 @@ class Trace:
 
     @property
     def started(self) -> RunStarted:
-        return self.events[0]
+        return self.events[0]  # type: ignore[return-value]  # every run begins with it
 
     @property
     def finished(self) -> RunFinished | None:
@@ -273,7 +273,7 @@ def _fault(state: RunState, event: Event) -> str | None:
 
 
 def _misfit(state: RunState, event: Event) -> str | None:
-    started, round = state.started, state.rounds[event.round]
+    started, round = state.started, state.rounds[event.round]  # type: ignore[union-attr]  # what has a place has one
     if isinstance(event, (StepDecoded, Winner)):
         tokens = started.grid[0] * started.grid[1]
         optional = isinstance(event, Winner) and not event.codes

@@ -54,9 +54,9 @@ def perform(
     settings = prepared(settings, backend)
     started = RunStarted(
         settings=settings,
-        grid=tuple(backend.grid),
+        grid=(*backend.grid,),
         codebook=backend.codebook,
-        picture_size=tuple(backend.picture_size),
+        picture_size=(*backend.picture_size,),
         weights=dict(backend.weights),
     )
     run = Run(settings, backend, show, check, rewrite)
