@@ -11,10 +11,11 @@ from importlib import import_module
 from typing import Any
 
 from .search import search  # the function: its package is reached by ``from cotdemo.search import ...``
+from .version import __version__
 
 _HOMES = {"load_backend": ".backends", "ShowoPipeline": ".generator.pipeline"}
 
-__all__ = ["ShowoPipeline", "load_backend", "search"]
+__all__ = ["ShowoPipeline", "__version__", "load_backend", "search"]
 
 
 def __getattr__(name: str) -> Any:

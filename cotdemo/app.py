@@ -6,6 +6,8 @@ On a Space, which takes no arguments, the variable COTDEMO_BACKEND names the bac
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import os
 import socket
 import sys
@@ -18,12 +20,18 @@ from .compute.precision import AUTO, CHOICES
 from .errors import UserError
 from .registry import BACKENDS, EMBEDDED
 from .ui.queue import MOST, MOST_EVER
+from .version import versions
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
 
+    from .ui.login import Accounts
+
+log = logging.getLogger(__name__)
+
+SAFETY = (AUTO, "on", "off")
 EVERYWHERE = "0.0.0.0"
-VARIABLE_OF_BACKEND = "COTDEMO_BACKEND"
+VARIABLE_OF_BACKEND, VARIABLE_OF_ACCOUNTS = "COTDEMO_BACKEND", "COTDEMO_AUTH"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-host", action="append", default=[], metavar="NAME",
         help="a name that the page goes by besides localhost, as behind a proxy; may be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--auth", default=os.environ.get(VARIABLE_OF_ACCOUNTS), metavar="USER:PASSWORD",
+        help=f"ask visitors for a password; @FILE, or the variable {VARIABLE_OF_ACCOUNTS}, keeps it from those who see "
+        "what runs here",
+    )  # fmt: skip
+    parser.add_argument(
+        "--safety", choices=SAFETY, default=AUTO,
+        help="withhold images of a released model that a safety checker flags; auto: where others than this machine "
+        "are served",
+    )  # fmt: skip
     parser.add_argument("--max-queue", type=int, default=MOST, metavar="N", help=f"runs under way and waiting ({MOST})")
+    parser.add_argument("--log-prompts", action="store_true", help="log what visitors ask for, too")
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
@@ -81,32 +100,39 @@ def start(options: argparse.Namespace) -> None:
         raise UserError(f"--max-queue is {options.max_queue}; it may be 1 to {MOST_EVER}.")
 
     from .ui.folder import VARIABLE, NotWritable, own_folder
+    from .ui.login import Accounts
+    from .ui.streams import clean_streams
 
+    accounts = None if options.auth is None else Accounts.asked(options.auth)
     os.environ.setdefault("GRADIO_RUN_HISTORY", "False")  # what a visitor ran is kept in no browser, unless asked for
     try:
-        with own_folder():  # before Gradio is imported
-            _serve(options)
+        with clean_streams(), own_folder():  # before Gradio is imported
+            _serve(options, accounts)
     except NotWritable as error:
         raise UserError(f"Uploads have no place: {error}. Let {VARIABLE} name a folder that can be written.") from None
 
 
-def _serve(options: argparse.Namespace) -> None:
+def _serve(options: argparse.Namespace, accounts: Accounts | None) -> None:
     from .backends.hub import is_zero_gpu
     from .ui.embedded_beside import embedded_beside
     from .ui.page import build_demo, launch_options
 
     ships = BACKENDS[options.backend].ships
     lent = is_zero_gpu() and not ships
-    more = _with_lent_gpu(options) if lent else {
-        "device": options.device, "weights": options.assets, "precision": options.precision,
-    }  # fmt: skip
-    demo = build_demo(options.backend, max_queue=options.max_queue, **more)
-    beside = {} if ships else {"lifespan": embedded_beside}
     address = options.listen or os.environ.get("GRADIO_SERVER_NAME")
-    launch = launch_options(*_guards(address, options.allow_host), **beside)
+    guarded = not ships and (options.safety == "on" or options.safety == AUTO and _is_public(address))
+    more = _with_lent_gpu(options, guarded) if lent else {
+        "device": options.device, "weights": options.assets, "precision": options.precision, "guarded": guarded,
+    }  # fmt: skip
+    demo = build_demo(options.backend, max_queue=options.max_queue, log_prompts=options.log_prompts, **more)
+    log.info("%s", json.dumps({"event": "start", "backend": options.backend, "versions": versions()}))
+    beside = {} if ships else {"lifespan": embedded_beside}
+    guards = _guards(address, options.allow_host, accounts is not None)
+    agents = find_spec("mcp") is not None and accounts is None  # which cannot log in: Gradio would let anybody in there
     try:
         demo.launch(
-            server_name=address, server_port=options.port, mcp_server=find_spec("mcp") is not None, **launch
+            server_name=address, server_port=options.port, mcp_server=agents, auth=accounts,
+            **launch_options(*guards, **beside),
         )  # fmt: skip
     except OSError as error:
         if "empty port" not in str(error):  # Gradio's words
@@ -128,26 +154,36 @@ def _is_ours(address: str) -> bool:
     return True
 
 
-def _guards(address: str | None, names: list[str]) -> list[Middleware]:
-    """What looks at every request of a page served at ``address``, which goes by ``names``, and at its answers."""
+def _is_public(address: str | None) -> bool:
+    """Whether others than this machine are served at that address, or by a Space, which has a name of its own."""
+    from .ui.hosts import OWN, is_own
+
+    return "SPACE_ID" in os.environ or not is_own(address or OWN)
+
+
+def _guards(address: str | None, names: list[str], login: bool) -> list[Middleware]:
+    """What looks at every request of a page served at ``address``, which goes by ``names``, and at its answers.
+
+    With ``login`` it asks for a password.
+    """
     from starlette.middleware import Middleware
 
     from .ui.headers import SafeHeaders
-    from .ui.hosts import OWN, KnownHosts, is_own
+    from .ui.hosts import KnownHosts
+    from .ui.login import BoundedLogins
 
-    alone = is_own(address or OWN) and "SPACE_ID" not in os.environ  # which has a name of its own
-    hosts = [Middleware(KnownHosts, allowed=names)] if names or alone else []
-    return [*hosts, Middleware(SafeHeaders)]
+    hosts = [Middleware(KnownHosts, allowed=names)] if names or not _is_public(address) else []
+    return [*hosts, Middleware(SafeHeaders), *([Middleware(BoundedLogins)] if login else [])]
 
 
-def _with_lent_gpu(options: argparse.Namespace) -> dict[str, object]:
+def _with_lent_gpu(options: argparse.Namespace, guarded: bool) -> dict[str, object]:
     """What the page is built with on ZeroGPU: the backend, loaded as the app starts, and searches that borrow a GPU."""
     import spaces  # before torch
 
     from .backends import load_backend
     from .ui.zero_gpu import ZeroGpu
 
-    backend = load_backend(options.backend, "cuda", options.assets)
+    backend = load_backend(options.backend, "cuda", options.assets, guarded=guarded)
     backend.warm_up()
     return {"load": lambda: backend, "searches": ZeroGpu(backend, spaces.GPU)}
 

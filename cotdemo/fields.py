@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 from PIL import Image
@@ -42,7 +42,10 @@ class FieldKind:
     """A kind of values. ``python`` is their type, ``words`` say what is accepted, in Markdown."""
 
     python: type = object
-    words: str = ""
+
+    @property
+    def words(self) -> str:
+        return ""
 
     def check(self, name: str, value: object) -> Any:
         """``value`` as it is used. Raises UserError, naming it ``name``, where it is none of this kind."""
@@ -248,7 +251,7 @@ class Positions(FieldKind):
     words = "*mask*"
 
     def encode(self, value: tuple[int, ...], record: Any) -> str:
-        bits = np.zeros(len(record.codes), bool)
+        bits: np.ndarray = np.zeros(len(record.codes), bool)
         bits[list(value)] = True
         return _pack(np.packbits(bits, bitorder="little"))
 
@@ -369,9 +372,9 @@ def number(name: str, value: object, low: float, high: float) -> float:
     return float(value)
 
 
-def _within(value: object, low: float, high: float) -> bool:
+def _within(value: object, low: float, high: float) -> TypeGuard[float]:
     # compared as it is: a huge int has no float, and NaN is within nothing
-    return isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
+    return isinstance(value, Real) and not isinstance(value, bool) and low <= cast(float, value) <= high
 
 
 def _number_in(name: str, text: str) -> float:

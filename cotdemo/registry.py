@@ -89,10 +89,11 @@ class ModelSpec(Spec):
 class BackendSpec(Spec):
     """A generator with its verifiers under one name, and how it is run; ``cap`` is the most paths x steps of one round.
 
-    ``load(name, device, root, tell, precision, beside)`` makes it (``cotdemo.backends``). ``critic`` is which
-    verifier says in words what is wrong, and ``critic_about`` what a method that repaints does there, where that is
-    not the paper's way. Where ``amends``, a critique is added to the prompt that a region is repainted from: the
-    generator reads any sentence.
+    ``load(name, device, root, tell, precision, beside)`` makes it (``cotdemo.backends``), of a model that does not ship
+    with ``guarded=True`` where images that a safety checker flags are to be withheld. ``critic`` is which verifier
+    says in words what is wrong, and ``critic_about`` what a method that repaints does there, where that is not the
+    paper's way. Where ``amends``, a critique is added to the prompt that a region is repainted from: the generator
+    reads any sentence.
     """
 
     cap: int = 600
@@ -217,7 +218,7 @@ add(
     ),
 )  # fmt: skip
 
-_DIFFUSION = {  # painted at its own size, with the same judges
+_DIFFUSION: dict[str, Any] = {  # painted at its own size, with the same judges
     "load": "cotdemo.backends.diffusion:load", "backends": _RELEASED,
     "elsewhere": "diffusion models are compared with the released Show-o: show-o and show-o-512",
 }  # fmt: skip

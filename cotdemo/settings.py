@@ -120,8 +120,9 @@ class Setting:
             return "no" if self.default is False else str(self.default)
         if self.drawn is not None:
             return "drawn at random, and told"
-        found = {}  # in the order of the rows, those of backends first
-        for row in (*BACKENDS.values(), *MODELS.values(), *METHODS.values()):
+        found: dict[object, list[str]] = {}  # in the order of the rows, those of backends first
+        rows: tuple[Any, ...] = (*BACKENDS.values(), *MODELS.values(), *METHODS.values())
+        for row in rows:
             if self.name in row.defaults:
                 found.setdefault(row.defaults[self.name], []).append(row.name)
         told = [str(self.usual)] if self.usual is not None and len(self.methods()) == len(METHODS) else []

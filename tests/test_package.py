@@ -15,7 +15,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from cotdemo import cli
+from cotdemo import __version__, cli
 
 ROOT = Path(__file__).parents[1]
 MADE = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi", ".*")  # by Python and Gradio, or not looked at
@@ -56,7 +56,7 @@ def test_it_asks_for_what_the_files_of_requirements_do(wheel):
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert always == {(one.name, str(one.specifier)) for one in map(Requirement, filter(None, lines))}
     assert set(told.get_all("Provides-Extra")) == {"gpu", "test"}
-    assert told["Requires-Python"] == ">=3.10"
+    assert told["Requires-Python"] == ">=3.10" and told["Version"] == __version__
 
 
 def test_it_is_a_command_and_finds_its_assets(wheel, tmp_path):
@@ -71,9 +71,8 @@ def test_it_is_a_command_and_finds_its_assets(wheel, tmp_path):
 
 
 def test_who_cites_it_cites_this_version():
-    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert cited["version"] == version and cited["license"] == "Apache-2.0"
+    assert cited["version"] == __version__ and cited["license"] == "Apache-2.0"
     assert "2501.13926" in cited["references"][0]["url"] and len(cited["references"][0]["authors"]) == 12
 
 

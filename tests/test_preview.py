@@ -40,7 +40,9 @@ def test_the_page_tells_its_own_name_and_shows_its_first_run(page):
     answer = httpx.get(url)
     told = tags(answer.text)
     assert told["og:title"] == "Watch an image generator think" and "judge" in told["og:description"]
-    assert "Gradio" not in "".join(told.values()) and answer.text.count("og:title") == 1
+    assert (
+        "Gradio" not in "".join(told.values()) and answer.text.count("og:title") == answer.text.count("og:image") == 1
+    )
     assert int(answer.headers["content-length"]) == answer.num_bytes_downloaded
     assert_picture(told["og:image"])
 

@@ -39,12 +39,14 @@ def load_backend(
     tell: Tell = lambda words: None,
     precision: str = AUTO,
     beside: float = 0.0,
+    guarded: bool = False,
 ) -> Backend:
     """The backend of that name; ``device`` None takes a GPU where there is one and the backend wants it.
 
     ``root`` is a folder with other weights than the shipped ones; for a released backend one that holds repositories
     of the Hub, as ``owner/name``. ``tell`` hears, in words, how far a download is. ``precision`` is one of
     ``cotdemo.compute.precision``, "auto" the most exact that fits, where ``beside`` bytes are for something else.
+    ``guarded``: of a released model, images that a safety checker flags are withheld.
 
     Raises UserError for a name that is not offered, a device that is not here, a precision that cannot be used, or
     where shipped weights are missing.
@@ -53,4 +55,6 @@ def load_backend(
         raise UserError(f"There is no backend {name!r}. Choose one of: {', '.join(BACKENDS)}.")
     if device is not None and not is_zero_gpu():  # there a GPU is lent later
         device = device_of(device)
-    return resolve(BACKENDS[name].load)(name, device, root, tell, precision, beside)
+    row = BACKENDS[name]
+    more = {"guarded": True} if guarded and not row.ships else {}
+    return resolve(row.load)(name, device, root, tell, precision, beside, **more)

@@ -36,6 +36,7 @@ class Backend:
     """
 
     room: float = 0.0
+    guarded = False  # whether the images that a safety checker flags are withheld (``cotdemo.search.withheld``)
 
     def __init__(self, name: str, device: str, dtype: torch.dtype, tell: Tell = lambda words: None):
         self.name, self.device, self.dtype, self._tell = name, device, dtype, tell
@@ -68,6 +69,14 @@ class Backend:
 
     def _load_judge(self, verifier: str) -> LlavaVerifier:
         raise NotImplementedError
+
+    def _load_safety(self) -> Callable[[np.ndarray], bool]:
+        raise NotImplementedError
+
+    @property
+    def safety(self) -> Callable[[np.ndarray], bool] | None:
+        """Whether an image is to be withheld; None where nobody looks. Raises UserError where it cannot be loaded."""
+        return self._part("the safety checker", self._load_safety) if self.guarded else None
 
     def canonical(self, prompt: str) -> str:
         """The prompt that is meant, as all parts of this backend read it. Raises UserError for one it cannot paint."""
@@ -179,6 +188,7 @@ class Backend:
         """Load what a first run needs, so that it does not wait."""
         self.generator("base")
         self.verifier("parm")
+        self.safety  # noqa: B018  # a property that loads
 
 
 _UNREADABLE = (

@@ -21,6 +21,7 @@ from ..generator.showo import Showo
 from ..registry import CORRECTOR, MODELS, VERIFIERS
 from ..verifiers.checkpoint import load_tokenizer
 from ..verifiers.llava import LlavaVerifier
+from . import safety
 from .base import Backend, readable
 from .hub import Place, Tell, fetch, is_zero_gpu
 from .sizes import ROOM, judge_bytes, need
@@ -77,11 +78,15 @@ class ReleasedBackend(Backend):
         tell: Tell = lambda words: None,
         precision: str = AUTO,
         beside: float = 0.0,
+        guarded: bool = False,
     ):
-        """``precision`` is one of ``cotdemo.compute.precision``; ``beside`` are bytes that others will take there."""
+        """``precision`` is one of ``cotdemo.compute.precision``; ``beside`` are bytes that others will take there.
+
+        ``guarded``: images that the safety checker flags are withheld.
+        """
         super().__init__(name, device, torch.float32, tell)
-        self.source = RELEASED[name]
-        self.room = ROOM[self.source.side] + beside
+        self.source, self.guarded = RELEASED[name], guarded
+        self.room = ROOM[self.source.side] + beside + (safety.BYTES if guarded else 0)
         self.plan = plan(precision, self._card(), lambda *way: need(*way, self.room))
         self.dtype = getattr(torch, self.plan.dtype)
         self._root = root
@@ -129,6 +134,10 @@ class ReleasedBackend(Backend):
             return super()._placed(network)
         bring_in_groups(network, self.device)
         return network
+
+    def _load_safety(self) -> safety.SafetyChecker:
+        self._make_room(int(safety.BYTES))
+        return safety.load(self.device, self._root, self._tell)
 
     def _load_judge(self, verifier: str) -> LlavaVerifier:
         return LlavaVerifier.from_pretrained(self._fetch(self.source.judges[verifier]), dtype=self.dtype)
@@ -181,7 +190,8 @@ class ReleasedBackend(Backend):
 
 
 def released(
-    name: str, device: str | None, root: Path | None, tell: Tell, precision: str = AUTO, beside: float = 0.0
-) -> Backend:
+    name: str, device: str | None, root: Path | None, tell: Tell, precision: str = AUTO, beside: float = 0.0,
+    guarded: bool = False,
+) -> Backend:  # fmt: skip
     """A released backend, on an accelerator where there is one."""
-    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell, precision, beside)
+    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell, precision, beside, guarded)

@@ -127,7 +127,7 @@ def _said(state: RunState, event: Event | None) -> str:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
@@ -172,7 +172,7 @@ def _tile(
 
 def _veil(event: StepDecoded, started: RunStarted) -> Image.Image:
     """How strongly each pixel of a tile is veiled: its token is masked again after the step."""
-    masked = np.zeros(started.grid, np.uint8)
+    masked: np.ndarray = np.zeros(started.grid, np.uint8)
     masked.flat[list(event.masked)] = 200
     return Image.fromarray(masked).resize((TILE, TILE), Image.Resampling.NEAREST)
 

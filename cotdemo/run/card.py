@@ -105,7 +105,7 @@ def _lines(texts: list[Line], width: int) -> list[Line]:
     return broken
 
 
-def _cut(word: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def _cut(word: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """A word, or as much of it as a line has room for."""
     while font.getlength(word) > width:
         word = word[: len(word) * 3 // 4]

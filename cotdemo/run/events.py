@@ -74,6 +74,11 @@ def _picture(kind: Picture, about: str) -> Any:
     return declared(kind, about, default=None, compare=False, repr=False)
 
 
+def _withheld() -> Any:
+    about = "true: a safety checker flagged the picture, and a grey one stands in for it"
+    return declared(OrNone(Flag()), about, default=None)
+
+
 @dataclass(frozen=True)
 class RunStarted:
     """What was asked for, and what answers: the first event of every run."""
@@ -98,6 +103,7 @@ class RoundStarted:
         "positions that were marked to be painted anew; none where the round repaints from a critique",
         default=None,
     )
+    withheld: bool | None = _withheld()
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,7 @@ class StepDecoded:
         "none in traces from before they were counted here",
         default=None,
     )
+    withheld: bool | None = _withheld()
 
 
 @dataclass(frozen=True)
@@ -170,6 +177,7 @@ class Winner:
         Codes(), "of the picture; without them the run cannot be reflected on", default=(), repr=False
     )
     picture: np.ndarray | None = _picture(_ROUND_PICTURE, "the picture itself")
+    withheld: bool | None = _withheld()
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ def _lines(state: RunState, event: Event) -> Iterator[str]:
         for path in state.rounds[event.round].paths:
             if path.steps:
                 yield _path(path) + ("  <- chosen" if path.path == event.path else "")
+        if event.withheld:
+            yield "its image was flagged by the safety checker, and is withheld: a grey one stands in for it"
     elif isinstance(event, Critiqued) and event.done:
         yield f"the judge says what is wrong: {prose(event.text)}"
     elif isinstance(event, RunFinished):

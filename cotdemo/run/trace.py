@@ -20,6 +20,7 @@ from ..errors import UserError
 from ..fields import each_once
 from ..files import write_text
 from ..settings import plain_text
+from ..version import in_words
 from .codec import decode_event, encode_event
 from .events import (
     MAX_EVENTS,
@@ -40,6 +41,7 @@ from .table import csv_of, rows_of
 
 FORMAT = "cotdemo-trace"
 VERSION = 1
+PROGRAM = in_words("cotdemo", "torch")  # what traces are made by here
 MAX_BYTES = 8_000_000
 MAX_PIXELS = 160_000_000  # bytes of all pictures as they are in memory; those of real runs fill the file before
 _MAX_DEPTH = 8
@@ -51,11 +53,13 @@ class Trace:
     """The events of one run, complete or stopped, with the moment it was made (ISO 8601, UTC).
 
     ``read`` are the texts of the events where they were read: written again, their pictures stay as they are.
+    ``program`` is what made it, with its version; "" where a file does not say.
     """
 
     events: tuple[Event, ...]
     created: str
     read: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    program: str = field(default=PROGRAM, compare=False)
 
     @classmethod
     def of(cls, events: Iterable[Event], created: str | None = None) -> Trace:
@@ -69,7 +73,7 @@ class Trace:
 
     @property
     def started(self) -> RunStarted:
-        return self.events[0]
+        return self.events[0]  # type: ignore[return-value]  # every run begins with it
 
     @property
     def finished(self) -> RunFinished | None:
@@ -82,7 +86,7 @@ class Trace:
         return self.state.answer
 
     def to_json(self) -> str:
-        return joined(self.texts(), self.created)
+        return joined(self.texts(), self.created, self.program)
 
     def texts(self) -> Iterable[str]:
         """Each event as it stands in the file."""
@@ -97,13 +101,14 @@ class Trace:
         if type(content.get("version")) is not int or content["version"] != VERSION:
             version = ascii(content.get("version"))[:20]
             raise UserError(f"This trace has version {version}; this app reads version {VERSION}.")
-        if content.keys() - {"format", "version", "created", "events"}:
+        if content.keys() - {"format", "version", "created", "program", "events"}:
             raise UserError("This trace holds entries that its version does not have.")
         created = plain_text("created", content.get("created"), 40)
+        program = plain_text("program", content.get("program", ""), 100, least=0)
         events = content.get("events")
         if not isinstance(events, list) or not 1 <= len(events) <= MAX_EVENTS:
             raise UserError(f"A trace must hold 1 to {MAX_EVENTS} events.")
-        return cls(tuple(_decoded(events)), created, tuple(map(compact, events)))
+        return cls(tuple(_decoded(events)), created, tuple(map(compact, events)), program)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trace file, whole or not at all. Raises OSError, with the file's name, where it cannot."""
@@ -146,12 +151,13 @@ def event_text(event: Event) -> str:
     return compact(encode_event(event))
 
 
-def joined(texts: Iterable[str], created: str) -> str:
+def joined(texts: Iterable[str], created: str, program: str = PROGRAM) -> str:
     """The trace file of events that have been written already (``event_text``).
 
     Without the pictures of steps where it could not be read with them: their codes tell them exactly.
     """
-    head = compact({"format": FORMAT, "version": VERSION, "created": created, "events": []})
+    made = {"created": created, "program": program} if program else {"created": created}
+    head = compact({"format": FORMAT, "version": VERSION, **made, "events": []})
     texts = list(texts)
     if len(head) + sum(len(text) + 1 for text in texts) > MAX_BYTES:
         texts = map(without_picture, texts)
@@ -272,7 +278,7 @@ def _fault(state: RunState, event: Event) -> str | None:
 
 
 def _misfit(state: RunState, event: Event) -> str | None:
-    started, round = state.started, state.rounds[event.round]
+    started, round = state.started, state.rounds[event.round]  # type: ignore[union-attr]  # what has a place has one
     if isinstance(event, (StepDecoded, Winner)):
         tokens = started.grid[0] * started.grid[1]
         optional = isinstance(event, Winner) and not event.codes

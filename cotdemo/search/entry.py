@@ -17,6 +17,7 @@ from ..settings import MAX_PROMPT, MOST_ROUNDS, ROUNDS, Settings, plain_text
 from .protocols import Backend
 from .reflection import criticise, is_right, judge_outcome, rank, repaint, repaint_marked
 from .rounds import Chosen, Meter, Run, Show
+from .withheld import screened
 
 
 def search(
@@ -53,9 +54,9 @@ def perform(
     settings = prepared(settings, backend)
     started = RunStarted(
         settings=settings,
-        grid=tuple(backend.grid),
+        grid=(*backend.grid,),
         codebook=backend.codebook,
-        picture_size=tuple(backend.picture_size),
+        picture_size=(*backend.picture_size,),
         weights=dict(backend.weights),
     )
     run = Run(settings, backend, show, check, rewrite)
@@ -237,7 +238,11 @@ def _with_full_picture(run: Run, chosen: Chosen) -> Generator[Event, None, Chose
 def _finished(
     run: Run, strategy: Generator[Event, None, Chosen], *, started: RunStarted | None = None, seconds: float = 0.0
 ) -> Iterator[Event]:
-    """The events of a strategy between start and end; ``seconds`` count its own work, not that of whoever listens."""
+    """The events of a strategy between start and end; ``seconds`` count its own work, not that of whoever listens.
+
+    Of a backend that has a safety checker (``safety``) they are screened.
+    """
+    flagged = getattr(run.backend, "safety", None)
     if started:
         yield started
     with closing(strategy):
@@ -250,6 +255,6 @@ def _finished(
                 break
             finally:
                 seconds += perf_counter() - since
-            yield event
+            yield screened(event, flagged)
     costs = {name: min(cost, MOST_COUNTED) for name, cost in asdict(run.meter).items()}  # a trace may claim anything
     yield RunFinished(winner.round, winner.path, min(seconds, float(MOST_COUNTED)), **costs)

@@ -28,7 +28,7 @@ def opened(run: Run, number: int, codes: Sequence[int]) -> Step:
 def marked(run: Run, codes: Sequence[int], tokens: Sequence[int]) -> Step:
     """Where the paths of a round begin that paints the same ``tokens`` of a picture anew, and nothing else."""
     s = run.settings
-    masked = np.zeros((s.paths, len(codes)), bool)
+    masked: np.ndarray = np.zeros((s.paths, len(codes)), bool)
     masked[:, list(tokens)] = True
     return run.backend.generator(s.model).masked_at(codes, masked, s.steps)
 

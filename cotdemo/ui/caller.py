@@ -19,6 +19,7 @@ from gradio.server_messages import HeartbeatMessage
 
 from ..errors import UserError
 from ..run.events import Event
+from .run_log import Left
 
 UNHEARD = 60.0  # seconds after which whoever has not taken a message has left
 LOOK = 0.3  # seconds between looks at whether a client is still there
@@ -68,12 +69,12 @@ class Caller:
         begun = time.monotonic()
         while not ready(LOOK):
             if self.left():
-                raise UserError(GONE)
+                raise Left(GONE)
             if time.monotonic() - begun > PATIENCE:
                 raise UserError("Other runs took too long. Try again later.")
 
     def hears(self, events: Iterator[Event]) -> Iterator[Event]:
-        """The events of a search, which is closed once the client has left. Raises UserError then."""
+        """The events of a search, which is closed once the client has left. Raises Left then."""
         looked = time.monotonic()
         with closing(events):
             for event in events:
@@ -81,7 +82,7 @@ class Caller:
                 if time.monotonic() - looked > LOOK:
                     looked = time.monotonic()
                     if self.left():
-                        raise UserError(GONE)
+                        raise Left(GONE)
 
     def left(self) -> bool:
         """Whether the client is gone."""

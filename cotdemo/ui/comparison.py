@@ -228,7 +228,8 @@ class Comparing:
             with self._handlers.line.place(visitor, card.settings.work) as place:
                 yield from self._turn(card, place, comparison)
                 if not comparison.stopped:
-                    yield from self._paint(card, comparison)
+                    with self._handlers.log.told("compare", card.settings, lambda: run.state):
+                        yield from self._paint(card, comparison)
             card.end("done" if run.state.finished else "stopped")
             self._handlers.runs.add(run)
         except Exception as error:

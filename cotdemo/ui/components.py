@@ -48,6 +48,7 @@ HEADING = """
 </header>
 """  # fixed text: templates are code
 PAINTERS = {True: "a small Show-o, trained here", False: "the released Show-o"}  # by whether its weights ship
+GENERATED = " · all images here are generated, whatever they seem to show"
 BESIDE = ' · <a href="mini/">embedded model</a>'  # cotdemo.ui.embedded_beside serves it
 
 
@@ -210,9 +211,8 @@ class Heading(gr.HTML):
 
     def __init__(self, value: str = "", *, backend: str, **options: Any):
         ships = BACKENDS[backend].ships
-        template = HEADING.format(
-            title=TITLE, about=ABOUT, painter=PAINTERS[ships], backend=backend, beside="" if ships else BESIDE
-        )
+        beside = "" if ships else BESIDE + GENERATED
+        template = HEADING.format(title=TITLE, about=ABOUT, painter=PAINTERS[ships], backend=backend, beside=beside)
         super().__init__(
             value=value, html_template=template, js_on_load="", head=_style("page.css"), apply_default_css=False,
             **options,

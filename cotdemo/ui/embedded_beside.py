@@ -22,7 +22,8 @@ async def embedded_beside(app: FastAPI) -> AsyncIterator[None]:
     """
     demo, options = build_demo(EMBEDDED), launch_options()
     del options["share"]
-    gr.mount_gradio_app(app, demo, PLACE, mcp_server=False, **options)
+    auth = app.get_blocks().auth  # whoever may not see that page may not see this one
+    gr.mount_gradio_app(app, demo, PLACE, mcp_server=False, auth=auth, **options)
     mounted = app.routes[-1].app
     async with mounted.router.lifespan_context(mounted):
         demo.run_startup_events()

@@ -106,14 +106,14 @@ class Endpoints:
         """Raises gr.Error, in words."""
         searches = self._handlers.searches
         with spoken_errors():
-            work = Settings.checked(prompt, method, self._handlers.backend, **settings).work
-        return self._answer(lambda backend: searches.search(method, backend, prompt, **settings), work)
+            asked = Settings.checked(prompt, method, self._handlers.backend, **settings)
+        return self._answer(lambda backend: searches.search(method, backend, prompt, **settings), asked)
 
     def reflected(self, trace: Trace, anyway: bool = False) -> Answer:
         """Raises gr.Error, in words."""
         searches = self._handlers.searches
-        work = trace.started.settings.work
-        return self._answer(lambda backend: searches.reflect(backend, trace.events, anyway=anyway), work, trace)
+        asked = trace.started.settings
+        return self._answer(lambda backend: searches.reflect(backend, trace.events, anyway=anyway), asked, trace)
 
     def _kept(self, run_id: str) -> Trace:
         run = self._handlers.runs.get(run_id)
@@ -123,16 +123,19 @@ class Endpoints:
             raise UserError("This run is still under way.")
         return run.trace()
 
-    def _answer(self, begin: Callable[[Any], Iterator[Event]], work: int, before: Trace | None = None) -> Answer:
+    def _answer(self, begin: Callable[[Any], Iterator[Event]], asked: Settings, before: Trace | None = None) -> Answer:
         handlers, run = self._handlers, Run()
-        with spoken_errors(), handlers.line.place(Visitor.here(), work) as place:
+        earlier, new = before.events if before else (), list[Event]()
+        with spoken_errors(), handlers.line.place(Visitor.here(), asked.work) as place:
             caller = Caller()
             caller.wait(place.wait)
             handlers.loader.start()
             caller.wait(handlers.loader.wait)
-            new = list(caller.hears(begin(handlers.loader.result())))
+            backend = handlers.loader.result()
+            with handlers.log.told("api", asked, lambda: RunState.of([*earlier, *new])):
+                new.extend(caller.hears(begin(backend)))
         handlers.pace.learn(new)
-        run.keep([*(before.events if before else ()), *new])
+        run.keep([*earlier, *new])
         critiques = [event.text for event in new if isinstance(event, Critiqued) and event.done]
         said = prose(critiques[-1]) if critiques else ""
         answer = Answer(run, run.state, said, verdict(before.state) if before else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -18,10 +19,13 @@ from ..run.state import RunState
 from ..run.trace import Trace
 from ..search import entry as searches
 from ..search import prepared, taken_back
+from ..settings import Settings
+from ..version import versions
 from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
 from .keep import Keep, portrait
 from .queue import MOST, Line, Place
+from .run_log import RunLog
 from .session import Loader, Run, Runs, notice
 from .visitors import Visitor
 
@@ -37,7 +41,7 @@ class Handlers:
     """``load`` gives the backend (``cotdemo.search.Backend``); ``recorded`` are runs to be opened, by name.
 
     ``searches`` has the functions of ``cotdemo.search``, by which everything is painted; ``max_queue`` runs are taken
-    in, under way or waiting.
+    in, under way or waiting. ``log`` is told of every run.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Handlers:
         recorded: Mapping[str, Trace] | None = None,
         searches: Any = searches,
         max_queue: int = MOST,
+        log: RunLog | None = None,
     ):
         self.backend = backend
         self.searches = searches
@@ -55,6 +60,16 @@ class Handlers:
         self.pace = Pace()
         self.runs = Runs()
         self.keep = Keep(backend, self.runs, recorded or {})
+        self.log = log or RunLog()
+
+    def health(self) -> dict[str, Any]:
+        """How the server is, JSON-safe; ``status`` is idle before the model is asked for, loading, ready or failed."""
+        loader = self.loader
+        status = "ready" if loader.ready else "failed" if loader.error else "loading" if loader.loading else "idle"
+        return {
+            "status": status, "backend": self.backend, "in_line": self.line.taken, "line": self.line.most,
+            "versions": versions(),
+        }  # fmt: skip
 
     # -- painting
 
@@ -74,13 +89,14 @@ class Handlers:
                 run = Run()
                 self.runs.add(run)
                 yield {"run_id": run.id, "picture": None, "gallery": ""}
-                yield from self._stream(run, events)
+                yield from self._stream("page", settings, run, events)
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}
 
     def reflect(self, run_id: str | None, anyway: bool = False) -> Iterator[Update]:
         """One round of reflection on what is on show."""
-        yield from self._further(run_id, lambda backend, events: self.searches.reflect(backend, events, anyway=anyway))
+        begin = partial(self.searches.reflect, anyway=anyway)
+        yield from self._further("reflect", run_id, begin)
 
     def reflect_anyway(self, run_id: str | None) -> Iterator[Update]:
         yield from self.reflect(run_id, anyway=True)
@@ -92,7 +108,8 @@ class Handlers:
             return
         if tokens:
             marked = tokens[:MAX_TOKENS]
-            yield from self._further(run_id, lambda backend, events: self.searches.brush(backend, events, marked))
+            begin = partial(self.searches.brush, tokens=marked)
+            yield from self._further("brush", run_id, begin)
         else:
             yield self._take_back(run_id)
 
@@ -109,7 +126,7 @@ class Handlers:
             return {"viewer": notice("Failed", str(error))}
 
     def _further(
-        self, run_id: str | None, begin: Callable[[Any, Sequence[Event]], Iterator[Event]]
+        self, by: str, run_id: str | None, begin: Callable[[Any, Sequence[Event]], Iterator[Event]]
     ) -> Iterator[Update]:
         """What goes on after the end of the run on show."""
         try:
@@ -118,15 +135,16 @@ class Handlers:
             with self.line.place(visitor, run.state.settings.work if run.begun else 0) as place:
                 yield from self._turn(place)
                 backend = yield from self._loaded()
-                yield from self._stream(run, begin(backend, run.events))
+                yield from self._stream(by, run.state.settings, run, begin(backend, run.events))
         except Exception as error:
             yield {"viewer": notice("Failed", words_for(error)), **buttons(busy=False)}
 
-    def _stream(self, run: Run, events: Iterator[Event]) -> Iterator[Update]:
+    def _stream(self, by: str, settings: Settings, run: Run, events: Iterator[Event]) -> Iterator[Update]:
         rounds = len(run.state.rounds)  # that there were before
         try:
-            for message in run.stream(events):
-                yield {"viewer": message}
+            with self.log.told(by, settings, lambda: run.state):
+                for message in run.stream(events):
+                    yield {"viewer": message}
             yield self._ended(run, rounds)
         except Exception as error:
             yield {"viewer": run.snapshot({"type": "Failed", "message": words_for(error)}), **buttons(busy=False)}
@@ -243,6 +261,7 @@ def verdict(state: RunState) -> dict[str, Any]:
     if winner is None:
         return {}
     outcome, checked = path.outcome, path.checked
+    withheld = {"withheld": True} if winner and winner.withheld else {}
     true = {"correct": checked.correct, "strict": checked.strict, "reason": prose(checked.reason)} if checked else None
     return {
         "round": winner.round,
@@ -251,4 +270,5 @@ def verdict(state: RunState) -> dict[str, Any]:
         "p_yes": outcome.p_yes if outcome else None,
         "answer": outcome.answer if outcome else None,
         "truth": true,
+        **withheld,
     }

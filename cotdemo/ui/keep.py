@@ -47,7 +47,7 @@ class Keep:
         self.first_message = ""
         for name, trace in list(recorded.items())[:1]:
             self.first_message = shown(self.first, trace, RECORDED, name)
-            self.first.created = trace.created
+            self.first.created, self.first.program = trace.created, trace.program
 
     def first_picture(self) -> Image.Image | None:
         """The chosen picture of the run that is shown at first."""
@@ -127,7 +127,7 @@ class Keep:
     def _put(self, trace: Trace, title: str, name: str = "", why: str = "") -> tuple[Run, Update]:
         run = Run()
         message = shown(run, trace, title, name, why)
-        run.created = trace.created
+        run.created, run.program = trace.created, trace.program
         self.runs.add(run)
         return run, {"viewer": message, "run_id": run.id}
 

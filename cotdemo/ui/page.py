@@ -20,11 +20,13 @@ from .agents import spread_outputs
 from .components import Heading, Tour, joined, page_style
 from .fetching import fetch_nothing
 from .handlers import Handlers
+from .health import Health
 from .keep import recorded_runs
 from .learn import tour_of
 from .limits import BoundedBodies
 from .preview import Preview
 from .queue import MOST
+from .run_log import RunLog
 from .tab import Page, Tab
 from .theme import theme
 from .uploads import BoundedUploads
@@ -48,31 +50,33 @@ def build_demo(
     device: str | None = None,
     weights: Path | None = None,
     precision: str = AUTO,
+    guarded: bool = False,
     searches: Any = searches,
     recorded: Path | None = None,
     assets: Path = ASSETS,
     max_queue: int = MOST,
+    log_prompts: bool = False,
 ) -> gr.Blocks:
     """The page for one backend. Raises UserError for a backend that there is not.
 
-    ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device``, ``weights`` and
-    ``precision``); it is
-    called in the background once the page has been opened, and may have ``words`` on how far it is. ``searches`` has
-    the functions of ``cotdemo.search``. ``recorded`` is a trace file to show first, by default the first of ``runs`` in
-    ``assets`` that this backend painted. ``assets`` also holds what was measured: ladder.json, curves.json.
-    ``max_queue`` runs are taken in, under way or waiting.
+    ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device``, ``weights``,
+    ``precision`` and ``guarded``); it is called in the background once the page has been opened, and may have ``words``
+    on how far it is. ``searches`` has the functions of ``cotdemo.search``. ``recorded`` is a trace file to show first,
+    by default the first of ``runs`` in ``assets`` that this backend painted. ``assets`` also holds what was measured:
+    ladder.json, curves.json.
+    ``max_queue`` runs are taken in, under way or waiting. ``log_prompts``: the lines of runs in the log have them.
     """
     if backend_name not in BACKENDS:
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
     spread_outputs()
     fetch_nothing()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
-    load = load or Loading(backend_name, device, weights, precision)
-    handlers = Handlers(backend_name, load, runs, searches, max_queue)
+    load = load or Loading(backend_name, device, weights, precision, guarded)
+    handlers = Handlers(backend_name, load, runs, searches, max_queue, RunLog(log_prompts))
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
         page = Page(demo, handlers, assets)
-        demo.keep = handlers.keep  # for Preview
+        demo.keep, demo.health = handlers.keep, handlers.health  # for Preview and Health
         Heading(backend=backend_name, elem_id="heading")
         with gr.Tabs(elem_id="cot-tabs"):
             for tab in TABS:
@@ -92,22 +96,24 @@ def launch_options(*guards: Middleware, **app: Any) -> dict[str, Any]:
     return {
         "theme": theme(), "head": page_style() + AS_FIGURE, "max_file_size": MAX_BYTES, "ssr_mode": False,
         "share": False, "footer_links": ["api"], "enable_monitoring": False,
-        "app_kwargs": {"middleware": [*guards, *bounds, Middleware(Preview)], **app},
+        "app_kwargs": {"middleware": [*guards, *bounds, Middleware(Health), Middleware(Preview)], **app},
     }  # fmt: skip
 
 
 class Loading:
     """Loads a backend when called; ``words`` say how far a download is."""
 
-    def __init__(self, backend_name: str, device: str | None, weights: Path | None, precision: str = AUTO):
+    def __init__(
+        self, backend_name: str, device: str | None, weights: Path | None, precision: str = AUTO, guarded: bool = False
+    ):
         self._asked = backend_name, device, weights
-        self._precision = precision
+        self._how = {"precision": precision, "guarded": guarded}
         self.words = ""
 
     def __call__(self) -> Any:
         from ..backends import load_backend  # imports torch: not before the page is up
 
-        backend = load_backend(*self._asked, tell=self._tell, precision=self._precision)
+        backend = load_backend(*self._asked, tell=self._tell, **self._how)
         backend.warm_up()
         return backend
 

@@ -19,15 +19,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..run.animation import still
+from ..run.trace import Trace
 from .components import ABOUT, TITLE
 from .keep import Keep
 
 PLACE = "/preview.png"
-_TAGS = re.compile(rb'<meta (?:property="og:|name="twitter:)[^>]*>\s*')
+_TAGS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 
 
 class Preview:
-    """Middleware around a Gradio app whose Blocks have a ``keep``."""
+    """Middleware around a Gradio app whose Blocks have a ``keep``. Behind a login nothing is told of its runs."""
 
     def __init__(self, app: ASGIApp):
         self._app = app
@@ -36,7 +37,7 @@ class Preview:
         keep = _keep(scope) if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") else None
         path = scope["path"].removeprefix(scope.get("root_path", "")) if keep else ""
         if path == PLACE:
-            answer = await run_in_threadpool(_picture, keep, _asked(scope))
+            answer = await run_in_threadpool(_picture, keep, scope)
             await answer(scope, receive, send)
         elif path in ("", "/") and keep:
             await self._app(scope, receive, _tagged(send, await run_in_threadpool(_tags, keep, scope)))
@@ -53,8 +54,13 @@ def _asked(scope: Scope) -> str:
     return parse_qs(scope["query_string"].decode("latin-1")).get("run", [""])[-1]
 
 
-def _picture(keep: Keep, run: str) -> Response:
-    trace = keep.named(run)
+def _named(keep: Keep, scope: Scope) -> Trace | None:
+    """What may be shown of the run that an address names, or of the page's first one."""
+    return None if scope["app"].get_blocks().auth else keep.named(_asked(scope))
+
+
+def _picture(keep: Keep, scope: Scope) -> Response:
+    trace = _named(keep, scope)
     if trace is None or trace.winner is None:
         return Response(status_code=404)
     file = io.BytesIO()
@@ -64,7 +70,7 @@ def _picture(keep: Keep, run: str) -> Response:
 
 def _tags(keep: Keep, scope: Scope) -> bytes:
     run = _asked(scope)
-    trace = keep.named(run)
+    trace = _named(keep, scope)
     prompt = trace.started.settings.prompt if trace and run else ""
     root = get_root_url(Request(scope), "/", scope.get("root_path"))
     told = {

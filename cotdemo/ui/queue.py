@@ -26,7 +26,7 @@ class Line:
     """``work`` is how many steps of a path one public address may ask for in a minute."""
 
     def __init__(self, most: int = MOST, work: float = math.inf):
-        self._most = most
+        self.most = most
         self._places: deque[Place] = deque()
         self._moved = threading.Condition()
         self._work = Allowance(work)
@@ -50,9 +50,9 @@ class Line:
 
     def _refuse(self, visitor: Visitor, work: int) -> None:
         """Raise UserError unless the visitor may have one place more, for so much work."""
-        if len(self._places) >= self._most:
+        if len(self._places) >= self.most:
             raise UserError(
-                f"{self._most} runs are waiting or under way, and no more fit. Try again in a minute. {KEPT}"
+                f"{self.most} runs are waiting or under way, and no more fit. Try again in a minute. {KEPT}"
             )
         session = sum(place.visitor.session == visitor.session for place in self._places)
         if visitor.session and session >= OF_SESSION:
@@ -68,6 +68,11 @@ class Line:
                 f"So that others have their turn, {self._work.most:g} paths x steps a minute are painted for one "
                 f"visitor. Try again in {math.ceil(seconds)} s. {KEPT}"
             )
+
+    @property
+    def taken(self) -> int:
+        """How many places there are, of those who compute and who wait."""
+        return len(self._places)
 
     def before(self, place: Place) -> int:
         with self._moved:

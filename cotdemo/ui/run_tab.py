@@ -11,6 +11,7 @@ import gradio as gr
 
 from ..registry import BACKENDS
 from ..settings import MAX_PROMPT, SETTINGS
+from ..version import in_words
 from .components import Choices, Estimate, Fresh, Gallery, Share, Stage, Viewer
 from .endpoints import Endpoints, taking_settings
 from .examples import examples_of
@@ -173,6 +174,8 @@ def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:
         backend = loader.backend
         words = f" It knows {len(backend.words)} words: {', '.join(backend.words)}." if backend.words else ""
         hashes = ", ".join(f"{part} `{value}`" for part, value in backend.weights.items())
-        yield f"{_about(backend_name)}{words}\n\nLoaded in {loader.seconds:.1f} s. Weights: {hashes}."
+        loaded = f"Loaded in {loader.seconds:.1f} s by {in_words()}."
+        safe = " Images that a safety checker flags are withheld." if getattr(backend, "guarded", False) else ""
+        yield f"{_about(backend_name)}{words}{safe}\n\n{loaded} Weights: {hashes}."
 
     return tell

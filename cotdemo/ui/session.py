@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..run.codec import decode_event
 from ..run.events import Event
 from ..run.state import RunState
-from ..run.trace import Trace, compact, event_text, is_kept, joined, now, without_picture
+from ..run.trace import PROGRAM, Trace, compact, event_text, is_kept, joined, now, without_picture
 from .visitors import Visitor
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,10 @@ class Loader:
     @property
     def ready(self) -> bool:
         return self.backend is not None
+
+    @property
+    def loading(self) -> bool:
+        return self._loading
 
     @property
     def words(self) -> str:
@@ -171,6 +175,7 @@ class Run:
         self.id = id or secrets.token_urlsafe(12)
         self.held = 3000  # bytes, about, its locks among them
         self.created = ""  # when it was made, where it was opened and nothing has been added since
+        self.program = PROGRAM  # by what
         self.owner = ""  # the public address that it is kept for, where that is known
         self.stop = threading.Event()  # asks the search to end at its next event
         self.idle = threading.Event()  # no search is under way
@@ -196,11 +201,11 @@ class Run:
 
     def trace(self) -> Trace:
         """What a trace file of it holds, which is not to be empty."""
-        return Trace(tuple(self.events), self.created or now(), tuple(self._kept))
+        return Trace(tuple(self.events), self.created or now(), tuple(self._kept), self.program)
 
     def trace_text(self) -> str:
         """The trace file; "" before the first event."""
-        return joined(self._kept, self.created or now()) if self._kept else ""
+        return joined(self._kept, self.created or now(), self.program) if self._kept else ""
 
     def stream(self, events: Iterator[Event]) -> Iterator[str]:
         """The messages of a search as it goes on; its events are kept. Ends early when ``stop`` is set."""
@@ -223,7 +228,7 @@ class Run:
         return self._tell(_Told(first, len(self._texts), notices, more))
 
     def keep(self, events: Sequence[Event]) -> None:
-        state, self.created = self.state, ""
+        state, self.created, self.program = self.state, "", PROGRAM
         self._state = state
         for event in events:
             self._hold(event_text(event), is_kept(event))

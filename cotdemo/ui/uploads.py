@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .limits import is_upload
-from .visitors import Allowance, address_of
+from .visitors import Allowance, calls_from
 
 A_MINUTE = 30  # uploads of one public address, and of all that have none together
 HELD_BYTES = 128 * 2**20
@@ -29,7 +29,7 @@ class BoundedUploads:
         if scope["type"] != "http" or not is_upload(scope, scope.get("root_path", "")):
             await self._app(scope, receive, send)
             return
-        seconds = math.ceil(self._allowance.take(_address(scope), 1))
+        seconds = math.ceil(self._allowance.take(calls_from(scope), 1))
         if seconds:
             words = f"At most {self._allowance.most} files a minute are taken. Try again in {seconds} s."
             headers = {"retry-after": str(seconds), "connection": "close"}  # its body is not read
@@ -38,11 +38,6 @@ class BoundedUploads:
             return
         await self._app(scope, receive, send)
         await run_in_threadpool(let_go, scope["app"].get_blocks().upload_file_set)
-
-
-def _address(scope: Scope) -> str:
-    forwarded = dict(scope["headers"]).get(b"x-forwarded-for", b"")
-    return address_of((scope.get("client") or ("",))[0], forwarded.decode("latin-1"))
 
 
 def let_go(files: set[str], most_bytes: int = HELD_BYTES, most: int = HELD_FILES) -> None:

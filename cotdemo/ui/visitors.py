@@ -8,6 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,12 @@ def address_of(peer: str, forwarded: str = "") -> str:
         if found is not None:
             return str(ip_network((found, 64), strict=False) if found.version == 6 else found)
     return ""
+
+
+def calls_from(scope: Scope) -> str:
+    """``address_of`` a request as middleware sees it."""
+    forwarded = dict(scope["headers"]).get(b"x-forwarded-for", b"")
+    return address_of((scope.get("client") or ("",))[0], forwarded.decode("latin-1"))
 
 
 def _public(text: str) -> IPv4Address | IPv6Address | None:
