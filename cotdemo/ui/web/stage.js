@@ -5,7 +5,7 @@ import { answerOf, answerRound, lastStep, reflections } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present } from "./moments.js";
-import { Brush } from "./brush.js";
+import { Brush, meantBy } from "./brush.js";
 import { BETS, Guess, canGuess, guessMoment } from "./guess.js";
 import { Reflection } from "./reflection.js";
 import { slide } from "./slide.js";
@@ -100,7 +100,7 @@ export class Stage {
     const round = answerRound(this.state);
     this.brushed = this.state.run;
     bringIntoSight(this.canvas);
-    this.brush.begin(round.paths[answerOf(round).path].steps, this.state.started.grid);
+    this.brush.begin(round.paths[answerOf(round).path].steps, this.state.started.grid, meantBy(this.state));
     this.onDraw();
   }
 
