@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -98,6 +99,18 @@ def test_without_a_terminal_every_step_is_a_line(monkeypatch, tmp_path, capsys):
     assert lines[0] == "  step 1 of 4: 4 of 16 tokens kept; clear: 0 (0.90), 2 (0.90); can work: 0 (0.90), 2 (0.90)"
     assert "matches: 0 (0.90), 2 (0.90)" in lines[3]
     assert "\x1b" not in printed and printed.index("  step 4") < printed.index("  path 0")
+
+
+def test_in_a_terminal_the_paths_are_drawn_above_their_story(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    use(monkeypatch, Studio())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    asked = ["generate", PROMPT, "--paths", "2", "--steps", "3", "--seed", "1", "--watch", "--out", str(tmp_path)]
+    assert cli.main(asked) == 0
+    printed = capsys.readouterr().out
+    drawings, story = printed.rsplit("\x1b[J", 1)
+    assert "\x1b[38;2;" in drawings and "step 3 of 3" in drawings and "\x1b" not in story
+    assert story.startswith("  path 0") and "<- chosen" in story and story.rstrip().endswith("trace.json.")
 
 
 def test_a_step_that_stops_paths_says_which():

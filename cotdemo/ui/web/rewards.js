@@ -35,7 +35,7 @@ export class Rewards {
   constructor(onSelect, onPoint) {
     this.onSelect = onSelect;
     this.onPoint = onPoint;
-    this.lines = [];
+    this.lines = this.paths = this.words = []; // of the round that is drawn
     this.title = make("h3", { class: "cot-rewards-title" });
     this.key = make("span", { class: "cot-rewards-key" });
     this.note = make("p", { class: "cot-note" });
@@ -55,9 +55,18 @@ export class Rewards {
     this.about = about;
     const shown = Boolean(WATCHED[state.started.method] || question); // in all rounds of a run, so that nothing moves
     toggle(this.element, shown);
-    this.key.replaceChildren(...(shown ? QUESTIONS.slice(1).filter((other) => other !== WATCHED[state.started.method]).map(keyOf) : []));
+    if (shown) this.drawKey(QUESTIONS.slice(1).filter((other) => other !== WATCHED[state.started.method]));
+    else this.lines = this.paths = this.words = [];
     const steps = Math.max(state.started.steps, guest?.steps.length ?? 0);
     this.fitted.draw(shown ? { round, selection, question, steps, pins, guest } : null);
+  }
+
+  // What is drawn beside the lines.
+  drawKey(questions) {
+    const words = questions.map(term).join();
+    if (this.key.dataset.words === words) return;
+    this.key.dataset.words = words;
+    this.key.replaceChildren(...questions.map(keyOf));
   }
 
   paint({ round, selection, question, steps, pins, guest }, width) {
@@ -158,10 +167,11 @@ export class Rewards {
     this.pointed = place;
     for (const line of this.plot.querySelectorAll(".cot-reward")) setAttribute(line, "data-pointed", place !== null && line.dataset.path === String(place.path) ? "true" : null);
     setAttribute(this.plot, "data-pointing", place !== null ? "true" : null);
-    const verdicts = place ? this.paths[place.path]?.steps[place.step]?.verdicts ?? {} : {};
+    const path = place ? this.paths[place.path] : null;
+    const verdicts = path?.steps[place.step]?.verdicts ?? {};
     const said = QUESTIONS.filter((question) => verdicts[question]).map((question) => told(question, verdicts[question].p_yes));
-    const at = place && place.step !== null ? ` · step ${place.step + 1}: ${said.join(", ") || "not asked"}` : "";
-    setText(this.note, place ? `${this.words[place.path]}${at}` : "");
+    const at = path && place.step !== null ? ` · step ${place.step + 1}: ${said.join(", ") || "not asked"}` : "";
+    setText(this.note, path ? `${this.words[place.path]}${at}` : "");
     if (this.cursor) this.drawCursor({ path: place?.path ?? this.selection.path, step: place?.step ?? this.selection.step });
   }
 
