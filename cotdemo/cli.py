@@ -11,7 +11,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .evaluation.records import Journal
     from .evaluation.runner import Runner
     from .evaluation.scoring import AsPainted
+    from .run.events import Event
 
 USER_ERROR, FAILED, STOPPED = 2, 1, 130
 
@@ -48,6 +49,7 @@ _ELSEWHERE = {
         "pictures for a person's blind look, or that look beside the checkers",
     ),
     "geneval": ("cotdemo.evaluation.scoring", "GenEval's official prompt files, and its score of pictures"),
+    "trace": ("cotdemo.run.listing", "a run as a table: one row per path and step of a trace"),
     "animate": ("cotdemo.run.animation", "a run as a moving image: a GIF or WebP of a trace"),
     "doctor": ("cotdemo.doctor", "what is here, what misses and what to do: torch, GPU, downloads, weights, a run"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
@@ -206,6 +208,9 @@ def _generate_parser(commands: Any) -> None:
     parser.add_argument("--seed", type=int, help="by default one drawn at random, and shown")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for winner.png and trace.json")
     parser.add_argument("--csv", action="store_true", help="also write trace.csv, one row per path and step")
+    parser.add_argument(
+        "--watch", action="store_true", help="see the paths fill in the terminal; elsewhere, a line a step"
+    )
     parser.set_defaults(run=_generate)
 
 
@@ -216,14 +221,13 @@ def _generate(options: argparse.Namespace) -> None:
     check_writable(options.out)
     backend = _load(options)
 
-    from .run.narration import narrate
     from .run.png import write_png
     from .run.trace import Trace
     from .search import perform, prepared
 
     settings = prepared(settings, backend)
     events = perform(settings, backend)
-    trace = Trace.of(narrate(events, _say, _status))
+    trace = Trace.of(_told(events, options.watch))
     options.out.mkdir(parents=True, exist_ok=True)
     write_png(options.out / "winner.png", trace.winner.picture, settings)
     trace.save(options.out / "trace.json")
@@ -231,6 +235,20 @@ def _generate(options: argparse.Namespace) -> None:
     if options.csv:
         write_text(options.out / "trace.csv", trace.to_csv())
         _say(f"Wrote {options.out / 'trace.csv'}.")
+
+
+def _told(events: Iterable[Event], watch: bool) -> Iterator[Event]:
+    """The events, told as they come; drawn too, where that is wanted and the output is a terminal."""
+    from .run.narration import narrate
+
+    if not watch:
+        return narrate(events, _say, _status)
+    from .run.terminal import Screen, drawn, in_lines
+
+    if not sys.stdout.isatty():
+        return narrate(in_lines(events, _say), _say, _status)
+    screen = Screen(sys.stdout)
+    return narrate(drawn(events, screen), screen.say, screen.status)
 
 
 # -- eval

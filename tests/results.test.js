@@ -186,3 +186,18 @@ test("the paper's story stands at the top; without its rows, the first that the 
   assert.deepEqual(story(ladder({ rows }), "overall", "geneval").map(({ name }) => name), ["a"]);
   assert.deepEqual(story(ladder({ rows: rows.slice(1) }), "overall", "geneval").map(({ name }) => name), ["b"]);
 });
+
+test("a label beside a point stands on no other label and no other point, or not at all", async () => {
+  const { placeLabels } = await import("../cotdemo/ui/web/plot.js");
+  const mark = (left, top) => ({ left, top, from: top - 5, to: top + 5 });
+  const named = (left, top, words) => ({ left, top, words });
+  const alone = placeLabels([named(200, 100, "ten letters")], [mark(200, 100)], [40, 400]);
+  assert.deepEqual(alone.map(({ anchor, x, y }) => [anchor, x, y]), [["end", 192, 92]]);
+  const beside = placeLabels([named(200, 100, "ten letters")], [mark(200, 100), mark(160, 90)], [40, 400]);
+  assert.deepEqual(beside.map(({ anchor, x, y }) => [anchor, x, y]), [["start", 210, 116]]);
+  const around = [-30, 0, 30].flatMap((dx) => [-20, 0, 20].map((dy) => mark(200 + dx, 100 + dy)));
+  assert.deepEqual(placeLabels([named(200, 100, "ten letters")], around, [40, 400]), []);
+  const [, second] = placeLabels([named(200, 100, "first"), named(202, 100, "second")], [mark(200, 100)], [40, 400]);
+  assert.equal(second.anchor, "start");
+  assert.deepEqual(placeLabels([named(60, 100, "a label too long for the room")], [], [40, 100]), []);
+});

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from page_driver import quiet
+from page_driver import quiet, run, small
 
 
 def test_scrubbing_playing_and_arrow_keys_ask_the_server_nothing(visit):
@@ -78,6 +78,73 @@ def test_a_pinned_path_stays_beside_the_selected_one(visit):
             "document.querySelector('.cot-gallery button[aria-current=true]')?.dataset.name !== 'recorded'"
         )
         page.wait_for_function("document.querySelector('.cot-pinned').hidden")
+
+
+def test_several_paths_can_be_pinned_and_stand_out_in_the_chart(visit):
+    with visit() as page:
+        for path in (1, 4):
+            page.click(f"td[data-path='{path}'][data-step='3']")
+            page.get_by_role("button", name="Pin this attempt").click()
+        page.click("td[data-path='6'][data-step='3']")
+        titles = [words.split(",")[0] for words in page.locator(".cot-pinned-title").all_inner_texts()]
+        assert titles == ["Attempt 2", "Attempt 5"]
+        pinned = page.locator(".cot-reward[data-pinned]")
+        assert sorted(pinned.evaluate_all("lines => lines.map((line) => line.dataset.path)")) == ["1", "4"]
+        page.get_by_role("button", name="Unpin attempt 2").click()
+        assert page.locator(".cot-pinned:visible .cot-pinned-title").inner_text().startswith("Attempt 5")
+
+
+def test_the_charts_cursor_goes_with_the_matrix_and_the_matrix_with_it(visit):
+    with visit() as page:
+        quiet(page)
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        cursor = page.locator(".cot-rewards-cursor")
+        at = "line => Number(line.getAttribute('x1'))"
+        cell = page.locator("td[data-path='2'][data-step='4']")
+        cell.click()
+        page.locator(".cot-rewards-title").hover()
+        selected = cursor.evaluate(at)
+        page.locator("td[data-path='2'][data-step='1']").hover()
+        assert cursor.evaluate(at) < selected
+        assert page.locator(".cot-rewards .cot-note").inner_text().startswith("Attempt 3")
+        assert "step 2: clear enough" in page.locator(".cot-rewards .cot-note").inner_text()
+        page.locator(".cot-rewards-title").hover()
+        assert cursor.evaluate(at) == selected
+        plot = page.locator(".cot-rewards-plot")
+        plot.hover(position={"x": 34, "y": plot.bounding_box()["height"] - 22})
+        assert page.locator(".cot-matrix td[data-pointed]").get_attribute("data-step") == "0"
+        assert cursor.evaluate(at) < selected and page.locator(".cot-rewards-rings circle").count() == 1
+        assert asked == []
+
+
+def test_a_trace_file_is_seen_beside_the_run_and_asks_the_server_nothing(visit, site, tmp_path):
+    file = tmp_path / "other.json"
+    site.trace.save(file)
+    (tmp_path / "none.json").write_text("{}")
+    with visit(small(seed=5)) as page:
+        button = page.get_by_role("button", name="Compare with a trace file")
+        assert button.count() == 0  # for researchers
+        page.get_by_label("for researchers").check()
+        run(page)
+        quiet(page)
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        for name in ("none.json", "other.json"):
+            with page.expect_file_chooser() as chooser:
+                button.click()
+            chooser.value.set_files(tmp_path / name)
+            page.wait_for_selector(f".cot-versus .cot-note:has-text('{'not a trace' if name[0] == 'n' else name}')")
+        steps = [film.locator(".cot-cell").count() for film in page.locator(".cot-film").all()]
+        assert steps == [6, 18] and page.locator(".cot-reward-guest").count() == 1
+        page.locator(".cot-film").nth(1).locator(".cot-cell").nth(3).click()
+        assert page.locator(".cot-place").inner_text() == "step 4 of 6"
+        assert page.locator(".cot-film [data-selected]").count() == 2
+        page.get_by_label("Attempt of the other run").select_option("1")
+        assert page.locator(".cot-versus-words tbody tr").count() == 6
+        assert [url for url in asked if not url.startswith(("data:", "blob:"))] == []
+        page.get_by_role("button", name="Take it away").click()
+        assert page.locator(".cot-film").first.is_hidden() and page.locator(".cot-reward-guest").count() == 0
 
 
 def lines_of(page) -> list[list[str]]:

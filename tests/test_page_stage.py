@@ -83,6 +83,18 @@ def test_a_phone_opens_no_keyboard(visit):
         assert page.evaluate("document.activeElement === document.body")
 
 
+def test_on_a_phone_the_prompt_and_run_are_on_the_screen_with_the_picture(visit):
+    with visit("", PHONE, reduced_motion="reduce") as page:
+        page.wait_for_selector('.cot-show[data-part="rest"]')
+        for part in (".cot-big", "#prompt", "#run"):
+            assert in_view(page, part), part
+        picture, tries = (page.locator(part).bounding_box() for part in (".cot-big canvas", ".cot-tries"))
+        assert tries["x"] >= picture["x"] + picture["width"] and picture["width"] > 200
+        assert tries["height"] <= picture["height"] + 1
+        page.get_by_role("button", name="Brush").click()  # as large as the screen is wide, for fingers
+        assert page.locator(".cot-brush").bounding_box()["width"] > 300
+
+
 def test_with_less_motion_it_rests_at_once(visit):
     with visit(reduced_motion="reduce") as page:
         page.wait_for_selector('.cot-show[data-part="rest"]')

@@ -1,6 +1,8 @@
 // The brush: tokens of the chosen picture that the visitor marks, by dragging or by keys, to have only them painted anew.
 
+import { answerOf, reflections } from "./reducer.js";
 import { make, setAttribute, setText, shape, toggle } from "./dom.js";
+import { changedTokens } from "./slide.js";
 
 const UNSURE = 0.25; // share of the tokens that "the least sure" are
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
@@ -24,10 +26,12 @@ export class Brush {
     );
     const act = (words, onclick) => make("button", { type: "button", class: "cot-follow", onclick }, words);
     this.paint = act("", () => { onPaint([...this.marked].sort((a, b) => a - b)); this.close(); });
+    this.critique = act("Mark what the critique meant", () => this.mark(this.meant));
+    setAttribute(this.critique, "title", "The tokens in which the picture that was painted again from the critique differs from the one before");
     this.bar = make(
       "div", { class: "cot-brush-bar", role: "group", "aria-label": "Brush", hidden: true, onkeydown: ({ key }) => key === "Escape" && this.close() },
       make("p", { class: "cot-note" }, "Drag over what should be painted anew. Everything else stays, the prompt too: what it asks for may well come back."),
-      this.paint, act("Mark the least sure", () => this.mark(leastSure(this.steps))), act("Clear", () => this.mark([])), act("Cancel", () => this.close()),
+      this.paint, act("Mark the least sure", () => this.mark(leastSure(this.steps))), this.critique, act("Clear", () => this.mark([])), act("Cancel", () => this.close()),
     );
   }
 
@@ -35,9 +39,10 @@ export class Brush {
     return !this.element.hidden;
   }
 
-  // `steps` are those of the path whose picture it is, `grid` [rows, columns].
-  begin(steps, grid) {
-    [this.steps, this.size, this.at] = [steps, grid, [0, 0]];
+  // `steps` are those of the path whose picture it is, `grid` [rows, columns]; `meant` are tokens that a critique is about.
+  begin(steps, grid, meant = []) {
+    [this.steps, this.size, this.at, this.meant] = [steps, grid, [0, 0], meant];
+    toggle(this.critique, meant.length > 0);
     setAttribute(this.grid, "viewBox", `0 0 ${grid[1]} ${grid[0]}`);
     toggle(this.element, true);
     toggle(this.bar, true);
@@ -131,4 +136,11 @@ export function leastSure(steps) {
   }
   const order = [...sure.keys()].sort((a, b) => sure[a] - sure[b]);
   return order.slice(0, Math.ceil(UNSURE * order.length));
+}
+
+// The tokens that the last critique was about: those in which the picture painted again from it differs from the one before,
+// whichever of the two was kept.
+export function meantBy(state) {
+  const entry = reflections(state).findLast(({ after }) => after && !after.tokens.length);
+  return (entry && changedTokens(answerOf(entry.before)?.codes, answerOf(entry.after)?.codes)) ?? [];
 }

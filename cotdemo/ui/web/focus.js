@@ -28,9 +28,10 @@ export class Focus {
     });
     this.place = make("output", { class: "cot-place" });
     this.follow = make("button", { type: "button", class: "cot-follow", hidden: true, onclick: () => this.onSelect({ follow: true }) }, "Follow live");
-    this.pin = make("button", { type: "button", class: "cot-follow", onclick: () => this.keep(this.shown?.path.path ?? null) }, "Pin this attempt");
-    this.pinned = null;
-    this.beside = new Pinned(() => this.keep(null));
+    this.pin = make("button", { type: "button", class: "cot-follow", onclick: () => this.keep([...this.pins, this.shown.path.path]) }, "Pin this attempt");
+    this.pins = []; // paths that stay in sight while others are looked at
+    this.cards = [];
+    this.beside = make("div", { class: "cot-pins" });
     this.element = make(
       "section", { class: "cot-focus", "aria-label": "Selected attempt and step" },
       make("div", { class: "cot-focus-head" }, this.title, make("span", {}, this.follow, this.pin)),
@@ -38,7 +39,7 @@ export class Focus {
       make("div", { class: "cot-transport" }, this.play, this.slider, this.place),
       this.note,
       make("dl", { class: "cot-verdicts" }, ...this.verdicts.flatMap((verdict) => [verdict.name, verdict.value])),
-      this.truth, this.beside.element,
+      this.truth, this.beside,
     );
     for (const { canvas } of [this.kept, this.guess]) {
       canvas.addEventListener("pointermove", (event) => this.inspect(event));
@@ -90,10 +91,17 @@ export class Focus {
     const truth = path.checked && at === last ? truthWords(path.checked) : "";
     this.truth.replaceChildren(...(truth ? [make("strong", {}, CHECKER), truth] : []));
     toggle(this.truth, Boolean(truth));
-    if (state.run !== this.run) this.pinned = null; // another run has other paths
+    if (state.run !== this.run) this.pins = []; // another run has other paths
     this.run = state.run;
-    toggle(this.pin, round.paths.length > 1 && this.pinned !== path.path);
-    this.beside.draw(state, round, round.paths[this.pinned] ?? null, selection.step, colours);
+    toggle(this.pin, round.paths.length > 1 && !this.pins.includes(path.path));
+    this.drawPinned(state, round, selection.step, colours);
+  }
+
+  drawPinned(state, round, wanted, colours) {
+    while (this.cards.length < this.pins.length) this.cards.push(new Pinned((path) => this.keep(this.pins.filter((one) => one !== path))));
+    if (this.beside.childElementCount < this.cards.length) this.beside.replaceChildren(...this.cards.map((card) => card.element));
+    toggle(this.beside, this.pins.length > 0);
+    this.cards.forEach((card, place) => card.draw(state, round, round.paths[this.pins[place]] ?? null, wanted, colours));
   }
 
   noteWords(path, step, wanted) {
@@ -152,9 +160,8 @@ export class Focus {
     setText(this.note, `Token in row ${row + 1}, column ${column + 1}: code ${step.codes[token]}${surety}, ${fate}.`);
   }
 
-  // Keeps a path in sight while others are looked at; null for none.
-  keep(path) {
-    this.pinned = path;
+  keep(pins) {
+    this.pins = pins;
     this.onSelect({});
   }
 

@@ -19,9 +19,10 @@ export class Matrix {
     this.element = make("div", { class: "cot-scroll" }, this.table);
     this.table.addEventListener("click", (event) => this.clicked(event));
     this.table.addEventListener("keydown", (event) => this.pressed(event));
-    this.table.addEventListener("pointerover", (event) => onPoint(this.rowOf(event.target)));
+    this.table.addEventListener("pointerover", (event) => onPoint(this.placeOf(event.target)));
     this.table.addEventListener("pointerleave", () => onPoint(null));
     this.rows = [];
+    this.pointed = null;
     this.shape = "";
     this.round = null;
   }
@@ -43,21 +44,27 @@ export class Matrix {
     this.round = null;
   }
 
-  rowOf(element) {
-    const place = this.rows.findIndex((row) => row.element.contains(element));
-    return place < 0 ? null : place;
+  // {path, step} of what is in the table; the step is null in the first column.
+  placeOf(element) {
+    const path = this.rows.findIndex((row) => row.element.contains(element));
+    const cell = element.closest("td");
+    return path < 0 ? null : { path, step: cell ? Number(cell.dataset.step) : null };
   }
 
-  // A path that is pointed at elsewhere; null for none.
-  point(path) {
-    this.rows.forEach((row, index) => setAttribute(row.element, "data-pointed", index === path ? "true" : null));
+  // A path, and the step of it, that is pointed at elsewhere; null for none.
+  point(place) {
+    this.rows.forEach((row, index) => setAttribute(row.element, "data-pointed", index === place?.path ? "true" : null));
+    const cell = place ? this.rows[place.path]?.cells[place.step]?.element ?? null : null;
+    if (this.pointed && this.pointed !== cell) setAttribute(this.pointed, "data-pointed", null);
+    if (cell) setAttribute(cell, "data-pointed", "true");
+    this.pointed = cell;
   }
 
   build(state, round, shape) {
     const { steps, grid } = state.started;
     this.shape = shape;
     this.round = null;
-    this.selected = null;
+    this.selected = this.pointed = null;
     this.marked = marksOf(state.started, round.round);
     const head = make("tr", {}, make("th", { scope: "col", class: "cot-path-head" }, "Attempt"));
     this.heads = Array.from({ length: steps }, (_, step) => make("th", { scope: "col" }, String(step + 1)));

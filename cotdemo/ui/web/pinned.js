@@ -1,4 +1,4 @@
-// A path that stays in sight beside the selected one, at the same step.
+// A path that stays in sight beside the selected one, at the same step. There may be several.
 
 import { QUESTIONS, lastStep, tokenState } from "./reducer.js";
 import { make, setAttribute, setText, toggle } from "./dom.js";
@@ -16,13 +16,15 @@ export function saidOf(step) {
 }
 
 export class Pinned {
+  // `onRemove(path)` where it is no longer wanted.
   constructor(onRemove) {
+    this.unpin = make("button", { type: "button", class: "cot-follow", onclick: () => onRemove(this.path) }, "Unpin");
     this.title = make("h3", { class: "cot-pinned-title" });
     this.said = make("p", { class: "cot-note" });
     this.canvases = [0, 1].map(() => make("canvas", { width: PINNED_SIDE, height: PINNED_SIDE, role: "img" }));
     this.element = make(
       "section", { class: "cot-pinned", hidden: true, "aria-label": "Pinned attempt" },
-      make("div", { class: "cot-focus-head" }, this.title, make("button", { type: "button", class: "cot-follow", onclick: onRemove }, "Unpin")),
+      make("div", { class: "cot-focus-head" }, this.title, this.unpin),
       make("div", { class: "cot-pinned-pair" }, ...this.canvases), this.said,
     );
   }
@@ -32,6 +34,8 @@ export class Pinned {
     const at = path ? Math.min(wanted, lastStep(path)) : -1;
     toggle(this.element, at >= 0);
     if (at < 0) return;
+    this.path = path.path;
+    setAttribute(this.unpin, "aria-label", `Unpin attempt ${path.path + 1}`);
     const { grid } = state.started;
     const step = path.steps[at];
     const early = at < wanted ? `, its last step ${at + 1}` : "";

@@ -8,6 +8,7 @@ import { markOf, seriesOf } from "./series.js";
 const HEIGHT = 280;
 const MARGIN = { top: 10, right: 14, bottom: 42, left: 46 };
 const LETTER = 6.4; // pixels that a letter of a label is wide, about
+const LINE = 15; // pixels that a line of labels is high
 const REACH = 40; // pixels from a point at which the pointer means it
 
 let plots = 0;
@@ -81,20 +82,10 @@ export class Plot {
     return d && `M${d}`;
   }
 
-  // Above and to the left of their points, or below and to the right.
   labels(wanted, width) {
-    const placed = [];
-    for (const { x, y, words } of wanted) {
-      const [left, top, long] = [this.x(x), this.y(y), words.length * LETTER];
-      const places = [
-        { anchor: "end", x: left - 8, y: top - 8, start: left - 8 - long, end: left - 8 },
-        { anchor: "start", x: left + 10, y: top + 16, start: left + 10, end: left + 10 + long },
-      ];
-      const free = ({ y: base, start, end }) => start > MARGIN.left && end < width - MARGIN.right
-        && !placed.some((one) => Math.abs(one.y - base) < 15 && start < one.end && one.start < end);
-      const place = places.find(free);
-      if (place) placed.push({ ...place, words });
-    }
+    const own = wanted.map(({ x, y, words }) => ({ left: this.x(x), top: this.y(y), words }));
+    const marks = this.points.map(({ left, top, low, high }) => ({ left, top, from: low === undefined ? top : this.y(high), to: low === undefined ? top : this.y(low) }));
+    const placed = placeLabels(own, marks, [MARGIN.left, width - MARGIN.right]);
     return placed.map(({ anchor, x, y, words }) => shape("text", { class: "cot-point-name", x, y, "text-anchor": anchor }, words));
   }
 
@@ -160,4 +151,24 @@ export class Plot {
     const next = line.points[Math.min(Math.max(at + along, 0), line.points.length - 1)];
     this.reach(this.points.find((point) => point.name === line.name && point.at === next.at));
   }
+}
+
+// Where labels stand, each beside its point {left, top, words}, the first the most wanted: [{words, x, y, anchor}]. None
+// stands on another, nor on a mark of `marks`, {left, top} with its whisker {from, to}; what has no room is left out.
+export function placeLabels(wanted, marks, [low, high]) {
+  const placed = [];
+  for (const { left, top, words } of wanted) {
+    const long = words.length * LETTER;
+    const at = (anchor, x, y) => ({ anchor, x, y, words, start: anchor === "end" ? x - long : anchor === "start" ? x : x - long / 2 });
+    const places = [
+      at("end", left - 8, top - 8), at("start", left + 10, top + 16), at("start", left + 8, top - 8), at("end", left - 8, top + 16),
+      at("middle", left, top - 14), at("middle", left, top + 24), at("end", left - 26, top - 12),
+    ];
+    const clear = ({ y, start }) => start > low && start + long < high && y > MARGIN.top
+      && !placed.some((one) => Math.abs(one.y - y) < LINE && start < one.start + one.words.length * LETTER && one.start < start + long)
+      && !marks.some((mark) => !(mark.left === left && mark.top === top) && start < mark.left + 7 && mark.left - 7 < start + long && mark.from - 6 < y && y - LINE < mark.to + 6);
+    const place = places.find(clear);
+    if (place) placed.push(place);
+  }
+  return placed;
 }

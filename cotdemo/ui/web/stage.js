@@ -5,7 +5,7 @@ import { answerOf, answerRound, lastStep, reflections } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present } from "./moments.js";
-import { Brush } from "./brush.js";
+import { Brush, meantBy } from "./brush.js";
 import { BETS, Guess, canGuess, guessMoment } from "./guess.js";
 import { Reflection } from "./reflection.js";
 import { slide } from "./slide.js";
@@ -13,6 +13,7 @@ import { CHECKER, VERDICTS, attempt, fateInWords, fateWords, isCrowned, nowWords
 
 const LARGE = 384; // canvas pixels per side, about
 const SMALL = 96;
+const BESIDE = 8; // attempts that have room beside the picture on a phone
 const TOUCHED = "(pointer: coarse)";
 
 export class Stage {
@@ -39,9 +40,9 @@ export class Stage {
     this.acts = make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay);
     this.element = make(
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
-      make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element),
+      make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element), this.tries,
       make("div", { class: "cot-now" }, this.status, this.acts, this.progress, this.brush.bar, this.guess.bar),
-      make("div", { class: "cot-beside" }, this.tries, this.reflection.element, this.facts),
+      make("div", { class: "cot-beside" }, this.reflection.element, this.facts),
     );
     this.shape = "";
   }
@@ -99,7 +100,7 @@ export class Stage {
     const round = answerRound(this.state);
     this.brushed = this.state.run;
     bringIntoSight(this.canvas);
-    this.brush.begin(round.paths[answerOf(round).path].steps, this.state.started.grid);
+    this.brush.begin(round.paths[answerOf(round).path].steps, this.state.started.grid, meantBy(this.state));
     this.onDraw();
   }
 
@@ -257,6 +258,7 @@ export class Stage {
       return { button, canvas, words, crown, drawn: {} };
     });
     setAttribute(this.tries, "data-count", round.paths.length);
+    setAttribute(this.element, "data-many", round.paths.length > BESIDE ? "true" : null);
     this.tries.replaceChildren(...this.attempts.map(({ button }) => button));
   }
 

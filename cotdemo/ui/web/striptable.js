@@ -38,14 +38,15 @@ export class StripTable {
     const paper = new Strip("paper");
     const hereWords = make("div", { class: "cot-said" });
     const paperWords = make("div", { class: "cot-said" });
+    const beneath = make("span", { class: "cot-detail cot-beneath" }); // where the columns of text have no room
     const texts = Array.from({ length: extras }, () => make("td", { class: "cot-extra" }));
     const cell = make("td", { "data-source": "here" }, make("div", { class: "cot-value" }, here.element, hereWords));
     const element = make(
       "tr", { class: "cot-row", "data-name": name },
-      make("th", { scope: "row" }, button, detail ? make("span", { class: "cot-detail" }, detail) : null),
+      make("th", { scope: "row" }, button, detail ? make("span", { class: "cot-detail" }, detail) : null, beneath),
       cell, make("td", { "data-source": "paper" }, make("div", { class: "cot-value" }, paper.element, paperWords)), ...texts,
     );
-    this.rows.set(name, { button, cell, here, paper, hereWords, paperWords, texts });
+    this.rows.set(name, { button, cell, here, paper, hereWords, paperWords, texts, beneath });
     return element;
   }
 
@@ -61,6 +62,7 @@ export class StripTable {
       row.hereWords.replaceChildren(...said(item, figure));
       row.paperWords.replaceChildren(item.reported === null ? make("span", { class: "cot-none" }, "none given") : make("strong", {}, item.reportedWords));
       row.texts.forEach((cell, index) => setText(cell, item.extras[index]));
+      setText(row.beneath, row.texts.map((cell) => cell.textContent).filter(Boolean).join(", "));
     }
   }
 

@@ -13,6 +13,7 @@ import { Stage, invitePrompt } from "./stage.js";
 import { Rewards } from "./rewards.js";
 import { SaveMenu } from "./save.js";
 import { Drop } from "./drop.js";
+import { Versus } from "./versus.js";
 import { VERDICTS, costWords, milestone, settingsWords, speakToResearchers, speaksToResearchers, term, weightsWords } from "./words.js";
 
 const VOICE = "cotdemo-researchers"; // remembered: whether the field's own words are wanted
@@ -45,14 +46,14 @@ class Viewer {
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
     this.asking = false;
-    this.build(element, server, exports);
+    this.build(element, server, exports, most_bytes);
     this.draw();
     for (const kind of ["wheel", "touchmove"]) window.addEventListener(kind, () => { this.away = true; }, { passive: true });
     // Canvases hold colours of the theme they were drawn in.
     new MutationObserver(() => this.redraw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   }
 
-  build(element, server, exports) {
+  build(element, server, exports, most) {
     this.prompt = make("h2", { class: "cot-prompt" });
     this.settings = make("p", { class: "cot-settings" });
     this.recorded = make("p", { class: "cot-recorded" });
@@ -64,12 +65,13 @@ class Viewer {
     this.announcer = make("p", { class: "cot-hidden", role: "status", "aria-live": "polite" });
     this.rounds = make("div", { class: "cot-tabs", role: "group", "aria-label": "Rounds" });
     const choose = (place) => { this.focus.pause(); this.select(place); };
-    this.rewards = new Rewards(({ path, step }) => choose({ path, step }), (path) => this.matrix.point(path));
-    this.matrix = new Matrix(choose, (path) => this.rewards.highlight(path));
+    this.rewards = new Rewards(choose, (place) => this.matrix.point(place));
+    this.matrix = new Matrix(choose, (place) => this.rewards.follow(place));
+    this.versus = new Versus(most, this.labels, () => this.draw(), (step) => choose({ step }));
     this.focus = new Focus((place) => this.select(place));
     this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); });
     this.legend = make("p", { class: "cot-key" });
-    this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.legend, this.matrix.element, this.rewards.element), this.focus.element);
+    this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.legend, this.matrix.element, this.rewards.element, this.versus.element), this.focus.element);
     this.menu = new SaveMenu(exports, (what) => this.saveAs(what), () => this.copy(this.link()), () => this.copy(frameOf(this.link(), this.state.started.prompt)));
     this.stage.acts.append(this.menu.element);
     this.compact = Boolean(server) && asFigure(location.search);
@@ -276,6 +278,7 @@ class Viewer {
     this.stage.redraw();
     this.matrix.redraw();
     this.focus.redraw();
+    this.versus.redraw();
     this.schedule();
   }
 
@@ -297,8 +300,9 @@ class Viewer {
       this.drawRounds();
       this.drawKey();
       this.matrix.draw(state, round, selection, colours);
-      this.rewards.draw(state, round, selection);
       this.focus.draw(state, round, selection, colours);
+      this.rewards.draw(state, round, selection, this.focus.pins, this.versus.guest);
+      this.versus.draw(state, round, selection, colours, speaksToResearchers());
     }
   }
 

@@ -1,0 +1,73 @@
+// Another run beside the one on show: what is read from its file, and what is told of it.
+"use strict";
+const test = require("node:test");
+const assert = require("node:assert/strict");
+const { readFileSync } = require("node:fs");
+const { join } = require("node:path");
+
+const versus = import("../cotdemo/ui/web/versus.js");
+const reducer = import("../cotdemo/ui/web/reducer.js");
+const file = readFileSync(join(__dirname, "../assets/runs/2-one-left.json"), "utf8");
+const labels = {
+  methods: { parm: { label: "PARM" } },
+  settings: [{ name: "paths", said: "{} attempt(s)", options: {}, usual: null }, { name: "seed", said: "seed {}", options: {}, usual: null }],
+};
+const altered = (change) => {
+  const content = JSON.parse(file);
+  change(content);
+  return JSON.stringify(content);
+};
+
+test("a trace file comes to the state of its run", async () => {
+  const { traceOf } = await versus;
+  const { answerOf, answerRound } = await reducer;
+  const state = traceOf(file, labels);
+  assert.equal(state.phase, "finished");
+  assert.equal(answerOf(answerRound(state)).path, JSON.parse(file).events.find(({ type }) => type === "Winner").path);
+});
+
+test("what is no trace, and one that cannot be shown, are refused in words", async () => {
+  const { traceOf } = await versus;
+  for (const text of ["", "{", "[]", "null", "{}", '{"format": "cotdemo-trace"}', '{"format": "other", "events": []}']) {
+    assert.throws(() => traceOf(text, labels), /not a trace of this app/);
+  }
+  const winner = ({ events }) => events.find(({ type }) => type === "Winner");
+  const step = ({ events }) => events.find(({ type }) => type === "StepDecoded");
+  const judged = ({ events }) => events.find(({ type }) => type === "Judged");
+  const faults = [
+    (trace) => { trace.events = []; },
+    (trace) => { trace.events.shift(); },
+    (trace) => { trace.events = trace.events.filter(({ type }) => type !== "Winner"); },
+    (trace) => { trace.events.push(null); },
+    (trace) => { trace.events[0].paths = 1e9; },
+    (trace) => { trace.events[0].steps = "18"; },
+    (trace) => { trace.events[0].grid = [8]; },
+    (trace) => { trace.events[0].grid = [1e6, 1e6]; },
+    (trace) => { trace.events[0].prompt = 7; },
+    (trace) => { trace.events[1].round = 1e9; },
+    (trace) => { winner(trace).path = 99; },
+    (trace) => { winner(trace).path = -1; },
+    (trace) => { step(trace).step = 1.5; },
+    (trace) => { step(trace).codes = "%%%"; },
+    (trace) => { judged(trace).p_yes = "much"; },
+    (trace) => { judged(trace).p_yes = 2; },
+    (trace) => { judged(trace).answer = "perhaps"; },
+  ];
+  for (const fault of faults) assert.throws(() => traceOf(altered(fault), labels), /is damaged/, String(fault));
+});
+
+test("of both runs the same is told: what was asked, what became of the attempt, the answer, the cost", async () => {
+  const { comparison, traceOf } = await versus;
+  const state = traceOf(file, labels);
+  const [round] = state.rounds;
+  const told = Object.fromEntries(comparison(state, round, round.paths[2], labels));
+  assert.deepEqual(Object.keys(told), ["Prompt", "Asked", "Attempt 3", "Answer", "Checker", "Cost"]);
+  assert.equal(told.Prompt, "“a photo of a green cross and an orange house”");
+  assert.match(told.Asked, /^PARM · 4 attempts/);
+  assert.match(told["Attempt 3"], /^chosen: matches/);
+  assert.match(told.Answer, /^Attempt 3 of 4 is chosen/);
+  assert.match(told.Cost, /steps painted, \d+ saved by stopping early/);
+  const other = Object.fromEntries(comparison(state, round, round.paths[0], labels));
+  assert.match(other["Attempt 1"], /^stopped at step 8/);
+  assert.equal(other.Checker, "–");
+});
