@@ -130,7 +130,8 @@ def _pytest(root: str, tests: Sequence[str], said: str) -> None:
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     sys.dont_write_bytecode = True
     os.chdir(root)
-    sys.path[:] = [root, *(place for place in sys.path if place and not Path(place).is_relative_to(ROOT))]
+    own = (ROOT, ROOT / "tests")  # and not the packages, which may lie in the repository, too
+    sys.path[:] = [root, *(place for place in sys.path if place and Path(place).resolve() not in own)]
     for name in [name for name in sys.modules if name.split(".")[0] in ("cotdemo", "soaking")]:
         del sys.modules[name]  # they are those of the repository
     import pytest

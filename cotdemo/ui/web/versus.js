@@ -82,7 +82,7 @@ export class Versus {
     this.rows = make("tbody", {});
     this.body = make(
       "div", { hidden: true }, make("div", { class: "cot-films" }, ...this.films.map((film) => film.element)),
-      make("table", { class: "cot-versus-words" }, make("thead", {}, make("tr", {}, make("td", {}), make("th", { scope: "col" }, "This run"), make("th", { scope: "col" }, "The other"))), this.rows),
+      make("table", { class: "cot-versus-words" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "What"), make("th", { scope: "col" }, "This run"), make("th", { scope: "col" }, "The other"))), this.rows),
     );
     this.element = make(
       "section", { class: "cot-versus", hidden: true, "aria-label": "Beside another run" },
