@@ -175,20 +175,20 @@ def test_an_event_does_not_wait_for_the_next_step():
     assert next(stream) == [Progress("second")]
 
 
+def endless(closed: threading.Event):
+    """A search without an end; ``closed`` is set once it is."""
+    try:
+        while True:
+            time.sleep(0.01)
+            yield Progress("step")
+    finally:
+        closed.set()
+
+
 @pytest.mark.parametrize("how", ["close", "stop"])
 def test_stopping_closes_the_search_before_it_returns(how):
-    closed = threading.Event()
-
-    def search():
-        try:
-            while True:
-                time.sleep(0.01)
-                yield Progress("step")
-        finally:
-            closed.set()
-
-    stop = threading.Event()
-    stream = batches(search(), stop)
+    closed, stop = threading.Event(), threading.Event()
+    stream = batches(endless(closed), stop)
     next(stream)
     if how == "close":
         stream.close()
@@ -200,16 +200,7 @@ def test_stopping_closes_the_search_before_it_returns(how):
 
 def test_a_stopped_search_is_closed_though_somebody_still_holds_it():
     closed = threading.Event()
-
-    def search():
-        try:
-            while True:
-                time.sleep(0.01)
-                yield Progress("step")
-        finally:
-            closed.set()
-
-    held, stop = search(), threading.Event()
+    held, stop = endless(closed), threading.Event()
     stream = batches(held, stop)
     next(stream)
     stop.set()
