@@ -26,12 +26,12 @@ export class Brush {
     );
     const act = (words, onclick) => make("button", { type: "button", class: "cot-follow", onclick }, words);
     this.paint = act("", () => { onPaint([...this.marked].sort((a, b) => a - b)); this.close(); });
-    this.critique = act("Mark what the critique meant", () => this.mark(this.meant));
+    this.critique = act("Mark what the critique meant", () => this.add(this.meant));
     setAttribute(this.critique, "title", "The tokens in which the picture that was painted again from the critique differs from the one before");
     this.bar = make(
       "div", { class: "cot-brush-bar", role: "group", "aria-label": "Brush", hidden: true, onkeydown: ({ key }) => key === "Escape" && this.close() },
       make("p", { class: "cot-note" }, "Drag over what should be painted anew. Everything else stays, the prompt too: what it asks for may well come back."),
-      this.paint, act("Mark the least sure", () => this.mark(leastSure(this.steps))), this.critique, act("Clear", () => this.mark([])), act("Cancel", () => this.close()),
+      this.paint, act("Mark the least sure", () => this.add(leastSure(this.steps))), this.critique, act("Clear", () => this.mark([])), act("Cancel", () => this.close()),
     );
   }
 
@@ -60,6 +60,11 @@ export class Brush {
   mark(tokens) {
     this.marked = new Set(tokens);
     this.draw();
+  }
+
+  // What was marked by hand stays.
+  add(tokens) {
+    this.mark([...this.marked, ...tokens]);
   }
 
   press(event) {

@@ -111,7 +111,7 @@ export class Versus {
       this.pick.value = this.path;
       setText(this.said, file.name);
     } catch ({ message }) {
-      setText(this.said, message);
+      setText(this.said, `${file.name}: ${message}`);
     }
     this.onChange();
   }
