@@ -32,6 +32,7 @@ def test_the_page_has_one_heading_of_the_first_order_and_names_its_backend(visit
         page.get_by_role("button", name="What runs here").click()
         page.wait_for_selector("text=It knows")
         assert "star" in page.locator("#cot-about").inner_text()
+        assert page.locator("footer").inner_text().strip().endswith(("API", "MCP"))  # and no dot after it
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
