@@ -9,6 +9,7 @@ const versus = import("../cotdemo/ui/web/versus.js");
 const reducer = import("../cotdemo/ui/web/reducer.js");
 const file = readFileSync(join(__dirname, "../assets/runs/2-one-left.json"), "utf8");
 const labels = {
+  most: { paths: 32, steps: 50, round: 12, side: 64, events: 20000 },
   methods: { parm: { label: "PARM" } },
   settings: [{ name: "paths", said: "{} attempt(s)", options: {}, usual: null }, { name: "seed", said: "seed {}", options: {}, usual: null }],
 };

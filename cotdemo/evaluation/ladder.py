@@ -327,7 +327,7 @@ class Ladder:
             "of": one.of,
             "minus": one.minus,
             "paper": one.paper,
-            **{rule: estimates(np.subtract(values(a, rule), values(b, rule)), self.entries) for rule in RULES},
+            **self._less(a, b),
         }
 
     def _with_gain(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -335,8 +335,11 @@ class Ladder:
         plain = self.rows.get((PLAIN, SHIPPED))
         if row["missing"] or row["training_seed"] != SHIPPED or row is plain or plain is None or plain["missing"]:
             return row
-        gained = {rule: np.subtract(values(row, rule), values(plain, rule)) for rule in RULES}
-        return row | {"gain": {rule: estimates(those, self.entries) for rule, those in gained.items()}}
+        return row | {"gain": self._less(row, plain)}
+
+    def _less(self, row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+        """By both rules, how much more often ``row`` is right than ``other``, prompt by prompt."""
+        return {rule: estimates(np.subtract(values(row, rule), values(other, rule)), self.entries) for rule in RULES}
 
     def _save(self) -> None:
         order = {row.name: place for place, row in enumerate(ROWS)}

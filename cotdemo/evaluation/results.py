@@ -17,12 +17,12 @@ from typing import Any
 
 from ..registry import CORRECTOR, METHODS, MODELS
 from ..settings import corrects, verifier_of
-from .entries import SPLITS, Entry, fingerprint, of_split, select
+from .entries import SPLITS, fingerprint, of_split, select
 from .records import read_json
 from .report import RULES
 from .statistics import OVERALL
 
-__all__ = ["OVERALL", "RULES", "Entry"]
+__all__ = ["OVERALL", "RULES"]
 
 PAPER = Path(__file__).with_name("paper.json")
 LADDER, CURVES = "cotdemo-ladder", "cotdemo-curves"
@@ -220,18 +220,12 @@ def _checked_curves(content: Any) -> Any:
     return content
 
 
-def entries_of(asked: Mapping[str, Any]) -> list[Entry] | None:
-    """What was asked for, in the order of what came of it; None where the prompts are no longer the ones of then."""
+def pictures_of(asked: Mapping[str, Any]) -> dict[str, int] | None:
+    """How many pictures of each kind were asked for; None where the prompts are no longer the ones of then."""
     split, _, prints = asked["prompts"].partition(" ")
     if split not in SPLITS or prints != fingerprint(of_split(split)):
         return None
-    return list(select(of_split(split), asked["limit"]))
-
-
-def pictures_of(asked: Mapping[str, Any]) -> dict[str, int] | None:
-    """How many pictures of each kind were asked for; None where the prompts are no longer the ones of then."""
-    entries = entries_of(asked)
-    return None if entries is None else dict(Counter(entry.kind for entry in entries))
+    return dict(Counter(entry.kind for entry in select(of_split(split), asked["limit"])))
 
 
 def values(row: Mapping[str, Any], rule: str) -> list[float]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fields import OneOf
+from ..fields import MAX_SIDE, OneOf
 from ..registry import BACKENDS, CORRECTOR, METHODS, MODELS, VERIFIERS, offers
-from ..settings import SETTINGS, Setting
+from ..run.events import MAX_EVENTS
+from ..settings import MOST_ROUNDS, PATHS, SETTINGS, STEPS, Setting
 from .form import ADDRESS
 
 
 def labels() -> dict[str, Any]:
-    """What a run is told by: labels of methods and models, words of settings, the weights that take part."""
+    """What a run is told by: labels of methods and models, words of settings, the weights that take part, and the most
+    that a trace may hold."""
     return {
         "methods": {
             name: {
@@ -25,6 +27,7 @@ def labels() -> dict[str, Any]:
         "critics": {name: VERIFIERS[backend.critic].part for name, backend in BACKENDS.items()},
         "corrector": MODELS[CORRECTOR].part,
         "settings": [_told(setting) for setting in SETTINGS.values() if setting.said or _options(setting)],
+        "most": {"paths": PATHS[1], "steps": STEPS[1], "round": MOST_ROUNDS, "side": MAX_SIDE, "events": MAX_EVENTS},
     }
 
 

@@ -38,11 +38,11 @@ class BoundedBodies:
         body = await _body(scope, receive, most)
         if body is None:
             what = "upload" if upload else "request"
-            await _refuse(f"This {what} is too large: at most {most / 1e6:g} MB are accepted. {_SHORTER}", scope, send)
+            await refuse(f"This {what} is too large: at most {most / 1e6:g} MB are accepted. {_SHORTER}", scope, send)
         elif not upload and sum(map(body.count, _MARKS)) > MAX_VALUES:
-            await _refuse(f"This request holds too many values: at most {MAX_VALUES} are accepted.", scope, send)
+            await refuse(f"This request holds too many values: at most {MAX_VALUES} are accepted.", scope, send)
         elif not upload and not _is_text(body):  # on which the parsers behind fail each in its way
-            await _refuse("This request is no text in UTF-8, and so no JSON.", scope, send, 400)
+            await refuse("This request is no text in UTF-8, and so no JSON.", scope, send, 400)
         else:
             await self._app(scope, _replayed(body, receive), send)
 
@@ -90,11 +90,16 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-async def _refuse(words: str, scope: Scope, send: Send, status: int = 413) -> None:
-    """The rest of the body is not read: the connection ends with this."""
+async def refuse(words: str, scope: Scope, send: Send, status: int = 413, **headers: str) -> None:
+    """Answer in words. The rest of the body is not read: the connection ends with this."""
 
     async def nothing() -> Message:
         return {"type": "http.disconnect"}
 
-    answer = JSONResponse({"detail": words, "error": words}, status, headers={"connection": "close"})
+    answer = JSONResponse({"detail": words, "error": words}, status, headers={"connection": "close", **headers})
     await answer(scope, nothing, send)
+
+
+async def refuse_for_now(words: str, seconds: int, scope: Scope, send: Send) -> None:
+    """Answer 429 to what was asked for too often: when it may be asked for again."""
+    await refuse(f"{words} Try again in {seconds} s.", scope, send, 429, **{"retry-after": str(seconds)})

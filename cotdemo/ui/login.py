@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from hmac import compare_digest
 from pathlib import Path
 
-from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import UserError
+from .limits import refuse_for_now
 from .visitors import Allowance, calls_from
 
 A_MINUTE = 10  # tries of one public address, and of all that have none together
@@ -71,6 +71,5 @@ class BoundedLogins:
         if not seconds:
             await self._app(scope, receive, send)
             return
-        words = f"At most {self._allowance.most:g} passwords a minute may be tried. Try again in {seconds} s."
-        headers = {"retry-after": str(seconds), "connection": "close"}  # its body is not read
-        await JSONResponse({"detail": words, "error": words}, 429, headers=headers)(scope, receive, send)
+        words = f"At most {self._allowance.most:g} passwords a minute may be tried."
+        await refuse_for_now(words, seconds, scope, send)

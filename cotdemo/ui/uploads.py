@@ -6,11 +6,10 @@ import math
 from contextlib import suppress
 from pathlib import Path
 
-from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .limits import is_upload
+from .limits import is_upload, refuse_for_now
 from .visitors import Allowance, calls_from
 
 A_MINUTE = 30  # uploads of one public address, and of all that have none together
@@ -31,10 +30,7 @@ class BoundedUploads:
             return
         seconds = math.ceil(self._allowance.take(calls_from(scope), 1))
         if seconds:
-            words = f"At most {self._allowance.most} files a minute are taken. Try again in {seconds} s."
-            headers = {"retry-after": str(seconds), "connection": "close"}  # its body is not read
-            answer = JSONResponse({"detail": words, "error": words}, 429, headers=headers)
-            await answer(scope, receive, send)
+            await refuse_for_now(f"At most {self._allowance.most} files a minute are taken.", seconds, scope, send)
             return
         await self._app(scope, receive, send)
         await run_in_threadpool(let_go, scope["app"].get_blocks().upload_file_set)

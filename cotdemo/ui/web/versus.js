@@ -8,7 +8,6 @@ import { drawMark } from "./matrix.js";
 import { attempt, cellWords, chosenWords, costWords, fateInWords, sentence, settingsWords, truthWords } from "./words.js";
 
 const FRAME_SIDE = 80; // canvas pixels per side, about
-const MOST_OF = { paths: 32, steps: 50, round: 12, side: 64, events: 20000 }; // as cotdemo/run/trace.py reads them
 const NO_TRACE = "This is not a trace of this app: choose a trace.json that it wrote.";
 const DAMAGED = "This trace is damaged: it cannot be shown.";
 
@@ -22,7 +21,7 @@ export function traceOf(text, labels) {
   }
   if (content?.format !== "cotdemo-trace" || !Array.isArray(content.events)) throw new Error(NO_TRACE);
   const { events } = content;
-  if (!events.length || events.length > MOST_OF.events || !begins(events[0]) || !events.every((event) => belongs(event, events[0]))) throw new Error(DAMAGED);
+  if (!events.length || events.length > labels.most.events || !begins(events[0], labels.most) || !events.every((event) => belongs(event, events[0], labels.most))) throw new Error(DAMAGED);
   try {
     const state = events.reduce(reduce, emptyState());
     if (answerRound(state) === null) throw new Error("no answer");
@@ -37,15 +36,15 @@ function whole(value, low, high) {
   return Number.isInteger(value) && value >= low && value <= high;
 }
 
-function begins(event) {
-  return event?.type === "RunStarted" && typeof event.prompt === "string" && whole(event.paths, 1, MOST_OF.paths) && whole(event.steps, 1, MOST_OF.steps)
-    && Array.isArray(event.grid) && event.grid.length === 2 && event.grid.every((side) => whole(side, 1, MOST_OF.side));
+function begins(event, most) {
+  return event?.type === "RunStarted" && typeof event.prompt === "string" && whole(event.paths, 1, most.paths) && whole(event.steps, 1, most.steps)
+    && Array.isArray(event.grid) && event.grid.length === 2 && event.grid.every((side) => whole(side, 1, most.side));
 }
 
-function belongs(event, { paths, steps }) {
+function belongs(event, { paths, steps }, most) {
   if (typeof event !== "object" || event === null) return false;
   const { round = 0, path = 0, step = 0, p_yes: yes = null } = event;
-  return whole(round, 0, MOST_OF.round) && whole(path, 0, paths - 1) && whole(step, 0, steps - 1) && (yes === null || (yes >= 0 && yes <= 1));
+  return whole(round, 0, most.round) && whole(path, 0, paths - 1) && whole(step, 0, steps - 1) && (yes === null || (yes >= 0 && yes <= 1));
 }
 
 function allWords(state, labels) {
