@@ -99,7 +99,7 @@ NAMES = {
 LONGEST = max(map(len, NAMES))  # words of a name
 
 _MARKS = ("<pad>", "<unk>", "<image>", "<|im_start|>", "<|im_end|>")
-_QUESTION_WORDS = ("clear", "potential", "match", "why", "what", "?")
+_QUESTION_WORDS = ("clear", "potential", "match", "present", "why", "what", "?")
 
 
 def _word_level(vocabulary: Iterable[str], **special: str) -> PreTrainedTokenizerFast:

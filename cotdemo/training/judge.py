@@ -53,8 +53,10 @@ class Recipe:
         }
     )  # fmt: skip
     weights: dict = field(  # of the loss of each question that is taught
-        default_factory=lambda: {"clarity": 1.0, "potential": 1.0, "outcome": 1.0, "explain": 0.5, "describe": 0.5}
-    )
+        default_factory=lambda: {
+            "clarity": 1.0, "potential": 1.0, "outcome": 1.0, "present": 0.5, "explain": 0.5, "describe": 0.5,
+        }
+    )  # fmt: skip
     # Mistakes of two kinds are dear: to stop a path that would have come out right, and to ask about one's potential
     # before there is enough to see. The judge's P(yes) is shifted by that, and its order is not.
     dear: dict = field(default_factory=lambda: {"potential yes": 3.0, "clarity no": 2.0})
@@ -75,7 +77,7 @@ _GENERATORS = {
 RECIPES = {
     # clean pictures only, none of them generated
     "judge-zero-shot": Recipe(
-        weights={"outcome": 1.0, "explain": 0.5, "describe": 0.5}, dear={},
+        weights={"outcome": 1.0, "present": 0.5, "explain": 0.5, "describe": 0.5}, dear={},
         on_drawn=_ON_DRAWN, paintings={}, on_painted=None,
     ),
     # the lessons of PARM, of which it learns the answers to "outcome" alone
@@ -191,6 +193,8 @@ def answers_of(lessons: Lessons, row: int, taught: Collection[str]) -> list[Answ
     said = [Answer(q, yes_no[bool(value)]) for q in _QUESTIONS if (value := getattr(lessons, q)[row]) != UNKNOWN]
     if lessons.other_outcome[row] != UNKNOWN:
         said.append(Answer("outcome", yes_no[bool(lessons.other_outcome[row])], str(lessons.other[row])))
+    shown = zip(lessons.parts[row], lessons.present[row])
+    said += [Answer("present", yes_no[bool(holds)], str(part)) for part, holds in shown if holds != UNKNOWN]
     if lessons.critiques[row]:
         said.append(Answer("explain", str(lessons.critiques[row])))
     if lessons.contents[row]:

@@ -19,6 +19,7 @@ from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, metadata
 from ..geneval.rules import Found
 from ..things.checker_a import read
 from ..things.faults import judge_reading
+from ..things.requirements import Requirement, requirements
 from ..things.scenes import MOST, PITCH, Scene, Thing, draw, free_spots
 from ..things.sheet import NATURAL, own_colour
 from ..things.splits import COLOURED, is_of_test, random_prompts, random_scene
@@ -52,6 +53,8 @@ class Lessons(Arrays):
     contents: np.ndarray  # (n,) str: what is in the picture, in words
     other: np.ndarray  # (n,) str: another prompt, that the picture fits or that differs in one point
     other_outcome: np.ndarray  # (n,) int8: whether the picture fits that one, or UNKNOWN
+    parts: np.ndarray  # (n, 2) str: a requirement of the prompt, and one of the other prompt; "" where it is GenEval's
+    present: np.ndarray  # (n, 2) int8: whether they hold, or UNKNOWN
     step: np.ndarray  # (n,) int16: step of the guess, or -1 where it was drawn
     path: np.ndarray  # (n,) int32: guesses of one painting share it
 
@@ -221,6 +224,7 @@ def label(
     them; clarity and potential stay UNKNOWN."""
     n = len(entries)
     others = [other_prompt(entry, found, rng) for entry, found in zip(entries, readings)]
+    parts = [[_part(entry, rng), _part(other, rng)] for entry, other in zip(entries, others)]
     verdicts = [judge_reading(found, entry) for found, entry in zip(readings, entries)]
     return Lessons(
         prompts=np.asarray([entry["prompt"] for entry in entries]),
@@ -234,9 +238,19 @@ def label(
         other_outcome=np.asarray(
             [judge_reading(found, entry).strict for found, entry in zip(readings, others)], np.int8
         ),
+        parts=np.asarray([[part.words if part else "" for part in both] for both in parts]),
+        present=np.asarray(
+            [[part.holds(found) if part else UNKNOWN for part in both] for both, found in zip(parts, readings)], np.int8
+        ),
         step=np.full(n, -1, np.int16),
         path=np.full(n, -1, np.int32),
     )
+
+
+def _part(entry: dict, rng: np.random.Generator) -> Requirement | None:
+    """One of the requirements of a prompt that are not GenEval's own, where it has any."""
+    free = [one for one in requirements(entry) if not is_of_test(one.entry)]
+    return free[rng.integers(len(free))] if free else None
 
 
 def finals(lessons: Lessons) -> Lessons:

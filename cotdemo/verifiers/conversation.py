@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from ..errors import UserError
 
 IGNORE = -100  # target of a position that nothing is learnt from, as in torch's cross entropy
-YES_NO_QUESTIONS = ("clarity", "potential", "outcome")
+YES_NO_QUESTIONS = ("clarity", "potential", "outcome", "present")  # "present" is of part of a prompt
 
 _PICTURE = "<image>"
 WORDING = json.loads(Path(__file__).with_name("questions.json").read_text(encoding="utf-8"))

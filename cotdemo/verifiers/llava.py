@@ -172,7 +172,8 @@ class Encoded:
         *,
         seeds: Sequence[int] | None = None,
     ) -> Answers:
-        """Ask "clarity", "potential" or "outcome" about ``rows`` (default: all), for one prompt or one for each row.
+        """Ask "clarity", "potential" or "outcome" about ``rows`` (default: all), for one prompt or one for each row; or
+        "present", of what a part of a prompt asks for.
 
         With ``seeds``, one for each row, answers are drawn and read as the released code does (``verdicts="sampled"``,
         see `sampled`); without, they are read from the logits.
