@@ -257,11 +257,23 @@ def test_a_judge_learns_the_questions_of_its_recipe_alone(lessons):
     row = int(np.flatnonzero(lessons.outcome == 0)[0])
     asked = {name: [answer.question for answer in judge.answers_of(lessons, row, recipe.weights)]
              for name, recipe in judge.RECIPES.items()}  # fmt: skip
-    assert (
-        asked["judge"] == ["clarity", "potential", "outcome", "outcome", "explain", "describe"] == asked["judge-guide"]
-    )
+    parts = ["present"] * int((lessons.present[row] != judge_data.UNKNOWN).sum())
+    words = [*parts, "explain", *(["describe"] if lessons.contents[row] else [])]
+    assert asked["judge"] == ["clarity", "potential", "outcome", "outcome", *words] == asked["judge-guide"] and parts
     assert asked["judge-orm"] == ["outcome", "outcome"]
-    assert asked["judge-zero-shot"] == ["outcome", "outcome", "explain", "describe"]
+    assert asked["judge-zero-shot"] == ["outcome", "outcome", *words]
+
+
+def test_what_a_judge_is_told_to_be_present_is_and_nothing_of_the_benchmark_is_told():
+    rng = np.random.default_rng(3)
+    entries = splits.random_prompts("align", 60, rng)
+    readings = [read(draw(splits.random_scene(entry, rng))) for entry in entries]
+    lessons = judge_data.label(entries, np.zeros((60, 64)), readings, rng)
+    told = [(part, holds) for part, holds in zip(lessons.parts.ravel(), lessons.present.ravel()) if holds >= 0]
+    assert not any(splits.is_of_test(parse(f"a photo of {part}")) for part, _ in told)
+    own = lessons.present[:, 0]
+    assert (own[own != judge_data.UNKNOWN] == 1).all()  # what is right has all that was asked for
+    assert {0, 1} == set(lessons.present[:, 1].tolist())
 
 
 def test_the_judges_of_one_ladder_differ_in_their_lessons_alone():

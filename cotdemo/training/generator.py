@@ -55,7 +55,7 @@ class Recipe:
     # Show-o. With half of the numbers wrong counting is hopeless.
     wrong: Mapping[str, float] = field(default_factory=lambda: {"relation": 0.5, "number": 0.2})
     words_apart: float = 0.35  # share of sequences in which no word sees another
-    schedule: Schedule = Schedule(steps=4000, lr=2e-3, warmup=150, lr_end=2e-5, average=0.997)
+    schedule: Schedule = Schedule(steps=3600, lr=2e-3, warmup=150, lr_end=2e-5, average=0.997)
 
 
 def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, tokens: int) -> Showo:
