@@ -102,7 +102,7 @@ class Card:
         end = state.finished
         costs = {
             "passes": end.generator_passes, "questions": end.judge_passes, "saved": end.passes_saved,
-            "seconds": end.seconds, "plain_passes": s.steps * (2 if s.guidance else 1),
+            "seconds": end.seconds,
             "operations": self.operations,
         } if end else None  # fmt: skip
         return {
