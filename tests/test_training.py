@@ -442,6 +442,7 @@ def test_corrections_are_of_wrong_pictures_and_change_them(tiny, lessons):
 # Every stage, in small, from nothing to weights that belong together
 
 _BRIEF = Schedule(steps=2, lr=1e-3, warmup=1, average=0.5)
+_PARTS = (generator.Part(_BRIEF, {}), generator.Part(_BRIEF, {"relation": 0.5, "number": 0.5}))
 
 
 def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
@@ -454,8 +455,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         "bits": 10, "norm_groups": 4, "patch_size": 8,
     }  # fmt: skip
     brief(tokenizer, batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
-    brief(generator, batch=4, pool=16, hinted=8, phi=tiny_mini.PHI, schedule=_BRIEF,
-          wrong={"relation": 0.5, "number": 0.5})  # fmt: skip
+    brief(generator, batch=4, pool=16, hinted=8, phi=tiny_mini.PHI, parts=_PARTS)
     evaluate = generator.evaluate
     monkeypatch.setattr(generator, "evaluate", lambda *of, each: evaluate(*of, each=1))
     brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
@@ -471,7 +471,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         stage = stages.Stage(name, tmp_path / "work", tmp_path / "mini", "cpu", {})
         stage.run()
         record = recipes[name] = json.loads((tmp_path / "mini" / stage.folder / RECIPE).read_text())
-        assert record["steps"] == (4 if name in ("tokenizer", "judge-guide") else 2)  # two phases or one
+        assert record["steps"] == (4 if name in ("tokenizer", "generator", "judge-guide") else 2)  # two phases or one
         assert "_name_or_path" not in json.loads((tmp_path / "mini" / stage.folder / "config.json").read_text())
         assert record["command"] == f"python -m cotdemo train {name}"
 
