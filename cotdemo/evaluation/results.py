@@ -73,7 +73,7 @@ class Row:
             if other and not self.live:
                 return f" {words} {METHODS[row_named(other).method].label}{row_named(other)._unusual}"
         words = {
-            f"{self.paths} path{'s' if self.paths > 1 else ''}": self.paths != USUAL,
+            f"{self.paths} path{'s' if self.paths > 1 else ''}": self.paths != USUAL and not METHODS[self.method].waves,
             f"{self.paths} at most": METHODS[self.method].waves,
             f"{self.stopping} from step {self.judge_from}": self.stopping != "paper",
             f"by {self.repaint}": self.repaint != "whole",

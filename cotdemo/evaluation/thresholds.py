@@ -8,15 +8,14 @@ columns tell how P(yes) is calibrated there: how often the judge was that sure, 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from statistics import mean
 
 from ..backends import MiniBackend
 from ..settings import PATHS, whole
-from .entries import Entry, select
+from .entries import select
 from .ladder import Measured, at_compute, means, replays
 from .pool import FOLDER, Maker, Pool, fill
-from .records import Record, say
+from .records import say
 from .report import RULES, begun
 from .results import values
 from .runner import replay
@@ -34,7 +33,7 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     fill(Maker(pool, paths + SPARE, ["orm"]), entries, say)
     orms = replays(pool, entries, "orm")
     whole_orm = Measured.of(orms(paths))
-    heading = f"P(yes) of a picture, of {paths} paths"
+    heading = f"of {paths} paths, GenEval and strict"
     print(f"{heading:<38}  right  {'less ORM':<23}  less ORM at its compute  GFLOP  painted  sure   right then")
     for enough in THRESHOLDS:
         records = [replay(pool, entry, "adaptive", paths, enough=enough) for entry in entries]
@@ -42,13 +41,9 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
         operations = sum(means(records)["operations"].values())
         others = [whole_orm, at_compute(orms, operations, paths + SPARE)]
         right, *less = ({rule: values(one.as_dict(), rule) for rule in RULES} for one in (measured, *others))
-        ends = [f"{operations / 1e9:5.0f}  {begun(records):7.1f}  {end}" for end in _then(records, entries, enough)]
-        for line in lines(f"{enough:g} is enough", right, less, entries, ends):
+        sure = [record.final for record in records if record.final.outcome().p_yes >= enough]
+        then = [f"{mean(map(is_right, sure)):.3f}" if sure else "-" for is_right in RULES.values()]
+        spent = f"{operations / 1e9:5.0f}  {begun(records):7.1f}  {len(sure) / len(records):.3f}"
+        ends = [f"{spent}  {then[0]}", f"{'':{len(spent)}}  {then[1]}"]
+        for line in lines(f"P(yes) {enough:g} is enough", right, less, entries, ends):
             print(line, flush=True)
-
-
-def _then(records: Sequence[Record], entries: Sequence[Entry], enough: float) -> list[str]:
-    """By both rules, how often the judge was sure enough, and of those how often it was right."""
-    sure = [record for record in records if record.final.outcome().p_yes >= enough]
-    told = f"{len(sure) / len(entries):.3f}"
-    return [f"{told}  {mean(map(of, (one.final for one in sure))):.3f}" if sure else told for of in RULES.values()]

@@ -224,7 +224,7 @@ export function nowWords(state, moment) {
 // Which attempts of a run in waves are painted, and why those.
 function waveWords({ started: { steps } }, { paths }, { wave, step }) {
   const before = paths.filter((path) => path.outcome && path.wave < wave);
-  const why = before.length ? `the judge is ${number(Math.max(...before.map(outcomeOf)))} sure of the best so far` : `of ${paths.length} at most`;
+  const why = before.length ? `as the judge is ${number(Math.max(...before.map(outcomeOf)))} sure of the best so far` : `of ${paths.length} at most`;
   return `Wave ${wave + 1}, step ${step + 1} of ${steps}: ${listed(paths.filter((path) => path.wave === wave))}, ${why}.`;
 }
 
