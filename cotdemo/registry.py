@@ -59,6 +59,7 @@ class MethodSpec(Spec):
     judges_steps: bool = False  # by PARM's questions, so that its settings of stopping apply
     repaints: bool = False  # after a critique, so that rounds and repaint apply
     guesses: bool = False  # looks at what is painted on the way, or paints on from there
+    waves: bool = False  # begins its paths in waves, and stops when the judge is sure, so that enough applies
     no_original: str = ""  # why it has no behaviour of the released code's
 
     def about_on(self, backend: BackendSpec) -> str:
@@ -202,6 +203,10 @@ add(
     MethodSpec(
         "orm", "ORM", "best of N by a judge trained on the outcome of painted pictures",
         "cotdemo.search.best_of_n:orm", verifier="orm",
+    ),
+    MethodSpec(
+        "adaptive", "Adaptive best of N", "the ORM over attempts in small waves, until it is sure enough of one",
+        "cotdemo.search.adaptive:adaptive", verifier="orm", waves=True, no_original="it is this project's own",
     ),
     MethodSpec(
         "prm", "PRM", "best of N by the mean P(yes) over all steps, from a judge trained on rollouts",

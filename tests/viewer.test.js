@@ -296,13 +296,13 @@ test("the status line says where the run is, then what it came to and what it co
   const running = await after({ type: "Progress", message: "step 2 of 4 - 3 of 3 paths alive - judging potential" });
   assert.equal(statusWords(running), "Step 2 of 4 · 3 of 3 attempts go on · judging potential");
   const { reduce } = await reducer;
-  const done = [decoded(0, 0), decoded(0, 1), pruned(0, 1), judged(1, 3, "outcome", 0.97), winner(1, { p_yes: 0.97 }), finished()].reduce(reduce, running);
+  const done = [decoded(0, 0), decoded(0, 1), pruned(0, 1), decoded(1, 3), decoded(2, 3), judged(1, 3, "outcome", 0.97), winner(1, { p_yes: 0.97 }), finished()].reduce(reduce, running);
   assert.equal(statusWords(done), "Attempt 2 of 3 is chosen: the judge is 97% sure that it matches the prompt. 1 attempt stopped early.");
-  assert.equal(costWords(done), "2 steps painted, 2 saved by stopping early · 9 questions to the judge · 1.3 s");
+  assert.equal(costWords(done), "4 steps painted, 2 saved by stopping early · 9 questions to the judge · 1.3 s");
   const { speakToResearchers } = await words;
   speakToResearchers(true);
   assert.equal(statusWords(done), "Attempt 2 of 3 is chosen: the judge says P(yes) .97, matches the prompt. 1 attempt stopped early.");
-  assert.equal(costWords(done), "2 steps painted, 2 saved by stopping early · 20 generator passes, 4 saved (with guidance a step takes two: with the prompt, and without) · 9 questions to the judge · 1.3 s");
+  assert.equal(costWords(done), "4 steps painted, 2 saved by stopping early · 20 generator passes, 4 saved (with guidance a step takes two: with the prompt, and without) · 9 questions to the judge · 1.3 s");
   speakToResearchers(false);
 });
 

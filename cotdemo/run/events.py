@@ -222,7 +222,7 @@ class RunFinished:
     )
     judge_passes: int = declared(_COUNT, "questions answered, critiques included")
     pictures_decoded: int = declared(_COUNT, "pictures that were decoded from codes")
-    passes_saved: int = declared(_COUNT, "generator passes that pruning avoided")
+    passes_saved: int = declared(_COUNT, "generator passes that stopping paths, or beginning fewer, avoided")
 
 
 Event = (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .events import Checked, Critiqued, Event, Progress, RoundStarted, RunFinished, RunStarted, Winner
 from .prose import prose
+from .said import ending
 from .state import PathState, RunState
 
 Say = Callable[[str], None]
@@ -41,9 +42,10 @@ def _lines(state: RunState, event: Event) -> Iterator[str]:
     elif isinstance(event, RunFinished):
         of_round = f" of round {event.round}" if event.round else ""
         yield f"The answer is path {event.path}{of_round}{_verdict(state.path_of(event))}."
+        yield from filter(None, [ending(state)])
         yield (
             f"{event.seconds:.2f} s, {event.generator_passes} generator passes ({event.passes_saved} saved by stopping "
-            f"paths), {event.judge_passes} questions, {event.pictures_decoded} pictures decoded"
+            f"early), {event.judge_passes} questions, {event.pictures_decoded} pictures decoded"
         )
 
 

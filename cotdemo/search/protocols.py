@@ -46,7 +46,7 @@ class SamplingSession(Protocol):
         """Take paths out of the batch at once, keeping what is needed to restore them."""
 
     def restore(self, path: int) -> None:
-        """Bring a dropped path back exactly where it stopped; asked for only when no other path is live."""
+        """Bring a dropped path back exactly where it stopped; live paths, if any, have taken as many steps."""
 
     def decode(self, codes: Any) -> Any:
         """Codes (rows, N) -> pictures (rows, height, width, 3), uint8 numpy."""

@@ -143,6 +143,7 @@ class Round:
         self.paths = range(beginning.first, beginning.first + run.settings.paths)
         self.first_step = beginning.after.index + 1 if beginning.after else 0
         self.last_step = run.settings.steps - 1
+        self.wave = 0  # that is painted, counted from 1 where paths begin in waves
         self.guesses: dict[int, StepDecoded] = {}  # latest of each path, with its picture where that was decoded
         self._passes_before = run.meter.generator_passes
 
@@ -199,7 +200,7 @@ class Round:
 
     def progress(self, doing: str, step: int | None = None) -> Progress:
         s, alive = self.settings, len(self.session.live)
-        of_round = f"round {self.number} - " if self.number else ""
+        of_round = f"round {self.number} - " if self.number else f"wave {self.wave} - " if self.wave else ""
         at = self.next_step if step is None else step
         return Progress(f"{of_round}step {at + 1} of {s.steps} - {alive} of {s.paths} paths alive - {doing}")
 

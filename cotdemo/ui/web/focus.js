@@ -4,7 +4,7 @@ import { QUESTIONS, countTokens, keptAt, lastStep, tokenState } from "./reducer.
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess, drawKept } from "./canvas.js";
 import { Pinned } from "./pinned.js";
-import { CHECKER, VERDICTS, attempt, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
+import { CHECKER, SPARED, VERDICTS, attempt, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
 
 const SIDE = 512; // canvas pixels per side, about
 const PACE = 280; // milliseconds per step when playing
@@ -105,7 +105,7 @@ export class Focus {
   }
 
   noteWords(path, step, wanted) {
-    if (!step) return "Not painted yet.";
+    if (!step) return path.spared ? `${sentence(SPARED)}.` : "Not painted yet.";
     const { kept, added, total } = countTokens(path, step.step);
     const open = total - kept;
     const rest = open && step.step === this.last ? ` The last ${plural(open, "token")} ${open === 1 ? "is" : "are"} drawn with it.` : "";

@@ -1,7 +1,7 @@
 // Guess first: of a recorded run the visitor bets which attempts the judge will stop and which one wins, at the step at which
 // the judge first stops one, and is then told how far both agree. Nothing is asked of the server.
 
-import { answerOf } from "./reducer.js";
+import { answerOf, tried, waveOf } from "./reducer.js";
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { attempt, plural, prose } from "./words.js";
 
@@ -9,10 +9,10 @@ import { attempt, plural, prose } from "./words.js";
 export const BETS = { on: ["goes on", "alive"], stopped: ["stopped", "pruned"], wins: ["wins", "won"] };
 const ORDER = Object.keys(BETS);
 
-// Only a run that is over holds what there is to guess, and only of several attempts that were judged.
+// Only a run that is over holds what there is to guess, and only of several attempts that were begun together and judged.
 export function canGuess(state) {
   const [first] = state.rounds;
-  return Boolean(state.recorded && state.phase === "finished" && first?.winner && first.paths.length > 1 && answerOf(first).p_yes !== null);
+  return Boolean(state.recorded && state.phase === "finished" && first?.winner && tried(first).length > 1 && waveOf(first) === 0 && answerOf(first).p_yes !== null);
 }
 
 // The moment of the stage at which it is guessed: the judge sees these very pictures when it first stops an attempt.

@@ -4,7 +4,7 @@
 import { answerOf, answerRound, lastStep, reflections } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
-import { leading, momentAt, moments, present } from "./moments.js";
+import { leading, momentAt, moments, present, stepAt } from "./moments.js";
 import { Brush, meantBy } from "./brush.js";
 import { BETS, Guess, canGuess, guessMoment } from "./guess.js";
 import { Reflection } from "./reflection.js";
@@ -143,7 +143,7 @@ export class Stage {
     if (moment.part === "guess") return `Step ${moment.step + 1} of ${state.started.steps}, before the judge has stopped any.`;
     if (this.playing && moment.part !== "rest") return nowWords(state, moment);
     const painted = moment.part !== "rest" && state.rounds[moment.round].paths.some((path) => lastStep(path) >= 0);
-    const plain = painted && !speaksToResearchers() && (/^step \d/.test(state.message) || moment.part !== "painting");
+    const plain = painted && !speaksToResearchers() && (/^(wave \d+ - )?step \d/.test(state.message) || moment.part !== "painting");
     return plain ? nowWords(state, moment) : statusWords(state);
   }
 
@@ -194,8 +194,8 @@ export class Stage {
   drawLarge(state, round, moment, colours) {
     const looked = this.lookedAt(round, moment);
     const answer = looked || moment.part === "painting" ? null : answerOf(round);
-    const path = looked ?? round.paths[leading(round)];
-    const step = path.steps[Math.min(moment.step, lastStep(path))];
+    const path = looked ?? round.paths[leading(round, moment)];
+    const step = path.steps[stepAt(path, moment)];
     const [url, masked] = answer?.picture ? [answer.picture, null] : step?.decoded ? [step.picture ?? null, step.masked ?? null] : beginning(state, round);
     const name = answer ? `The chosen picture, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
     setAttribute(this.canvas, "aria-label", name);
@@ -231,7 +231,7 @@ export class Stage {
     round.paths.forEach((path, index) => {
       const { button, canvas, words, crown, drawn } = this.attempts[index];
       const [fate, kind] = bets ? BETS[bets[index]] : fateWords(round, path, moment);
-      const step = path.steps[Math.min(moment.step, lastStep(path))];
+      const step = path.steps[stepAt(path, moment)];
       setText(words, fate);
       setAttribute(button, "data-kind", kind);
       setAttribute(button, "aria-label", `${attempt(index)}: ${bets ? `you bet: ${fate}. Change it` : `${fate}. Show it large`}`);

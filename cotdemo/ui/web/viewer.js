@@ -1,7 +1,7 @@
 // The viewer: the state of a run on the screen. It keeps the state, hands it to its parts, and asks the server nothing
 // but for messages that were lost on the way.
 
-import { alive, answerOf, emptyState, lastStep, receive, reflections, skipGap } from "./reducer.js";
+import { alive, answerOf, emptyState, lastStep, latest, receive, reflections, skipGap } from "./reducer.js";
 import { addressOf } from "./address.js";
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { forgetImages, readColours } from "./canvas.js";
@@ -257,9 +257,11 @@ class Viewer {
     if (!this.selection.follow || !round) return;
     const chosen = answerOf(round);
     let { path } = this.selection.round === round.round ? this.selection : { path: 0 };
+    const wave = latest(round);
     if (chosen) path = chosen.path;
+    else if (!wave.includes(round.paths[path])) [{ path }] = wave;
     else if (round.paths[path]?.pruned && alive(round)) path = round.paths.find((one) => one.pruned === null).path;
-    const step = Math.max(0, chosen ? lastStep(round.paths[path]) : Math.max(...round.paths.map(lastStep)));
+    const step = Math.max(0, chosen ? lastStep(round.paths[path]) : Math.max(...wave.map(lastStep)));
     this.selection = { round: round.round, path, step, follow: true };
     if (this.state.phase !== before.phase && this.state.phase !== "running" && chosen) this.selection.follow = false;
   }

@@ -1,7 +1,7 @@
 // What the viewer says, in words: the status line, labels for screen readers, numbers. Every term stands here and
 // nowhere else, in both voices: plain words, and the field's own, which the switch "for researchers" asks for.
 
-import { QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf } from "./reducer.js";
+import { QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf, tried, waveOf } from "./reducer.js";
 import { SAID } from "./said.js";
 
 const voice = { researchers: false }; // one page speaks one voice
@@ -52,6 +52,7 @@ export const NOT_JUDGED = SAID.notJudged;
 export const BAD_LOT = SAID.badLot;
 const CHOSEN = "chosen";
 const NEVER_CLEAR = "never judged clear";
+export const SPARED = "not painted, as the judge was sure enough before";
 
 // What the number of a question is called.
 export function term(question) {
@@ -172,7 +173,25 @@ function answerWords(state) {
   if (state.rounds.at(-1).tokens.length) return `The picture before is back. ${words}.`;
   if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first picture stays.`;
   const stopped = round.paths.length - alive(round);
-  return stopped && !answerOf(round).fallback ? `${words}. ${plural(stopped, "attempt")} stopped early.` : `${words}.`;
+  if (stopped && !answerOf(round).fallback) return `${words}. ${plural(stopped, "attempt")} stopped early.`;
+  return `${words}. ${ending(state)}`.trimEnd();
+}
+
+// Whether the attempts of a round began in waves, until the judge was sure enough.
+function inWaves({ started }, round) {
+  return round.round === 0 && started.enough < 1;
+}
+
+// Why a run whose attempts began in waves has ended, and what painting all of them would have cost by its counted passes; ""
+// for other runs, and where they went on after that. The same as in cotdemo/run/said.py.
+export function ending(state) {
+  const { finished: cost, rounds: [round] } = state;
+  const p_yes = cost && inWaves(state, round) && state.rounds.length === 1 ? round.winner?.p_yes ?? null : null;
+  const [count, paths] = p_yes === null ? [0, 0] : [tried(round).length, round.paths.length];
+  if (paths < 2) return "";
+  const times = (cost.generator_passes + cost.passes_saved) / Math.max(cost.generator_passes, 1);
+  const told = { tried: count, paths, chances: chances(p_yes), times: (Math.round(10 * times) / 10).toFixed(1) };
+  return (count < paths ? SAID.sure : SAID.neverSure).replace(/\{(\w+)\}/g, (_, name) => told[name]);
 }
 
 // What is happening at a moment of the stage (moments.js), in one sentence.
@@ -182,6 +201,7 @@ export function nowWords(state, moment) {
   if (moment.part === "critique") return `The judge says what is wrong: “${prose(moment.critique ?? "") || "…"}”.`;
   const { paths } = round;
   const { steps } = state.started;
+  if (inWaves(state, round)) return waveWords(state, round, moment);
   const repainting = round.tokens.length ? "Painted anew where it was marked, step" : "Painted again from the critique, step";
   const where = `${round.round > 0 ? repainting : "Step"} ${moment.step + 1} of ${steps}`;
   const again = paths.filter(({ pruned, steps }) => pruned && pruned.step < moment.step && steps[moment.step]?.decoded);
@@ -201,6 +221,13 @@ export function nowWords(state, moment) {
   return `${where}: ${asked ? "the judge looks at every guess; none is clear enough to judge yet." : "more tokens are kept at every step."}`;
 }
 
+// Which attempts of a run in waves are painted, and why those.
+function waveWords({ started: { steps } }, { paths }, { wave, step }) {
+  const before = paths.filter((path) => path.outcome && path.wave < wave);
+  const why = before.length ? `as the judge is ${number(Math.max(...before.map(outcomeOf)))} sure of the best so far` : `of ${paths.length} at most`;
+  return `Wave ${wave + 1}, step ${step + 1} of ${steps}: ${listed(paths.filter((path) => path.wave === wave))}, ${why}.`;
+}
+
 function listed(paths) {
   const names = paths.map(({ path }) => String(path + 1));
   if (names.length > 3) return `${names.length} attempts`;
@@ -211,6 +238,7 @@ function listed(paths) {
 // What has become of an attempt by a moment of the stage: [short words, kind].
 export function fateWords(round, path, moment) {
   if (moment.part !== "painting") return pathWords(round, path);
+  if (path.wave !== moment.wave) return path.wave !== null && path.wave < moment.wave ? [pathNumberWords(path) || "painted", "judged"] : ["waiting", "alive"];
   if (path.pruned && path.pruned.step < moment.step && path.steps[moment.step]?.decoded) return ["painted on, as none passed", "alive"];
   if (path.pruned && path.pruned.step <= moment.step) return [`stopped at step ${path.pruned.step + 1}`, "pruned"];
   const seen = path.steps.slice(0, moment.step + 1);
@@ -253,6 +281,8 @@ export function pathWords(round, path) {
       return [round.winner === null ? "painted" : path.steps.some((step) => step.verdicts.clarity) ? NEVER_CLEAR : NOT_JUDGED, "judged"];
     case "alive":
       return [`step ${lastStep(path) + 1}`, status];
+    case "spared":
+      return ["not begun", status];
     default:
       return ["waiting", status];
   }
@@ -292,6 +322,7 @@ export function stoppedBy(path) {
 export function cellWords(path, step) {
   const where = `${attempt(path.path)}, step ${step + 1}`;
   const cell = path.steps[step];
+  if (path.spared) return `${where}: ${SPARED}`;
   if (isCutOff(path, step)) return `${where}: not painted, the attempt was stopped after step ${path.pruned.step + 1}`;
   if (!cell.decoded) return path.steps.some((later) => later.decoded && later.step > step) ? `${where}: kept from the picture before` : `${where}: not painted yet`;
   const { kept, total } = countTokens(path, step);
@@ -334,7 +365,7 @@ export function milestone(before, after) {
   const old = before.rounds.at(-1);
   const now = after.rounds.at(-1);
   if (!now || after.phase !== "running") return "";
-  if (!old || old.round !== now.round) return statusWords(after);
+  if (!old || old.round !== now.round || waveOf(old) !== waveOf(now)) return statusWords(after);
   const fallen = now.paths.filter((path, index) => path.pruned && !old.paths[index].pruned);
   if (fallen.length) return fallen.map((path) => `${attempt(path.path)} stopped at step ${path.pruned.step + 1}.`).join(" ");
   if (now.criticised?.done && !old.criticised?.done) return `Critique: ${prose(now.criticised.text)}`;
