@@ -66,6 +66,10 @@ def _all(method: MethodSpec) -> bool:
     return True
 
 
+def _judged_by_parm(method: MethodSpec) -> bool:
+    return method.judged and method.verifier == "parm"
+
+
 @dataclass(frozen=True)
 class Setting:
     """One setting, as all derive it.
@@ -116,8 +120,10 @@ class Setting:
 
     def default_words(self) -> str:
         """Its default, or what rows have as theirs: "1 for mini, 1.75 for show-o"."""
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no"
         if self.default is not None:
-            return "no" if self.default is False else str(self.default)
+            return str(self.default)
         if self.drawn is not None:
             return "drawn at random, and told"
         found: dict[object, list[str]] = {}  # in the order of the rows, those of backends first
@@ -201,6 +207,12 @@ class Settings:
     repaint: str = setting(
         OneOf(REPAINTS), "what PARM++ paints again", absent="whole", applies=lambda method: method.repaints,
         label="PARM++ repaints", note="whole: from the critique; region: the rest stays as it is",
+    )  # fmt: skip
+    checklist: bool = setting(
+        Flag(), "of each guess that it looks at, PARM's judge is also asked which requirements of the prompt are there, by "
+        "which nothing is chosen; for prompts in the words of GenEval's",
+        default=True, absent=False, applies=_judged_by_parm, label="Checklist",
+        note="a bar for each thing asked for; nothing is chosen by it",
     )  # fmt: skip
 
     @classmethod
