@@ -167,8 +167,13 @@ class Present:
     path: int = _path()
     step: int = _step()
     p_yes: tuple[float, ...] = declared(
-        Several(_PROBABILITY, 1, MOST_REQUIREMENTS), "that the guess shows each of the run's requirements, in their order"
+        Several(_PROBABILITY, 1, MOST_REQUIREMENTS), "that each of the run's requirements is there, in their order"
     )
+
+    @property
+    def least(self) -> int:
+        """The requirement that is least likely to be there, by its place."""
+        return min(range(len(self.p_yes)), key=self.p_yes.__getitem__)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ _PROCESS = verifier_of("prm")  # is asked for the outcome at every step, and ran
 
 @dataclass
 class StepState:
-    """One step of one path, the latest answer to each question about its x0 guess, and which requirements that shows."""
+    """One step of one path, the latest answer to each question about its x0 guess, and what of the prompt it has."""
 
     event: StepDecoded
     verdicts: dict[Question, Judged] = field(default_factory=dict)
@@ -124,9 +124,8 @@ class RoundState:
         last = self.paths[self.winner.path].last if self.winner else None
         if last is None or last.present is None or self.criticised is None:
             return None
-        p_yes = last.present.p_yes
-        least = min(range(len(p_yes)), key=p_yes.__getitem__)
-        return least if p_yes[least] < EVEN and least in self.criticised.about else None
+        least = last.present.least
+        return least if last.present.p_yes[least] < EVEN and least in self.criticised.about else None
 
     def status(self, path: int) -> Status:
         """What has become of a path: "painted" to its end and not judged, or "judged" on its outcome."""

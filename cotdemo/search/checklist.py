@@ -28,7 +28,7 @@ def probability(p: float) -> float:
 
 @dataclass
 class Checklist:
-    """The requirements that a run's judge is asked about; none where it is not wanted or the prompt has no such list."""
+    """The requirements that a run's judge is asked about; none where that is not wanted or they are not known."""
 
     requirements: Sequence[Requirement] = ()
     known: set[Place] = field(default_factory=set)  # guesses that were gone through, each once in a run

@@ -170,7 +170,8 @@ def _further(
         seed=asked.seed,
         verdicts=asked.verdicts,
         repaint=repaint or (asked.repaint if asked.method == "parm++" else None),
-        checklist=asked.checklist or asked.method not in SETTINGS["checklist"].methods(),  # where there was none to want
+        # who could not ask for one has not left it out
+        checklist=asked.checklist or asked.method not in SETTINGS["checklist"].methods(),
     )
     settings = prepared(settings, backend)
     return Run(

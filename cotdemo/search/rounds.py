@@ -80,9 +80,7 @@ class Run:
     def truth(self) -> bool:
         return self.check and self.backend.check is not None
 
-    def ask(
-        self, encoded: Encoded, question: Question, places: Sequence[Place], rows: Sequence[int]
-    ) -> list[Judged]:
+    def ask(self, encoded: Encoded, question: Question, places: Sequence[Place], rows: Sequence[int]) -> list[Judged]:
         """The judge's answers about ``rows`` of a look; ``places`` are the (round, path, step) of those rows."""
         answers = encoded.ask(question, self.settings.prompt, rows, **self._draws(question, places))
         self.meter.judge_passes += len(rows)

@@ -40,7 +40,7 @@ class Requirement:
         They do if they name its thing, and with it the number, the colour or the place that is asked for; or if they
         say that one of its things is not there at all.
         """
-        text = f" {' '.join(re.findall('[a-z]+', critique.casefold()))} "
+        text = f" {' '.join(re.findall('[a-z]+|[.,;:!?]', critique.casefold()))} "
         if any(_says(text, _ABSENT, item["class"]) for item in self.entry["include"]):
             return True
         named = _says(text, _NAMED, self.entry["include"][-1]["class"])
