@@ -469,3 +469,33 @@ test("a live run shows the attempt that looks best of those that go on, then the
   assert.deepEqual([present(later).part, present(reduce(later, winner(1))).part], ["painting", "chosen"]);
   assert.equal(present({ ...later, phase: "stopped" }).part, "rest");
 });
+
+test("of each requirement of the prompt it is told how sure the judge is, where, and since when", async () => {
+  const { reduce, emptyState } = await reducer;
+  const { cellWords, sinceWords, speakToResearchers } = await words;
+  const { decidedAt, requirementsOf } = await reducer;
+  const present = (path, step, ...yes) => ({ type: "Present", round: 0, path, step, p_yes: yes });
+  const events = [started({ requirements: ["a dog", "two dogs"] }), decoded(0, 0), present(0, 0, 0.4, 0.6), decoded(0, 1), decoded(0, 2), present(0, 2, 0.93, 0.004)];
+  const state = events.reduce(reduce, emptyState());
+  const [path, other] = state.rounds[0].paths;
+  assert.deepEqual(requirementsOf(state), ["a dog", "two dogs"]);
+  assert.deepEqual(requirementsOf(await after()), []);
+  assert.equal(cellWords(path, 2, requirementsOf(state)), "Attempt 1, step 3: 0 of 8 tokens kept, a dog: 93%, two dogs: <1%");
+  assert.equal(cellWords(path, 1, requirementsOf(state)), "Attempt 1, step 2: 0 of 8 tokens kept");
+  const since = (at, place) => sinceWords(path, place, at, decidedAt(path, place));
+  assert.deepEqual([since(2, 0), since(2, 1)], ["93% · there since step 3", "<1% · missing since step 3"]);
+  assert.deepEqual([since(0, 0), since(1, 0)], ["40% · there since step 3", "– · there since step 3"]);
+  assert.equal(sinceWords(other, 0, 0, decidedAt(other, 0)), "not asked");
+  speakToResearchers(true);
+  assert.equal(since(2, 0), ".93 · there since step 3");
+  speakToResearchers(false);
+});
+
+test("what comes late or again changes the bars of its own step only", async () => {
+  const { reduce } = await reducer;
+  const before = await after(decoded(0, 0), decoded(0, 1));
+  const present = { type: "Present", round: 0, path: 0, step: 1, p_yes: [0.5] };
+  const now = reduce(reduce(before, present), present);
+  assert.deepEqual(now.rounds[0].paths[0].steps.map((step) => step.present), [null, [0.5], null, null]);
+  assert.equal(now.rounds[0].paths[0].steps[0], before.rounds[0].paths[0].steps[0]);
+});

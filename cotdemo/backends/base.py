@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..registry import BACKENDS, MODELS, VERIFIERS, resolve
+from ..things.requirements import Requirement, requirements_of
 from ..verifiers.llava import LlavaVerifier
 from ..world.geneval import Verdict
 from .hub import Tell, is_zero_gpu
@@ -81,6 +82,10 @@ class Backend:
     def canonical(self, prompt: str) -> str:
         """The prompt that is meant, as all parts of this backend read it. Raises UserError for one it cannot paint."""
         raise NotImplementedError
+
+    def requirements(self, prompt: str) -> Sequence[Requirement]:
+        """What a canonical prompt asks for, point by point; nothing where it is not worded as GenEval's are."""
+        return requirements_of(prompt)
 
     @cached_property
     def magvit(self) -> MagvitV2:

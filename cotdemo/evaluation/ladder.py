@@ -139,8 +139,9 @@ class Workbench:
         backend = copy(self.backend)
         backend.weights = self.weights(row)  # those only that the row depends on
         base = Settings.checked(
-            "a row", row.method, backend.name, row.model, paths=row.paths, seed=self.seed, repaint=row.repaint
-        )
+            "a row", row.method, backend.name, row.model, paths=row.paths, seed=self.seed, repaint=row.repaint,
+            checklist=False,
+        )  # fmt: skip
         return Runner(backend, base, critique=row.critique, beside=self.records(row.beside) if row.beside else None)
 
     def journal(self, row: Row) -> Path:

@@ -18,6 +18,7 @@ from .events import (
     Event,
     Judged,
     PathPruned,
+    Present,
     Progress,
     Question,
     RoundStarted,
@@ -31,15 +32,17 @@ Phase = Literal["empty", "running", "finished"]
 Status = Literal["waiting", "alive", "painted", "judged", "pruned", "won", "spared"]
 
 REFLECTING = verifier_of("parm++")  # the verifier that answers after the end of a run, whoever answered before
+EVEN = 0.5  # P(yes) from which on the judge rather says yes
 _PROCESS = verifier_of("prm")  # is asked for the outcome at every step, and ranks by the mean
 
 
 @dataclass
 class StepState:
-    """One step of one path, and the latest answer to each question about its x0 guess."""
+    """One step of one path, the latest answer to each question about its x0 guess, and what of the prompt it has."""
 
     event: StepDecoded
     verdicts: dict[Question, Judged] = field(default_factory=dict)
+    present: Present | None = None
 
 
 @dataclass
@@ -80,6 +83,20 @@ class PathState:
         said = [step.verdicts["outcome"].p_yes for step in self.steps.values() if "outcome" in step.verdicts]
         return sum(said) / len(said)
 
+    def decided(self, requirement: int) -> int | None:
+        """The step from which on the judge has said the same of a requirement, yes or no; None where it was not asked.
+
+        Between looks that say the same it is taken to be so.
+        """
+        since, said = None, None
+        for number, step in sorted(self.steps.items()):
+            if step.present is None:
+                continue
+            says = step.present.p_yes[requirement] >= EVEN
+            if says is not said:
+                since, said = number, says
+        return since
+
 
 @dataclass
 class RoundState:
@@ -117,6 +134,18 @@ class RoundState:
         if self.winner is not None:
             return self.paths[self.winner.path]
         return max([path for path in self.paths if not path.pruned] or self.paths, key=lambda path: path.hope)
+
+    @property
+    def agreed(self) -> int | None:
+        """The requirement that the winner misses by both the judge's checklist and its critique; None without one.
+
+        It is the least likely one, if the judge rather says no of it and the critique speaks of it.
+        """
+        last = self.paths[self.winner.path].last if self.winner else None
+        if last is None or last.present is None or self.criticised is None:
+            return None
+        least = last.present.least
+        return least if last.present.p_yes[least] < EVEN and least in self.criticised.about else None
 
     def status(self, path: int) -> Status:
         """What has become of a path: "painted" to its end and not judged, or "judged" on its outcome, or "spared",
@@ -170,6 +199,8 @@ class RunState:
                 self.steps[event.round, event.path, event.step] = path.steps[event.step] = step
             case Judged():
                 self._judged(event)
+            case Present():
+                self.steps[event.round, event.path, event.step].present = event
             case PathPruned():
                 self._path(event).pruned = event
             case Winner():
@@ -204,6 +235,11 @@ class RunState:
     def settings(self) -> Settings | None:
         """What was asked for; None before the start."""
         return self.started.settings if self.started else None
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What the prompt asks for, in words; nothing where that is not known."""
+        return self.started.requirements if self.started else ()
 
     def judges_every_step(self, round: int) -> bool:
         """Whether a process reward model judges this round; repaintings are judged at their end, by another."""

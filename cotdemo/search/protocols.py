@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from ..run.events import Question
+
+Asked = Question | Literal["present"]  # of the whole prompt, or of one of its requirements
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,11 @@ class Encoded(Protocol):
     """Pictures the judge has encoded once, to be asked about."""
 
     def ask(
-        self, question: Question, prompt: str, rows: Sequence[int] | None = None, *, seeds: Sequence[int] | None = None
+        self, question: Asked, prompt: str, rows: Sequence[int] | None = None, *, seeds: Sequence[int] | None = None
     ) -> Answers:
         """One question about the pictures in ``rows`` (all by default), answered in that order.
+
+        "present" is asked of a requirement's words in place of the prompt.
 
         ``seeds``, one for each row, are given where answers are to be drawn (``verdicts="sampled"``), and only there.
         """
@@ -116,6 +120,16 @@ class Verdict(Protocol):
     correct: bool
     strict: bool
     reason: str
+
+
+class Requirement(Protocol):
+    """One thing that a prompt asks for (``cotdemo.things.requirements``)."""
+
+    @property
+    def words(self) -> str: ...
+
+    def named_by(self, critique: str) -> bool:
+        """Whether words on what is wrong with a picture speak of it."""
 
 
 class Backend(Protocol):
@@ -142,3 +156,6 @@ class Backend(Protocol):
 
         Its own canonical form is itself. Raises UserError for one that cannot be painted (a word it does not know).
         """
+
+    def requirements(self, prompt: str) -> Sequence[Requirement]:
+        """What a canonical prompt asks for, point by point; nothing where that is not known."""

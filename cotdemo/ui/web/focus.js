@@ -3,6 +3,7 @@
 import { QUESTIONS, countTokens, keptAt, lastStep, tokenState } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess, drawKept } from "./canvas.js";
+import { Decided } from "./checklist.js";
 import { Pinned } from "./pinned.js";
 import { CHECKER, SPARED, VERDICTS, attempt, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
 
@@ -20,6 +21,7 @@ export class Focus {
     this.guess = this.picture("The guess");
     this.note = make("p", { class: "cot-note" });
     this.verdicts = QUESTIONS.map((question) => this.meter(question));
+    this.decided = new Decided();
     this.truth = make("p", { class: "cot-truth" });
     this.play = make("button", { type: "button", class: "cot-play", onclick: () => this.toggle() }, icon(ICONS.play), icon(ICONS.pause));
     this.slider = make("input", {
@@ -39,7 +41,7 @@ export class Focus {
       make("div", { class: "cot-transport" }, this.play, this.slider, this.place),
       this.note,
       make("dl", { class: "cot-verdicts" }, ...this.verdicts.flatMap((verdict) => [verdict.name, verdict.value])),
-      this.truth, this.beside,
+      this.decided.element, this.truth, this.beside,
     );
     for (const { canvas } of [this.kept, this.guess]) {
       canvas.addEventListener("pointermove", (event) => this.inspect(event));
@@ -85,6 +87,7 @@ export class Focus {
       this.stale = false;
       this.drawPictures(path, step, state.started.grid, colours);
       this.drawVerdicts(step);
+      this.decided.draw(state, path, Math.max(at, 0));
     }
     this.shown = shown;
     setText(this.note, shown.words);

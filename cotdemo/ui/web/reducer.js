@@ -9,6 +9,7 @@
 // {notice} is a word of the page about whatever is on show, in no order. The last message of a run is a snapshot: all events once more, without the pictures of steps, which heals what is lost.
 
 export const QUESTIONS = ["clarity", "potential", "outcome"];
+export const EVEN = 0.5; // P(yes) from which on the judge rather says yes
 
 export function emptyState() {
   return {
@@ -116,6 +117,7 @@ const HANDLERS = {
     const judged = inStep(state, event, (step) => ({ ...step, verdicts: { ...step.verdicts, [event.question]: event } }));
     return outcome ? inPath(judged, event, (path) => ({ ...path, outcome: event, mean: everyStep ? meanOf(path) : null })) : judged;
   },
+  Present: (state, event) => inStep(state, event, (step) => ({ ...step, present: event.p_yes })),
   PathPruned: (state, event) => inPath(state, event, (path) => ({ ...path, pruned: event })),
   Winner: (state, event) => inRound(state, event.round, (round) => ({ ...round, winner: event, paths: round.paths.map(spare) })),
   Critiqued: (state, event) =>
@@ -153,7 +155,7 @@ function meanOf(path) {
 }
 
 function newRound(started, index) {
-  const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {} }));
+  const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {}, present: null }));
   const paths = Array.from({ length: started.paths }, (_, path) => ({ path, steps, wave: null, spared: false, pruned: null, outcome: null, mean: null, checked: null }));
   return { round: index, model: started.model, critique: "", tokens: [], before: null, picture: null, paths, winner: null, criticised: null, approved: null };
 }
@@ -243,6 +245,28 @@ export function statusOf(round, path) {
 // P(yes) to the outcome by which a path is ranked, or null.
 export function outcomeOf(path) {
   return path.mean ?? path.outcome?.p_yes ?? null;
+}
+
+// What the prompt asks for, in words; nothing where that is not known.
+export function requirementsOf({ started }) {
+  return started?.requirements ?? [];
+}
+
+// The step from which on the judge has said the same of a requirement of a path, yes or no; null where it was not asked.
+export function decidedAt(path, requirement) {
+  const looks = path.steps.filter((step) => step.present);
+  const says = (step) => step.present[requirement] >= EVEN;
+  return looks.findLast((step, index) => index === 0 || says(looks[index - 1]) !== says(step))?.step ?? null;
+}
+
+// The requirement that the winner of a round misses by both the judge's checklist and its critique, or null: the least
+// likely one, if the judge rather says no of it and the critique speaks of it.
+export function agreedOn(round) {
+  const path = round.winner && round.paths[round.winner.path];
+  const present = path?.steps[lastStep(path)]?.present;
+  if (!present || !round.criticised) return null;
+  const least = present.indexOf(Math.min(...present));
+  return present[least] < EVEN && (round.criticised.about ?? []).includes(least) ? least : null;
 }
 
 // A step that is neither decoded nor to come: its path was stopped before, or never begun.

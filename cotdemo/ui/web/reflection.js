@@ -1,6 +1,7 @@
 // Reflection: what the judge says of a picture, and the picture painted again, round by round.
 
 import { answerOf, reflections } from "./reducer.js";
+import { agreement } from "./checklist.js";
 import { make, setAttribute, toggle } from "./dom.js";
 import { changedTokens } from "./slide.js";
 import { CHECKER, VERDICTS, number, outcomeWords, plural, prose, speaksToResearchers, told, truthBeside } from "./words.js";
@@ -53,7 +54,7 @@ function words(state, { before, critique, approved, after }) {
       make("button", { type: "button", class: "cot-follow cot-anyway", onclick: () => document.querySelector("#anyway")?.click() }, "Repaint anyway"),
     ];
   }
-  const parts = [make("p", { class: "cot-critique-by" }, "The judge says"), make("blockquote", {}, prose(critique) || "…")];
+  const parts = [make("p", { class: "cot-critique-by" }, "The judge says"), make("blockquote", {}, prose(critique) || "…"), ...agreement(state, before)];
   if (!after && state.phase !== "running") parts.push(make("p", { class: "cot-note" }, "Not painted again."));
   return parts;
 }

@@ -6,6 +6,7 @@ import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.j
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present, stepAt } from "./moments.js";
 import { Brush, meantBy } from "./brush.js";
+import { Checklist } from "./checklist.js";
 import { BETS, Guess, canGuess, guessMoment } from "./guess.js";
 import { Reflection } from "./reflection.js";
 import { slide } from "./slide.js";
@@ -28,7 +29,9 @@ export class Stage {
     this.tries = make("div", { class: "cot-tries", role: "group", "aria-label": "Attempts" });
     this.judge = make("p", { class: "cot-judge", title: VERDICTS.outcome.meaning });
     this.truth = make("p", { class: "cot-truth", title: "A program that reads the picture exactly; it never chooses one" });
+    this.checklist = new Checklist();
     this.facts = make("div", { class: "cot-facts" }, this.judge, this.truth);
+    this.told = make("div", { class: "cot-told" }, this.checklist.element, this.facts);
     this.reflection = new Reflection();
     this.status = make("p", { class: "cot-status" });
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
@@ -42,7 +45,7 @@ export class Stage {
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
       make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element), this.tries,
       make("div", { class: "cot-now" }, this.status, this.acts, this.progress, this.brush.bar, this.guess.bar),
-      make("div", { class: "cot-beside" }, this.reflection.element, this.facts),
+      make("div", { class: "cot-beside" }, this.reflection.element, this.told),
     );
     this.shape = "";
   }
@@ -132,6 +135,7 @@ export class Stage {
     this.drawProgress(state, moment);
     this.guess.draw(state, moment.part === "rest");
     this.drawFacts(state, moment);
+    this.drawChecklist(state, round, moment);
     this.reflection.draw(state, moment.seen);
     if (!round) return;
     this.drawLarge(state, round, moment, colours);
@@ -166,6 +170,10 @@ export class Stage {
     return moment.part === "rest" && this.peek && this.peek.round === round?.round ? round.paths[this.peek.path] : null;
   }
 
+  shownLarge(round, moment) {
+    return this.lookedAt(round, moment) ?? round.paths[leading(round, moment)];
+  }
+
   // Of the attempt that is shown large: the chosen one, or that which the visitor looks at.
   drawFacts(state, moment) {
     const round = state.rounds[moment.round];
@@ -175,7 +183,7 @@ export class Stage {
       this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked)));
       this.drawTruth(looked.checked && truthWords(looked.checked));
       setAttribute(this.facts, "data-later", null);
-      toggle(this.facts, true);
+      toggle(this.told, true);
       return;
     }
     const answer = state.phase === "running" ? null : answerOf(answerRound(state));
@@ -183,7 +191,13 @@ export class Stage {
     this.judge.replaceChildren(...(answer ? [make("strong", {}, "Judge: "), make("span", { "data-verdict": kind }, make("span", { class: "cot-mark" }, glyph), ` ${words}`)] : []));
     this.drawTruth(state.phase === "finished" && answer?.checked ? truthBeside(answer) : "");
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
-    toggle(this.facts, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
+    toggle(this.told, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
+  }
+
+  // Of the guess that is shown large; while it is guessed it would tell.
+  drawChecklist(state, round, moment) {
+    const path = round && moment.part !== "guess" ? this.shownLarge(round, moment) : null;
+    this.checklist.draw(state, path, path ? stepAt(path, moment) : 0);
   }
 
   drawTruth(words) {
@@ -192,9 +206,8 @@ export class Stage {
   }
 
   drawLarge(state, round, moment, colours) {
-    const looked = this.lookedAt(round, moment);
-    const answer = looked || moment.part === "painting" ? null : answerOf(round);
-    const path = looked ?? round.paths[leading(round, moment)];
+    const answer = this.lookedAt(round, moment) || moment.part === "painting" ? null : answerOf(round);
+    const path = this.shownLarge(round, moment);
     const step = path.steps[stepAt(path, moment)];
     const [url, masked] = answer?.picture ? [answer.picture, null] : step?.decoded ? [step.picture ?? null, step.masked ?? null] : beginning(state, round);
     const name = answer ? `The chosen picture, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;

@@ -1,10 +1,11 @@
 // The viewer: the state of a run on the screen. It keeps the state, hands it to its parts, and asks the server nothing
 // but for messages that were lost on the way.
 
-import { alive, answerOf, emptyState, lastStep, latest, receive, reflections, skipGap } from "./reducer.js";
+import { alive, answerOf, emptyState, lastStep, latest, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
 import { addressOf } from "./address.js";
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { forgetImages, readColours } from "./canvas.js";
+import { CellBars } from "./checklist.js";
 import { Matrix } from "./matrix.js";
 import { Focus } from "./focus.js";
 import { asFigure, frameOf } from "./figure.js";
@@ -18,6 +19,7 @@ import { VERDICTS, costWords, milestone, settingsWords, speakToResearchers, spea
 
 const VOICE = "cotdemo-researchers"; // remembered: whether the field's own words are wanted
 const FIRST_RUN = "recorded"; // its id, in every page
+const CHECKS = "The bars below a guess, one for each thing that the prompt asks for, are as high as the judge is sure that it is there. Nothing is chosen by them; they show what will be wrong, and when that is decided.";
 const PATIENCE = 4000; // milliseconds to wait for the stage's place
 
 // `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again. Without a server, in a
@@ -322,10 +324,11 @@ class Viewer {
 
   // What the marks of the grid are called, above it.
   drawKey() {
-    const words = speaksToResearchers() ? "researchers" : "plain";
+    const listed = requirementsOf(this.state).length > 0;
+    const words = `${speaksToResearchers() ? "researchers" : "plain"}${listed ? ", with a checklist" : ""}`;
     if (this.legend.dataset.words === words) return;
     this.legend.dataset.words = words;
-    this.legend.replaceChildren(...key());
+    this.legend.replaceChildren(...key(), ...(listed ? [checksKey()] : []));
   }
 
   // The stage alone, while a run is played on it.
@@ -388,6 +391,12 @@ function key() {
   ];
 }
 
+function checksKey() {
+  const bars = new CellBars(2);
+  bars.draw([1, 0.4]);
+  return make("span", { class: "cot-key-checks", title: CHECKS }, bars.element, "what is asked for: there, missing");
+}
+
 function legend() {
   const line = (question, answer, words) => make("li", {}, mark(question, answer), words);
   return make(
@@ -404,6 +413,7 @@ function legend() {
         line("potential", "no", "it can no longer: the attempt stops at once and frees its place"),
         line("outcome", "yes", "P(yes): the final picture matches the prompt; this ranks those that are left"),
       ),
+      make("p", {}, CHECKS),
     ),
   );
 }

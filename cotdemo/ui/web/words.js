@@ -1,7 +1,7 @@
 // What the viewer says, in words: the status line, labels for screen readers, numbers. Every term stands here and
 // nowhere else, in both voices: plain words, and the field's own, which the switch "for researchers" asks for.
 
-import { QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf, tried, waveOf } from "./reducer.js";
+import { EVEN, QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf, tried, waveOf } from "./reducer.js";
 import { SAID } from "./said.js";
 
 const voice = { researchers: false }; // one page speaks one voice
@@ -318,8 +318,21 @@ export function stoppedBy(path) {
   return path.steps[path.pruned.step]?.verdicts.potential?.p_yes ?? 1 - path.pruned.p_no;
 }
 
-// A cell of the matrix in one sentence.
-export function cellWords(path, step) {
+// How sure the judge is that a requirement of the prompt is there: "a dog: 93%".
+export function presentWords(requirement, yes) {
+  return `${requirement}: ${number(yes)}`;
+}
+
+// What the judge says of a requirement at a step of an attempt, and since when it says what it said last.
+export function sinceWords(path, place, at, since) {
+  if (since === null) return "not asked";
+  const last = path.steps.findLast((step) => step.present).present[place];
+  const now = path.steps[at].present;
+  return `${now ? number(now[place]) : "–"} · ${last >= EVEN ? "there" : "missing"} since step ${since + 1}`;
+}
+
+// A cell of the matrix in one sentence; `requirements` are the run's, in words.
+export function cellWords(path, step, requirements) {
   const where = `${attempt(path.path)}, step ${step + 1}`;
   const cell = path.steps[step];
   if (path.spared) return `${where}: ${SPARED}`;
@@ -330,7 +343,8 @@ export function cellWords(path, step) {
     (question) => verdictWords(question, cell.verdicts[question]),
   );
   const stopped = path.pruned?.step === step ? [`stopped here${cell.verdicts.potential ? "" : `, ${told("potential", stoppedBy(path))}`}`] : [];
-  return [`${where}: ${kept} of ${total} tokens kept`, ...verdicts, ...stopped].join(", ");
+  const listed = cell.present ? requirements.map((one, place) => presentWords(one, cell.present[place])) : [];
+  return [`${where}: ${kept} of ${total} tokens kept`, ...verdicts, ...stopped, ...listed].join(", ");
 }
 
 export function verdictWords(question, verdict) {
