@@ -91,10 +91,10 @@ class BackendSpec(Spec):
     """A generator with its verifiers under one name, and how it is run; ``cap`` is the most paths x steps of one round.
 
     ``load(name, device, root, tell, precision, beside)`` makes it (``cotdemo.backends``), of a model that does not ship
-    with ``guarded=True`` where images that a safety checker flags are to be withheld. ``critic`` is which verifier
-    says in words what is wrong, and ``critic_about`` what a method that repaints does there, where that is not the
-    paper's way. Where ``amends``, a critique is added to the prompt that a region is repainted from: the generator
-    reads any sentence.
+    with ``guarded=True`` where images that a safety checker flags are to be withheld, and with ``scored=DETECTOR``
+    where GenEval's scorer is to check the final ones. ``critic`` is which verifier says in words what is wrong, and
+    ``critic_about`` what a method that repaints does there, where that is not the paper's way. Where ``amends``, a
+    critique is added to the prompt that a region is repainted from: the generator reads any sentence.
     """
 
     cap: int = 600

@@ -70,7 +70,12 @@ def _path(path: PathState) -> str:
 def _verdict(path: PathState) -> str:
     outcome, truth = path.outcome, path.checked
     said = f"; the judge: {outcome.answer}, P(yes) {outcome.p_yes:.2f}" if outcome else ""
-    return said + (f"; the truth (checker): {truth_words(truth)}" if truth else "")
+    return said + (f"; {_witness(truth)}: {truth_words(truth)}" if truth else "")
+
+
+def _witness(checked: Checked) -> str:
+    """Who says what is true, as checkers are called within a sentence."""
+    return f"the checker ({checked.by}, which errs)" if checked.by else "the truth (checker)"
 
 
 def truth_words(checked: Checked) -> str:

@@ -115,7 +115,7 @@ class Verifier(Protocol):
 
 
 class Verdict(Protocol):
-    """What a checker says about a picture (``cotdemo.world.geneval.Verdict``)."""
+    """What a checker says about a picture. One that errs names itself besides, in ``by``."""
 
     correct: bool
     strict: bool
@@ -141,7 +141,7 @@ class Backend(Protocol):
     picture_size: tuple[int, int]  # height, width in pixels
     weights: Mapping[str, str]  # component -> short hash
     models: Collection[str]  # the generators it can load
-    check: Callable[[str, np.ndarray], Verdict | None] | None  # the embedded world's truth, where there is one
+    check: Callable[[str, np.ndarray], Verdict | None] | None  # of a prompt and its final picture, where anybody can
 
     def generator(self, model: str) -> ImageGenerator: ...
 

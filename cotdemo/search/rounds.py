@@ -255,12 +255,8 @@ class Round:
         self, path: int, survivors: Sequence[int], outcome: Judged | None, fallback: bool = False
     ) -> Generator[Event, None, Chosen]:
         """Check the final pictures, crown ``path`` and settle the round's costs."""
-        finals = [guess for guess in self.guesses.values() if guess.step == self.last_step]
         if self.run.truth:
-            for guess in sorted(finals, key=lambda guess: guess.path):
-                verdict = self.run.backend.check(self.settings.prompt, guess.picture)
-                if verdict is not None:
-                    yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason)
+            yield from self._check()
         meter, s = self.run.meter, self.settings
         spent = meter.generator_passes - self._passes_before
         meter.passes_saved += s.paths * (s.steps - self.first_step) * self.passes_per_step - spent
@@ -268,6 +264,16 @@ class Round:
         winner = Winner(self.number, path, tuple(survivors), p_yes, fallback, guess.codes, guess.picture)
         yield winner
         return Chosen(winner, outcome)
+
+    def _check(self) -> Iterator[Event]:
+        """What the checker says of the final pictures."""
+        yield self.progress("checking the final pictures", self.last_step)
+        finals = [guess for guess in self.guesses.values() if guess.step == self.last_step]
+        for guess in sorted(finals, key=lambda guess: guess.path):
+            verdict = self.run.backend.check(self.settings.prompt, guess.picture)
+            if verdict is not None:
+                by = getattr(verdict, "by", None)  # an exact checker is told by no name
+                yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason, by)
 
 
 def round_seed(seed: int, number: int) -> int:

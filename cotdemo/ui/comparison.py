@@ -232,6 +232,7 @@ class Comparing:
                         yield from self._paint(card, comparison)
             card.end("done" if run.state.finished else "stopped")
             self._handlers.runs.add(run)
+            self._handlers.tell_unchecked()
         except Exception as error:
             card.end("failed", words_for(error))
         yield

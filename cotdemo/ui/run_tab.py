@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..errors import UserError
 from ..registry import BACKENDS
 from ..settings import MAX_PROMPT, SETTINGS
 from ..version import in_words
@@ -22,6 +23,8 @@ from .tab import Page
 from .wiring import COMPUTES, QUICK, named
 
 NOT_LOADED = "The model loads when the page is first opened; you can press Run at once."
+
+SCORED_EXAMPLE = "a photo of a dog right of a bench"
 
 FORM = f"""(prompt, choice, ...others) => {{
   const form = {{ prompt, ...choice }};
@@ -175,7 +178,19 @@ def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:
         words = f" It knows {len(backend.words)} words: {', '.join(backend.words)}." if backend.words else ""
         hashes = ", ".join(f"{part} `{value}`" for part, value in backend.weights.items())
         loaded = f"Loaded in {loader.seconds:.1f} s by {in_words()}."
-        safe = " Images that a safety checker flags are withheld." if getattr(backend, "guarded", False) else ""
-        yield f"{_about(backend_name)}{words}{safe}\n\n{loaded} Weights: {hashes}."
+        yield f"{_about(backend_name)}{words}{_watched(backend)}\n\n{loaded} Weights: {hashes}."
 
     return tell
+
+
+def _watched(backend: Any) -> str:
+    """Who looks at the images besides the judge."""
+    said = " Images that a safety checker flags are withheld." if getattr(backend, "guarded", False) else ""
+    if unchecked := getattr(backend, "unchecked", ""):
+        said += f" Final images are not checked: {words_for(UserError(unchecked))}"
+    elif getattr(backend, "scored", None):
+        said += (
+            " Final images are checked by GenEval's own scorer where the prompt is one of its kinds, such as "
+            f"“{SCORED_EXAMPLE}”: a detector, which errs. The judge does not see what it says."
+        )
+    return said

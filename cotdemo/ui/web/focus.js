@@ -5,7 +5,7 @@ import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess, drawKept } from "./canvas.js";
 import { Decided } from "./checklist.js";
 import { Pinned } from "./pinned.js";
-import { CHECKER, SPARED, VERDICTS, attempt, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
+import { SPARED, VERDICTS, attempt, checkerWords, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
 
 const SIDE = 512; // canvas pixels per side, about
 const PACE = 280; // milliseconds per step when playing
@@ -92,7 +92,7 @@ export class Focus {
     this.shown = shown;
     setText(this.note, shown.words);
     const truth = path.checked && at === last ? truthWords(path.checked) : "";
-    this.truth.replaceChildren(...(truth ? [make("strong", {}, CHECKER), truth] : []));
+    this.truth.replaceChildren(...(truth ? [make("strong", {}, checkerWords(path.checked)), truth] : []));
     toggle(this.truth, Boolean(truth));
     if (state.run !== this.run) this.pins = []; // another run has other paths
     this.run = state.run;

@@ -4,7 +4,7 @@ import { answerOf, reflections } from "./reducer.js";
 import { agreement } from "./checklist.js";
 import { make, setAttribute, toggle } from "./dom.js";
 import { changedTokens } from "./slide.js";
-import { CHECKER, VERDICTS, number, outcomeWords, plural, prose, speaksToResearchers, told, truthBeside } from "./words.js";
+import { VERDICTS, checkerWords, number, outcomeWords, plural, prose, speaksToResearchers, told, truthBeside } from "./words.js";
 
 export class Reflection {
   constructor() {
@@ -80,6 +80,6 @@ function card(state, round, title) {
     const [glyph, said, kind] = outcomeWords(answer);
     facts.push(make("p", { class: "cot-judgement", title: VERDICTS.outcome.meaning }, "Judge: ", make("span", { class: "cot-mark", "data-verdict": kind }, `${glyph} `), said));
   }
-  if (answer.checked) facts.push(make("p", { class: "cot-truth" }, make("strong", {}, CHECKER), truthBeside(answer)));
+  if (answer.checked) facts.push(make("p", { class: "cot-truth" }, make("strong", {}, checkerWords(answer.checked)), truthBeside(answer)));
   return make("figure", { class: "cot-card" }, heading, picture, make("figcaption", {}, ...facts, ...painter));
 }

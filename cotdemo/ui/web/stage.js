@@ -10,7 +10,7 @@ import { Checklist } from "./checklist.js";
 import { BETS, Guess, canGuess, guessMoment } from "./guess.js";
 import { Reflection } from "./reflection.js";
 import { slide } from "./slide.js";
-import { CHECKER, VERDICTS, attempt, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
+import { VERDICTS, attempt, checkerMeaning, checkerWords, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
 
 const LARGE = 384; // canvas pixels per side, about
 const SMALL = 96;
@@ -28,7 +28,7 @@ export class Stage {
     this.mended = make("div", { class: "cot-mended" });
     this.tries = make("div", { class: "cot-tries", role: "group", "aria-label": "Attempts" });
     this.judge = make("p", { class: "cot-judge", title: VERDICTS.outcome.meaning });
-    this.truth = make("p", { class: "cot-truth", title: "A program that reads the picture exactly; it never chooses one" });
+    this.truth = make("p", { class: "cot-truth" });
     this.checklist = new Checklist();
     this.facts = make("div", { class: "cot-facts" }, this.judge, this.truth);
     this.told = make("div", { class: "cot-told" }, this.checklist.element, this.facts);
@@ -181,7 +181,7 @@ export class Stage {
     if (looked) {
       const [, kind] = pathWords(round, looked);
       this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked)));
-      this.drawTruth(looked.checked && truthWords(looked.checked));
+      this.drawTruth(looked.checked, truthWords(looked.checked));
       setAttribute(this.facts, "data-later", null);
       toggle(this.told, true);
       return;
@@ -189,7 +189,8 @@ export class Stage {
     const answer = state.phase === "running" ? null : answerOf(answerRound(state));
     const [glyph, words, kind] = answer ? outcomeWords(answer) : ["", "", ""];
     this.judge.replaceChildren(...(answer ? [make("strong", {}, "Judge: "), make("span", { "data-verdict": kind }, make("span", { class: "cot-mark" }, glyph), ` ${words}`)] : []));
-    this.drawTruth(state.phase === "finished" && answer?.checked ? truthBeside(answer) : "");
+    const checked = state.phase === "finished" ? answer?.checked : null;
+    this.drawTruth(checked, checked ? truthBeside(answer) : "");
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
     toggle(this.told, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
   }
@@ -200,8 +201,9 @@ export class Stage {
     this.checklist.draw(state, path, path ? stepAt(path, moment) : 0);
   }
 
-  drawTruth(words) {
-    this.truth.replaceChildren(...(words ? [make("strong", {}, CHECKER), words] : []));
+  drawTruth(checked, words) {
+    this.truth.replaceChildren(...(words ? [make("strong", {}, checkerWords(checked)), words] : []));
+    setAttribute(this.truth, "title", words ? checkerMeaning(checked) : null);
     toggle(this.truth, Boolean(words));
   }
 

@@ -47,7 +47,7 @@ export const VERDICTS = {
   },
 };
 
-export const CHECKER = "Checker (hidden from the judge): ";
+const CHECKER = "Checker (hidden from the judge): ";
 export const NOT_JUDGED = SAID.notJudged;
 export const BAD_LOT = SAID.badLot;
 const CHOSEN = "chosen";
@@ -352,11 +352,21 @@ export function verdictWords(question, verdict) {
   return verdict.answer === "yes" && !voice.researchers ? told(question, verdict.p_yes) : `${answer} (${told(question, verdict.p_yes)})`;
 }
 
-// The truth about a picture beside what the judge says of it, which may be mistaken.
+// Who says what is true of a picture: an exact checker, or a detector, which is named.
+export function checkerWords(checked) {
+  return checked?.by ? `Checker (${checked.by}, which errs; hidden from the judge): ` : CHECKER;
+}
+
+// How it comes to say so.
+export function checkerMeaning({ by }) {
+  return by ? "GenEval’s own scorer: a detector and the benchmark’s rules, which may be wrong; it never chooses a picture" : "A program that reads the picture exactly; it never chooses one";
+}
+
+// What is true of a picture beside what the judge says of it, which may be mistaken.
 export function truthBeside({ checked, outcome, p_yes }) {
   const answer = answerTo({ outcome, p_yes });
   const mistaken = answer !== null && (answer === "yes") !== checked.correct;
-  return `${truthWords(checked)}${mistaken ? ". The judge is mistaken" : ""}`;
+  return `${truthWords(checked)}${mistaken ? (checked.by ? ". The judge says otherwise" : ". The judge is mistaken") : ""}`;
 }
 
 export function truthWords(checked) {
