@@ -23,11 +23,19 @@ def labels() -> dict[str, Any]:
             }
             for name, method in METHODS.items()
         },
-        "models": {name: {"label": model.label, "part": model.part} for name, model in MODELS.items()},
+        "models": {name: {"label": model.label, "part": model.part, "on": model.on} for name, model in MODELS.items()},
         "critics": {name: VERIFIERS[backend.critic].part for name, backend in BACKENDS.items()},
         "corrector": MODELS[CORRECTOR].part,
         "settings": [_told(setting) for setting in SETTINGS.values() if setting.said or _options(setting)],
         "most": {"paths": PATHS[1], "steps": STEPS[1], "round": MOST_ROUNDS, "side": MAX_SIDE, "events": MAX_EVENTS},
+    }
+
+
+def names() -> dict[str, dict[str, str]]:
+    """What methods are called, and what follows that for models."""
+    return {
+        "methods": {name: method.label for name, method in METHODS.items()},
+        "models": {name: model.on for name, model in MODELS.items()},
     }
 
 

@@ -30,6 +30,7 @@ export class Stage {
     this.truth = make("p", { class: "cot-truth", title: "A program that reads the picture exactly; it never chooses one" });
     this.facts = make("div", { class: "cot-facts" }, this.judge, this.truth);
     this.reflection = new Reflection();
+    this.beside = make("div", { class: "cot-beside" }, this.reflection.element, this.facts);
     this.status = make("p", { class: "cot-status" });
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
     this.brush = new Brush((tokens) => this.request({ tokens }), () => this.onDraw());
@@ -42,7 +43,7 @@ export class Stage {
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
       make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element), this.tries,
       make("div", { class: "cot-now" }, this.status, this.acts, this.progress, this.brush.bar, this.guess.bar),
-      make("div", { class: "cot-beside" }, this.reflection.element, this.facts),
+      this.beside,
     );
     this.shape = "";
   }
@@ -144,7 +145,8 @@ export class Stage {
     if (this.playing && moment.part !== "rest") return nowWords(state, moment);
     const painted = moment.part !== "rest" && state.rounds[moment.round].paths.some((path) => lastStep(path) >= 0);
     const plain = painted && !speaksToResearchers() && (/^step \d/.test(state.message) || moment.part !== "painting");
-    return plain ? nowWords(state, moment) : statusWords(state);
+    const apart = !this.beside.contains(this.reflection.element);
+    return plain ? nowWords(state, moment) : statusWords(state, apart);
   }
 
   drawActs(state) {
