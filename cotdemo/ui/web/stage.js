@@ -1,7 +1,7 @@
 // The stage: the run at one glance, first of all. One picture, large, with all attempts beside it, what the judge says, and
 // one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
 
-import { answerOf, answerRound, lastStep, reflections } from "./reducer.js";
+import { answerOf, answerRound, lastStep, reflections, stays } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present } from "./moments.js";
@@ -213,7 +213,7 @@ export class Stage {
   // The picture before and after its repainting, over the large one, once the run rests on it.
   drawMended(state, moment) {
     const entry = reflections(state).findLast(({ before, after }) => answerOf(before)?.picture && answerOf(after)?.picture);
-    const key = entry && state.phase !== "running" ? [entry.before, entry.after] : [];
+    const key = entry && state.phase !== "running" && !stays(entry.before, entry.after) ? [entry.before, entry.after] : [];
     if (key.length !== this.mendedKey?.length || key.some((one, index) => one !== this.mendedKey[index])) {
       this.mendedKey = key;
       const result = answerRound(state) === entry?.after ? 0 : 100;

@@ -1,7 +1,7 @@
 // What the viewer says, in words: the status line, labels for screen readers, numbers. Every term stands here and
 // nowhere else, in both voices: plain words, and the field's own, which the switch "for researchers" asks for.
 
-import { QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf } from "./reducer.js";
+import { QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf, stays } from "./reducer.js";
 import { SAID } from "./said.js";
 
 const voice = { researchers: false }; // one page speaks one voice
@@ -172,12 +172,18 @@ function answerWords(state, apart) {
   const round = answerRound(state);
   if (!answerOf(round)) return "Finished.";
   const words = chosenWords(round);
+  if (round.tokens.length && stays(state.rounds[round.before], round)) return `Painted anew where it was marked. ${staysWords(round)}`;
   if (round.tokens.length) return `Painted anew where it was marked. ${words}.`;
   if (round.round > 0) return `Painted again from the critique${apart ? ` “${shortened(prose(round.critique))}”` : ""}. ${words}.`;
   if (state.rounds.at(-1).tokens.length) return `The picture before is back. ${words}.`;
   if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first picture stays.`;
   const stopped = round.paths.length - alive(round);
   return stopped && !answerOf(round).fallback ? `${words}. ${plural(stopped, "attempt")} stopped early.` : `${words}.`;
+}
+
+// What is said where the best that was painted anew is the picture as it was.
+export function staysWords({ paths }) {
+  return `${paths.length === 1 ? "The attempt was no" : `None of the ${paths.length} attempts was`} better; the picture stays.`;
 }
 
 function shortened(text) {
