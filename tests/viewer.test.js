@@ -343,8 +343,24 @@ test("a word-level model's commas are set as a person sets them", async () => {
   assert.equal(truthWords({ strict: false, correct: false, reason: "the star is red , not blue" }), "wrong: the star is red, not blue");
 });
 
+test("where the best that was painted anew is the picture as it was, that is said, whatever the others are", async () => {
+  const { reduce, emptyState, stays } = await reducer;
+  const { statusWords } = await words;
+  const codes = (first) => base64(new Uint8Array(Uint16Array.from({ length: 8 }, (_, token) => (token ? 300 + token : first)).buffer));
+  const round = (number, firsts) => firsts.flatMap((first, path) => [decoded(path, 3, [], { round: number, codes: codes(first) }), judged(path, 3, "outcome", 0.9 - path / 10, { round: number })]);
+  const run = (firsts, best = 0) => [
+    started({ paths: firsts.length }), ...round(0, firsts.map(() => 300)), winner(0), finished({ path: 0 }),
+    { type: "RoundStarted", round: 1, model: "base", critique: "", tokens: [0] }, ...round(1, firsts), winner(best, { round: 1 }), finished({ round: 1, path: best }),
+  ].reduce(reduce, emptyState());
+  const state = run([300, 301, 302, 300]);
+  assert.equal(stays(state.rounds[0], state.rounds[1]), true);
+  assert.equal(statusWords(state), "Painted anew where it was marked. None of the 4 attempts was better; the picture stays.");
+  assert.equal(statusWords(run([300])), "Painted anew where it was marked. The attempt was no better; the picture stays.");
+  assert.match(statusWords(run([300, 301], 1)), /^Painted anew where it was marked\. Attempt 2 of 2 is chosen/);
+});
+
 test("tokens that differ are found, and none where codes are not known", async () => {
-  const { changedTokens } = await import("../cotdemo/ui/web/slide.js");
+  const { changedTokens } = await reducer;
   assert.deepEqual(changedTokens([1, 2, 3, 4], [1, 5, 3, 6]), [1, 3]);
   assert.deepEqual(changedTokens([1, 2], [1, 2]), []);
   assert.equal(changedTokens(null, [1, 2]), null);

@@ -29,7 +29,7 @@ SCORED_EXAMPLE = "a photo of a dog right of a bench"
 FORM = f"""(prompt, choice, ...others) => {{
   const form = {{ prompt, ...choice }};
   {json.dumps(FIELDS[2:])}.forEach((name, place) => {{ form[name] = others[place]; }});
-  return [form, form];
+  return [form, form, form];
 }}"""
 
 
@@ -42,7 +42,7 @@ def build(page: Page) -> None:
     parts: Parts = {"run_id": gr.State(None)}
     with gr.Row(elem_id="cot-page", equal_height=False):
         with gr.Column(elem_id="cot-stage"):
-            parts["stage"] = Stage(elem_id="stage")
+            parts["stage"] = Stage(at_first, elem_id="stage")
         with gr.Column(elem_id="cot-side"):
             parts |= _form(backend, at_first)
         with gr.Column(elem_id="cot-main"):
@@ -150,9 +150,10 @@ def _wire(page: Page, parts: Parts) -> None:
     page.run.update(names=parts, opens=opens)
     parts["opened"].upload(named(keep.open_file, parts), [parts["opened"], run_id], opens, **QUICK)
     parts["gallery"].select(named(keep.open_recorded, parts), [parts["gallery"], run_id], opens, **QUICK)
+    parts["stage"].apply(named(keep.take_settings, parts), run_id, to("viewer", *FIELDS), **QUICK)
     form = to(*FIELDS)
     changes = [part.change for part in form]
-    gr.on(changes, None, form, to("estimate", "share"), js=FORM, api_visibility="private")
+    gr.on(changes, None, form, to("stage", "estimate", "share"), js=FORM, api_visibility="private")
     demo.load(named(handlers.prefill, parts), None, opens, **QUICK)
     demo.load(named(handlers.rates, parts), None, parts["estimate"], **QUICK)
     demo.load(_tell_of(handlers, handlers.backend), None, parts["about"], **QUICK)

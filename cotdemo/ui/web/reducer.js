@@ -295,6 +295,17 @@ export function countTokens(path, step) {
   return { total, kept: total - masked, added: before - masked };
 }
 
+// Places of the tokens that differ; null where the codes of one are not known.
+export function changedTokens(before, after) {
+  if (!before?.length || before.length !== after?.length) return null;
+  return [...after.keys()].filter((place) => before[place] !== after[place]);
+}
+
+// Whether the best that a round made of a picture is that picture as it was.
+export function stays(before, after) {
+  return changedTokens(answerOf(before)?.codes, answerOf(after)?.codes)?.length === 0;
+}
+
 // Path numbers that were judged on their final picture, best first.
 export function ranking(round) {
   return round.paths

@@ -1,7 +1,7 @@
 // The stage: the run at one glance, first of all. One picture, large, with all attempts beside it, what the judge says, and
 // one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
 
-import { answerOf, answerRound, lastStep, reflections } from "./reducer.js";
+import { answerOf, answerRound, lastStep, reflections, stays } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present, stepAt } from "./moments.js";
@@ -33,6 +33,7 @@ export class Stage {
     this.facts = make("div", { class: "cot-facts" }, this.judge, this.truth);
     this.told = make("div", { class: "cot-told" }, this.checklist.element, this.facts);
     this.reflection = new Reflection();
+    this.beside = make("div", { class: "cot-beside" }, this.reflection.element, this.told);
     this.status = make("p", { class: "cot-status" });
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
     this.brush = new Brush((tokens) => this.request({ tokens }), () => this.onDraw());
@@ -45,7 +46,7 @@ export class Stage {
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
       make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element), this.tries,
       make("div", { class: "cot-now" }, this.status, this.acts, this.progress, this.brush.bar, this.guess.bar),
-      make("div", { class: "cot-beside" }, this.reflection.element, this.told),
+      this.beside,
     );
     this.shape = "";
   }
@@ -148,7 +149,8 @@ export class Stage {
     if (this.playing && moment.part !== "rest") return nowWords(state, moment);
     const painted = moment.part !== "rest" && state.rounds[moment.round].paths.some((path) => lastStep(path) >= 0);
     const plain = painted && !speaksToResearchers() && (/^(wave \d+ - )?step \d/.test(state.message) || moment.part !== "painting");
-    return plain ? nowWords(state, moment) : statusWords(state);
+    const apart = !this.beside.contains(this.reflection.element);
+    return plain ? nowWords(state, moment) : statusWords(state, apart);
   }
 
   drawActs(state) {
@@ -226,7 +228,7 @@ export class Stage {
   // The picture before and after its repainting, over the large one, once the run rests on it.
   drawMended(state, moment) {
     const entry = reflections(state).findLast(({ before, after }) => answerOf(before)?.picture && answerOf(after)?.picture);
-    const key = entry && state.phase !== "running" ? [entry.before, entry.after] : [];
+    const key = entry && state.phase !== "running" && !stays(entry.before, entry.after) ? [entry.before, entry.after] : [];
     if (key.length !== this.mendedKey?.length || key.some((one, index) => one !== this.mendedKey[index])) {
       this.mendedKey = key;
       const result = answerRound(state) === entry?.after ? 0 : 100;

@@ -1,7 +1,7 @@
 // What the viewer says, in words: the status line, labels for screen readers, numbers. Every term stands here and
 // nowhere else, in both voices: plain words, and the field's own, which the switch "for researchers" asks for.
 
-import { EVEN, QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf, tried, waveOf } from "./reducer.js";
+import { EVEN, QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf, stays, tried, waveOf } from "./reducer.js";
 import { SAID } from "./said.js";
 
 const voice = { researchers: false }; // one page speaks one voice
@@ -113,6 +113,11 @@ export function settingsWords(started, labels) {
   return [labels.methods[started.method]?.label ?? started.method, ...words.filter(Boolean)];
 }
 
+// The same in short: method with model, attempts, seed.
+export function briefly({ method, model, paths, seed }, { methods, models }) {
+  return [`${methods[method]?.label ?? method}${models[model]?.on ?? ""}`, plural(paths, "attempt"), `seed ${seed}`];
+}
+
 const TECHNICAL = ["guidance", "temperature"]; // settings that are told to researchers only
 
 // As Setting.words of cotdemo/settings.py: "" for what is as usual, and in traces from before there was such a setting.
@@ -130,8 +135,8 @@ export function weightsWords({ backend, weights, model, method, repaint }, label
   return named.map((part) => `${part} ${weights[part]}`).join(", ");
 }
 
-// The line above the matrix.
-export function statusWords(state) {
+// The line above the matrix. Where the reflection stands `apart` from it, it says the critique, too.
+export function statusWords(state, apart = false) {
   switch (state.phase) {
     case "empty":
       return "Nothing painted yet.";
@@ -141,7 +146,7 @@ export function statusWords(state) {
     case "stopped":
       return `${state.message || "Stopped."} What was painted until then stays here to look at.`;
     case "finished":
-      return answerWords(state);
+      return answerWords(state, apart);
     default:
       return progressWords(state);
   }
@@ -164,12 +169,13 @@ export function chosenWords(round) {
   return `${who} is ${standing(round)}: the judge ${voice.researchers ? "says" : "is"} ${judged}${fallback}`;
 }
 
-function answerWords(state) {
+function answerWords(state, apart) {
   const round = answerRound(state);
   if (!answerOf(round)) return "Finished.";
   const words = chosenWords(round);
+  if (round.tokens.length && stays(state.rounds[round.before], round)) return `Painted anew where it was marked. ${staysWords(round)}`;
   if (round.tokens.length) return `Painted anew where it was marked. ${words}.`;
-  if (round.round > 0) return `Painted again from the critique. ${words}.`;
+  if (round.round > 0) return `Painted again from the critique${apart ? ` “${shortened(prose(round.critique))}”` : ""}. ${words}.`;
   if (state.rounds.at(-1).tokens.length) return `The picture before is back. ${words}.`;
   if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first picture stays.`;
   const stopped = round.paths.length - alive(round);
@@ -193,6 +199,17 @@ export function ending(state) {
   const told = { tried: count, paths, chances: chances(p_yes), times: (Math.round(10 * times) / 10).toFixed(1) };
   return (count < paths ? SAID.sure : SAID.neverSure).replace(/\{(\w+)\}/g, (_, name) => told[name]);
 }
+
+// What is said where the best that was painted anew is the picture as it was.
+export function staysWords({ paths }) {
+  return `${paths.length === 1 ? "The attempt was no" : `None of the ${paths.length} attempts was`} better; the picture stays.`;
+}
+
+function shortened(text) {
+  return text.length > BRIEF ? `${text.slice(0, BRIEF).trimEnd()} …` : text;
+}
+
+const BRIEF = 60; // letters of a critique within a sentence
 
 // What is happening at a moment of the stage (moments.js), in one sentence.
 export function nowWords(state, moment) {
