@@ -1,4 +1,4 @@
-"""The checklist on the page: small bars under every guess, words beside them where it is shown large, and a critique."""
+"""The checklist on the page: small bars under every guess, words where it is shown large, and beside a critique."""
 
 from __future__ import annotations
 
