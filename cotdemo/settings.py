@@ -209,8 +209,8 @@ class Settings:
         label="PARM++ repaints", note="whole: from the critique; region: the rest stays as it is",
     )  # fmt: skip
     checklist: bool = setting(
-        Flag(), "PARM's judge is also asked which requirements of the prompt each guess meets, which chooses nothing and "
-        "is known of prompts in GenEval's words",
+        Flag(), "PARM's judge is also asked which requirements of the prompt each guess meets; it chooses nothing, "
+        "and only prompts in GenEval's words have them",
         default=True, absent=False, applies=_judged_by_parm, label="Checklist",
         note="a bar for each thing asked for; nothing is chosen by it",
     )  # fmt: skip

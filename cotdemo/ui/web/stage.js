@@ -31,7 +31,7 @@ export class Stage {
     this.truth = make("p", { class: "cot-truth", title: "A program that reads the picture exactly; it never chooses one" });
     this.checklist = new Checklist();
     this.facts = make("div", { class: "cot-facts" }, this.judge, this.truth);
-    this.told = make("div", { class: "cot-told" }, this.checklist.element, this.facts);
+    this.told = make("div", { class: "cot-opinion" }, this.checklist.element, this.facts);
     this.reflection = new Reflection();
     this.status = make("p", { class: "cot-status" });
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
