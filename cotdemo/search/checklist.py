@@ -44,7 +44,7 @@ class Checklist:
             said.append(encoded.ask("present", requirement.words, rows).p_yes.tolist())
         for row, *p_yes in zip(rows, *said):
             self.known.add(places[row])
-            yield Present(*places[row], tuple(map(probability, p_yes)))
+            yield Present(*places[row], p_yes=tuple(map(probability, p_yes)))
 
     def named_by(self, critique: str) -> tuple[int, ...]:
         """The requirements that words on what is wrong speak of, by place."""
