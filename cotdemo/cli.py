@@ -22,7 +22,7 @@ from .compute.precision import AUTO, CHOICES
 from .errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 from .fields import Flag, Number, OneOf, Whole, among, whole
 from .files import check_writable, write_text
-from .registry import BACKENDS, EMBEDDED, BackendSpec
+from .registry import BACKENDS, EMBEDDED, METHODS, BackendSpec
 from .settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def _eval_parser(commands: Any) -> None:
     )
     parser.add_argument("--table", action="store_true", help="all rows of the ladder, into assets/ladder.json")
     parser.add_argument("--curves", action="store_true", help="accuracy by paths and compute, into assets/curves.json")
-    parser.add_argument("--variants", action="store_true", help="PARM with other rules of stopping paths")
+    parser.add_argument("--variants", action="store_true", help="parm by other rules of stopping; adaptive by enough")
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only, and anew")
     parser.add_argument("--training-seed", action="append", metavar="LABEL=DIR", help="with --table: other weights too")
     parser.add_argument("--dry-run", action="store_true", help="with --table, --curves: how long it takes, by a sample")
@@ -381,9 +381,11 @@ def _whole_ladder(options: argparse.Namespace) -> None:
         whole("limit", options.limit, 1, 100)
     backend = _load(options)
 
-    from .evaluation import curves, ladder, variants
+    from .evaluation import curves, ladder, thresholds, variants
 
-    (ladder if options.table else curves if options.curves else variants).main(options, backend)
+    method = METHODS[SETTINGS["method"].kind.check("method", options.method)]
+    tried = thresholds if method.waves else variants
+    (ladder if options.table else curves if options.curves else tried).main(options, backend)
 
 
 def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:

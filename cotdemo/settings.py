@@ -208,6 +208,11 @@ class Settings:
         OneOf(REPAINTS), "what PARM++ paints again", absent="whole", applies=lambda method: method.repaints,
         label="PARM++ repaints", note="whole: from the critique; region: the rest stays as it is",
     )  # fmt: skip
+    enough: float = setting(
+        Number(0.0, 1.0), "stop when the judge is this sure of an attempt, by its P(yes) to outcome",
+        default=0.9, absent=1.0, applies=lambda method: method.waves, label="Adaptive: sure enough",
+        note="stop when the judge is this sure", step=0.01, metavar="P", said="until P(yes) {}",
+    )  # fmt: skip
     checklist: bool = setting(
         Flag(), "PARM's judge is also asked which requirements of the prompt each guess meets; it chooses nothing, "
         "and only prompts in GenEval's words have them",

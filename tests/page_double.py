@@ -130,7 +130,7 @@ class SamplingSession:
         self.live = tuple(path for path in self.live if path not in paths)
 
     def restore(self, path: int) -> None:
-        self.live = (path,)
+        self.live = tuple(sorted({*self.live, path}))
 
     def decode(self, codes) -> np.ndarray:
         return self.backend.decode(np.asarray(codes))

@@ -66,6 +66,7 @@ def _path(path: PathState, requirements: Sequence[str]) -> dict[str, Any]:
     pruned, checked = path.pruned, path.checked
     return {
         "path": path.path,
+        "wave": path.wave,
         "pruned": pruned and [pruned.step, _digits(pruned.p_no)],
         "outcome": path.outcome and _said(path.outcome),
         "mean": _digits(path.mean),
@@ -166,6 +167,11 @@ _SEARCHES = (
         }),
         {},
     ),
+    (
+        "in waves until the judge is sure", "adaptive",
+        _says({("outcome", 2, 3): ("yes", 0.7, 0.2), ("outcome", 3, 3): ("yes", 0.92, 0.01)}, "no"), {"paths": 6},
+    ),
+    ("in waves, never sure", "adaptive", _says({("outcome", 2, 3): ("yes", 0.7, 0.2)}, "no"), {}),
     ("never clear", "parm", _says({}, "no"), {"guidance": 0}),
     ("called right", "parm++", _says({}), {}),
     (

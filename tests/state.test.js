@@ -26,7 +26,7 @@ function shown(state, { statusOf, answerRound, decidedAt, agreedOn, requirements
       criticised: pick(round.criticised, "text", "done"), agreed: agreedOn(round),
       winner: round.winner && { ...pick(round.winner, "path", "survivors", "fallback"), p_yes: digits(round.winner.p_yes) },
       paths: round.paths.map((one) => ({
-        status: statusOf(round, one), path: one.path,
+        status: statusOf(round, one), path: one.path, wave: one.wave,
         pruned: one.pruned && [one.pruned.step, digits(one.pruned.p_no)],
         outcome: one.outcome && said(one.outcome), mean: digits(one.mean),
         checked: one.checked && [one.checked.correct, one.checked.strict, one.checked.reason],

@@ -1,4 +1,4 @@
-"""The checklist on the page: bars under every guess, words beside the one that is large; a critique that agrees."""
+"""The checklist on the page: small bars under every guess, words where it is shown large, and beside a critique."""
 
 from __future__ import annotations
 

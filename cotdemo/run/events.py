@@ -48,6 +48,7 @@ QUESTIONS: tuple[Question, ...] = get_args(Question)
 MAX_CODEBOOK = 2**16  # a code is packed into 16 bits
 MAX_WORDS = 1000  # characters of a critique, a reason, a message
 MOST_REQUIREMENTS = 16  # of a prompt
+MAX_NAME = 200  # of a checker
 
 MAX_EVENTS = 20_000  # of a run
 MOST_COUNTED = 10**9
@@ -223,13 +224,20 @@ class Critiqued:
 
 @dataclass(frozen=True)
 class Checked:
-    """What the embedded world's exact checker says about a final picture, once each. The judge does not see it."""
+    """What a checker says about a final picture, once each: the embedded world's, which is exact, or a detector, which
+    errs. The judge does not see it.
+    """
 
     round: int = _round()
     path: int = _path()
     correct: bool = declared(Flag(), "right by GenEval's rules")
-    strict: bool = declared(Flag(), "right, and nothing in the picture that was not asked for")
+    strict: bool = declared(
+        Flag(), "right, and nothing in the picture that was not asked for; of a detector the same as correct"
+    )
     reason: str = declared(Text(MAX_WORDS), 'what is wrong; "" when right')
+    by: str | None = declared(
+        OrNone(Text(MAX_NAME, 1)), "the detector, where it is one that says so; none for an exact checker", default=None
+    )
 
 
 @dataclass(frozen=True)
@@ -254,7 +262,7 @@ class RunFinished:
     )
     judge_passes: int = declared(_COUNT, "questions answered, critiques included")
     pictures_decoded: int = declared(_COUNT, "pictures that were decoded from codes")
-    passes_saved: int = declared(_COUNT, "generator passes that pruning avoided")
+    passes_saved: int = declared(_COUNT, "generator passes that stopping paths, or beginning fewer, avoided")
 
 
 Event = (

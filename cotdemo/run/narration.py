@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .events import Checked, Critiqued, Event, Progress, RoundStarted, RunFinished, RunStarted, Winner
 from .prose import prose
-from .said import chances
+from .said import chances, ending
 from .state import PathState, RunState
 
 Say = Callable[[str], None]
@@ -42,9 +42,10 @@ def _lines(state: RunState, event: Event) -> Iterator[str]:
     elif isinstance(event, RunFinished):
         of_round = f" of round {event.round}" if event.round else ""
         yield f"The answer is path {event.path}{of_round}{_verdict(state.path_of(event))}."
+        yield from filter(None, [ending(state)])
         yield (
             f"{event.seconds:.2f} s, {event.generator_passes} generator passes ({event.passes_saved} saved by stopping "
-            f"paths), {event.judge_passes} questions, {event.pictures_decoded} pictures decoded"
+            f"early), {event.judge_passes} questions, {event.pictures_decoded} pictures decoded"
         )
 
 
@@ -69,7 +70,12 @@ def _path(path: PathState) -> str:
 def _verdict(path: PathState) -> str:
     outcome, truth = path.outcome, path.checked
     said = f"; the judge: {outcome.answer}, P(yes) {outcome.p_yes:.2f}" if outcome else ""
-    return said + (f"; the truth (checker): {truth_words(truth)}" if truth else "")
+    return said + (f"; {_witness(truth)}: {truth_words(truth)}" if truth else "")
+
+
+def _witness(checked: Checked) -> str:
+    """Who says what is true, as checkers are called within a sentence."""
+    return f"the checker ({checked.by}, which errs)" if checked.by else "the truth (checker)"
 
 
 def truth_words(checked: Checked) -> str:

@@ -29,7 +29,7 @@ from .events import (
 )
 
 Phase = Literal["empty", "running", "finished"]
-Status = Literal["waiting", "alive", "painted", "judged", "pruned", "won"]
+Status = Literal["waiting", "alive", "painted", "judged", "pruned", "won", "spared"]
 
 REFLECTING = verifier_of("parm++")  # the verifier that answers after the end of a run, whoever answered before
 EVEN = 0.5  # P(yes) from which on the judge rather says yes
@@ -47,11 +47,16 @@ class StepState:
 
 @dataclass
 class PathState:
-    """One path of one round; ``asked`` is the number of steps it was to take."""
+    """One path of one round; ``asked`` is the number of steps it was to take.
+
+    Paths begin all at once, which is wave 0, or in waves: each after the judge has seen the final images of the one
+    before.
+    """
 
     path: int
     asked: int
     steps: dict[int, StepState] = field(default_factory=dict)  # by number, in the order they were painted
+    wave: int | None = None  # None before its first step
     pruned: PathPruned | None = None
     outcome: Judged | None = None  # the latest answer to "outcome" about it
     outcome_by: str = ""  # the verifier that gave it
@@ -109,6 +114,21 @@ class RoundState:
     begun: bool = False  # round 0 is here from the start of the run on
 
     @property
+    def tried(self) -> list[PathState]:
+        """The paths that have begun, in the order of their numbers."""
+        return [path for path in self.paths if path.wave is not None]
+
+    @property
+    def wave(self) -> int:
+        """The latest wave."""
+        return max((path.wave for path in self.tried), default=0)
+
+    @property
+    def next_wave(self) -> int:
+        """That of a path which begins now: another one, where the judge has told the outcome of the latest."""
+        return self.wave + any(path.outcome is not None for path in self.tried if path.wave == self.wave)
+
+    @property
     def leading(self) -> PathState:
         """The winner's path; before there is one, whichever of those that go on looks best."""
         if self.winner is not None:
@@ -128,7 +148,8 @@ class RoundState:
         return least if last.present.p_yes[least] < EVEN and least in self.criticised.about else None
 
     def status(self, path: int) -> Status:
-        """What has become of a path: "painted" to its end and not judged, or "judged" on its outcome."""
+        """What has become of a path: "painted" to its end and not judged, or "judged" on its outcome, or "spared",
+        as the round was over before it was begun."""
         of = self.paths[path]
         if self.winner is not None and self.winner.path == path:
             return "won"
@@ -137,7 +158,7 @@ class RoundState:
         if of.outcome:
             return "judged"
         if of.last is None:
-            return "waiting"
+            return "waiting" if self.winner is None else "spared"
         return "painted" if of.last.event.step + 1 == of.asked else "alive"
 
 
@@ -173,8 +194,9 @@ class RunState:
                 round.model, round.critique, round.begun = event.model, event.critique, True
                 round.tokens, round.before = event.tokens or (), before
             case StepDecoded():
-                step = StepState(event)
-                self.steps[event.round, event.path, event.step] = self._path(event).steps[event.step] = step
+                step, path = StepState(event), self._path(event)
+                path.wave = self._round(event.round).next_wave if path.wave is None else path.wave
+                self.steps[event.round, event.path, event.step] = path.steps[event.step] = step
             case Judged():
                 self._judged(event)
             case Present():

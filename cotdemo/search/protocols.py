@@ -48,7 +48,7 @@ class SamplingSession(Protocol):
         """Take paths out of the batch at once, keeping what is needed to restore them."""
 
     def restore(self, path: int) -> None:
-        """Bring a dropped path back exactly where it stopped; asked for only when no other path is live."""
+        """Bring a dropped path back exactly where it stopped; live paths, if any, have taken as many steps."""
 
     def decode(self, codes: Any) -> Any:
         """Codes (rows, N) -> pictures (rows, height, width, 3), uint8 numpy."""
@@ -115,7 +115,7 @@ class Verifier(Protocol):
 
 
 class Verdict(Protocol):
-    """What a checker says about a picture (``cotdemo.world.geneval.Verdict``)."""
+    """What a checker says about a picture. One that errs names itself besides, in ``by``."""
 
     correct: bool
     strict: bool
@@ -141,7 +141,7 @@ class Backend(Protocol):
     picture_size: tuple[int, int]  # height, width in pixels
     weights: Mapping[str, str]  # component -> short hash
     models: Collection[str]  # the generators it can load
-    check: Callable[[str, np.ndarray], Verdict | None] | None  # the embedded world's truth, where there is one
+    check: Callable[[str, np.ndarray], Verdict | None] | None  # of a prompt and its final picture, where anybody can
 
     def generator(self, model: str) -> ImageGenerator: ...
 

@@ -157,6 +157,7 @@ class Round:
         self.paths = range(beginning.first, beginning.first + run.settings.paths)
         self.first_step = beginning.after.index + 1 if beginning.after else 0
         self.last_step = run.settings.steps - 1
+        self.wave = 0  # that is painted, counted from 1 where paths begin in waves
         self.guesses: dict[int, StepDecoded] = {}  # latest of each path, with its picture where that was decoded
         self._passes_before = run.meter.generator_passes
 
@@ -213,7 +214,7 @@ class Round:
 
     def progress(self, doing: str, step: int | None = None) -> Progress:
         s, alive = self.settings, len(self.session.live)
-        of_round = f"round {self.number} - " if self.number else ""
+        of_round = f"round {self.number} - " if self.number else f"wave {self.wave} - " if self.wave else ""
         at = self.next_step if step is None else step
         return Progress(f"{of_round}step {at + 1} of {s.steps} - {alive} of {s.paths} paths alive - {doing}")
 
@@ -254,12 +255,8 @@ class Round:
         self, path: int, survivors: Sequence[int], outcome: Judged | None, fallback: bool = False
     ) -> Generator[Event, None, Chosen]:
         """Check the final pictures, crown ``path`` and settle the round's costs."""
-        finals = [guess for guess in self.guesses.values() if guess.step == self.last_step]
         if self.run.truth:
-            for guess in sorted(finals, key=lambda guess: guess.path):
-                verdict = self.run.backend.check(self.settings.prompt, guess.picture)
-                if verdict is not None:
-                    yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason)
+            yield from self._check()
         meter, s = self.run.meter, self.settings
         spent = meter.generator_passes - self._passes_before
         meter.passes_saved += s.paths * (s.steps - self.first_step) * self.passes_per_step - spent
@@ -267,6 +264,17 @@ class Round:
         winner = Winner(self.number, path, tuple(survivors), p_yes, fallback, guess.codes, guess.picture)
         yield winner
         return Chosen(winner, outcome)
+
+    def _check(self) -> Iterator[Event]:
+        """What the checker says of the final pictures."""
+        if not BACKENDS[self.settings.backend].checked:  # by no exact checker, but by one that takes its time
+            yield self.progress("checking the final pictures", self.last_step)
+        finals = [guess for guess in self.guesses.values() if guess.step == self.last_step]
+        for guess in sorted(finals, key=lambda guess: guess.path):
+            verdict = self.run.backend.check(self.settings.prompt, guess.picture)
+            if verdict is not None:
+                by = getattr(verdict, "by", None)  # an exact checker is told by no name
+                yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason, by)
 
 
 def round_seed(seed: int, number: int) -> int:

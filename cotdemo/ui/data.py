@@ -27,11 +27,19 @@ def labels() -> dict[str, Any]:
             }
             for name, method in METHODS.items()
         },
-        "models": {name: {"label": model.label, "part": model.part} for name, model in MODELS.items()},
+        "models": {name: {"label": model.label, "part": model.part, "on": model.on} for name, model in MODELS.items()},
         "critics": {name: VERIFIERS[backend.critic].part for name, backend in BACKENDS.items()},
         "corrector": MODELS[CORRECTOR].part,
         "settings": [_told(setting) for setting in SETTINGS.values() if setting.said or _options(setting)],
         "most": most,
+    }
+
+
+def names() -> dict[str, dict[str, str]]:
+    """What methods are called, and what follows that for models."""
+    return {
+        "methods": {name: method.label for name, method in METHODS.items()},
+        "models": {name: model.on for name, model in MODELS.items()},
     }
 
 

@@ -5,7 +5,7 @@ import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess, drawKept } from "./canvas.js";
 import { Decided } from "./checklist.js";
 import { Pinned } from "./pinned.js";
-import { CHECKER, VERDICTS, attempt, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
+import { SPARED, VERDICTS, attempt, checkerWords, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
 
 const SIDE = 512; // canvas pixels per side, about
 const PACE = 280; // milliseconds per step when playing
@@ -92,7 +92,7 @@ export class Focus {
     this.shown = shown;
     setText(this.note, shown.words);
     const truth = path.checked && at === last ? truthWords(path.checked) : "";
-    this.truth.replaceChildren(...(truth ? [make("strong", {}, CHECKER), truth] : []));
+    this.truth.replaceChildren(...(truth ? [make("strong", {}, checkerWords(path.checked)), truth] : []));
     toggle(this.truth, Boolean(truth));
     if (state.run !== this.run) this.pins = []; // another run has other paths
     this.run = state.run;
@@ -108,7 +108,7 @@ export class Focus {
   }
 
   noteWords(path, step, wanted) {
-    if (!step) return "Not painted yet.";
+    if (!step) return path.spared ? `${sentence(SPARED)}.` : "Not painted yet.";
     const { kept, added, total } = countTokens(path, step.step);
     const open = total - kept;
     const rest = open && step.step === this.last ? ` The last ${plural(open, "token")} ${open === 1 ? "is" : "are"} drawn with it.` : "";

@@ -1,6 +1,6 @@
 // The matrix: one row per path, one column per step, a sticky first column with the path's state.
 
-import { QUESTIONS, isCutOff, judgesEveryStep, requirementsOf } from "./reducer.js";
+import { QUESTIONS, isCutOff, judgesEveryStep, requirementsOf, waveOf } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { CellBars } from "./checklist.js";
@@ -103,8 +103,10 @@ export class Matrix {
   drawPath(state, round, path, index, before, colours) {
     const row = this.rows[index];
     const [words, kind] = pathWords(round, path);
-    setText(row.state, words);
+    const { wave } = path;
+    setText(row.state, wave !== null && waveOf(round) > 0 ? `${words} · wave ${wave + 1}` : words);
     setAttribute(row.element, "data-kind", kind);
+    setAttribute(row.element, "data-begins", wave > 0 && round.paths[index - 1]?.wave !== wave ? "true" : null); // its wave
     toggle(row.crown, kind === "won" && isCrowned(round));
     const number = pathNumber(path);
     setText(row.number, pathNumberWords(path) || "\u00a0");

@@ -69,7 +69,7 @@ export function comparison(state, round, path, labels) {
     ["Asked", settingsWords(state.started, labels).join(" · ")],
     [attempt(path.path), fateInWords(round, path)],
     ["Answer", answerOf(round) ? chosenWords(round) : "none yet"],
-    ["Checker", path.checked ? truthWords(path.checked) : "–"],
+    ["Checker", path.checked ? `${truthWords(path.checked)}${path.checked.by ? ` (${path.checked.by})` : ""}` : "–"],
     ["Cost", costWords(state) || "–"],
   ];
 }
