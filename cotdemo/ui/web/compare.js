@@ -23,7 +23,8 @@ export function overallWords(cards, left = null) {
   const now = cards.find((card) => card.state === "running");
   const counted = `${ended} of ${plural(cards.length, "run")} ended`;
   const about = left === null ? "" : ` · about ${Math.max(1, Math.round(left))} s left`;
-  return now ? `${counted}${about} · ${now.title}: ${runningWords(now)}` : conclusion(cards) || endedWords(cards);
+  if (now) return `${counted}${about} · ${now.title}: ${runningWords(now)}`;
+  return ended < cards.length ? `${counted}${about}` : conclusion(cards) || endedWords(cards);
 }
 
 // What became of runs of which there is nothing to conclude: "1 run done, 7 stopped.", or why none could be.
@@ -152,13 +153,13 @@ class Board {
     cards.forEach((card, index) => this.cards[index].draw(card, most, plainBeside(card, cards), alike));
   }
 
-  // A list for each prompt and seed; a heading over each, where there are several.
+  // A list for each prompt and seed, with a heading: what is typed meanwhile, here or at Run, may be another.
   lay(cards, key) {
     this.key = key;
     this.cards = cards.map(() => new Card(this.open));
     const rest = [...this.cards];
     const parts = groups(cards).map((group) => [
-      make("h3", { class: "cot-compare-group", hidden: groups(cards).length === 1 }, `“${group[0].prompt}”, seed ${group[0].seed}`),
+      make("h3", { class: "cot-compare-group" }, `“${group[0].prompt}”, seed ${group[0].seed}`),
       make("ul", { class: "cot-compare" }, ...rest.splice(0, group.length).map((card) => card.element)),
     ]);
     this.list.replaceChildren(...parts.flat());
