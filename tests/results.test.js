@@ -201,3 +201,14 @@ test("a label beside a point stands on no other label and no other point, or not
   assert.equal(second.anchor, "start");
   assert.deepEqual(placeLabels([named(60, 100, "a label too long for the room")], [], [40, 100]), []);
 });
+
+test("a pointer anywhere in a chart means the nearest column, and the nearest point in it", async () => {
+  const { nearestPoint } = await import(`${WEB}/plot.js`);
+  const point = (name, x, left, top, at = x) => ({ name, at, x, left, top });
+  const columns = [point("orm", 1, 100, 20), point("parm", 1, 100, 80), point("orm", 2, 200, 20), point("parm", 2, 200, 90)];
+  assert.equal(nearestPoint(columns, { left: 149, top: 300 }), columns[1]); // far below, and nearer to the other in the plane
+  assert.equal(nearestPoint(columns, { left: 400, top: 0 }), columns[2]);
+  const scattered = [point("orm", 1.5, 100, 20, 1), point("parm", 1.6, 104, 200, 1)];
+  assert.equal(nearestPoint(scattered, { left: 104, top: 30 }), scattered[0]);
+  assert.equal(nearestPoint([], { left: 1, top: 1 }), null);
+});

@@ -71,6 +71,9 @@ def test_a_point_is_marked_in_both_charts_and_its_interval_told(visit):
         chosen = page.locator(".cot-about tr[data-chosen]").inner_text()
         assert "ORM" in chosen and ".750 [.700, .800]" in chosen and "9 of 12" in chosen
         assert [part.locator(".cot-plot").nth(index).locator(".cot-ring").count() for index in (0, 1)] == [5, 4]
+        box = chart.bounding_box()
+        page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20)  # a corner, far from every point
+        assert page.locator(".cot-about h4").inner_text().startswith("8 paths")
         page.locator(".cot-about").press("Escape")
         chart.focus()
         for key, words in (("ArrowRight", "2 paths"), ("ArrowRight", "8 paths"), ("ArrowLeft", "2 paths")):

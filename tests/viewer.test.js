@@ -485,3 +485,15 @@ test("a live run shows the attempt that looks best of those that go on, then the
   assert.deepEqual([present(later).part, present(reduce(later, winner(1))).part], ["painting", "chosen"]);
   assert.equal(present({ ...later, phase: "stopped" }).part, "rest");
 });
+
+test("a pointer at a step means the path that is nearest there, or where none was judged the selected one", async () => {
+  const { meant } = await import(`${WEB}/rewards.js`);
+  const lines = [
+    { path: 0, line: [{ step: 0, yes: 0.1 }, { step: 1, yes: 0.9 }], marks: [{ step: 2, yes: 0.4 }] },
+    { path: 1, line: [{ step: 0, yes: 0.2 }], marks: [] },
+  ];
+  assert.deepEqual(meant(lines, 0, 0.95, 5), { path: 1, step: 0 });
+  assert.deepEqual(meant(lines, 0, -0.2, 5), { path: 0, step: 0 });
+  assert.deepEqual(meant(lines, 2, 1, 5), { path: 0, step: 2 });
+  assert.deepEqual(meant(lines, 3, 1, 5), { path: 5, step: 3 });
+});

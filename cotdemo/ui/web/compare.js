@@ -2,6 +2,7 @@
 
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
+import { Saying } from "./saying.js";
 import { BAD_LOT, CHECKER, NOT_JUDGED, outcomeWords, plural, prose, sentence } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
@@ -132,19 +133,19 @@ class Board {
   constructor(open) {
     this.open = open;
     this.cards = [];
-    this.status = make("p", { class: "cot-compare-status", role: "status" });
+    this.status = new Saying("cot-compare-status", { role: "status" });
     this.list = make("div");
     this.empty = make("div", { class: "cot-empty" }, make("p", {}, EMPTY));
-    this.element = make("div", { class: "cot cot-board-of-cards" }, this.status, this.list, this.empty);
+    this.element = make("div", { class: "cot cot-board-of-cards" }, this.status.element, this.list, this.empty);
   }
 
   show(text) {
     const { cards = null, left = null, failed = "" } = text ? JSON.parse(text) : {};
-    toggle(this.status, Boolean(text));
+    toggle(this.status.element, Boolean(text));
     toggle(this.empty, !text);
-    if (failed) setText(this.status, failed); // what is there stays
+    if (failed) this.status.say(failed, true); // what is there stays
     if (!cards) return;
-    setText(this.status, overallWords(cards, left));
+    this.status.say(overallWords(cards, left), failedAlike(cards));
     const key = cards.map((card) => `${card.seed} ${card.prompt}`).join("|");
     if (key !== this.key) this.lay(cards, key);
     if (begins(cards) && this.element.getBoundingClientRect().top > innerHeight * 0.7) bringIntoSight(this.element, "start");
@@ -173,7 +174,7 @@ class Card {
     this.picture = make("div", { class: "cot-compare-picture" }, this.image);
     this.title = make("h4");
     this.model = make("p", { class: "cot-note" });
-    this.state = make("p", { class: "cot-compare-state" });
+    this.state = new Saying("cot-compare-state");
     this.judge = make("span");
     this.truth = make("span");
     this.truthLine = make("p", {}, make("b", {}, CHECKER), this.truth);
@@ -183,7 +184,7 @@ class Card {
     this.costs = make("p", { class: "cot-note" });
     this.button = make("button", { type: "button", class: "cot-compare-open", disabled: true, onclick: () => open(this.run) }, "Open, step by step");
     this.element = make(
-      "li", { "data-state": "waiting" }, this.title, this.model, this.picture, this.state,
+      "li", { "data-state": "waiting" }, this.title, this.model, this.picture, this.state.element,
       make("p", {}, make("b", {}, "Judge: "), this.judge), this.truthLine,
       this.cost, this.costs, this.button,
     );
@@ -195,7 +196,7 @@ class Card {
     setAttribute(this.element, "data-state", card.state);
     setText(this.title, title);
     setText(this.model, `${model} · ${plural(card.paths, "attempt")}`);
-    setText(this.state, stateWords(card, alike));
+    this.state.say(stateWords(card, alike), card.state === "failed");
     const shown = card.picture.startsWith("data:image/");
     if (shown) setAttribute(this.image, "src", card.picture);
     setAttribute(this.image, "alt", card.costs ? `What ${title} with ${model} chose; ${judgeWords(card.verdict)}` : `What ${title} with ${model} has so far`);
