@@ -238,7 +238,7 @@ def test_a_task_of_ones_own_trains_a_generator_and_labels_its_images(tmp_path):
     for entry, image in zip(entries, images):
         told = [other["prompt"] for other in PROMPTS if task.check(other["prompt"], image).strict]
         assert told == [entry["prompt"]]
-    magvit = tiny_mini.backend(tmp_path, drawn=True).magvit
+    magvit = tiny_mini.backend(tmp_path).magvit
     recipe = generator.Recipe(
         pool=12,
         hinted=4,

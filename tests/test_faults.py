@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cotdemo.geneval.rules import Found, evaluate
-from cotdemo.things.faults import CRITIQUE_WORDS, judge_reading
-from cotdemo.things.prompts import parse
-from cotdemo.things.words import PROMPT_WORDS, judge_tokenizer, prompt_tokenizer
+from cotdemo.world.faults import CRITIQUE_WORDS, judge_reading
+from cotdemo.world.prompts import parse
+from cotdemo.world.words import PROMPT_WORDS, judge_tokenizer, prompt_tokenizer
 
 CASES = json.loads((Path(__file__).parent / "data" / "geneval_rules.json").read_text())["cases"]
 

@@ -412,7 +412,7 @@ def test_drawn_colours_are_those_that_are_asked_for():
             mean = np.median(seen, 0)
             return [min(PAINT, key=lambda name: np.abs(mean - PAINT[name]).sum())]
 
-    from cotdemo.things.sheet import COLOURS as PAINT
+    from cotdemo.world.sheet import COLOURS as PAINT
 
     assert set(PAINT) == set(COLOURS)
     assert self_test._colours_found(Eyes()) >= 8

@@ -31,7 +31,7 @@ def align(folder: Path, work: Path, *launcher: str) -> list[dict]:
 
 
 def test_two_processes_lose_what_one_does(tmp_path):
-    folder = tiny_mini.build(tmp_path / "mini", drawn=True)
+    folder = tiny_mini.build(tmp_path / "mini")
     alone, together = align(folder, tmp_path / "one"), align(folder, tmp_path / "two", *TWO)
     assert len(alone) == len(together) == 6  # only one of them writes
     for one, two in zip(alone, together):

@@ -14,13 +14,13 @@ from showo_cases import tiny_real
 
 from cotdemo.errors import UserError
 from cotdemo.generator.showo import Showo
-from cotdemo.things.splits import random_prompts
-from cotdemo.things.task import DrawnThings
 from cotdemo.training import dpo
 from cotdemo.training.dpo_loss import dpo_loss, log_likelihood
 from cotdemo.training.generator import mask_codes
 from cotdemo.training.loop import Schedule
 from cotdemo.training.pairs import Pairs, Pool, mended, paint_pool, pairs_of, strictly_right
+from cotdemo.world.splits import random_prompts
+from cotdemo.world.task import DrawnThings
 
 GOLDEN = json.loads(data("dpo_golden.json").read_text())
 PAIRS = ("pair1", "pair2")
@@ -130,7 +130,7 @@ def test_prompts_whose_pictures_agree_give_no_pairs():
 
 
 def test_a_pool_is_the_same_each_time(tmp_path):
-    pipeline = tiny_mini.backend(tmp_path, drawn=True).generator("base")
+    pipeline = tiny_mini.backend(tmp_path).generator("base")
 
     def paint() -> Pool:
         prompts = [entry["prompt"] for entry in random_prompts("align", 3, np.random.default_rng(4))]
@@ -145,7 +145,7 @@ def test_a_pool_is_the_same_each_time(tmp_path):
 
 
 def test_mended_pictures_are_wrong_ones_but_for_a_region(tmp_path):
-    pipeline = tiny_mini.backend(tmp_path, drawn=True).generator("base")
+    pipeline = tiny_mini.backend(tmp_path).generator("base")
     prompts = ["a photo of a dog", "a photo of a red cat", "a photo of two cows"]
     painted = paint_pool(pipeline, prompts, 2, 4, lambda texts, _: [text != prompts[1] for text in texts])
     painted = replace(painted, right=np.asarray([[True, False], [True, True], [False, False]]))
@@ -178,7 +178,7 @@ def test_what_two_pictures_share_is_never_masked():
 
 def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
     torch.manual_seed(0)
-    pipeline = tiny_mini.backend(tmp_path, drawn=True).generator("base")
+    pipeline = tiny_mini.backend(tmp_path).generator("base")
     before = {name: value.clone() for name, value in pipeline.showo.state_dict().items()}
     pairs = Pairs(
         np.asarray(["a photo of a red dog"] * 6), *np.random.default_rng(0).integers(1024, size=(2, 6, 64)), ALL
@@ -197,7 +197,7 @@ def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
 
 def test_a_guided_round_also_learns_what_the_guide_prefers(tmp_path):
     torch.manual_seed(0)
-    pipeline = tiny_mini.backend(tmp_path, drawn=True).generator("base")
+    pipeline = tiny_mini.backend(tmp_path).generator("base")
     codes, chosen, rejected = np.random.default_rng(0).integers(1024, size=(3, 6, 64))
     apart, prompts = np.tile(np.arange(64) >= 40, (6, 1)), np.asarray(["a photo of a red dog"] * 6)
     agreed = Pairs(prompts, codes, codes, ALL)  # nothing to prefer: the guide alone decides

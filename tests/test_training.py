@@ -18,18 +18,18 @@ from cotdemo.generator.magvit import MagvitV2
 from cotdemo.geneval.prompts import TAGS
 from cotdemo.geneval.rules import Found
 from cotdemo.settings import VERIFIERS
-from cotdemo.things import splits
-from cotdemo.things.checker_a import read
-from cotdemo.things.faults import Verdict, judge_reading
-from cotdemo.things.prompts import parse
-from cotdemo.things.scenes import draw
-from cotdemo.things.splits import random_prompt, split
-from cotdemo.things.words import judge_tokenizer, prompt_tokenizer
 from cotdemo.training import dpo, generator, judge, judge_data, self_correct, stages, tokenizer, trajectories
 from cotdemo.training.loop import Schedule, fit
 from cotdemo.training.pictures import to_pixels
 from cotdemo.training.repair import follow
 from cotdemo.verifiers.images import to_pixels as judge_pixels
+from cotdemo.world import splits
+from cotdemo.world.checker_a import read
+from cotdemo.world.faults import Verdict, judge_reading
+from cotdemo.world.prompts import parse
+from cotdemo.world.scenes import draw
+from cotdemo.world.splits import random_prompt, split
+from cotdemo.world.words import judge_tokenizer, prompt_tokenizer
 
 PROMPT = "a photo of a red dog and a blue bus"
 PAINTINGS = trajectories.Paintings(count=6, guesses=2, steps=(4,), seed=1)
@@ -37,7 +37,7 @@ PAINTINGS = trajectories.Paintings(count=6, guesses=2, steps=(4,), seed=1)
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> MiniBackend:
-    return tiny_mini.backend(tmp_path_factory.mktemp("tiny"), drawn=True)
+    return tiny_mini.backend(tmp_path_factory.mktemp("tiny"))
 
 
 # The loop
@@ -324,7 +324,7 @@ def test_lessons_are_kept_in_a_file(lessons, tmp_path):
 def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention):
     """Branches that shared anything but picture and prompt would make another loss."""
     torch.manual_seed(0)
-    one = judge.new_judge(tiny_mini.DRAWN_VISION, tiny_mini.TEXT, judge_tokenizer())
+    one = judge.new_judge(tiny_mini.VISION, tiny_mini.TEXT, judge_tokenizer())
     one.model.eval().requires_grad_(False)
     rng = np.random.default_rng(0)
     pictures = rng.integers(256, size=(2, 128, 128, 3), dtype=np.uint8)
@@ -449,7 +449,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
     brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
     for name, recipe in judge.RECIPES.items():
         paintings = {folder: replace(PAINTINGS, seed=one.seed) for folder, one in recipe.paintings.items()}
-        changes = {"batch": 4, "vision": tiny_mini.DRAWN_VISION, "text": tiny_mini.TEXT, "paintings": paintings,
+        changes = {"batch": 4, "vision": tiny_mini.VISION, "text": tiny_mini.TEXT, "paintings": paintings,
                    "drawn": replace(recipe.drawn, count=16)}  # fmt: skip
         phases = {phase: getattr(recipe, phase) and _BRIEF for phase in ("on_drawn", "on_painted")}
         monkeypatch.setitem(judge.RECIPES, name, replace(recipe, **changes, **phases))
@@ -496,7 +496,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
 
 
 def test_each_round_of_alignment_learns_from_what_the_one_before_paints(tmp_path, monkeypatch):
-    root = tiny_mini.build(tmp_path / "mini", drawn=True)
+    root = tiny_mini.build(tmp_path / "mini")
     monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, pictures: [row % 2 == 0 for row in range(4)])
     first = replace(dpo.Recipe(), prompts=2, paths=2, batch=2, masks=1, schedule=_BRIEF)
     rounds = (first, replace(first, painted=6), replace(first, painted=7))
@@ -530,13 +530,13 @@ def test_alignment_needs_a_right_and_a_wrong_picture(tmp_path, monkeypatch):
     monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, pictures: [False] * len(prompts))
     align = stages._aligned("showo", replace(dpo.Recipe(), prompts=2, paths=2))
     monkeypatch.setitem(stages.STAGES, "dpo", ("dpo", ("magvit", "showo"), align))
-    stage = stages.Stage("dpo", tmp_path / "work", tiny_mini.build(tmp_path / "mini", drawn=True), "cpu", {})
+    stage = stages.Stage("dpo", tmp_path / "work", tiny_mini.build(tmp_path / "mini"), "cpu", {})
     with pytest.raises(UserError, match="nothing to prefer"):
         stage.run()
 
 
 def test_a_later_round_goes_on_with_an_adapter_alone(tmp_path, monkeypatch):
-    root = tiny_mini.build(tmp_path / "mini", drawn=True)
+    root = tiny_mini.build(tmp_path / "mini")
     shutil.copytree(root / "self-correct", root / "dpo")  # whole weights, in which an adapter of the base has no place
     monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, pictures: [row % 2 == 0 for row in range(4)])
     align = stages._aligned("dpo", replace(dpo.Recipe(), prompts=2, paths=2))
@@ -546,6 +546,6 @@ def test_a_later_round_goes_on_with_an_adapter_alone(tmp_path, monkeypatch):
 
 
 def test_a_judge_without_its_beginning_names_the_stage_that_makes_it(tmp_path):
-    root = tiny_mini.build(tmp_path / "mini", drawn=True)
+    root = tiny_mini.build(tmp_path / "mini")
     with pytest.raises(UserError, match="python -m cotdemo train judge-zero-shot"):
         stages.Stage("judge-prm", tmp_path, root, "cpu", {})

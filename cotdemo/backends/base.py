@@ -21,7 +21,7 @@ from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..registry import BACKENDS, MODELS, VERIFIERS, resolve
 from ..verifiers.llava import LlavaVerifier
-from ..world.geneval import Verdict
+from ..world.faults import Verdict
 from .hub import Tell, is_zero_gpu
 
 if TYPE_CHECKING:

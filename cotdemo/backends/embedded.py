@@ -25,8 +25,9 @@ from ..generator.showo import Showo
 from ..registry import EMBEDDED, MODELS, VERIFIERS
 from ..verifiers.checkpoint import load_tokenizer
 from ..verifiers.llava import LlavaVerifier
-from ..world import checker_b, prompts, typed
-from ..world.geneval import Verdict, judge_reading
+from ..world import checker_b, prompts
+from ..world.faults import Verdict, judge_reading
+from ..world.words import PROMPT_WORDS
 from .base import Backend, readable
 from .hub import Tell
 
@@ -119,7 +120,7 @@ class MiniBackend(Backend):
             self.picture_size = (whole("image_size", pixels, 1, 4096),) * 2
         self.weights = {name: weights_hash(root / name) for name in _REMADE_BY if (root / name).is_dir()}
         self.models = [name for name, model in MODELS.items() if model.part in self.weights]
-        self.words = prompts.PROMPT_WORDS
+        self.words = PROMPT_WORDS
         for mismatch in mismatches(root):
             log.warning("The embedded weights do not belong together: %s.", mismatch)
 
@@ -168,12 +169,11 @@ class MiniBackend(Backend):
         )
 
     def canonical(self, prompt: str) -> str:
-        return typed.canonical(prompt)
+        return prompts.canonical(prompt)
 
-    def check(self, prompt: str, picture: np.ndarray) -> Verdict | None:
-        """What checker B says; None for a sentence that is not of the world's six kinds."""
-        metadata = prompts.parse(prompt)
-        return None if metadata is None else judge_reading(checker_b.read(picture), metadata)
+    def check(self, prompt: str, picture: np.ndarray) -> Verdict:
+        """What checker B says. Raises UserError for a prompt that is none of this world."""
+        return judge_reading(checker_b.read(picture), prompts.parse(prompt))
 
 
 def embedded(

@@ -22,10 +22,11 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import write_text
+from ..geneval.rules import Found
 from ..run.png import write_png
 from ..settings import Settings
 from ..world import checker_a, checker_b
-from ..world.geneval import Found, inventory, judge_reading
+from ..world.faults import inventory, judge_reading
 from ..world.scenes import GROUND
 from ..world.splits import prompts
 

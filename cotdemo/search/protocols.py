@@ -111,7 +111,7 @@ class Verifier(Protocol):
 
 
 class Verdict(Protocol):
-    """What a checker says about a picture (``cotdemo.world.geneval.Verdict``)."""
+    """What a checker says about a picture (``cotdemo.world.faults.Verdict``)."""
 
     correct: bool
     strict: bool

@@ -22,11 +22,11 @@ from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGener
 
 from ..generator.magvit import MagvitV2
 from ..generator.showo import added_mask
-from ..things.words import judge_tokenizer
 from ..verifiers.conversation import IGNORE, Conversation
 from ..verifiers.images import to_pixels
 from ..verifiers.llava import LlavaVerifier
 from ..verifiers.network import encode_images
+from ..world.words import judge_tokenizer
 from .judge_data import UNKNOWN, Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
 from .trajectories import Paintings

@@ -17,12 +17,12 @@ import torch
 from ..generator.magvit import MagvitV2
 from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, metadata
 from ..geneval.rules import Found
-from ..things.checker_a import read
-from ..things.faults import judge_reading
-from ..things.requirements import Requirement, requirements
-from ..things.scenes import MOST, PITCH, Scene, Thing, draw, free_spots
-from ..things.sheet import NATURAL, own_colour
-from ..things.splits import COLOURED, is_of_test, random_prompts, random_scene
+from ..world.checker_a import read
+from ..world.faults import judge_reading
+from ..world.requirements import Requirement, requirements
+from ..world.scenes import MOST, PITCH, Scene, Thing, draw, free_spots
+from ..world.sheet import NATURAL, own_colour
+from ..world.splits import COLOURED, is_of_test, random_prompts, random_scene
 from .arrays import Arrays
 from .pictures import to_pixels
 

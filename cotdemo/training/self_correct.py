@@ -18,11 +18,11 @@ import torch
 
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
-from ..things.checker_a import read
-from ..things.faults import judge_reading
-from ..things.prompts import parse
-from ..things.scenes import draw
-from ..things.words import prompt_tokenizer
+from ..world.checker_a import read
+from ..world.faults import judge_reading
+from ..world.prompts import parse
+from ..world.scenes import draw
+from ..world.words import prompt_tokenizer
 from .generator import mask_codes, masked_loss
 from .judge_data import Drawn, Lessons
 from .loop import Schedule, fit, plain_attention

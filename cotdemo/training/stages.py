@@ -31,9 +31,9 @@ from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..geneval.metadata import of_file
 from ..registry import BACKENDS, CORRECTOR, EMBEDDED
-from ..things.splits import random_prompts
-from ..things.task import DrawnThings
 from ..verifiers.llava import LlavaVerifier
+from ..world.splits import random_prompts
+from ..world.task import DrawnThings
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
 from .arrays import Kind
 from .judge_data import Lessons
@@ -42,8 +42,6 @@ from .trajectories import Paintings
 
 if TYPE_CHECKING:
     from peft import PeftModel
-
-DRAWN = MINI.with_name("drawn")  # the weights of the world that is to come; those in ``MINI`` are of the old one
 
 
 class Stage:
@@ -377,7 +375,7 @@ STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--work", type=Path, default=Path("runs"), help="checkpoints and logs (default: runs/)")
-    parser.add_argument("--assets", type=Path, default=DRAWN, help="where weights are read and written")
+    parser.add_argument("--assets", type=Path, default=MINI, help="where weights are read and written")
     parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where there is one, each process its own")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
@@ -405,7 +403,7 @@ def main(arguments: argparse.Namespace) -> None:
         return
     if arguments.base not in RELEASED or not arguments.stage.startswith("dpo"):
         raise UserError(f"Only the dpo stages align another base, and that is one of: {', '.join(RELEASED)}.")
-    if arguments.prompts is None or arguments.assets == DRAWN:
+    if arguments.prompts is None or arguments.assets == MINI:
         raise UserError("Name the prompts of another base, --prompts FILE, and a folder for its weights, --assets DIR.")
     ReleasedStage(arguments.base, [entry["prompt"] for entry in of_file(arguments.prompts)], *of).run()
     parallel.leave()

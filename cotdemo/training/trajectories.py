@@ -17,10 +17,10 @@ from ..generator.pipeline import ShowoPipeline, Step
 from ..geneval.rules import Found
 from ..search.protocols import Context
 from ..settings import REPAINTING_GUIDANCE
-from ..things.checker_a import read
-from ..things.faults import inventory, judge_reading
-from ..things.prompts import parse
-from ..things.splits import random_prompts
+from ..world.checker_a import read
+from ..world.faults import inventory, judge_reading
+from ..world.prompts import parse
+from ..world.splits import random_prompts
 from .judge_data import UNKNOWN, Lessons, label
 
 STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes
