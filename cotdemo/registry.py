@@ -264,8 +264,8 @@ _OURS = (  # where neither judge nor generator was trained for it
 add(
     BackendSpec(
         EMBEDDED, "embedded model",
-        "Show-o, its tokenizer and the judge in small, trained by this project on a little world of coloured objects. "
-        "It runs on any CPU and paints nothing but that world.",
+        "Show-o, its tokenizer and the judge in small, trained by this project on drawings of GenEval's eighty things. It "
+        "runs on any CPU and paints these things, in ten colours, up to four of them, and nothing else.",
         cap=800, defaults={"steps": 18, "guidance": 1.0, "temperature": 3.0, "repaint": "whole"}, annealing="linear",
         critic="parm", amends=False, load="cotdemo.backends.embedded:embedded", ships=True, checked=True,
     ),

@@ -30,8 +30,8 @@ test("what the judge says and what is true are told apart", async () => {
   assert.equal(judgeWords({}), "Not judged");
   assert.equal(judgeWords({ answer: "no", p_yes: 0.03 }), "✕ 3% sure that it matches the prompt: the best of a bad lot");
   assert.equal(checkedWords({ correct: true, strict: true, reason: "" }), "right");
-  assert.equal(checkedWords({ correct: true, strict: false, reason: "there is a moon too many" }), "right, but there is a moon too many");
-  assert.equal(checkedWords({ correct: false, strict: false, reason: "there is no star" }), "wrong: there is no star");
+  assert.equal(checkedWords({ correct: true, strict: false, reason: "there is a bus too many" }), "right, but there is a bus too many");
+  assert.equal(checkedWords({ correct: false, strict: false, reason: "there is no dog" }), "wrong: there is no dog");
   assert.equal(checkedWords(null), "");
 });
 

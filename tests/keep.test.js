@@ -7,7 +7,7 @@ const WEB = "../cotdemo/ui/web";
 const estimate = import(`${WEB}/estimate.js`);
 const drop = import(`${WEB}/drop.js`);
 
-const form = (more = {}) => ({ prompt: "a star", method: "parm", model: "base", paths: 8, steps: 18, guidance: 1, temperature: 3, seed: 0, ...more });
+const form = (more = {}) => ({ prompt: "a dog", method: "parm", model: "base", paths: 8, steps: 18, guidance: 1, temperature: 3, seed: 0, ...more });
 const limits = { backend: "mini", cap: 800, prompt: 300, seed: 4294967295 };
 
 test("the time is that of the latest runs of the same kind", async () => {

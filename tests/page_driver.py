@@ -25,7 +25,7 @@ ARGUMENTS = (
 ).split()
 PATIENCE = 90_000  # milliseconds; a busy machine is slow
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 DRAWN = ".cot-plot svg[width]"  # the Results tab, open, with its charts
 # what of the Results tab reaches over the edge, save what scrolls for itself
 TOO_WIDE = """

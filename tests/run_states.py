@@ -23,7 +23,7 @@ from cotdemo.run.trace import Trace
 from cotdemo.search import brush, reflect, search, taken_back
 
 FILE = Path(__file__).parent / "data" / "run_states.json"
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 _LOOKED_AT_TWICE = ("4-all-stopped", "7-position", "10-region")  # halfway, too
 
 
@@ -122,7 +122,7 @@ def _hard() -> Iterator[tuple[str, list[Event], Sequence[int]]]:
     yield "nothing", [], ()
     yield "loading", [Progress("loading the model")], ()
     for name, method, say, settings in _SEARCHES:
-        studio = Studio(say=say, check=lambda prompt, picture: Verdict(False, False, "three stars , not two"))
+        studio = Studio(say=say, check=lambda prompt, picture: Verdict(False, False, "three apples , not two"))
         events = list(search(method, studio, PROMPT, **{"paths": 3, "steps": 4, "seed": 7, "guidance": 1.5} | settings))
         yield name, events, (1, 2, len(events) // 3, 2 * len(events) // 3, len(events) - 1)
         after = [*events, *reflect(studio, events, anyway=name != "called right")]

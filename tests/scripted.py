@@ -106,7 +106,7 @@ class Encoded:
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
         self.studio.log.append(("explain", self.places[row]))
-        yield from ("three stars", ",\n not ", f"two in round {self.places[row][0]}")
+        yield from ("three apples", ",\n not ", f"two in round {self.places[row][0]}")
 
 
 @dataclass

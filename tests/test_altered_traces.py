@@ -16,7 +16,7 @@ from cotdemo.run.events import StepDecoded
 from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 CREATED = "2026-01-02T03:04:05+00:00"
 
 
@@ -34,7 +34,7 @@ def say(question, number, path, step):
 
 
 def studio(**options) -> Studio:
-    return Open(say=say, check=lambda prompt, picture: Verdict(False, False, "three stars"), **options)
+    return Open(say=say, check=lambda prompt, picture: Verdict(False, False, "three apples"), **options)
 
 
 def content_of(method: str, rounds: int = 0) -> dict:

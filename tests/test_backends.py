@@ -16,7 +16,7 @@ from cotdemo.errors import OUT_OF_MEMORY, UserError
 from cotdemo.search import search
 from cotdemo.ui.handlers import words_for
 
-PROMPT = "a photo of a red star"
+PROMPT = "a photo of a red dog"
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from cotdemo.search.parm import parm
 from cotdemo.settings import Settings
 from cotdemo.world.prompts import TAGS, parse
 
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 PATHS, STEPS = 8, 6
 SCRIPT = Script(clear_from=2)
 SETTINGS = Settings.checked(PROMPT, "parm", "mini", paths=PATHS, steps=STEPS, guidance=0.5, seed=4)

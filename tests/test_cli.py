@@ -31,7 +31,7 @@ from cotdemo.world.prompts import parse
 from cotdemo.world.splits import random_scene
 
 ROOT = Path(__file__).parents[1]
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 
 
 def use(monkeypatch, backend) -> None:
@@ -260,21 +260,21 @@ def test_the_story_of_parm_plus_has_both_rounds_and_the_critique():
             return "no", 0.1, 0.87
         return "no" if question == "outcome" and number == 0 else "yes"
 
-    studio = Studio(say=say, check=lambda prompt, picture: Verdict(True, False, "there is a moon too many"))
+    studio = Studio(say=say, check=lambda prompt, picture: Verdict(True, False, "there is a bus too many"))
     lines = told(search("parm++", studio, PROMPT, paths=2, steps=3, seed=1, rounds=1))
     assert lines[0].startswith(f"“{PROMPT}”: parm++ on mini, model base, 2 attempts, 3 steps")
     assert lines[1:] == [
         "  path 0  painted to the end; the judge: no, P(yes) 0.10; "
-        "the truth (checker): right, but there is a moon too many  <- chosen",
+        "the truth (checker): right, but there is a bus too many  <- chosen",
         "  path 1  stopped after step 1 of 3 with P(no) 0.87",
-        "the judge says what is wrong: three stars, not two in round 0",
+        "the judge says what is wrong: three apples, not two in round 0",
         "round 1: self-correct repaints it",
         "  path 0  painted to the end; the judge: yes, P(yes) 0.90; "
-        "the truth (checker): right, but there is a moon too many  <- chosen",
+        "the truth (checker): right, but there is a bus too many  <- chosen",
         "  path 1  painted to the end; the judge: yes, P(yes) 0.90; "
-        "the truth (checker): right, but there is a moon too many",
+        "the truth (checker): right, but there is a bus too many",
         "The answer is path 0 of round 1; the judge: yes, P(yes) 0.90; "
-        "the truth (checker): right, but there is a moon too many.",
+        "the truth (checker): right, but there is a bus too many.",
         lines[-1],
     ]
     assert "generator passes (4 saved by stopping paths)" in lines[-1]
@@ -358,7 +358,7 @@ def test_eval_writes_pictures_for_the_official_evaluator(monkeypatch, tmp_path, 
     metadata = {
         "tag": "colors",
         "include": [{"class": "star", "count": 1, "color": "red"}],
-        "prompt": "a photo of a red star",
+        "prompt": "a photo of a red dog",
     }
     file, out = tmp_path / "evaluation_metadata.jsonl", tmp_path / "pictures"
     file.write_text(json.dumps(metadata) + "\n")
@@ -453,9 +453,9 @@ def test_judge_measures_each_verifier_on_each_generator_by_the_questions_it_has_
 
 def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_path, capsys):
     rng = np.random.default_rng(0)
-    for index, prompt in enumerate(("a photo of a red star", "a photo of a moon", "a photo of two trees")):
+    for index, prompt in enumerate(("a photo of a red dog", "a photo of a bus", "a photo of two cats")):
         entry = Entry(index, 0, parse(prompt))
-        scene = random_scene(entry.metadata if index else parse("a photo of a blue star"), rng)
+        scene = random_scene(entry.metadata if index else parse("a photo of a blue dog"), rng)
         write_picture(tmp_path / "plain", entry, draw(scene), Settings.checked(prompt, seed=1))
     sheets, labels, file = tmp_path / "sheets", tmp_path / "labels.json", tmp_path / "figures.json"
     command = ["look", str(tmp_path / "plain"), "--count", "3"]

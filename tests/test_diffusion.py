@@ -28,7 +28,7 @@ from cotdemo.search import reflect, search
 from cotdemo.ui.comparison import Comparing
 from cotdemo.ui.handlers import Handlers
 
-PROMPT = "a photo of a red star"
+PROMPT = "a photo of a red dog"
 ASKED = dict(prompt=PROMPT, model="sd3", paths=3, steps=4, seed=5)
 
 

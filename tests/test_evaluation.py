@@ -184,7 +184,7 @@ def studio(right=(2, 3), strict=(3,), say=say) -> Studio:
 
     def check(prompt, picture):
         path = made.seen[picture.tobytes()][1]
-        return Verdict(path in right, path in strict, "" if path in strict else "there is no star")
+        return Verdict(path in right, path in strict, "" if path in strict else "there is no dog")
 
     made = Studio(say=say, check=check)
     return made
@@ -340,7 +340,7 @@ def before(tmp_path):
     file = tmp_path / "before.json"
     asked = settings("parm++", paths=2, rounds=2).as_dict() | {"weights": dict(studio().weights)}
     with Journal(file, asked) as journal:
-        for entry, rounds, words in zip(ENTRIES, (1, 2, 3), ("", "about a moon", "about a ring")):
+        for entry, rounds, words in zip(ENTRIES, (1, 2, 3), ("", "about a bus", "about a cow")):
             said = record(entry.index, *[(False, "no", 0.1, words or None)] * rounds)
             said.prompt, said.seed = entry.prompt, entry.seed(9)
             for one in said.rounds:
@@ -358,9 +358,9 @@ def test_repainting_starts_from_the_critique_an_empty_one_or_that_of_another_pro
     done = evaluate(runner, tmp_path / "e.json", ENTRIES[:3])
     used = [context.critique for _, _, context in backend.started if context is not None]
     if critique == "real":
-        assert len(used) == 2 and all(words.startswith("three stars, not two") for words in used)
+        assert len(used) == 2 and all(words.startswith("three apples, not two") for words in used)
     else:
-        assert used == (["", ""] if critique == "empty" else ["about a ring", "about a moon"])
+        assert used == (["", ""] if critique == "empty" else ["about a cow", "about a bus"])
     assert [len(one.rounds) for one in done] == [1, 2, 2]  # what was accepted before is taken over
 
 

@@ -344,7 +344,7 @@ def test_a_run_with_sampled_verdicts_reads_its_probabilities_as_the_released_cod
     settings = {"paths": 2, "steps": 3, "seed": 0}
 
     def said(verdicts):
-        events = search("parm", Instrumented(backend, Prices()), "a photo of a star", verdicts=verdicts, **settings)
+        events = search("parm", Instrumented(backend, Prices()), "a photo of a dog", verdicts=verdicts, **settings)
         return {p for event in events if isinstance(event, Judged) for p in (event.p_yes, event.p_no)}
 
     assert said("sampled") <= {0.0, 1.0}

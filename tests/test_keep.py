@@ -36,7 +36,7 @@ from cotdemo.ui.page import ASSETS, build_demo
 from cotdemo.ui.queue import Line
 from cotdemo.world.prompts import parse
 
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 RUNS = ASSETS / "runs"
 FORM = (PROMPT, {"method": "orm", "model": "base"}, 2, 4, 0.5, 1.0, 7, False)
 SETTINGS = Settings.checked(
@@ -200,7 +200,7 @@ def test_recorded_runs_are_opened_without_a_model(handlers):
     assert not handlers.loader.settled
 
 
-@pytest.mark.parametrize("name", [None, 5, ["1"], {}, "", "../../etc/passwd", "1-three-hearts.json", "__class__"])
+@pytest.mark.parametrize("name", [None, 5, ["1"], {}, "", "../../etc/passwd", "1-three-cats.json", "__class__"])
 def test_a_recorded_run_that_there_is_not_opens_nothing(keep, name):
     assert keep.open_recorded(name, None) == {"gallery": ""}
 

@@ -9,7 +9,7 @@ from cotdemo.evaluation.cost import Instrumented, Prices, Work, counted
 from cotdemo.run.events import Critiqued
 from cotdemo.search import search
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 
 
 @pytest.fixture(scope="module")

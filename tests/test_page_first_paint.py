@@ -50,9 +50,9 @@ def test_an_example_fills_the_prompt_and_asks_the_server_nothing(visit):
         quiet(page)
         asked = []
         page.on("request", lambda request: asked.append(request.url))
-        page.get_by_role("button", name="a tree left of a star", exact=True).click()
+        page.get_by_role("button", name="a dog right of a teddy bear", exact=True).click()
         page.wait_for_function(
-            "document.querySelector('#prompt textarea').value === 'a photo of a tree left of a star'"
+            "document.querySelector('#prompt textarea').value === 'a photo of a dog right of a teddy bear'"
         )
         assert asked == []
 
@@ -82,7 +82,7 @@ def test_where_a_released_model_cannot_be_had_the_embedded_one_paints_beside_it(
         page.get_by_role("link", name="embedded model").click()
         page.wait_for_url("**/mini/")
         run(page)
-        assert page.locator(".cot-prompt").inner_text() == "a photo of two red stars"
+        assert page.locator(".cot-prompt").inner_text() == "a photo of two red apples"
         assert page.get_by_role("link", name="embedded model").count() == 0
     demo.close()
 

@@ -78,10 +78,10 @@ def test_a_recorded_run_has_an_address(visit, site):
     with visit() as page:
         assert "run=" not in page.url
         page.locator('.cot-gallery button[data-name="3-critique-helped"]').click()
-        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
         assert page.url.endswith("?run=3-critique-helped")
     with visit("?run=3-critique-helped&__theme=dark") as page:
-        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
         chosen = page.locator('.cot-gallery button[aria-current="true"]')
         assert chosen.get_attribute("data-name") == "3-critique-helped"
         page.wait_for_function("location.search.includes('__theme=dark')")
@@ -97,7 +97,7 @@ def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
         run(page)
         page.wait_for_selector("#run:not([disabled])")
         saved = save(page, "Trace")
-        assert saved.suggested_filename == "a-red-star-and-a-blue-moon-seed-5-trace.json"
+        assert saved.suggested_filename == "a-red-car-and-a-blue-bus-seed-5-trace.json"
         saved.save_as(tmp_path / "trace.json")
         assert Trace.load(tmp_path / "trace.json").started.settings.seed == 5
         page.wait_for_selector("#picture img")
@@ -118,10 +118,10 @@ def test_a_recorded_run_is_opened_and_brings_its_settings(visit, site):
         assert "the critique helped" in card.inner_text()
         card.focus()
         page.keyboard.press("Enter")
-        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
         assert "A recorded run of 20" in page.locator(".cot-recorded").inner_text()
         page.wait_for_selector(".cot-critique blockquote")
-        page.wait_for_function("document.querySelector('#prompt textarea').value === 'a photo of two red stars'")
+        page.wait_for_function("document.querySelector('#prompt textarea').value === 'a photo of two red apples'")
         assert page.locator('#choice input[value="parm++"]').is_checked()
         assert card.get_attribute("aria-current") == "true" and cards.first.get_attribute("aria-current") is None
         assert site.backend.steps_painted == steps
@@ -151,7 +151,7 @@ def test_a_trace_or_a_picture_is_dropped_on_the_viewer(visit, site, tmp_path):
     data = (tmp_path / "winner.png").read_bytes()
     with visit() as page:
         page.click('.cot-gallery button[data-name="9-plain"]')
-        page.wait_for_selector(".cot-prompt:has-text('a photo of a star')")
+        page.wait_for_selector(".cot-prompt:has-text('a photo of a dog')")
         drop(page, ("trace.json", site.trace.to_json().encode()))
         page.wait_for_selector(".cot-recorded:has-text('opened trace')")
         assert page.evaluate("window.overlay") and page.locator(".cot-drop").is_hidden()
@@ -222,17 +222,17 @@ def test_one_menu_saves_the_picture_large_and_by_name_and_is_worked_by_keys(visi
     from cotdemo.run.png import read_png_settings
 
     with visit("?run=3-critique-helped", reduced_motion="reduce") as page:
-        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
         menu = page.locator(".cot-menu")
         menu.locator("summary").focus()
         page.keyboard.press("Enter")
         page.keyboard.press("ArrowDown")
         assert page.evaluate("document.activeElement.textContent").startswith("Copy link")
         saved = save(page, "Picture")
-        assert re.fullmatch(r"two-red-stars-seed-\d+\.png", saved.suggested_filename)
+        assert re.fullmatch(r"two-red-apples-seed-\d+\.png", saved.suggested_filename)
         saved.save_as(tmp_path / "picture.png")
         assert Image.open(tmp_path / "picture.png").size == (512, 512)
-        assert read_png_settings(tmp_path / "picture.png").prompt == "a photo of two red stars"
+        assert read_png_settings(tmp_path / "picture.png").prompt == "a photo of two red apples"
         assert save(page, "Before and after").suggested_filename.endswith("-before-after.png")
         page.keyboard.press("Escape")
         assert menu.get_attribute("open") is None and page.evaluate("document.activeElement.tagName") == "SUMMARY"

@@ -40,7 +40,7 @@ def test_reflection_shows_critique_both_pictures_and_both_verdicts(visit):
         page.click("#reflect")
         page.wait_for_selector(".cot-card img >> nth=1")
         settled(page)
-        assert page.locator(".cot-critique blockquote").inner_text() == "there is a star too many"
+        assert page.locator(".cot-critique blockquote").inner_text() == "there is a dog too many"
         first, repainted = (page.locator(".cot-card").nth(index).inner_text() for index in (0, 1))
         assert "sure that it matches the prompt" in first and "Checker (hidden from the judge)" in first
         assert "sure that it matches the prompt" in repainted and "“self-correct”" not in repainted

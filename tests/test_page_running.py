@@ -53,9 +53,9 @@ def test_an_unknown_word_is_told_in_words_and_the_next_run_works(visit, site):
             assert "zebra" in status(page)
             assert cells(page, "decoded") > 0  # what was on show stays
             page.wait_for_selector("#run:not([disabled])")
-            page.fill("#prompt textarea", "a photo of a star")
+            page.fill("#prompt textarea", "a photo of a dog")
             run(page)
-            assert page.locator(".cot-prompt").inner_text() == "a photo of a star"
+            assert page.locator(".cot-prompt").inner_text() == "a photo of a dog"
     finally:
         site.backend.any_words = True
 

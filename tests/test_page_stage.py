@@ -141,9 +141,9 @@ def test_an_attempt_can_be_looked_at_large(visit):
 def test_enter_runs_the_prompt(visit):
     with visit(reduced_motion="reduce") as page:
         quiet(page)
-        page.fill("#prompt textarea", "a photo of three moons")
+        page.fill("#prompt textarea", "a photo of three cats")
         page.press("#prompt textarea", "Enter")
-        page.wait_for_function("document.querySelector('.cot-prompt').textContent === 'a photo of three moons'")
+        page.wait_for_function("document.querySelector('.cot-prompt').textContent === 'a photo of three cats'")
         settled(page)
 
 
@@ -285,7 +285,7 @@ def test_a_mended_run_ends_with_the_picture_before_and_after(visit):
     with visit() as page:
         page.click('.cot-gallery button[data-name="3-critique-helped"]')
         page.wait_for_selector('.cot-show[data-part="critique"]')
-        assert "one star, not two" in status(page)
+        assert "one apple, not two" in status(page)
         assert page.locator(".cot-mended").evaluate("one => getComputedStyle(one).visibility") == "hidden"
         rest(page)
         assert page.locator(".cot-mended input[type=range]").is_visible()

@@ -25,7 +25,7 @@ from cotdemo.verifiers.llava import LlavaVerifier
 from cotdemo.verifiers.released_keys import released_config
 
 QUANTISED = [name for name, row in PRECISIONS.items() if row.quantised]
-PROMPT = "a photo of a red star"
+PROMPT = "a photo of a red dog"
 needs_library = pytest.mark.skipif(not precision.installed(), reason="bitsandbytes is not installed")
 
 

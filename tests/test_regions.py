@@ -17,7 +17,7 @@ from cotdemo.search.reflection import amended
 from cotdemo.search.regions import distances
 from cotdemo.settings import MAX_PROMPT, Settings
 
-PROMPT = "a photo of a red star"
+PROMPT = "a photo of a red dog"
 STEPS = 6
 
 

@@ -28,7 +28,7 @@ from cotdemo.search.withheld import GREY, screened, stand_in
 from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.handlers import Handlers, verdict
 
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 
 
 def image(seed: int) -> np.ndarray:

@@ -29,7 +29,7 @@ from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.search.reflection import MAX_CRITIQUE
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 
 
 def run(studio, method="parm", **settings):
@@ -167,13 +167,13 @@ def test_final_pictures_go_to_the_checker_and_stopped_paths_do_not():
     def check(prompt, picture):
         assert prompt == PROMPT
         right = bool((picture == final).all())
-        return Verdict(right, right, "" if right else "three stars , not two")
+        return Verdict(right, right, "" if right else "three apples , not two")
 
     say = at({("potential", 0, None): "no"})
     final = of(StepDecoded, run(Studio(say=say)))[-1].picture  # path 2's
     events = run(Studio(say=say, check=check))
     assert of(Checked, events) == [
-        Checked(0, 1, False, False, "three stars , not two"),
+        Checked(0, 1, False, False, "three apples , not two"),
         Checked(0, 2, True, True, ""),
     ]
     assert of(Checked, run(Studio(say=say, check=check), check=False)) == []
@@ -548,8 +548,8 @@ def test_a_wrong_picture_is_criticised_and_repainted_by_the_self_correcting_mode
     events = run(studio, "parm++")
     first, second = of(Winner, events)
     said = [(event.text, event.done) for event in of(Critiqued, events)]
-    words = "three stars, not two in round 0"  # one line, whatever the judge's pieces hold
-    assert said == [("", False), ("three stars", False), ("three stars, not", False), (words, False), (words, True)]
+    words = "three apples, not two in round 0"  # one line, whatever the judge's pieces hold
+    assert said == [("", False), ("three apples", False), ("three apples, not", False), (words, False), (words, True)]
     (model, seed, context), (corrector, other_seed, correction) = studio.started
     assert (model, corrector, context) == ("base", "self-correct", None)
     assert (correction.prompt_codes, correction.critique) == (first.codes, words)

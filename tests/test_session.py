@@ -30,7 +30,7 @@ from cotdemo.ui.keep import NOT_YET
 from cotdemo.ui.session import Loader, Run, Runs, batches
 
 DATA = Path(__file__).parent / "data"
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 FORM = (PROMPT, {"method": "parm", "model": "base"}, 3, 5, 0.5, 1.0, 7, False)
 
 
@@ -560,13 +560,13 @@ class Address:
 
 
 def test_settings_in_the_address_fill_the_form(handlers):
-    update = handlers.prefill(Address(prompt="a photo of a star", method="orm", paths="4", guidance="2.5", seed="11"))
+    update = handlers.prefill(Address(prompt="a photo of a dog", method="orm", paths="4", guidance="2.5", seed="11"))
     assert update == {
-        "prompt": "a photo of a star", "paths": 4, "guidance": 2.5, "seed": 11, "fresh": False,
+        "prompt": "a photo of a dog", "paths": 4, "guidance": 2.5, "seed": 11, "fresh": False,
         "choice": {"method": "orm", "model": "base"}, "viewer": update["viewer"],
     }  # fmt: skip
     told = json.loads(update["viewer"])["notice"]
-    assert told["type"] == "Offered" and told["message"].startswith("This link asks for “a photo of a star”")
+    assert told["type"] == "Offered" and told["message"].startswith("This link asks for “a photo of a dog”")
 
 
 def test_a_run_in_the_address_is_shown_as_long_as_it_is_kept(handlers):

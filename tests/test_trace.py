@@ -40,7 +40,7 @@ from cotdemo.run.trace import MAX_BYTES, MAX_EVENTS, Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 CREATED = "2025-01-31T12:00:00+00:00"
 
 
@@ -51,7 +51,7 @@ def say(question, number, path, step):
 
 
 def a_run(**settings):
-    studio = Studio(say=say, check=lambda prompt, picture: Verdict(False, False, "three stars , not two"))
+    studio = Studio(say=say, check=lambda prompt, picture: Verdict(False, False, "three apples , not two"))
     settings = {"paths": 3, "steps": 4, "seed": 1, "rounds": 1} | settings
     return list(search("parm++", studio, PROMPT, **settings))
 
@@ -148,7 +148,7 @@ def test_every_type_of_event_comes_back():
     picture = np.full((8, 8, 3), 200, np.uint8)
     for event in [
         Progress("step 1 of 4"),
-        Critiqued(1, "three stars", done=False),
+        Critiqued(1, "three apples", done=False),
         Checked(0, 1, True, False, ""),
         RoundStarted(1, "self-correct", "", picture),
         Winner(0, 0, (0,), None),

@@ -24,7 +24,7 @@ from cotdemo.ui.streams import A_MINUTE, MOST, CleanStream, clean, clean_streams
 from cotdemo.version import in_words, versions
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 FORM = (PROMPT, {"method": "parm", "model": "base"}, 3, 5, 0.5, 1.0, 7, False)
 
 
@@ -57,7 +57,7 @@ def test_a_run_is_one_line_with_settings_costs_and_outcome_and_without_its_promp
 def test_prompts_are_logged_where_somebody_asks_for_it(lines):
     handlers = Handlers("mini", lambda: Double(pace=0, any_words=True), log=RunLog(prompts=True))
     list(handlers.paint("a photo of a\u2028star".replace("\u2028", " "), *FORM[1:]))
-    assert lines()[0]["settings"]["prompt"] == "a photo of a star"
+    assert lines()[0]["settings"]["prompt"] == "a photo of a dog"
 
 
 def test_clients_comparisons_and_what_goes_on_have_lines_of_their_own(handlers, lines):

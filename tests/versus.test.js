@@ -63,7 +63,7 @@ test("of both runs the same is told: what was asked, what became of the attempt,
   const [round] = state.rounds;
   const told = Object.fromEntries(comparison(state, round, round.paths[2], labels));
   assert.deepEqual(Object.keys(told), ["Prompt", "Asked", "Attempt 3", "Answer", "Checker", "Cost"]);
-  assert.equal(told.Prompt, "“a photo of a green cross and an orange house”");
+  assert.equal(told.Prompt, "“a photo of a green cow and an orange clock”");
   assert.match(told.Asked, /^PARM · 4 attempts/);
   assert.match(told["Attempt 3"], /^chosen: matches/);
   assert.match(told.Answer, /^Attempt 3 of 4 is chosen/);

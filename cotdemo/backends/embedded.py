@@ -1,4 +1,4 @@
-"""The embedded model: shipped weights, their hashes, and the small world that an exact checker reads."""
+"""The embedded model: shipped weights, their hashes, and the drawn world that an exact checker reads."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def mismatches(root: Path) -> list[str]:
 
 
 class MiniBackend(Backend):
-    """The embedded model: a small world that an exact checker can read."""
+    """The embedded model: the drawn world of GenEval's things, which an exact checker can read."""
 
     def __init__(self, device: str = "cpu", root: Path = MINI):
         super().__init__(EMBEDDED, device, torch.float32)

@@ -315,7 +315,7 @@ def _asks(verifier: str, question: str, step: int, steps: int) -> bool:
 
 
 def _clear(shown: Mapping[int, np.ndarray], paths: int, steps: int) -> np.ndarray:
-    """Whether the guesses show the objects and colours of the final pictures (paths, steps)."""
+    """Whether the guesses show the things and colours of the final pictures (paths, steps)."""
     clear = np.full((paths, steps), UNKNOWN, np.int8)
     things = {step: [inventory(read(picture)) for picture in pictures] for step, pictures in shown.items()}
     for step, those in things.items():

@@ -55,7 +55,7 @@ Task = tuple[list[dict], dict[str, Any]]  # metadata of prompts, and what else t
 def painted(pipeline: ShowoPipeline, paintings: Paintings) -> Lessons:
     """Guesses along paintings of random prompts, the final picture of each among them.
 
-    Clear: checker A reads the same objects and colours in the guess as in the same path's final picture. Potential: the
+    Clear: checker A reads the same things and colours in the guess as in the same path's final picture. Potential: the
     final picture is right. Outcome and critique: of the guess itself, as if it were the final picture.
     """
     return _judged(pipeline, paintings, _random_prompts)

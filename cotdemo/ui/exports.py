@@ -92,7 +92,7 @@ def menu() -> list[dict[str, str]]:
 
 
 def file_name(trace: Trace, export: Export) -> str:
-    """By prompt and seed: two-red-stars-seed-7.png."""
+    """By prompt and seed: two-red-apples-seed-7.png."""
     settings = trace.started.settings
     words = re.sub(r"[^\w]+", "-", settings.prompt.lower().removeprefix("a photo of ")).strip("-_")[:NAME].strip("-_")
     return f"{words or 'picture'}-seed-{settings.seed}{export.end}"

@@ -4,7 +4,7 @@ Needs ``pip install "ray[serve]"``. Every replica has the models once, and paint
 waits and gives each request to a replica that is free. Nothing is kept between requests: /reflect is given the trace
 that /generate returned, so any replica can go on with it. The page is one process: it keeps its visitors' runs.
 
-    curl -d '{"prompt": "a photo of two red stars", "paths": 8}' localhost:8000/generate
+    curl -d '{"prompt": "a photo of two red apples", "paths": 8}' localhost:8000/generate
     curl -d '{"trace": ...}' localhost:8000/reflect
 """
 

@@ -22,7 +22,7 @@ export class Curves {
     ], card, (at, name, shown) => this.reached(at, name, shown));
     this.judges = new Charts([
       { title: "Will this guess come out right?", about: "Area under ROC within prompt of the judge's answer at each step, against what the path comes to." },
-      { title: "Does it show what it will end with?", about: "Area under ROC within prompt of P(yes) to clarity, against whether the guess shows the objects and colours its path ends with." },
+      { title: "Does it show what it will end with?", about: "Area under ROC within prompt of P(yes) to clarity, against whether the guess shows the things and colours its path ends with." },
     ], card, (at, name, shown) => values(`after step ${at}`, name, shown, at, share));
     this.stopping = new Charts([
       { title: "What stopping paths saves", about: "Share of paths that PARM stops, and of generator passes that are saved, by number of paths." },

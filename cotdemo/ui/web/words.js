@@ -322,7 +322,7 @@ export function truthWords(checked) {
   return reason ? `wrong: ${reason}` : "wrong";
 }
 
-// Words of a word-level model as a person writes them, as cotdemo/run/prose.py does: "three stars , not two" -> "three stars, not two".
+// Words of a word-level model as a person writes them, as cotdemo/run/prose.py does: "three apples , not two" -> "three apples, not two".
 export function prose(text) {
   return text.replace(/\s+([,.;!?])(?=\s|$)/g, "$1");
 }
