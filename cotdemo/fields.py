@@ -27,6 +27,7 @@ MAX_SIDE = 64  # tokens along one side of a grid
 MAX_TOKENS = MAX_SIDE**2
 THUMBNAIL = 96  # longest side of a step's picture in pixels
 PICTURE = 1024  # longest side of a round's picture
+SMALL = 128  # longest side of a picture, such as the embedded model's, that costs little
 MAX_PICTURE_BYTES = 400_000
 
 

@@ -93,7 +93,8 @@ class BackendSpec(Spec):
     with ``guarded=True`` where images that a safety checker flags are to be withheld. ``critic`` is which verifier
     says in words what is wrong, and ``critic_about`` what a method that repaints does there, where that is not the
     paper's way. Where ``amends``, a critique is added to the prompt that a region is repainted from: the generator
-    reads any sentence.
+    reads any sentence. One that knows few words says with ``palette`` and ``drawings`` what it can be asked for
+    (``cotdemo.world.palette``).
     """
 
     cap: int = 600
@@ -105,6 +106,8 @@ class BackendSpec(Spec):
     load: Code = "cotdemo.backends.released:released"
     ships: bool = False  # its weights are in the repository: no download, and no accelerator wanted
     checked: bool = False  # an exact checker reads its pictures
+    palette: Code | None = None
+    drawings: Code | None = None
 
 
 METHODS: dict[str, MethodSpec] = {}
@@ -264,10 +267,11 @@ _OURS = (  # where neither judge nor generator was trained for it
 add(
     BackendSpec(
         EMBEDDED, "embedded model",
-        "Show-o, its tokenizer and the judge in small, trained by this project on drawings of GenEval's eighty things. It "
-        "runs on any CPU and paints these things, in ten colours, up to four of them, and nothing else.",
+        "Show-o, its tokenizer and the judge in small, trained by this project on drawings of GenEval's eighty things. "
+        "It runs on any CPU and paints these things, in ten colours, up to four of them, and nothing else.",
         cap=800, defaults={"steps": 18, "guidance": 1.0, "temperature": 3.0, "repaint": "whole"}, annealing="linear",
         critic="parm", amends=False, load="cotdemo.backends.embedded:embedded", ships=True, checked=True,
+        palette="cotdemo.world.palette:palette", drawings="cotdemo.world.palette:drawings",
     ),
     BackendSpec(
         "show-o", "released Show-o at 256 x 256 pixels", "with the released PARM judge. It paints anything.",

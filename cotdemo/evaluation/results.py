@@ -289,8 +289,8 @@ def _told(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
         f"prompt (the plain generators: several); {asked['steps']} steps, guidance {asked['guidance']:g}, temperature "
         f"{asked['temperature']:g}, seed {asked['seed']}. 95% intervals by bootstrap over prompts, stratified by kind; "
         "overall is the mean of the kinds. *GenEval* by GenEval's rules, *strict* if nothing is there besides that was "
-        "not asked for. The paper's figures are of the full-size models, by GenEval's detector: for orientation, and not "
-        f"to be compared with these. Measured {content['created'][:10]} on {hardware}."
+        "not asked for. The paper's figures are of the full-size models, by GenEval's detector: for orientation, and "
+        f"not to be compared with these. Measured {content['created'][:10]} on {hardware}."
     )
 
 

@@ -22,6 +22,7 @@ from ..fields import (
     MAX_SIDE,
     MAX_TOKENS,
     PICTURE,
+    SMALL,
     THUMBNAIL,
     Codes,
     Flag,
@@ -55,7 +56,7 @@ _ASKED = OneOf({question: Option(question) for question in QUESTIONS})
 _ANSWERS = OneOf({answer: Option(answer) for answer in ("yes", "no", "neither")})
 # Pictures of steps are many, and their codes tell them exactly: small and lossy. A round's picture is what people look
 # at: as it is, and to the bit where that costs little.
-_STEP_PICTURE, _ROUND_PICTURE = Picture(THUMBNAIL), Picture(PICTURE, exact=THUMBNAIL)
+_STEP_PICTURE, _ROUND_PICTURE = Picture(THUMBNAIL), Picture(PICTURE, exact=SMALL)
 
 
 def _round(about: str = "") -> Any:

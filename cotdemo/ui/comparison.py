@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from ..errors import UserError
-from ..fields import PICTURE, THUMBNAIL, encode_picture, whole
+from ..fields import PICTURE, SMALL, encode_picture, whole
 from ..registry import BACKENDS, METHODS, MODELS, offers
 from ..run.state import RunState
 from ..settings import SEED, Settings, corrects
@@ -129,7 +129,7 @@ def _shown(state: RunState) -> str:
     else:
         steps = reversed(state.rounds[-1].leading.steps.values()) if state.rounds else ()
         picture = next((step.event.picture for step in steps if step.event.picture is not None), None)
-    return "" if picture is None else encode_picture(picture, PICTURE, lossless=max(picture.shape[:2]) <= THUMBNAIL)
+    return "" if picture is None else encode_picture(picture, PICTURE, lossless=max(picture.shape[:2]) <= SMALL)
 
 
 class Comparison:
@@ -254,7 +254,7 @@ class Comparing:
         metered = comparison.metered = comparison.metered or Instrumented(backend, Prices())
         before = dict(metered.meter.totals)
         # whole traces where they are small, so that they can be looked at step by step
-        show = "all" if max(backend.picture_size) <= THUMBNAIL else "judged"
+        show = "all" if max(backend.picture_size) <= SMALL else "judged"
         told = 0.0
         for batch in batches(searches.perform(card.settings, metered, show=show), run.stop):
             run.keep(batch)

@@ -22,7 +22,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..registry import BACKENDS
+from ..registry import BACKENDS, resolve
 from ..run.trace import MAX_BYTES
 from ..settings import MAX_PROMPT, SEED
 from .data import choices_of, labels, settings_of
@@ -158,6 +158,24 @@ class Fresh(gr.HTML):
 
     def __init__(self, value: bool = True, **options: Any):
         super().__init__(value=value, **_drawn("seed.js", "mountSeed(element, props, watch);"), **options)
+
+
+class Palette(gr.HTML):
+    """What the backend can be asked for, to be clicked into the prompt, which is its value.
+
+    Its "select" event says that it has changed the prompt. ``cot-choice-note`` is styled as in ``Choices``.
+    """
+
+    def __init__(self, value: str = "", *, backend: str, **options: Any):
+        row = BACKENDS[backend]
+        super().__init__(
+            value=value,
+            **_drawn("palette.js", "mountPalette(element, props, trigger, server);", "palette.css"),
+            server_functions=[_function(resolve(row.drawings))],
+            words=resolve(row.palette)(),
+            most=MAX_PROMPT,
+            **options,
+        )
 
 
 class Board(gr.HTML):

@@ -74,8 +74,8 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
     if state.answer_path.checked:
         yield Stop(
             "The truth",
-            "The embedded model paints drawings, which an exact checker can read. It says what is true, and neither the "
-            "generator nor the judge ever sees that.",
+            "The embedded model paints drawings, which an exact checker can read. It says what is true, and neither "
+            "the generator nor the judge ever sees that.",
             ".cot-top .cot-truth:not([hidden] *)",
         )
 

@@ -12,7 +12,7 @@ import gradio as gr
 from ..registry import BACKENDS
 from ..settings import MAX_PROMPT, SETTINGS
 from ..version import in_words
-from .components import Choices, Estimate, Fresh, Gallery, Share, Stage, Viewer
+from .components import Choices, Estimate, Fresh, Gallery, Palette, Share, Stage, Viewer
 from .endpoints import Endpoints, taking_settings
 from .examples import examples_of
 from .exports import Exports, menu
@@ -75,6 +75,10 @@ def _form(backend: str, at_first: Update) -> Parts:
         for example in examples:
             chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
             chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
+    if BACKENDS[backend].palette:
+        palette = Palette(at_first["prompt"], backend=backend, elem_id="palette")
+        prompt.change(None, prompt, palette, js="(prompt) => prompt", api_visibility="private")
+        palette.select(None, palette, prompt, js="(prompt) => prompt", api_visibility="private")
     choice = Choices({name: at_first[name] for name in CHOICE}, backend=backend, elem_id="choice")
     with gr.Accordion("Attempts, steps, guidance", open=False, elem_id="cot-settings"):
         more = {name: component(SETTINGS[name], at_first[name]) for name in OTHERS if name != "seed"}
@@ -172,7 +176,7 @@ def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:
             yield f"{_about(backend_name)}\n\nIt could not be loaded: {words_for(loader.error)}"
             return
         backend = loader.backend
-        words = f" It knows {len(backend.words)} words: {', '.join(backend.words)}." if backend.words else ""
+        words = f" It knows {len(backend.words)} words, as the palette above has them." if backend.words else ""
         hashes = ", ".join(f"{part} `{value}`" for part, value in backend.weights.items())
         loaded = f"Loaded in {loader.seconds:.1f} s by {in_words()}."
         safe = " Images that a safety checker flags are withheld." if getattr(backend, "guarded", False) else ""

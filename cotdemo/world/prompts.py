@@ -8,14 +8,15 @@ things in all: "two red dogs and a cat", "a red dog left of a blue cat".
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ..errors import UserError
 from ..geneval.prompts import COLOURS, NUMBERS, RELATIONS, metadata
+from .names import LONGEST, NAMES
 from .scenes import MOST
-from .words import LONGEST, NAMES
 
 _NUMBERS = {"1": 1, "one": 1, "single": 1, "pair": 2, "couple": 2, "both": 2, **NUMBERS}
 _NUMBERS |= {str(number): number for number in range(2, 5)}
@@ -73,7 +74,7 @@ def canonical(prompt: str) -> str:
 
 
 def _tokens(prompt: str) -> list[str]:
-    text = prompt.casefold().replace("’", "'")
+    text = unicodedata.normalize("NFKC", prompt).casefold().replace("’", "'")
     return re.findall(r"[a-z0-9]+(?:'[a-z]+)?|,|&|\+|[^\W\d_]+", text)
 
 
