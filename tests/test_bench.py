@@ -26,10 +26,11 @@ from cotdemo.evaluation.bench import (
 )  # fmt: skip
 from cotdemo.evaluation.cost import Clock, counted, matmul_rate
 from cotdemo.generator.chance import PathSampler
+from cotdemo.geneval.prompts import TAGS
 from cotdemo.run.events import Judged, PathPruned, StepDecoded, Winner
 from cotdemo.search.parm import parm
 from cotdemo.settings import Settings
-from cotdemo.world.prompts import TAGS, parse
+from cotdemo.world.prompts import parse
 
 PROMPT = "a photo of a red car and a blue bus"
 PATHS, STEPS = 8, 6

@@ -26,8 +26,8 @@ from cotdemo.run.png import read_png_settings
 from cotdemo.run.trace import Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
-from cotdemo.world.drawing import draw
 from cotdemo.world.prompts import parse
+from cotdemo.world.scenes import draw
 from cotdemo.world.splits import random_scene
 
 ROOT = Path(__file__).parents[1]
@@ -357,7 +357,7 @@ def test_eval_gives_the_same_figures_each_time_and_when_it_was_stopped(monkeypat
 def test_eval_writes_pictures_for_the_official_evaluator(monkeypatch, tmp_path, capsys):
     metadata = {
         "tag": "colors",
-        "include": [{"class": "star", "count": 1, "color": "red"}],
+        "include": [{"class": "dog", "count": 1, "color": "red"}],
         "prompt": "a photo of a red dog",
     }
     file, out = tmp_path / "evaluation_metadata.jsonl", tmp_path / "pictures"
@@ -462,7 +462,7 @@ def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_pa
     assert cli.main([*command, "--sheets", str(sheets)]) == 0
     assert Image.open(sheets / "01.png").width > 900
 
-    right = [not one.metadata["prompt"].endswith("red star") for one in judging.draw([tmp_path / "plain"], 3)]
+    right = [not one.metadata["prompt"].endswith("red dog") for one in judging.draw([tmp_path / "plain"], 3)]
     labels.write_text(json.dumps([int(one) for one in right]))
     assert cli.main([*command, "--labels", str(labels), "--json", str(file)]) == 0
     figures = json.loads(file.read_text())

@@ -18,9 +18,9 @@ from cotdemo.evaluation.report import compare, comparison_table, summarise, tabl
 from cotdemo.evaluation.runner import Runner
 from cotdemo.evaluation.statistics import OVERALL, means_of_kinds, roc_auc, roc_auc_within
 from cotdemo.geneval.metadata import of_file
+from cotdemo.geneval.prompts import TAGS, metadata
 from cotdemo.run.png import read_png_settings
 from cotdemo.settings import Settings
-from cotdemo.world.prompts import TAGS, metadata
 
 # -- areas under ROC curves
 
@@ -167,9 +167,7 @@ def test_a_metadata_file_that_is_missing_or_empty_is_refused(tmp_path):
 
 # -- evaluations of a script
 
-ENTRIES = select(
-    [metadata("single_object", [{"class": kind, "count": 1}]) for kind in ("star", "moon", "ring", "star")]
-)
+ENTRIES = select([metadata("single_object", [{"class": kind, "count": 1}]) for kind in ("dog", "bus", "cow", "dog")])
 HOPELESS = {1: 2, 2: 0}  # path -> step at which its potential is denied
 
 

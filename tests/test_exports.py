@@ -84,7 +84,7 @@ def test_a_card_has_both_pictures_of_a_repair(keep, story):
 
 def test_whatever_a_prompt_and_a_critique_say_they_stay_on_the_card():
     trace = RUNS[told(MENDED)]
-    words = "<b>" + "ab" * 400 + " " + "a star " * 200
+    words = "<b>" + "ab" * 400 + " " + "a dog " * 200
     card = before_after(prompted(trace, words).state)
     assert card.width == WIDTH and card.height < 900
     assert (np.asarray(card)[:, -8:] == np.asarray(card)[0, -1]).all()  # nothing runs over the edge

@@ -217,7 +217,7 @@ def test_there_is_a_recorded_run_of_every_kind_and_each_tells_its_story():
     assert kinds == {"single_object", "two_object", "counting", "colors", "position", "color_attr"}
     assert {ONE_LEFT, ALL_STOPPED, MENDED, NOT_MENDED} <= {recording.story for recording in RECORDINGS}
     cards = Handlers("mini", Double, runs).keep.cards()
-    assert all(card["picture"].startswith("data:image/webp") and len(card["picture"]) < 20_000 for card in cards)
+    assert all(card["picture"].startswith("data:image/webp") and len(card["picture"]) < 6_000 for card in cards)
 
 
 def test_another_backend_has_none_of_them():

@@ -13,7 +13,7 @@ from PIL import Image
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-PROMPT = 'a photo of a "star" & <b>moon</b>'
+PROMPT = 'a photo of a "dog" & <b>bus</b>'
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def assert_picture(url: str) -> None:
 def test_a_link_to_a_run_tells_of_that_run(page):
     url, run_id, recorded = page
     told = tags(httpx.get(url, params={"run": run_id}).text)
-    assert told["og:title"].startswith("“a photo of a &quot;star&quot; &amp; &lt;b&gt;moon&lt;/b&gt;”")
+    assert told["og:title"].startswith("“a photo of a &quot;dog&quot; &amp; &lt;b&gt;bus&lt;/b&gt;”")
     assert told["og:image"].endswith(f"/preview.png?run={run_id}")
     assert_picture(told["og:image"])
     told = tags(httpx.get(url, params={"run": recorded}).text)

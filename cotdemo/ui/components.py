@@ -170,7 +170,7 @@ class Palette(gr.HTML):
         row = BACKENDS[backend]
         super().__init__(
             value=value,
-            **_drawn("palette.js", "mountPalette(element, props, trigger, server);", "palette.css"),
+            **_drawn("palette.js", "mountPalette(element, props, trigger, watch, server);", "palette.css"),
             server_functions=[_function(resolve(row.drawings))],
             words=resolve(row.palette)(),
             most=MAX_PROMPT,

@@ -191,7 +191,7 @@ class Keep:
                 "method": METHODS[trace.started.settings.method].label,
                 "story": story_of(trace),
                 "date": trace.created[:10],
-                "picture": encode_picture(trace.winner.picture, THUMBNAIL, lossless=True),
+                "picture": encode_picture(trace.winner.picture, THUMBNAIL, lossless=False),
             }
             for name, trace in self.recorded.items()
         ]

@@ -7,8 +7,9 @@ const KINDS = [["thing", "things", "Things"], ["colour", "colours", "Colour"], [
 
 // `props.value` is the prompt, `props.words` what the backend's palette says (cotdemo.world.palette), `props.most` the
 // longest prompt. `server.drawings` gives the SVG of each thing by name, and is asked once the palette is first opened.
-export function mountPalette(element, props, trigger, server) {
+export function mountPalette(element, props, trigger, watch, server) {
   const palette = new Palette(props, trigger);
+  watch("value", () => palette.draw());
   element.replaceChildren(palette.element);
   palette.element.addEventListener("toggle", async () => palette.show(await server.drawings({})), { once: true });
 }
@@ -23,14 +24,16 @@ class Palette {
       oninput: () => this.filter(), onkeydown: (event) => this.searched(event),
     });
     this.none = make("p", { class: "cot-choice-note", hidden: true }, "Nothing here is called that.");
+    this.said = make("p", { class: "cot-palette-said", "aria-hidden": "true" }); // where the prompt itself is out of sight
     this.told = make("span", { class: "cot-hidden", role: "status" });
     const { things, colours } = props.words;
     this.element = make(
       "details", { class: "cot-palette" },
       make("summary", {}, `What it paints: ${things.length} things, ${colours.length} colours`),
       make("div", { class: "cot-palette-find" }, this.search, make("button", { type: "button", onclick: () => this.say("", "") }, "Clear prompt")),
-      ...this.groups.map(({ element }) => element), this.none, this.told,
+      this.said, ...this.groups.map(({ element }) => element), this.none, this.told,
     );
+    this.draw();
   }
 
   group(what, list, title) {
@@ -60,6 +63,11 @@ class Palette {
     this.props.value = prompt;
     this.trigger("select", { value: prompt });
     setText(this.told, prompt || "The prompt is empty.");
+    this.draw();
+  }
+
+  draw() {
+    setText(this.said, this.props.value ?? "");
   }
 
   show(drawings) {
@@ -83,8 +91,10 @@ class Palette {
   // Enter takes the first that is found, the arrow goes there, Escape shows all again.
   searched(event) {
     const first = this.buttons.find((button) => !button.hidden);
-    if (event.key === "Enter" && this.search.value.trim()) first?.add();
-    else if (event.key === "ArrowDown") first?.focus();
+    if (event.key === "Enter" && this.search.value.trim()) {
+      first?.add();
+      this.search.select(); // what is typed next is the next word
+    } else if (event.key === "ArrowDown") first?.focus();
     else if (event.key === "Escape" && this.search.value) this.search.value = "";
     else return;
     event.preventDefault();
