@@ -258,7 +258,7 @@ def _eval_parser(commands: Any) -> None:
     parser = commands.add_parser("eval", help="accuracy by kind of prompt, with intervals")
     _settings_options(parser)
     parser.add_argument("--seed", type=int, default=0, help="of which every picture's own is made (0)")
-    parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
+    parser.add_argument("--split", default="test", help="embedded prompts: dev | test, GenEval's 553 (default)")
     parser.add_argument("--metadata", type=Path, metavar="FILE", help="GenEval's evaluation_metadata.jsonl instead")
     parser.add_argument("--limit", type=int, metavar="K", help="the first K prompts of each kind")
     parser.add_argument("--pictures", type=int, metavar="P", help="pictures a prompt (1; 4 with --metadata)")

@@ -152,7 +152,8 @@ class Settings:
     """Checked settings of one run; make them with ``Settings.checked``."""
 
     prompt: str = setting(
-        Text(MAX_PROMPT, least=1), "what to paint; the embedded model knows “a photo of two red apples” and such"
+        Text(MAX_PROMPT, least=1),
+        "what to paint; the embedded model knows GenEval's 80 things, as in “a photo of two red apples”",
     )
     method: str = setting(OneOf(METHODS), "how paths are judged and chosen", default="parm", always=True)
     backend: str = setting(OneOf(BACKENDS), "the weights that paint and judge", default=EMBEDDED)

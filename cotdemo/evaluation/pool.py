@@ -376,7 +376,7 @@ def fill(maker: Maker, entries: Sequence[Entry], status: Status) -> None:
 def pool_options(parser: argparse.ArgumentParser) -> None:
     """Which pool a command is about."""
     parser.add_argument("--model", default="base", choices=MODELS, help="what paints (base)")
-    parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
+    parser.add_argument("--split", default="test", help="embedded prompts: dev | test, GenEval's 553 (default)")
     parser.add_argument("--paths", type=int, default=PATHS[1], metavar="N", help="paths a prompt (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of which every prompt's own is made (0)")
     parser.add_argument("--limit", type=int, metavar="K", help="the first K prompts of each kind (%(default)s)")

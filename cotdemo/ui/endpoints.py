@@ -72,7 +72,7 @@ class Endpoints:
         """Paint a prompt on several paths, judge them, and return the best picture.
 
         Args:
-            with_trace: Return the trace as well, which holds every step of every path; some 100 kB.
+            with_trace: Return the trace as well, which holds every step of every path; some 300 kB.
 
         Returns:
             the picture (PNG, its settings inside)
