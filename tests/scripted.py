@@ -151,8 +151,8 @@ class Studio:
         return decode(codes)
 
     def canonical(self, prompt: str) -> str:
-        if "zebra" in prompt:
-            raise UserError("This backend does not know the word zebra.")
+        if "unicorn" in prompt:
+            raise UserError("This backend does not know the word unicorn.")
         return prompt
 
     def draw(self, number: int, seed: int, path: int, step: int) -> np.ndarray:

@@ -151,7 +151,7 @@ def test_a_trace_or_a_picture_is_dropped_on_the_viewer(visit, site, tmp_path):
     data = (tmp_path / "winner.png").read_bytes()
     with visit() as page:
         page.click('.cot-gallery button[data-name="9-plain"]')
-        page.wait_for_selector(".cot-prompt:has-text('a photo of a dog')")
+        page.wait_for_selector(".cot-prompt:has-text('a photo of an elephant')")
         drop(page, ("trace.json", site.trace.to_json().encode()))
         page.wait_for_selector(".cot-recorded:has-text('opened trace')")
         assert page.evaluate("window.overlay") and page.locator(".cot-drop").is_hidden()

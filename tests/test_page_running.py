@@ -48,9 +48,9 @@ def test_an_unknown_word_is_told_in_words_and_the_next_run_works(visit, site):
     site.backend.any_words = False
     try:
         with visit() as page:
-            page.fill("#prompt textarea", "a photo of a zebra")
+            page.fill("#prompt textarea", "a photo of a unicorn")
             run(page, "failed")
-            assert "zebra" in status(page)
+            assert "unicorn" in status(page)
             assert cells(page, "decoded") > 0  # what was on show stays
             page.wait_for_selector("#run:not([disabled])")
             page.fill("#prompt textarea", "a photo of a dog")

@@ -116,7 +116,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_computed():
     for method, prompt, settings in [
         ("vote", PROMPT, {}),
         ("parm", "", {}),
-        ("parm", "a photo of a zebra", {}),
+        ("parm", "a photo of a unicorn", {}),
         ("parm", PROMPT, {"paths": 33}),
         ("parm", PROMPT, {"model": "sdxl"}),
     ]:

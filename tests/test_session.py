@@ -380,7 +380,7 @@ def test_a_new_seed_is_drawn_and_shown_where_one_is_asked_for(handlers):
     "change, words",
     [
         ({0: ""}, "empty"),
-        ({0: "a photo of a zebra"}, "zebra"),
+        ({0: "a photo of a unicorn"}, "unicorn"),
         ({0: "x" * 301}, "300"),
         ({0: 5}, "text"),
         ({1: None}, "method"),

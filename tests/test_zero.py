@@ -112,7 +112,7 @@ def test_closing_gives_the_gpu_back(handlers, lender):
 
 
 def test_what_must_be_refused_borrows_nothing(handlers, lender):
-    for prompt, settings in ((PROMPT, {"paths": 99}), ("", {}), ("a photo of a zebra", {})):
+    for prompt, settings in ((PROMPT, {"paths": 99}), ("", {}), ("a photo of a unicorn", {})):
         with pytest.raises(UserError):
             handlers.searches.search("parm", Double(pace=0), prompt, **settings)
     assert lender.seconds == []
