@@ -196,7 +196,7 @@ def test_recorded_runs_are_opened_without_a_model(handlers):
         message = json.loads(update["viewer"])
         assert message["events"][0]["prompt"] == card["prompt"] == update["prompt"]
         assert message["recorded"]["created"].startswith(card["date"]) and message["events"][0]["weights"]
-        assert update["picture"].size == (64, 64)
+        assert update["picture"].size == (128, 128)
     assert not handlers.loader.settled
 
 
