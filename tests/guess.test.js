@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 
 const guess = import("../cotdemo/ui/web/guess.js");
 
-const path = (number, more = {}) => ({ path: number, steps: [], pruned: null, outcome: { p_yes: 0.9 }, mean: null, checked: null, ...more });
+const path = (number, more = {}) => ({ path: number, steps: [], wave: 0, pruned: null, outcome: { p_yes: 0.9 }, mean: null, checked: null, ...more });
 const stopped = (number, step) => path(number, { pruned: { step }, outcome: null });
 const round = (paths, winner = 1) => ({ paths, tokens: [], winner: { path: winner, p_yes: 0.9 } });
 const state = (more = {}) => ({

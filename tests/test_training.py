@@ -257,11 +257,23 @@ def test_a_judge_learns_the_questions_of_its_recipe_alone(lessons):
     row = int(np.flatnonzero(lessons.outcome == 0)[0])
     asked = {name: [answer.question for answer in judge.answers_of(lessons, row, recipe.weights)]
              for name, recipe in judge.RECIPES.items()}  # fmt: skip
-    assert (
-        asked["judge"] == ["clarity", "potential", "outcome", "outcome", "explain", "describe"] == asked["judge-guide"]
-    )
+    parts = ["present"] * int((lessons.present[row] != judge_data.UNKNOWN).sum())
+    words = [*parts, "explain", *(["describe"] if lessons.contents[row] else [])]
+    assert asked["judge"] == ["clarity", "potential", "outcome", "outcome", *words] == asked["judge-guide"] and parts
     assert asked["judge-orm"] == ["outcome", "outcome"]
-    assert asked["judge-zero-shot"] == ["outcome", "outcome", "explain", "describe"]
+    assert asked["judge-zero-shot"] == ["outcome", "outcome", *words]
+
+
+def test_what_a_judge_is_told_to_be_present_is_and_nothing_of_the_benchmark_is_told():
+    rng = np.random.default_rng(3)
+    entries = splits.random_prompts("align", 60, rng)
+    readings = [read(draw(splits.random_scene(entry, rng))) for entry in entries]
+    lessons = judge_data.label(entries, np.zeros((60, 64)), readings, rng)
+    told = [(part, holds) for part, holds in zip(lessons.parts.ravel(), lessons.present.ravel()) if holds >= 0]
+    assert not any(splits.is_of_test(parse(f"a photo of {part}")) for part, _ in told)
+    own = lessons.present[:, 0]
+    assert (own[own != judge_data.UNKNOWN] == 1).all()  # what is right has all that was asked for
+    assert {0, 1} == set(lessons.present[:, 1].tolist())
 
 
 def test_the_judges_of_one_ladder_differ_in_their_lessons_alone():
@@ -430,6 +442,7 @@ def test_corrections_are_of_wrong_pictures_and_change_them(tiny, lessons):
 # Every stage, in small, from nothing to weights that belong together
 
 _BRIEF = Schedule(steps=2, lr=1e-3, warmup=1, average=0.5)
+_PARTS = (generator.Part(_BRIEF, {}), generator.Part(_BRIEF, {"relation": 0.5, "number": 0.5}))
 
 
 def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
@@ -442,8 +455,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         "bits": 10, "norm_groups": 4, "patch_size": 8,
     }  # fmt: skip
     brief(tokenizer, batch=4, model=small, schedule=_BRIEF, refining=_BRIEF)
-    brief(generator, batch=4, pool=16, hinted=8, phi=tiny_mini.PHI, schedule=_BRIEF,
-          wrong={"relation": 0.5, "number": 0.5})  # fmt: skip
+    brief(generator, batch=4, pool=16, hinted=8, phi=tiny_mini.PHI, parts=_PARTS)
     evaluate = generator.evaluate
     monkeypatch.setattr(generator, "evaluate", lambda *of, each: evaluate(*of, each=1))
     brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
@@ -459,7 +471,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
         stage = stages.Stage(name, tmp_path / "work", tmp_path / "mini", "cpu", {})
         stage.run()
         record = recipes[name] = json.loads((tmp_path / "mini" / stage.folder / RECIPE).read_text())
-        assert record["steps"] == (4 if name in ("tokenizer", "judge-guide") else 2)  # two phases or one
+        assert record["steps"] == (4 if name in ("tokenizer", "generator", "judge-guide") else 2)  # two phases or one
         assert "_name_or_path" not in json.loads((tmp_path / "mini" / stage.folder / "config.json").read_text())
         assert record["command"] == f"python -m cotdemo train {name}"
 

@@ -44,14 +44,14 @@ class Recipe:
     # without one of these two both sides fall
     sft: float = 0.05  # weight of the chosen pictures' log-likelihood
     anchor: float = 0.0  # weight of what chosen pictures have lost in log-likelihood
-    masks: int = 3  # of one pair in one step
+    masks: int = 2  # of one pair in one step
     batch: int = 16  # pairs
     guidance: float = 0.0  # weight of the pairs that a reward model has found
     tries: int = 8  # regions of a wrong picture painted anew
     most_mended: int = 2  # pairs of one prompt from these
     original: bool = False  # the released code's sums and masks in place of the right ones
     schedule: Schedule = Schedule(
-        steps=300, lr=5e-4, warmup=10, lr_end=1e-4, weight_decay=0.0, average=0.95, muon=False
+        steps=250, lr=5e-4, warmup=10, lr_end=1e-4, weight_decay=0.0, average=0.95, muon=False
     )  # fmt: skip
 
 

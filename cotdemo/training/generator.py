@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,26 @@ _TOGETHER = 250  # pictures tokenized in one batch
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of the training: its schedule, and what captions get wrong in it (``Task.caption``)."""
+
+    schedule: Schedule
+    wrong: Mapping[str, float]
+
+
+def _falling(steps: int, lr: float, warmup: int) -> Schedule:
+    return Schedule(steps=steps, lr=lr, warmup=warmup, lr_end=2e-5, average=0.997)
+
+
+# As many captions err as leaves relations and numbers about as hard as they are for Show-o. With half of the relations
+# wrong from the first step on none is learnt in it.
+PARTS = (
+    Part(_falling(3600, 2e-3, 150), {"relation": 0.5, "number": 0.2}),
+    Part(_falling(1600, 1.2e-3, 100), {"relation": 0.25, "number": 0.1}),
+)
+
+
+@dataclass(frozen=True)
 class Recipe:
     seed: int = 2
     pool: int = 80_000  # pictures tokenized once; every step draws from them
@@ -51,11 +72,8 @@ class Recipe:
     # Without hints colours that were never named with a kind come out right and the kind does not.
     hints: float = 0.50  # share of a batch, of images of anything, with prompts that have words hidden
     without_text: float = 0.05  # share of a batch, of these images too
-    # What captions get wrong (``Task.caption``): as much as leaves relations and numbers about as hard as they are for
-    # Show-o. With half of the numbers wrong counting is hopeless.
-    wrong: Mapping[str, float] = field(default_factory=lambda: {"relation": 0.5, "number": 0.2})
     words_apart: float = 0.35  # share of sequences in which no word sees another
-    schedule: Schedule = Schedule(steps=4000, lr=2e-3, warmup=150, lr_end=2e-5, average=0.997)
+    parts: tuple[Part, ...] = PARTS
 
 
 def new_generator(phi: dict, tokenizer: PreTrainedTokenizerBase, codebook: int, tokens: int) -> Showo:
@@ -173,13 +191,11 @@ def train(recipe: Recipe, task: Task, magvit: MagvitV2, work: Path, device: str 
     own, process = parallel.share(recipe.batch), parallel.team().process_index
     batch = own.stop - own.start
 
-    erring = np.random.default_rng([recipe.seed, 1])
-    texts = tokenizer([task.caption(prompt, recipe.wrong, erring) for prompt in prompts]).input_ids
     silent = max(1, round(batch * recipe.without_text))
     anything = silent + round(batch * recipe.hints)
 
-    def learn(model: Showo, index: int) -> dict[str, torch.Tensor]:
-        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + index * recipe.batch + process)
+    def learn(texts: list[list[int]], begun: int, model: Showo, index: int) -> dict[str, torch.Tensor]:
+        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + (begun + index) * recipe.batch + process)
         of_split = torch.randint(recipe.pool, (batch - anything,), generator=rng)
         rows = torch.cat([of_split, torch.randint(recipe.pool, len(codes), (anything,), generator=rng)])
         said = [texts[row] for row in rows[: batch - silent]] + [()] * silent
@@ -189,4 +205,10 @@ def train(recipe: Recipe, task: Task, magvit: MagvitV2, work: Path, device: str 
         return masked_loss(model, prefixes, codes[rows], masked, apart)
 
     options |= {"probe": lambda model, _: evaluate(model, task, magvit) if parallel.first() else {}, "probe_every": 600}
-    return fit(model, learn, recipe.schedule, work, **options)
+    begun = 0
+    for number, part in enumerate(recipe.parts, start=1):
+        erring = np.random.default_rng([recipe.seed, number])
+        texts = tokenizer([task.caption(prompt, part.wrong, erring) for prompt in prompts]).input_ids
+        model = fit(model, partial(learn, texts, begun), part.schedule, work / f"part-{number}", **options)
+        begun += part.schedule.steps
+    return model

@@ -64,16 +64,11 @@ class Recipe:
     on_drawn: Schedule | None = None  # None: the second phase begins with the zero-shot judge
     paintings: dict[str, Paintings] = field(default_factory=lambda: {"showo": Paintings()})  # by generator's folder
     rollouts: int = 0  # from each guess, to label it by what becomes of it; 0: by what it is and by its own painting
-    on_painted: Schedule | None = Schedule(steps=2200, lr=8e-4, warmup=50, lr_end=1e-5, average=0.995)
+    on_painted: Schedule | None = Schedule(steps=1000, lr=8e-4, warmup=50, lr_end=1e-5, average=0.995)
 
 
-_ON_DRAWN = Schedule(steps=3000, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
-_GENERATORS = {
-    "showo": Paintings(),
-    "self-correct": Paintings(count=2400, seed=7),  # repainting
-    "dpo": Paintings(count=2400, seed=8),
-    "dpo-iter": Paintings(count=2400, seed=9),
-}
+_ON_DRAWN = Schedule(steps=2000, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
+_GENERATORS = {"showo": Paintings(count=6400), "self-correct": Paintings(count=1600, seed=7)}  # the latter repaints
 RECIPES = {
     # clean pictures only, none of them generated
     "judge-zero-shot": Recipe(
@@ -83,11 +78,13 @@ RECIPES = {
     # the lessons of PARM, of which it learns the answers to "outcome" alone
     "judge-orm": Recipe(weights={"outcome": 1.0}, dear={}, paintings=_GENERATORS),
     "judge-prm": Recipe(
-        weights={"outcome": 1.0}, dear={}, paintings={"showo": Paintings(count=2000, guesses=3, seed=11)}, rollouts=4
+        weights={"outcome": 1.0}, dear={}, paintings={"showo": Paintings(count=1200, guesses=3, seed=11)}, rollouts=4
     ),
     "judge": Recipe(paintings=_GENERATORS),
     # guides DPO and selects nothing, so it shares neither seed nor first phase with the others
-    "judge-guide": Recipe(seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=_ON_DRAWN),
+    "judge-guide": Recipe(
+        seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=_ON_DRAWN, paintings={"showo": Paintings(count=6400)}
+    ),
 }  # fmt: skip
 
 

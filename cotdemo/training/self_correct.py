@@ -34,15 +34,15 @@ from .trajectories import Paintings
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 4
-    paintings: Paintings = Paintings()  # of the base generator, of which the wrong ones are corrected
-    drawn: Drawn = Drawn(count=40_000, damaged=0.2, splits=("align",), seed=4)  # drawn pictures, likewise
+    paintings: Paintings = Paintings(count=6400)  # of the base generator, of which the wrong ones are corrected
+    drawn: Drawn = Drawn(count=20_000, damaged=0.2, splits=("align",), seed=4)  # drawn pictures, likewise
     batch: int = 32
     plain: float = 0.2  # share of sequences that paint from the prompt alone, so that this is not forgotten
     # of the others:
     silent: float = 0.15  # share without a critique, where the picture stays as it is
     hidden: float = 0.35  # share without the prompt
     drop_words: float = 0.1  # of the plain ones, for guidance
-    schedule: Schedule = Schedule(steps=7200, lr=1e-3, warmup=100, lr_end=2e-5, average=0.995)
+    schedule: Schedule = Schedule(steps=2200, lr=1e-3, warmup=100, lr_end=2e-5, average=0.995)
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,10 @@ class Choice:
 
 CHOICES = (  # some of all that could be asked for, in the order of the cards
     Choice("baseline"), Choice("baseline", "dpo"), Choice("baseline", "dpo-iter"), Choice("baseline", "dpo-iter-parm"),
-    Choice("orm-zero-shot"), Choice("orm"), Choice("prm"), Choice("parm"), Choice("parm", "dpo-iter"),
-    Choice("parm", "dpo-iter-parm"), Choice("parm++"), Choice("parm++", "dpo-iter"), Choice("parm++", "base", "region"),
-    Choice("parm++", "dpo-iter", "region"), Choice("baseline", "sd3"), Choice("orm", "sd3"), Choice("baseline", "sdxl"),
-    Choice("orm", "sdxl"),
+    Choice("orm-zero-shot"), Choice("orm"), Choice("adaptive"), Choice("prm"), Choice("parm"),
+    Choice("parm", "dpo-iter"), Choice("parm", "dpo-iter-parm"), Choice("parm++"), Choice("parm++", "dpo-iter"),
+    Choice("parm++", "base", "region"), Choice("parm++", "dpo-iter", "region"), Choice("baseline", "sd3"),
+    Choice("orm", "sd3"), Choice("baseline", "sdxl"), Choice("orm", "sdxl"),
 )  # fmt: skip
 AT_FIRST = (Choice("baseline"), Choice("baseline", "dpo-iter"), Choice("orm"), Choice("parm"), Choice("parm++"))
 NOTHING = "Choose at least one method to compare."
@@ -102,7 +102,7 @@ class Card:
         end = state.finished
         costs = {
             "passes": end.generator_passes, "questions": end.judge_passes, "saved": end.passes_saved,
-            "seconds": end.seconds, "plain_passes": s.steps * (2 if s.guidance else 1),
+            "seconds": end.seconds,
             "operations": self.operations,
         } if end else None  # fmt: skip
         return {
@@ -232,6 +232,7 @@ class Comparing:
                         yield from self._paint(card, comparison)
             card.end("done" if run.state.finished else "stopped")
             self._handlers.runs.add(run)
+            self._handlers.tell_unchecked()
         except Exception as error:
             card.end("failed", words_for(error))
         yield

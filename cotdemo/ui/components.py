@@ -25,7 +25,7 @@ import gradio as gr
 from ..registry import BACKENDS, resolve
 from ..run.trace import MAX_BYTES
 from ..settings import MAX_PROMPT, SEED
-from .data import choices_of, labels, settings_of
+from .data import choices_of, labels, names, settings_of
 
 WEB = Path(__file__).with_name("web")
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
@@ -99,13 +99,12 @@ def _drawn(module: str, call: str, style: str | None = None) -> dict[str, Any]:
 class Stage(gr.HTML):
     """Where the viewer puts a run's picture and what is said of it: apart from its grid, before the form on a phone.
 
-    Its "select" event brings the tokens that the brush has marked; none where that is to be taken back.
+    Its value is the form. Its "select" event brings the tokens that the brush has marked, none where that is to be
+    taken back; "apply" wants the settings of the run on show in the form.
     """
 
-    def __init__(self, value: str = "", **options: Any):
-        template = '<div class="cot-place-of-stage"></div>'
-        hand_on = 'element.addEventListener("cot-brush", ({ detail }) => trigger("select", detail));'
-        super().__init__(value=value, html_template=template, js_on_load=hand_on, apply_default_css=False, **options)
+    def __init__(self, value: dict[str, Any] | None = None, **options: Any):
+        super().__init__(value=value, **_drawn("place.js", "mountPlace(element, props, trigger, watch);"), **options)
 
 
 class Viewer(gr.HTML):
@@ -238,7 +237,7 @@ class Heading(gr.HTML):
 
 
 class Estimate(gr.HTML):
-    """How long the form's settings will take, or the limit that they break. Its value is the form.
+    """What Run will do and how long that takes, or the limit that its settings break. Its value is the form.
 
     ``rates`` are those of ``cotdemo.ui.eta.Pace``.
     """
@@ -257,6 +256,7 @@ class Estimate(gr.HTML):
             **_drawn("estimate.js", "mountEstimate(element, props, watch);", "keep.css"),
             rates=self.rates,
             limits={"backend": backend, "cap": BACKENDS[backend].cap, "prompt": MAX_PROMPT, "seed": SEED[1]},
+            names=names(),
             **options,
         )
 

@@ -2,7 +2,7 @@
 
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
-import { BAD_LOT, CHECKER, NOT_JUDGED, outcomeWords, plural, prose, sentence } from "./words.js";
+import { BAD_LOT, NOT_JUDGED, checkerWords, outcomeWords, plural, prose, sentence } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
 const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side; or two prompts, or several seeds. Each can then be opened, step by step.";
@@ -38,8 +38,10 @@ function endedWords(cards) {
 export function conclusion(cards) {
   const done = cards.filter((card) => card.state === "done");
   if (done.length < 2) return "";
-  const judged = done.every((card) => card.verdict.truth) ? "" : " by the judge"; // there is no checker everywhere
-  const isRight = (card) => (judged ? card.verdict.answer === "yes" : card.verdict.truth.correct);
+  const checked = done.every((card) => card.verdict.truth); // there is no checker everywhere
+  const by = checked ? done[0].verdict.truth.by : "the judge";
+  const judged = by ? ` by ${by}` : "";
+  const isRight = (card) => (checked ? card.verdict.truth.correct : card.verdict.answer === "yes");
   const rows = grouped(done, ({ label }) => label).map((of) => ({ title: of[0].label, right: of.filter(isRight).length, runs: of.length, cost: mean(of.map(costOf)), plain: of[0].method === "baseline" }));
   const plain = rows.find((row) => row.plain);
   const times = (row) => (plain && row !== plain ? `, at ${row.cost / plain.cost < 1.05 ? "" : `${multiple(row.cost / plain.cost)} `}the cost of ${plain.title}` : "");
@@ -175,7 +177,8 @@ class Card {
     this.state = make("p", { class: "cot-compare-state" });
     this.judge = make("span");
     this.truth = make("span");
-    this.truthLine = make("p", {}, make("b", {}, CHECKER), this.truth);
+    this.checker = make("b");
+    this.truthLine = make("p", {}, this.checker, this.truth);
     this.bar = make("i");
     this.times = make("span", { title: "beside the plain run of this prompt and seed" });
     this.cost = make("div", { class: "cot-compare-cost", hidden: true }, make("span", {}, "Cost"), make("span", { class: "cot-compare-bar", "aria-hidden": "true" }, this.bar), this.times);
@@ -201,6 +204,7 @@ class Card {
     toggle(this.image, shown);
     setText(this.judge, card.costs ? judgeWords(card.verdict) : "–");
     const truth = checkedWords(card.verdict.truth);
+    setText(this.checker, checkerWords(card.verdict.truth));
     setText(this.truth, truth || "–");
     setAttribute(this.truthLine, "data-right", card.verdict.truth ? String(card.verdict.truth.correct) : null);
     setText(this.costs, card.costs ? spentWords(card.costs).join(" · ") : "\u00a0");
