@@ -215,8 +215,8 @@ class Settings:
         note="stop when the judge is this sure", step=0.01, metavar="P", said="until P(yes) {}",
     )  # fmt: skip
     checklist: bool = setting(
-        Flag(), "PARM's judge is also asked which requirements of the prompt each guess meets, which chooses nothing "
-        "and is known of prompts in GenEval's words",
+        Flag(), "PARM's judge is also asked which requirements of the prompt each guess meets; it chooses nothing, "
+        "and only prompts in GenEval's words have them",
         default=True, absent=False, applies=_judged_by_parm, label="Checklist",
         note="a bar for each thing asked for; nothing is chosen by it",
     )  # fmt: skip

@@ -70,6 +70,12 @@ test("where nobody can check, the judge's word is told as its own", async () => 
   assert.equal(conclusion(told), "1 of 2 is right by the judge: ORM, at 7.9 × the cost of Baseline.");
 });
 
+test("a detector, which errs, is told as who says it", async () => {
+  const { conclusion } = await compare;
+  const told = [ended("Baseline", false, 10), ended("ORM", true, 79)].map((one) => ({ ...one, verdict: { answer: "yes", truth: { ...one.verdict.truth, by: "GenEval's detector" } } }));
+  assert.equal(conclusion(told), "1 of 2 is right by GenEval's detector: ORM, at 7.9 × the cost of Baseline.");
+});
+
 test("of several seeds or prompts each method's runs are counted together", async () => {
   const { conclusion, groups, plainBeside } = await compare;
   const cards = [1, 2].flatMap((seed) => [ended("Baseline", seed === 1, 10, { seed }), ended("PARM", true, 86, { seed })]);

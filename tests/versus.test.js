@@ -82,4 +82,6 @@ test("of both runs the same is told: what was asked, what became of the attempt,
   const other = Object.fromEntries(comparison(state, round, round.paths[0], labels));
   assert.match(other["Attempt 1"], /^stopped at step 8/);
   assert.equal(other.Checker, "–");
+  const seen = { ...round.paths[0], checked: { correct: true, strict: true, reason: "", by: "a detector" } };
+  assert.equal(Object.fromEntries(comparison(state, round, seen, labels)).Checker, "right (a detector)");
 });

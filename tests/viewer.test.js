@@ -359,6 +359,20 @@ test("where the best that was painted anew is the picture as it was, that is sai
   assert.match(statusWords(run([300, 301], 1)), /^Painted anew where it was marked\. Attempt 2 of 2 is chosen/);
 });
 
+test("an exact checker says what is true, a detector what it finds, and neither chooses", async () => {
+  const { checkerMeaning, checkerWords, truthBeside } = await words;
+  const wrong = { correct: false, strict: false, reason: "no dog found" };
+  const seen = { ...wrong, by: "GenEval's detector" };
+  assert.equal(checkerWords(wrong), "Checker (hidden from the judge): ");
+  assert.equal(checkerWords(null), checkerWords(wrong));
+  assert.equal(checkerWords(seen), "Checker (GenEval's detector, which errs; hidden from the judge): ");
+  const said = { outcome: { answer: "yes" }, p_yes: 0.9 };
+  assert.equal(truthBeside({ ...said, checked: wrong }), "wrong: no dog found. The judge is mistaken");
+  assert.equal(truthBeside({ ...said, checked: seen }), "wrong: no dog found. The judge says otherwise");
+  assert.match(checkerMeaning(wrong), /exactly/);
+  assert.match(checkerMeaning(seen), /may be wrong/);
+});
+
 test("tokens that differ are found, and none where codes are not known", async () => {
   const { changedTokens } = await reducer;
   assert.deepEqual(changedTokens([1, 2, 3, 4], [1, 5, 3, 6]), [1, 3]);

@@ -43,8 +43,9 @@ class Checklist:
             yield doing(f"looking for {requirement.words}")
             said.append(encoded.ask("present", requirement.words, rows).p_yes.tolist())
         for row, *p_yes in zip(rows, *said):
+            round, path, step = places[row]
             self.known.add(places[row])
-            yield Present(*places[row], tuple(map(probability, p_yes)))
+            yield Present(round, path, step, tuple(map(probability, p_yes)))
 
     def named_by(self, critique: str) -> tuple[int, ...]:
         """The requirements that words on what is wrong speak of, by place."""

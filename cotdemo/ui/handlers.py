@@ -170,7 +170,7 @@ class Handlers:
         words = getattr(self.loader.backend, "unchecked", "")
         if words and words != self._told:
             self._told = words
-            gr.Warning(words_for(UserError(words)), duration=None, title="Pictures are not checked")
+            gr.Warning(f"Pictures are not checked. {words_for(UserError(words))}", duration=None)
 
     def rates(self) -> Update:
         """What is known of how long runs take."""

@@ -24,8 +24,6 @@ from .wiring import COMPUTES, QUICK, named
 
 NOT_LOADED = "The model loads when the page is first opened; you can press Run at once."
 
-SCORED_EXAMPLE = "a photo of a dog right of a bench"
-
 FORM = f"""(prompt, choice, ...others) => {{
   const form = {{ prompt, ...choice }};
   {json.dumps(FIELDS[2:])}.forEach((name, place) => {{ form[name] = others[place]; }});
@@ -195,7 +193,7 @@ def _watched(backend: Any) -> str:
         said += f" Final images are not checked: {words_for(UserError(unchecked))}"
     elif getattr(backend, "scored", None):
         said += (
-            " Final images are checked by GenEval's own scorer where the prompt is one of its kinds, such as "
-            f"“{SCORED_EXAMPLE}”: a detector, which errs. The judge does not see what it says."
+            " Final images are checked by GenEval's own scorer, a detector, which errs, where the prompt is of its "
+            "kinds, as “a photo of a dog right of a bench” is. The judge does not see what it says."
         )
     return said

@@ -16,7 +16,8 @@ from transformers import PreTrainedTokenizerBase
 from ..errors import UserError
 
 IGNORE = -100  # target of a position that nothing is learnt from, as in torch's cross entropy
-YES_NO_QUESTIONS = ("clarity", "potential", "outcome", "present")  # "present" is of part of a prompt
+YES_NO_QUESTIONS = ("clarity", "potential", "outcome")  # about a prompt
+OF_A_PART = "present"  # about one thing that a prompt asks for; not every small judge has learnt the word
 
 _PICTURE = "<image>"
 WORDING = json.loads(Path(__file__).with_name("questions.json").read_text(encoding="utf-8"))
@@ -101,7 +102,7 @@ class Conversation:
     def lesson(self, question: str, prompt: str, answer: str) -> Lesson:
         """What to learn from: ``answer`` is "yes" or "no", or the words to say, with the end after them."""
         asked = self.ids(question, prompt)
-        if question in YES_NO_QUESTIONS:
+        if question in (*YES_NO_QUESTIONS, OF_A_PART):
             said = [{"yes": self.yes, "no": self.no}[answer]]
         else:
             said = [*self._tokens(answer), self.end]

@@ -21,7 +21,7 @@ from ..compute.memory import halving
 from ..errors import UserError
 from . import checkpoint as loading
 from . import sampled
-from .conversation import YES_NO_QUESTIONS, Conversation
+from .conversation import OF_A_PART, YES_NO_QUESTIONS, Conversation
 from .images import to_pixels
 from .network import ExactRows, KeyValues, Rows, embed, encode_images, image_tokens, prefill
 
@@ -181,8 +181,9 @@ class Encoded:
         Rows that share what they have read and how much is new are answered by one forward pass. Raises UserError
         for an unknown question or a prompt the judge cannot read.
         """
-        if question not in YES_NO_QUESTIONS:
-            raise UserError(f"Unknown question {question!r}; known are {', '.join(YES_NO_QUESTIONS)}.")
+        known = (*YES_NO_QUESTIONS, OF_A_PART)
+        if question not in known:
+            raise UserError(f"Unknown question {question!r}; known are {', '.join(known)}.")
         rows = list(range(len(self)) if rows is None else rows)
         prompts = [prompt] * len(rows) if isinstance(prompt, str) else list(prompt)
         if len(prompts) != len(rows):
@@ -192,7 +193,8 @@ class Encoded:
         conversation = self._judge.conversation
         if not rows:
             return Answers(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, bool), np.zeros(0, bool))
-        self._cache.reserve(max(len(conversation.ids(q, p)) for p in set(prompts) for q in YES_NO_QUESTIONS))
+        to_come = (question,) if question == OF_A_PART else YES_NO_QUESTIONS
+        self._cache.reserve(max(len(conversation.ids(q, p)) for p in set(prompts) for q in to_come))
         logits = self._read(rows, [conversation.ids(question, p) for p in prompts])
         generators = None if seeds is None else [torch.Generator().manual_seed(seed) for seed in seeds]
         return self._judge.read_answers(logits, generators)

@@ -49,7 +49,7 @@ export class Checklist {
 
   build(count) {
     this.lines = Array.from({ length: count }, () => {
-      const [bar, words, share] = [make("i", { "aria-hidden": "true" }), make("span"), make("span", { class: "cot-share" })];
+      const [bar, words, share] = [make("i", { "aria-hidden": "true" }), make("span"), make("span", { class: "cot-sure" })];
       return { bar, words, share, line: make("li", {}, bar, words, share) };
     });
     this.element.replaceChildren(...this.lines.map(({ line }) => line));

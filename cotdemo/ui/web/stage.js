@@ -31,9 +31,9 @@ export class Stage {
     this.truth = make("p", { class: "cot-truth" });
     this.checklist = new Checklist();
     this.facts = make("div", { class: "cot-facts" }, this.judge, this.truth);
-    this.told = make("div", { class: "cot-told" }, this.checklist.element, this.facts);
+    this.opinion = make("div", { class: "cot-opinion" }, this.checklist.element, this.facts);
     this.reflection = new Reflection();
-    this.beside = make("div", { class: "cot-beside" }, this.reflection.element, this.told);
+    this.beside = make("div", { class: "cot-beside" }, this.reflection.element, this.opinion);
     this.status = make("p", { class: "cot-status" });
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
     this.brush = new Brush((tokens) => this.request({ tokens }), () => this.onDraw());
@@ -185,7 +185,7 @@ export class Stage {
       this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked)));
       this.drawTruth(looked.checked, truthWords(looked.checked));
       setAttribute(this.facts, "data-later", null);
-      toggle(this.told, true);
+      toggle(this.opinion, true);
       return;
     }
     const answer = state.phase === "running" ? null : answerOf(answerRound(state));
@@ -194,7 +194,7 @@ export class Stage {
     const checked = state.phase === "finished" ? answer?.checked : null;
     this.drawTruth(checked, checked ? truthBeside(answer) : "");
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
-    toggle(this.told, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
+    toggle(this.opinion, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
   }
 
   // Of the guess that is shown large; while it is guessed it would tell.
