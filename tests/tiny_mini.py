@@ -40,6 +40,7 @@ def build(root: Path) -> Path:
     for part in ("showo", "self-correct"):
         new_generator(PHI, words, magvit.codebook_size, tokens=64).save_pretrained(root / part)
     judge = new_judge(VISION, TEXT, judge_tokenizer())
+    torch.manual_seed(10)  # a judge that says both, of most prompts
     with torch.no_grad():
         for parameter in (p for p in judge.model.parameters() if p.ndim > 1):
             parameter.normal_(std=0.3)

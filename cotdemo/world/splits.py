@@ -164,7 +164,7 @@ def random_prompt(where: Split, tag: str, rng: np.random.Generator) -> dict:
 
 
 def _mixed(where: Split, rng: np.random.Generator) -> dict:
-    """A random prompt of two or three kinds with numbers or a relation, coloured or not: ``things.prompts`` admits it.
+    """A random prompt of two or three kinds with numbers or a relation, coloured or not: ``prompts`` admits it.
 
     Every pair and number in it is the split's own.
     """
