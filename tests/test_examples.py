@@ -247,7 +247,9 @@ def test_a_task_of_ones_own_trains_a_generator_and_labels_its_images(tmp_path):
         hinted=4,
         batch=4,
         phi=tiny_mini.PHI,
-        parts=(generator.Part(Schedule(steps=2, lr=1e-3, warmup=1), hints=0.3, without_text=0.1),),
+        hints=0.3,
+        without_text=0.1,
+        parts=(generator.Part(Schedule(steps=2, lr=1e-3, warmup=1), {}),),
     )
     model = generator.train(recipe, task, magvit, tmp_path / "work")
     assert generator.evaluate(model, task, magvit, each=1, steps=2).keys() == {"geneval", "strict", "upright", "level"}
