@@ -212,3 +212,12 @@ test("a pointer anywhere in a chart means the nearest column, and the nearest po
   assert.equal(nearestPoint(scattered, { left: 104, top: 30 }), scattered[0]);
   assert.equal(nearestPoint([], { left: 1, top: 1 }), null);
 });
+
+test("bins with answers are points, hollow where they are few, and how far they are off is told", async () => {
+  const { pointsOf, error } = await import(`${WEB}/calibration.js`);
+  const bin = (from, count, stated, right) => ({ from, count, stated, right: { geneval: right, strict: right } });
+  const bins = [bin(0, 90, 0.05, 0), bin(0.1, 0, null, null), bin(0.9, 10, 0.95, 0.45)];
+  assert.deepEqual(pointsOf(bins, "strict"), [{ at: 0, x: 0.05, y: 0, of: 90, few: false }, { at: 0.9, x: 0.95, y: 0.45, of: 10, few: true }]);
+  assert.ok(Math.abs(error(bins, "geneval") - 0.095) < 1e-9);
+  assert.equal(error([bin(0, 0, null, null)], "strict"), 0);
+});

@@ -1,4 +1,4 @@
-"""What is refused: its first line in sight, its reasons folded; nothing moves, and nothing is wider than a small phone."""
+"""What is refused: its first line in sight, its reasons folded; nothing moves, nothing is wider than a small phone."""
 
 from __future__ import annotations
 

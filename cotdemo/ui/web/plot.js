@@ -31,8 +31,8 @@ export class Plot {
     this.fitted = new Fitted(this.area, (shown, width) => this.paint(shown, width));
   }
 
-  // {x, y: {scale, domain, ticks, words, label}, series: [{name, apart, points: [{at, x, y, low, high}]}], level: {y, label}}
-  // Points that stand `apart` are joined by no line. `guide` is a line that is not of any series, [{x, y}], and `labels`
+  // {x, y: {scale, domain, ticks, words, label}, series: [{name, apart, points: [{at, x, y, low, high, few}]}], level: {y, label}}
+  // Points of `few` cases are hollow. Points that stand `apart` are joined by no line. `guide` is a line that is not of any series, [{x, y}], and `labels`
   // are words beside points, [{x, y, words}], the first the most wanted: what has no room is left out.
   draw(shown) {
     this.fitted.draw(shown);
@@ -98,7 +98,7 @@ export class Plot {
 
   line({ name, apart, points }) {
     const style = seriesOf(name);
-    const marks = points.map((point) => markOf(style, { transform: `translate(${this.x(point.x).toFixed(1)} ${this.y(point.y).toFixed(1)})` }));
+    const marks = points.map((point) => markOf(style, { transform: `translate(${this.x(point.x).toFixed(1)} ${this.y(point.y).toFixed(1)})`, "data-few": point.few ? "true" : null }));
     const line = apart ? [] : [shape("path", { class: "cot-line", "data-tone": style.tone, "stroke-dasharray": style.dash || null, d: this.path(points) })];
     return shape("g", { "data-series": name }, ...line, ...marks);
   }
