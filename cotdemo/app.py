@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from .compute.precision import AUTO, CHOICES
 from .errors import UserError
+from .geneval.verdict import APPROXIMATE, OFFICIAL
 from .registry import BACKENDS, EMBEDDED
 from .ui.queue import MOST, MOST_EVER
 from .version import versions
@@ -59,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--safety", choices=SAFETY, default=AUTO,
         help="withhold images of a released model that a safety checker flags; auto: where others than this machine "
         "are served",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scored", nargs="?", const=OFFICIAL, choices=(OFFICIAL, APPROXIMATE),
+        help="have GenEval's own scorer check final images of a released model where the prompt is of GenEval's kinds; "
+        "loaded when there is a first one",
     )  # fmt: skip
     parser.add_argument("--max-queue", type=int, default=MOST, metavar="N", help=f"runs under way and waiting ({MOST})")
     parser.add_argument("--log-prompts", action="store_true", help="log what visitors ask for, too")
@@ -121,8 +127,11 @@ def _serve(options: argparse.Namespace, accounts: Accounts | None) -> None:
     lent = is_zero_gpu() and not ships
     address = options.listen or os.environ.get("GRADIO_SERVER_NAME")
     guarded = not ships and (options.safety == "on" or options.safety == AUTO and _is_public(address))
+    if lent and options.scored:
+        raise UserError("--scored wants a GPU of its own: one that is lent would be given the scorer in every run.")
     more = _with_lent_gpu(options, guarded) if lent else {
         "device": options.device, "weights": options.assets, "precision": options.precision, "guarded": guarded,
+        "scored": options.scored,
     }  # fmt: skip
     demo = build_demo(options.backend, max_queue=options.max_queue, log_prompts=options.log_prompts, **more)
     log.info("%s", json.dumps({"event": "start", "backend": options.backend, "versions": versions()}))

@@ -22,7 +22,7 @@ from .compute.precision import AUTO, CHOICES
 from .errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 from .fields import Flag, Number, OneOf, Whole, among, whole
 from .files import check_writable, write_text
-from .registry import BACKENDS, EMBEDDED, BackendSpec
+from .registry import BACKENDS, EMBEDDED, METHODS, BackendSpec
 from .settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
@@ -124,10 +124,12 @@ def _parser(command: str = "") -> argparse.ArgumentParser:
 _OWN = ("prompt", "backend", "seed")  # settings whose options are each command's own
 
 
-def _settings_options(parser: argparse.ArgumentParser) -> None:
-    """An option for every setting; values are checked by ``Settings``, in the words that page and API use."""
+def _settings_options(parser: argparse.ArgumentParser, **fixed: Any) -> None:
+    """An option for every setting but those ``fixed``; values are checked by ``Settings``, in the words that page and
+    API use."""
+    parser.set_defaults(**fixed)
     for name, setting in SETTINGS.items():
-        if name not in _OWN:
+        if name not in _OWN and name not in fixed:
             parser.add_argument(f"--{name.replace('_', '-')}", **_option(setting))
     _machine_options(parser)
 
@@ -135,7 +137,8 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
 def _option(setting: Setting) -> dict[str, Any]:
     about = setting.described().replace("%", "%%")  # argparse reads it as a template
     if isinstance(setting.kind, Flag):
-        return {"action": "store_true", "help": about}
+        switch = argparse.BooleanOptionalAction if setting.default else "store_true"
+        return {"action": switch, "default": setting.default, "help": about}
     known = f"{' | '.join(setting.kind.options)}: " if isinstance(setting.kind, OneOf) else ""
     kind = {Whole: int, Number: float}.get(type(setting.kind), str)
     return {"type": kind, "default": setting.default, "metavar": setting.metavar or None, "help": known + about}
@@ -256,7 +259,7 @@ def _told(events: Iterable[Event], watch: bool) -> Iterator[Event]:
 
 def _eval_parser(commands: Any) -> None:
     parser = commands.add_parser("eval", help="accuracy by kind of prompt, with intervals")
-    _settings_options(parser)
+    _settings_options(parser, checklist=False)  # which costs, is shown to nobody, and chooses nothing
     parser.add_argument("--seed", type=int, default=0, help="of which every picture's own is made (0)")
     parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
     parser.add_argument("--metadata", type=Path, metavar="FILE", help="GenEval's evaluation_metadata.jsonl instead")
@@ -277,7 +280,7 @@ def _eval_parser(commands: Any) -> None:
     )
     parser.add_argument("--table", action="store_true", help="all rows of the ladder, into assets/ladder.json")
     parser.add_argument("--curves", action="store_true", help="accuracy by paths and compute, into assets/curves.json")
-    parser.add_argument("--variants", action="store_true", help="PARM with other rules of stopping paths")
+    parser.add_argument("--variants", action="store_true", help="parm by other rules of stopping; adaptive by enough")
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only, and anew")
     parser.add_argument("--training-seed", action="append", metavar="LABEL=DIR", help="with --table: other weights too")
     parser.add_argument("--dry-run", action="store_true", help="with --table, --curves: how long it takes, by a sample")
@@ -378,9 +381,11 @@ def _whole_ladder(options: argparse.Namespace) -> None:
         whole("limit", options.limit, 1, 100)
     backend = _load(options)
 
-    from .evaluation import curves, ladder, variants
+    from .evaluation import curves, ladder, thresholds, variants
 
-    (ladder if options.table else curves if options.curves else variants).main(options, backend)
+    method = METHODS[SETTINGS["method"].kind.check("method", options.method)]
+    tried = thresholds if method.waves else variants
+    (ladder if options.table else curves if options.curves else tried).main(options, backend)
 
 
 def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:
@@ -456,7 +461,7 @@ def _bench(options: argparse.Namespace) -> None:
     check_writable(options.json.parent)
     base = Settings.checked(
         "bench", "parm", options.backend, paths=options.paths, steps=options.steps, seed=options.seed,
-        judge_from=options.judge_from,
+        judge_from=options.judge_from, checklist=False,
     )  # fmt: skip
     clear_at = None if options.clear_at is None else whole("clear-at", options.clear_at, 1, base.steps)
     one_in = whole("stop-one-in", options.stop_one_in, 1, 1000)

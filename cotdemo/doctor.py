@@ -283,7 +283,8 @@ def _parts(root: Path | None) -> Iterator[Finding]:
     for what, place in others.items():
         yield from _probed(what, _told, shelf, place, what, shelf.pipeline(place))
     yield from _probed("GenEval's scorer", _scorer, shelf)
-    for repository in dict.fromkeys(place.repository for place in (*parts, *others.values())):
+    yield from _probed("safety checker", _safety, shelf)
+    for repository in dict.fromkeys(place.repository for place in (*parts, *others.values(), *_lookers())):
         if size := shelf.unfinished(repository):
             said = f"{_size(size)} of a download of {repository} that did not end"
             yield Finding(NOTE, "Hub's cache", said, "The next use goes on from there.")
@@ -300,27 +301,44 @@ def _others() -> dict[str, Any]:
     return {row.label: Place(row.part) for row in MODELS.values() if row.load}
 
 
+def _lookers() -> tuple[Any, ...]:
+    """Where those are that look at images besides the judges."""
+    from .backends import safety, scorer
+
+    return scorer.CLIP, safety.PLACE
+
+
 def _scorer(shelf: Any) -> Iterator[Finding]:
-    """What ``geneval score`` downloads: the official detector, and CLIP for colours."""
-    from .backends.scorer import CLIP, official_file
+    """What GenEval's scorer downloads: the official detector, and CLIP for colours."""
+    from .backends.scorer import CLIP, CLIP_BYTES, DETECTOR_BYTES, official_file
 
     file = official_file(shelf.root)
     if file.is_file():
         yield Finding(OK, "GenEval's detector", f"{file}, {_size(file.stat().st_size)}")
     else:
-        yield Finding(NOTE, "GenEval's detector", f"{file} is not here; it comes when it is first used")
-    yield from _part(shelf, CLIP, "GenEval's colours", {"tokenizer": True})
+        comes = f"is not here; its {_size(DETECTOR_BYTES)} come when it is first used"
+        yield Finding(NOTE, "GenEval's detector", f"{file} {comes}")
+    yield from _told(shelf, CLIP, "GenEval's colours", shelf.held(CLIP, tokenizer=True), CLIP_BYTES)
 
 
-def _told(shelf: Any, place: Any, what: str, held: Any) -> Iterator[Finding]:
+def _safety(shelf: Any) -> Iterator[Finding]:
+    """What looks at a released model's images before others than this machine see them."""
+    from .backends.safety import BYTES, PLACE
+
+    yield from _told(shelf, PLACE, "safety checker", shelf.held(PLACE, tokenizer=False), BYTES)
+
+
+def _told(shelf: Any, place: Any, what: str, held: Any, size: float | None = None) -> Iterator[Finding]:
+    """What is here of ``place``; ``size`` are the bytes that it would download, where they are known."""
     if held.whole:
         yield Finding(OK, what, f"{place}, {_size(held.bytes)}")
     elif held.folder:
         remedy = f"Put it into {held.folder}." if shelf.root else "It is downloaded when it is next used."
         yield Finding(PROBLEM, what, f"{place} lacks {', '.join(held.missing)}", remedy)
     else:
-        comes = f"is not in {shelf.root}" if shelf.root else "is not downloaded; it comes when it is first used"
-        yield Finding(NOTE, what, f"{place} {comes}")
+        comes = f"its {_size(size)} come" if size else "it comes"
+        away = f"is not in {shelf.root}" if shelf.root else f"is not downloaded; {comes} when it is first used"
+        yield Finding(NOTE, what, f"{place} {away}")
 
 
 # -- the embedded model

@@ -200,6 +200,27 @@ class Wholes(FieldKind):
 
 
 @dataclass(frozen=True)
+class Several(FieldKind):
+    """A tuple of ``least`` to ``most`` values of one kind, which are written as they are."""
+
+    kind: FieldKind
+    least: int
+    most: int
+
+    @property
+    def words(self) -> str:
+        return f"list of {self.least} to {self.most}, each: {self.kind.words}"
+
+    def encode(self, value: tuple[Any, ...], record: Any) -> list[Any]:
+        return [self.kind.encode(item, record) for item in value]
+
+    def decode(self, name: str, value: object, before: Mapping[str, Any]) -> tuple[Any, ...]:
+        if not isinstance(value, list) or not self.least <= len(value) <= self.most:
+            raise UserError(f"{name} must be a list of {self.least} to {self.most}")
+        return tuple(self.kind.decode(name, item, before) for item in value)
+
+
+@dataclass(frozen=True)
 class Hashes(FieldKind):
     """Short texts by short names."""
 

@@ -59,6 +59,7 @@ class MethodSpec(Spec):
     judges_steps: bool = False  # by PARM's questions, so that its settings of stopping apply
     repaints: bool = False  # after a critique, so that rounds and repaint apply
     guesses: bool = False  # looks at what is painted on the way, or paints on from there
+    waves: bool = False  # begins its paths in waves, and stops when the judge is sure, so that enough applies
     no_original: str = ""  # why it has no behaviour of the released code's
 
     def about_on(self, backend: BackendSpec) -> str:
@@ -90,10 +91,10 @@ class BackendSpec(Spec):
     """A generator with its verifiers under one name, and how it is run; ``cap`` is the most paths x steps of one round.
 
     ``load(name, device, root, tell, precision, beside)`` makes it (``cotdemo.backends``), of a model that does not ship
-    with ``guarded=True`` where images that a safety checker flags are to be withheld. ``critic`` is which verifier
-    says in words what is wrong, and ``critic_about`` what a method that repaints does there, where that is not the
-    paper's way. Where ``amends``, a critique is added to the prompt that a region is repainted from: the generator
-    reads any sentence.
+    with ``guarded=True`` where images that a safety checker flags are to be withheld, and with ``scored=DETECTOR``
+    where GenEval's scorer is to check the final ones. ``critic`` is which verifier says in words what is wrong, and
+    ``critic_about`` what a method that repaints does there, where that is not the paper's way. Where ``amends``, a
+    critique is added to the prompt that a region is repainted from: the generator reads any sentence.
     """
 
     cap: int = 600
@@ -202,6 +203,10 @@ add(
     MethodSpec(
         "orm", "ORM", "best of N by a judge trained on the outcome of painted pictures",
         "cotdemo.search.best_of_n:orm", verifier="orm",
+    ),
+    MethodSpec(
+        "adaptive", "Adaptive best of N", "the ORM over attempts in small waves, until it is sure enough of one",
+        "cotdemo.search.adaptive:adaptive", verifier="orm", waves=True, no_original="it is this project's own",
     ),
     MethodSpec(
         "prm", "PRM", "best of N by the mean P(yes) over all steps, from a judge trained on rollouts",

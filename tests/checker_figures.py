@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 
+import by_hand  # noqa: F401  # before the package
 import numpy as np
 import torch
 import world_faults as wf

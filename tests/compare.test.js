@@ -12,6 +12,7 @@ test("the line above says how many have ended and what is under way", async () =
   const cards = [card(), card({ state: "failed" }), card({ state: "running", words: "step 3 of 18 - 5 of 8 paths alive - painting" }), card({ state: "waiting" })];
   assert.equal(overallWords(cards), "2 of 4 runs ended · PARM: step 3 of 18 · 5 of 8 paths alive · painting");
   assert.equal(overallWords([card()]), "1 run done.");
+  assert.equal(overallWords([card(), card(), card({ state: "waiting" })]), "2 of 3 runs ended"); // between two runs nothing is concluded
   assert.equal(overallWords([card({ state: "running" })], 7.4), "0 of 1 run ended · about 7 s left · PARM: starting");
   assert.equal(overallWords([card({ state: "running" })]), "0 of 1 run ended · PARM: starting");
 });
@@ -70,6 +71,12 @@ test("where nobody can check, the judge's word is told as its own", async () => 
   assert.equal(conclusion(told), "1 of 2 is right by the judge: ORM, at 7.9 × the cost of Baseline.");
 });
 
+test("a detector, which errs, is told as who says it", async () => {
+  const { conclusion } = await compare;
+  const told = [ended("Baseline", false, 10), ended("ORM", true, 79)].map((one) => ({ ...one, verdict: { answer: "yes", truth: { ...one.verdict.truth, by: "GenEval's detector" } } }));
+  assert.equal(conclusion(told), "1 of 2 is right by GenEval's detector: ORM, at 7.9 × the cost of Baseline.");
+});
+
 test("of several seeds or prompts each method's runs are counted together", async () => {
   const { conclusion, groups, plainBeside } = await compare;
   const cards = [1, 2].flatMap((seed) => [ended("Baseline", seed === 1, 10, { seed }), ended("PARM", true, 86, { seed })]);
@@ -83,4 +90,15 @@ test("two models of one method are told apart", async () => {
   const { conclusion } = await compare;
   const cards = [ended("Baseline", false, 10), ended("Baseline", true, 10, { label: "Baseline on iterative DPO" })];
   assert.equal(conclusion(cards), "1 of 2 is right: Baseline on iterative DPO, at the cost of Baseline.");
+});
+
+test("another prompt is offered than those that are compared: the form's, then one that is new at Run", async () => {
+  const { offered } = await import("../cotdemo/ui/web/anew.js");
+  const compared = ["a photo of two red stars"];
+  for (const own of ["Two red stars.", "", " a photo of  ".trim()]) assert.equal(offered({ own, run: "" }, compared, ""), null, own);
+  assert.deepEqual(offered({ own: " three moons ", run: "" }, compared, ""), { prompt: "three moons", where: "The form" });
+  const run = "a photo of a blue house";
+  assert.deepEqual(offered({ own: "two red stars", run }, compared, "two red stars"), { prompt: run, where: "The Run tab" });
+  assert.equal(offered({ own: "two red stars", run }, compared, run), null); // it was there before
+  assert.equal(offered({ own: "three moons", run }, [], ""), null); // nothing is compared yet, or only now
 });

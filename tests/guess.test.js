@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 
 const guess = import("../cotdemo/ui/web/guess.js");
 
-const path = (number, more = {}) => ({ path: number, steps: [], pruned: null, outcome: { p_yes: 0.9 }, mean: null, checked: null, ...more });
+const path = (number, more = {}) => ({ path: number, steps: [], wave: 0, pruned: null, outcome: { p_yes: 0.9 }, mean: null, checked: null, ...more });
 const stopped = (number, step) => path(number, { pruned: { step }, outcome: null });
 const round = (paths, winner = 1) => ({ paths, tokens: [], winner: { path: winner, p_yes: 0.9 } });
 const state = (more = {}) => ({
@@ -51,6 +51,8 @@ test("the score says how far visitor and judge agree, and whom the checker sides
   assert.match(scoreWords(both, ["wins", "on"]), /The checker calls your winner and the judge’s both right, though something is malformed\.$/);
   assert.match(scoreWords(checked, ["on", "wins"]), /and the winner\. The checker calls it wrong\.$/);
   assert.match(scoreWords(checked, ["on", "on"]), /The checker calls the judge’s wrong\.$/);
+  const seen = round([path(0), path(1, { checked: { correct: false, by: "a detector" } })]);
+  assert.match(scoreWords(seen, ["on", "wins"]), /and the winner\. A detector calls it wrong\.$/);
 });
 
 test("an attempt that was stopped and finished all the same, as none passed, is the winner", async () => {

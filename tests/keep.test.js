@@ -8,23 +8,24 @@ const estimate = import(`${WEB}/estimate.js`);
 const drop = import(`${WEB}/drop.js`);
 
 const form = (more = {}) => ({ prompt: "a star", method: "parm", model: "base", paths: 8, steps: 18, guidance: 1, temperature: 3, seed: 0, ...more });
+const names = { methods: { parm: "PARM", baseline: "Baseline", orm: "ORM" }, models: { base: "", dpo: " on DPO" } };
 const limits = { backend: "mini", cap: 800, prompt: 300, seed: 4294967295 };
 
 test("the time is that of the latest runs of the same kind", async () => {
   const { timeWords } = await estimate;
   const rates = { "parm/guided": 0.0125, "baseline/unguided": 0.001 };
-  assert.deepEqual(timeWords(form(), rates), ["About 2 s", " for 8 attempts × 18 steps, going by the latest runs here."]);
-  assert.equal(timeWords(form({ paths: 32, steps: 25 }), rates)[0], "About 10 s");
-  assert.equal(timeWords(form({ method: "baseline", guidance: 0, paths: 1 }), rates)[0], "Under a second");
-  assert.equal(timeWords(form(), { "parm/guided": 2 })[0], "About 5 minutes");
+  assert.deepEqual(timeWords(form(), rates, names), ["About 2 s", " for PARM, 8 attempts × 18 steps, going by the latest runs here."]);
+  assert.equal(timeWords(form({ paths: 32, steps: 25 }), rates, names)[0], "About 10 s");
+  assert.equal(timeWords(form({ method: "baseline", guidance: 0, paths: 1 }), rates, names)[0], "Under a second");
+  assert.equal(timeWords(form(), { "parm/guided": 2 }, names)[0], "About 5 minutes");
 });
 
 test("what was never run has no time, and that is said", async () => {
   const { timeWords } = await estimate;
   for (const rates of [{}, { "parm/unguided": 1 }, { "orm/guided": 1 }]) {
-    const [time, words] = timeWords(form({ paths: 1 }), rates);
+    const [time, words] = timeWords(form({ paths: 1, model: "dpo" }), rates, names);
     assert.equal(time, "");
-    assert.match(words, /^1 attempt × 18 steps\. How long it takes is known after a first run/);
+    assert.match(words, /^PARM on DPO, 1 attempt × 18 steps\. How long it takes is known after a first run/);
   }
 });
 

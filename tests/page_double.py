@@ -16,6 +16,7 @@ import numpy as np
 
 from cotdemo.errors import UserError
 from cotdemo.settings import MODELS
+from cotdemo.things.requirements import Requirement, requirements
 from cotdemo.world import prompts, typed
 from cotdemo.world.checker_a import read
 from cotdemo.world.drawing import draw
@@ -129,7 +130,7 @@ class SamplingSession:
         self.live = tuple(path for path in self.live if path not in paths)
 
     def restore(self, path: int) -> None:
-        self.live = (path,)
+        self.live = tuple(sorted({*self.live, path}))
 
     def decode(self, codes) -> np.ndarray:
         return self.backend.decode(np.asarray(codes))
@@ -152,10 +153,13 @@ class Encoded:
     def ask(self, question: str, prompt: str, rows=None) -> Answers:
         time.sleep(self.backend.pace / 4)
         rows = range(len(self.painted)) if rows is None else rows
-        p_yes = np.array([self._p_yes(question, *self.painted[row]) for row in rows])
+        p_yes = np.array([self._p_yes(question, prompt, *self.painted[row]) for row in rows])
         return Answers(p_yes, 1 - p_yes, p_yes >= 0.5, p_yes < 0.5)
 
-    def _p_yes(self, question: str, near: float, right: bool) -> float:
+    def _p_yes(self, question: str, asked: str, near: float, right: bool) -> float:
+        if question == "present":  # what is there is seen soon, and what a wrong picture lacks a little later
+            lacking = not right and asked == self.backend.lacking
+            return float(np.clip((1.9 - 2 * near if lacking else 2 * near - 0.9), 0.02, 0.97))
         good = near > 0.93 if question == "clarity" else right
         return float(np.clip((0.9 if good else 0.12) + 0.08 * math.sin(1000 * near), 0.01, 0.99))
 
@@ -191,6 +195,7 @@ class Double:
         self.patches = Patches()
         self.painted: dict[bytes, tuple[float, bool]] = {}  # codes -> (nearness to the scene, whether that is right)
         self._judge = Verifier(self)
+        self.lacking = ""  # the requirement that wrong pictures do not meet
         self.steps_painted = 0
 
     def generator(self, model: str) -> Double:
@@ -215,6 +220,12 @@ class Double:
 
     def check(self, prompt: str, picture: np.ndarray):
         return judge_reading(read(picture), self.metadata(prompt) or {"include": []})
+
+    def requirements(self, prompt: str) -> tuple[Requirement, ...]:
+        metadata = self.metadata(prompt)
+        found = requirements(metadata) if metadata else ()
+        self.lacking = found[-1].words if found else ""
+        return found
 
     def verifier(self, name: str) -> Verifier:
         return self._judge

@@ -18,7 +18,7 @@ from scripted import Studio, Verdict
 from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.codec import decode_event, encode_event
 from cotdemo.run.events import Event, Judged, Progress, RoundStarted, RunFinished, StepDecoded
-from cotdemo.run.state import PathState, RoundState, RunState
+from cotdemo.run.state import PathState, RoundState, RunState, StepState
 from cotdemo.run.trace import Trace
 from cotdemo.search import brush, reflect, search, taken_back
 
@@ -40,11 +40,11 @@ def shown(state: RunState) -> dict[str, Any]:
         "prompt": state.started.settings.prompt if state.started else None,
         "finished": end and {"round": end.round, "path": end.path} | {name: getattr(end, name) for name in costs},
         "answer": answer and [answer.round, answer.path],
-        "rounds": [_round(round) for round in state.rounds],
+        "rounds": [_round(round, state.requirements) for round in state.rounds],
     }
 
 
-def _round(round: RoundState) -> dict[str, Any]:
+def _round(round: RoundState, requirements: Sequence[str]) -> dict[str, Any]:
     winner, criticised = round.winner, round.criticised
     return {
         "round": round.round,
@@ -53,27 +53,33 @@ def _round(round: RoundState) -> dict[str, Any]:
         "tokens": list(round.tokens),
         "before": round.before,
         "criticised": criticised and {"text": criticised.text, "done": criticised.done},
+        "agreed": round.agreed,
         "winner": winner and {
             "path": winner.path, "survivors": list(winner.survivors), "p_yes": _digits(winner.p_yes),
             "fallback": winner.fallback,
         },
-        "paths": [{"status": round.status(path.path)} | _path(path) for path in round.paths],
+        "paths": [{"status": round.status(path.path)} | _path(path, requirements) for path in round.paths],
     }  # fmt: skip
 
 
-def _path(path: PathState) -> dict[str, Any]:
+def _path(path: PathState, requirements: Sequence[str]) -> dict[str, Any]:
     pruned, checked = path.pruned, path.checked
     return {
         "path": path.path,
+        "wave": path.wave,
         "pruned": pruned and [pruned.step, _digits(pruned.p_no)],
         "outcome": path.outcome and _said(path.outcome),
         "mean": _digits(path.mean),
         "checked": checked and [checked.correct, checked.strict, checked.reason],
-        "steps": [
-            {"step": number, "masked": len(step.event.masked)} | {q: _said(said) for q, said in step.verdicts.items()}
-            for number, step in path.steps.items()
-        ],
+        "decided": [path.decided(number) for number in range(len(requirements))],
+        "steps": [_step(number, step) for number, step in path.steps.items()],
     }
+
+
+def _step(number: int, step: StepState) -> dict[str, Any]:
+    present = {"present": list(map(_digits, step.present.p_yes))} if step.present else {}
+    verdicts = {question: _said(said) for question, said in step.verdicts.items()}
+    return {"step": number, "masked": len(step.event.masked)} | verdicts | present
 
 
 def _said(judged: Judged) -> list[Any]:
@@ -128,6 +134,7 @@ def _hard() -> Iterator[tuple[str, list[Event], Sequence[int]]]:
         after = [*events, *reflect(studio, events, anyway=name != "called right")]
         begun = [place for place, event in enumerate(after) if isinstance(event, RoundStarted)][-1]
         yield f"{name}, and Reflect", after, (len(events) + 2, begun + 1, len(after) - 1)
+    yield _listed()
     yield _region()
     yield _marked()
 
@@ -160,6 +167,11 @@ _SEARCHES = (
         }),
         {},
     ),
+    (
+        "in waves until the judge is sure", "adaptive",
+        _says({("outcome", 2, 3): ("yes", 0.7, 0.2), ("outcome", 3, 3): ("yes", 0.92, 0.01)}, "no"), {"paths": 6},
+    ),
+    ("in waves, never sure", "adaptive", _says({("outcome", 2, 3): ("yes", 0.7, 0.2)}, "no"), {}),
     ("never clear", "parm", _says({}, "no"), {"guidance": 0}),
     ("called right", "parm++", _says({}), {}),
     (
@@ -167,6 +179,20 @@ _SEARCHES = (
         _says({("outcome", path, None): ("no", 0.4, 0.5) for path in range(3)}, later=("no", 0.3, 0.6)), {"rounds": 2},
     ),
 )  # fmt: skip
+
+
+def _listed() -> tuple[str, list[Event], Sequence[int]]:
+    """A checklist: of path 0 the last requirement is missed from the third step on, as the critique says; the round
+    that repaints it has everything."""
+
+    def shows(words: str, number: int, path: int, step: int) -> float:
+        return 0.7 - 0.2 * step if words == "two" and not number else 0.2 + 0.2 * step
+
+    says = _says({("potential", 1, None): "no", ("clarity", 2, 0): "no"})
+    studio = Studio(says, shows=shows, asks=("stars", "two"))
+    studio.say = lambda question, *place: "no" if question == "outcome" and not place[0] else says(question, *place)
+    events = list(search("parm++", studio, PROMPT, paths=3, steps=4, seed=7, rounds=1))
+    return "with a checklist", events, (len(events) // 4, len(events) // 2, len(events) - 12)
 
 
 def _region() -> tuple[str, list[Event], Sequence[int]]:

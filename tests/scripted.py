@@ -96,7 +96,10 @@ class Encoded:
     def ask(self, question, prompt, rows=None, *, seeds=None) -> Answers:
         rows = range(len(self.places)) if rows is None else rows
         self.studio.log.append((question, tuple(self.places[row] for row in rows)))
-        said = [self.studio.answer(question, *self.places[row]) for row in rows]
+        if question == "present":
+            said = [("yes", p := self.studio.shows(prompt, *self.places[row]), 1 - p) for row in rows]
+        else:
+            said = [self.studio.answer(question, *self.places[row]) for row in rows]
         answers, p_yes, p_no = zip(*said)
         if seeds is not None:
             draws = [np.random.default_rng(seed).random() for seed in seeds]
@@ -116,16 +119,31 @@ class Verdict:
     reason: str
 
 
+@dataclass(frozen=True)
+class Requirement:
+    """Critiques name it by its last word."""
+
+    words: str
+
+    def named_by(self, critique: str) -> bool:
+        return self.words.split()[-1] in critique.split()
+
+
 Say = Callable[[str, int, int, int], "str | tuple[str, float, float]"]
 
 
 @dataclass
 class Studio:
-    """``say(question, round, path, step)`` returns "yes", "no", "neither", or that with P(yes) and P(no)."""
+    """``say(question, round, path, step)`` returns "yes", "no", "neither", or that with P(yes) and P(no).
+
+    ``asks`` are the words of the prompt's requirements; ``shows(words, round, path, step)`` is P(yes) of one.
+    """
 
     say: Say = lambda question, number, path, step: "yes"
     codes: Callable[[int, int], Sequence[int]] | None = None  # (path, step) -> 16 codes
     check: Callable[[str, np.ndarray], Verdict] | None = None
+    asks: Sequence[str] = ()
+    shows: Callable[[str, int, int, int], float] = lambda words, *place: 0.9
     name: str = "mini"
     first_round: int = 0  # number of the round that is painted first: 1 where a reflection begins
     log: list = field(default_factory=list)
@@ -154,6 +172,9 @@ class Studio:
         if "zebra" in prompt:
             raise UserError("This backend does not know the word zebra.")
         return prompt
+
+    def requirements(self, prompt: str) -> list[Requirement]:
+        return [Requirement(words) for words in self.asks]
 
     def draw(self, number: int, seed: int, path: int, step: int) -> np.ndarray:
         if self.codes is not None:

@@ -15,7 +15,7 @@ const said = ({ p_yes, p_no, answer }) => [digits(p_yes), digits(p_no), answer];
 const pick = (object, ...names) => object && Object.fromEntries(names.map((name) => [name, object[name]]));
 
 // A state as tests/run_states.py writes it.
-function shown(state, { statusOf, answerRound }) {
+function shown(state, { statusOf, answerRound, decidedAt, agreedOn, requirementsOf }) {
   const answer = answerRound(state);
   return {
     phase: state.phase, message: state.message, prompt: state.started?.prompt ?? null,
@@ -23,16 +23,18 @@ function shown(state, { statusOf, answerRound }) {
     answer: answer && [answer.round, answer.winner.path],
     rounds: state.rounds.map((round) => ({
       round: round.round, model: round.model, critique: round.critique, tokens: round.tokens, before: round.before,
-      criticised: pick(round.criticised, "text", "done"),
+      criticised: pick(round.criticised, "text", "done"), agreed: agreedOn(round),
       winner: round.winner && { ...pick(round.winner, "path", "survivors", "fallback"), p_yes: digits(round.winner.p_yes) },
       paths: round.paths.map((one) => ({
-        status: statusOf(round, one), path: one.path,
+        status: statusOf(round, one), path: one.path, wave: one.wave,
         pruned: one.pruned && [one.pruned.step, digits(one.pruned.p_no)],
         outcome: one.outcome && said(one.outcome), mean: digits(one.mean),
         checked: one.checked && [one.checked.correct, one.checked.strict, one.checked.reason],
+        decided: requirementsOf(state).map((_, requirement) => decidedAt(one, requirement)),
         steps: one.steps.filter((step) => step.decoded).map((step) => ({
           step: step.step, masked: step.masked.reduce((sum, bit) => sum + bit, 0),
           ...Object.fromEntries(QUESTIONS.filter((question) => step.verdicts[question]).map((question) => [question, said(step.verdicts[question])])),
+          ...(step.present ? { present: step.present.map(digits) } : {}),
         })),
       })),
     })),

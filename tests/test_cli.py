@@ -277,7 +277,7 @@ def test_the_story_of_parm_plus_has_both_rounds_and_the_critique():
         "the truth (checker): right, but there is a moon too many.",
         lines[-1],
     ]
-    assert "generator passes (4 saved by stopping paths)" in lines[-1]
+    assert "generator passes (4 saved by stopping early)" in lines[-1]
 
 
 def test_the_story_tells_when_no_path_survived_and_when_nothing_judged():

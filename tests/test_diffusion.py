@@ -72,6 +72,14 @@ def test_a_search_paints_whole_images_plainly_or_the_best_of_n(backend, method):
     assert np.array_equal(finals(events)[winner.path], winner.picture)
 
 
+def test_waves_paint_the_same_whole_images(backend):
+    all_of_them = finals(search("orm", backend, **ASKED))
+    events = list(search("adaptive", backend, **ASKED, enough=1))
+    assert list(finals(events)) == [0, 1, 2] and len(all_of_them) == 3
+    assert all(np.array_equal(picture, all_of_them[path]) for path, picture in finals(events).items())
+    assert [path.wave for path in RunState.of(events).rounds[0].paths] == [0, 0, 1]
+
+
 def test_images_come_evenly_over_the_steps_and_each_is_the_same_whoever_is_beside_it(backend):
     def steps(paths):
         session = backend.generator("sd3").start(PROMPT, paths, 4, 2.0, 1.0, 5)
@@ -150,6 +158,16 @@ def test_where_it_does_not_fit_its_parts_are_brought_one_by_one(root, monkeypatc
         monkeypatch.setattr(type(painter), "bytes", property(lambda self: int(1e9)))
         backend.generator("sd3")
         assert offloaded == expected
+
+
+def test_what_was_used_longest_ago_leaves_for_it(root, monkeypatch):
+    backend = ReleasedBackend("show-o", "cpu", root)
+    backend._parts.update({"the judge orm": None, "the judge parm": None})
+    monkeypatch.setattr(backend, "free_memory", lambda: 24e9 - 8e9 * len(backend._parts))
+    painter = backend._read("the generator sd3", backend._load_whole, "sd3")
+    monkeypatch.setattr(type(painter), "bytes", property(lambda self: int(12e9)))
+    backend.generator("sd3")
+    assert list(backend._parts) == ["the judge parm", "the generator sd3"]
 
 
 def test_what_is_no_number_ends_the_run_in_words(backend, monkeypatch):

@@ -191,10 +191,23 @@ def test_an_empty_cache_holds_nothing_and_that_is_no_problem(hub):
     parts = list(doctor._parts(None))
     assert {part.state for part in parts} == {NOTE}
     places = {place for source in RELEASED.values() for place in (*source.generators.values(), *source.judges.values())}
-    others = {"GenEval's detector", "GenEval's colours", *(row.label for row in MODELS.values() if row.load)}
-    assert others <= {part.what for part in parts} and len(others) == 4
+    lookers = {"GenEval's detector": "0.3 GB", "GenEval's colours": "1.7 GB", "safety checker": "1.2 GB"}
+    others = {*lookers, *(row.label for row in MODELS.values() if row.load)}
+    assert others <= {part.what for part in parts} and len(others) == 5
     assert len(parts) == len(places) + 2 + len(others)
     assert all("when it is first used" in part.said for part in parts)
+    sizes = {part.what: part.said for part in parts if part.what in lookers}
+    assert all(f"its {size} come when it is first used" in sizes[what] for what, size in lookers.items())
+
+
+def test_the_safety_checker_is_looked_for_and_what_of_its_download_is_there(hub):
+    folder = hub("CompVis/stable-diffusion-safety-checker", "config.json")
+    (folder / "blobs" / "abc.incomplete").write_bytes(b"x" * 1000)
+    parts = found(doctor._parts, None)
+    assert parts["safety checker"].state == PROBLEM and parts["safety checker"].said.endswith("lacks weights")
+    assert "safety-checker that did not end" in parts["Hub's cache"].said
+    hub("CompVis/stable-diffusion-safety-checker", "model.safetensors")
+    assert found(doctor._parts, None)["safety checker"].state == OK
 
 
 def test_of_a_pipeline_every_part_that_its_index_names_is_looked_for(hub):

@@ -100,6 +100,9 @@ class Backend:
     def canonical(self, prompt):
         return prompt
 
+    def requirements(self, prompt):
+        return ()
+
 
 class Scripted:
     """A verifier to whom every image is clear, and the potential of the first one it is asked about is none."""

@@ -12,10 +12,10 @@ import clip_tiny
 import mask2former_tiny as tiny
 import numpy as np
 import pytest
+import released_tiny
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
-from transformers import CLIPTokenizer
 
 from cotdemo import cli
 from cotdemo.backends import scorer as source
@@ -36,33 +36,15 @@ RED_TOASTER = metadata("colors", [{"class": "toaster", "count": 1, "color": "red
 FOUR_CAKES = metadata("counting", [{"class": "cake", "count": 4}])
 
 
-def words_of_clip(folder: Path) -> None:
-    """A tokenizer in CLIP's layout that spells."""
-    letters = [chr(code) for code in range(33, 127)]
-    vocabulary = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    folder.joinpath("vocab.json").write_text(json.dumps({word: place for place, word in enumerate(vocabulary)}))
-    folder.joinpath("merges.txt").write_text("#version: 0.2\n")
-    CLIPTokenizer.from_pretrained(folder).save_pretrained(folder)
-
-
 @pytest.fixture(scope="module")
 def assets(tmp_path_factory):
     """A folder as --assets takes it: the official file, facebook's repository and CLIP's, of small networks."""
-    root = tmp_path_factory.mktemp("assets")
-    content = {"meta": {"epoch": 50}, "state_dict": tiny.weights()}
-    torch.save(content, root / network.OFFICIAL_FILE)
-    network.official(tiny.weights(), tiny.CONFIG).save_pretrained(root / str(source.FACEBOOK))
-    clip_tiny.clip().save_pretrained(root / str(source.CLIP))
-    words_of_clip(root / str(source.CLIP))
-    return root
+    return released_tiny.build_scorer(tmp_path_factory.mktemp("assets"))
 
 
 @pytest.fixture
 def trusted(monkeypatch, assets):
-    """As if these small weights were GenEval's own, and knew what things look like."""
-    monkeypatch.setattr(network, "OFFICIAL", tiny.CONFIG)
-    monkeypatch.setattr(network, "is_official", lambda file: True)
-    monkeypatch.setattr(self_test, "known", lambda *_: "8 of 8")
+    released_tiny.trust(monkeypatch)
     return assets
 
 
@@ -463,7 +445,7 @@ def test_a_download_that_fails_says_what_to_do(error, monkeypatch, tmp_path):
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    with pytest.raises(UserError, match="could not be downloaded.*https://.*743b7d99.pth.*--weights FILE"):
+    with pytest.raises(UserError, match="could not be downloaded.*https://.*743b7d99.pth by other means, as .*pth"):
         source._official(None, print)
 
 

@@ -81,7 +81,7 @@ def test_a_picture_fills_the_form_and_runs_nothing(handlers, tmp_path):
     assert form_in(update) == {
         "prompt": SETTINGS.prompt, "choice": {"method": "parm++", "model": "base"}, "paths": 3, "steps": 7,
         "guidance": 1.33, "temperature": 0.7, "seed": 5, "judge_from": 2, "stopping": "lenient",
-        "repaint": "region", "fresh": False,
+        "repaint": "region", "checklist": True, "fresh": False,
     }  # fmt: skip
     assert notice_of(update)["type"] == "Waiting" and "Press Run" in notice_of(update)["message"]
     assert "run_id" not in update and "picture" not in update and not handlers.loader.settled
@@ -203,6 +203,22 @@ def test_recorded_runs_are_opened_without_a_model(handlers):
 @pytest.mark.parametrize("name", [None, 5, ["1"], {}, "", "../../etc/passwd", "1-three-hearts.json", "__class__"])
 def test_a_recorded_run_that_there_is_not_opens_nothing(keep, name):
     assert keep.open_recorded(name, None) == {"gallery": ""}
+
+
+def test_the_settings_of_the_run_on_show_go_into_the_form_but_for_its_prompt(keep):
+    first = keep.take_settings(None)
+    assert first["choice"]["method"] == "parm++" and first["paths"] == 4 and first["fresh"] is False
+    assert "prompt" not in first and "viewer" not in first
+    other = keep.take_settings(keep.open_recorded("9-plain", None)["run_id"])
+    assert (other["choice"]["method"], other["paths"]) == ("baseline", 1)
+    assert "no longer kept" in keep.take_settings("unknown")["viewer"]
+
+
+def test_settings_of_another_backend_are_not_taken(keep):
+    traces = {"first": next(iter(keep.recorded.values()))}
+    elsewhere = Handlers("show-o", lambda: Double(pace=0), traces).keep
+    update = elsewhere.take_settings(None)
+    assert update.keys() == {"viewer"} and "runs show-o" in update["viewer"]
 
 
 def test_there_is_a_recorded_run_of_every_kind_and_each_tells_its_story():

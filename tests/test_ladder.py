@@ -32,7 +32,8 @@ from cotdemo.evaluation.results import DIFFERENCES, OVERALL, ROWS, Row, aligned,
 from cotdemo.ui.measured import measured as measured_by_page
 
 SMALL = {"plain": 1, "orm": 2, "parm": 2, "orm-at-parm's-compute": 2, "dpo-iter": 1, "self-correct": 1, "parm++8": 2,
-         "parm++8-shuffled": 2, "parm++8-empty": 2, "as-many-as-parm++8": 2}  # fmt: skip
+         "parm++8-shuffled": 2, "parm++8-empty": 2, "as-many-as-parm++8": 2, "adaptive": 4,
+         "orm-at-adaptive's-compute": 2}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,19 @@ def test_rows_are_measured_once_while_their_weights_are_the_same(root, few, kept
     again = replace(one, label="2")
     assert climb(ladder, [one, again], [row for row in few if row.name in names]) is None
     assert ladder.of("2") == {}
+
+
+def test_adaptive_best_of_n_stands_beside_the_orm_at_its_compute(root, few, kept, tmp_path):
+    names = ["orm", "adaptive", "orm-at-adaptive's-compute"]
+    ladder = Ladder(tmp_path / "ladder.json", "dev", 0, 1)
+    climb(ladder, [bench(root, ladder, tmp_path, kept)], [row for row in few if row.name in names])
+    rows = ladder.of(SHIPPED)
+    assert rows["adaptive"]["label"] == "Adaptive best of N, 4 at most"
+    assert 2 <= rows["adaptive"]["paths"] <= 4  # that were begun
+    costs = [sum(rows[name]["cost"]["operations"].values()) for name in names[1:]]
+    assert costs[0] == pytest.approx(costs[1])
+    minus = {one["minus"] for one in ladder.differences() if one["of"] == "adaptive"}
+    assert minus == {"orm", "orm-at-adaptive's-compute"}
 
 
 def changed(weights_of):

@@ -4,7 +4,37 @@ from __future__ import annotations
 
 import re
 
-from page_driver import DESKTOP, filled, run, settled, small, status
+import pytest
+from page_double import Double, SamplingSession
+from page_driver import DESKTOP, PHONE, filled, run, settled, small, status
+
+
+class Faithful(Double):
+    """Whose first attempt at marked tokens is the picture as it was, and right; no other attempt is."""
+
+    def start(self, *asked, context=None, after=None):
+        return FaithfulSession(self, asked[0], *asked[1:3], asked[5], context, after)
+
+
+class FaithfulSession(SamplingSession):
+    def _one(self, path):
+        guess, masked, confidence = super()._one(path)
+        if path in self.rest:
+            if path == 0:
+                guess = self.rest[path][0].copy()
+            self.backend.painted[guess.tobytes()] = (1.0, path == 0)
+        return guess, masked, confidence
+
+
+@pytest.fixture(scope="module")
+def faithful(tmp_path_factory):
+    """The address of a page over that."""
+    from cotdemo.ui.page import build_demo, launch_options
+
+    demo = build_demo("mini", lambda: Faithful(pace=0.005, any_words=True), assets=tmp_path_factory.mktemp("none"))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    yield url
+    demo.close()
 
 
 def rounds(page) -> int:
@@ -83,3 +113,25 @@ def test_the_run_that_everybody_sees_first_can_be_brushed_and_shared(visit):
         assert "seed=" in address
     with visit("?" + address.split("?")[1]) as page:  # whoever is sent the link sees what was brushed
         page.wait_for_selector(".cot-critique-by:has-text('tokens marked')")
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_where_no_attempt_was_better_that_is_said_and_all_are_shown(enter, faithful, viewport):
+    page = enter(viewport=viewport)
+    page.goto(faithful + small("orm", 4, 6, 5))
+    filled(page, 5)
+    run(page)
+    page.get_by_role("button", name="Brush").click()
+    drag(page, (0.05, 0.05), (0.95, 0.95))
+    page.get_by_role("button", name=re.compile("Paint .* anew")).click()
+    page.wait_for_selector(".cot-status:has-text('None of the 4 attempts was better; the picture stays.')")
+    settled(page)
+    words = page.locator(".cot-critique").inner_text()
+    assert "the picture stays" in words and "no surer of those that differ" in words
+    each = page.locator(".cot-attempts li")
+    assert each.count() == 4 and each.locator("img[src^='data:image/']").count() == 4
+    said = each.all_inner_texts()
+    assert "as it was" in said[0] and "changed" in said[1] and "%" in said[1]
+    assert each.nth(1).locator("rect").count() == int(re.search(r"(\d+) changed", said[1])[1]) > 0
+    assert page.locator(".cot-slide").count() == 0  # there is nothing to slide between
+    assert page.get_by_role("button", name="Undo").is_visible()

@@ -39,6 +39,34 @@ def test_the_tour_shows_what_it_speaks_of_and_is_remembered(visit, viewport):
         assert page.locator(".cot-invitation").count() == 0
 
 
+# which parts of the page that the tour speaks of, or that change while it goes on, lie below something over the page
+COVERED = """([over, parts]) => {
+    const cut = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    const box = document.querySelector(over).getBoundingClientRect();
+    return parts.filter((part) => cut(box, document.querySelector(part).getBoundingClientRect()));
+}"""
+SPOKEN_OF = [".cot-spotlight", ".cot-scroll", ".cot-status", ".cot-big", ".cot-tries", ".cot-beside", ".cot-focus",
+             ".cot-rewards", ".cot-gallery", ".cot-asked", ".cot-guess"]  # fmt: skip
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, {"width": 1024, "height": 768}], ids=["1280", "1024"])
+def test_the_tour_and_its_offer_cover_nothing_that_they_speak_of_or_that_changes(visit, viewport):
+    with visit("", viewport) as page:
+        page.wait_for_selector(".cot-invitation")
+        tabs = [f'#cot-tabs [role="tab"]:nth-child({place})' for place in range(1, 5)]
+        assert page.evaluate(COVERED, [".cot-invitation", [*SPOKEN_OF[1:], *tabs, ".cot-heading p", "#prompt"]]) == []
+        page.click(".cot-invitation .cot-tour-go")
+        page.wait_for_selector(".cot-tour")
+        stops = 0
+        while page.locator(".cot-tour").count():
+            page.wait_for_timeout(250)  # the light moves
+            title = page.locator(".cot-tour h2").inner_text()
+            assert page.evaluate(COVERED, [".cot-tour", SPOKEN_OF]) == [], title
+            page.keyboard.press("ArrowRight")
+            stops += 1
+        assert stops >= 7
+
+
 def test_a_new_visitor_is_asked_once(visit):
     with visit() as page:
         page.wait_for_selector(".cot-invitation")

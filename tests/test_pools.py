@@ -44,7 +44,7 @@ def pool(backend, tmp_path_factory):
 
 
 def settings(method, paths):
-    return Settings.checked(ENTRIES[0].prompt, method, paths=paths, steps=STEPS, seed=0)
+    return Settings.checked(ENTRIES[0].prompt, method, paths=paths, steps=STEPS, seed=0, checklist=False)
 
 
 def comparable(record):

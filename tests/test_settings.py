@@ -147,7 +147,7 @@ def test_what_each_backend_offers():
     elsewhere = {"turbo", *whole}
     assert offered("mini") == {(method, model) for method in METHODS for model in MODELS if model not in elsewhere}
     released = [method for method in METHODS if method != "prm"]
-    finals = {(method, model) for method in ("baseline", "orm", "orm-zero-shot") for model in whole}
+    finals = {(method, model) for method in ("baseline", "orm", "orm-zero-shot", "adaptive") for model in whole}
     tokens = [model for model in MODELS if model not in {"self-correct", *whole}]
     assert offered("show-o") == {(m, model) for m in released for model in tokens} | finals
     assert offered("show-o-512") == {(m, model) for m in released for model in ("base", "turbo")} | finals
@@ -170,7 +170,8 @@ def test_what_is_repainted_depends_on_what_has_been_released():
 def test_every_reward_model_judges_by_its_own_weights():
     judges = {method: Settings.checked(PROMPT, method).verifier for method in METHODS}
     assert judges == {
-        "baseline": "parm", "orm-zero-shot": "zero-shot", "orm": "orm", "prm": "prm", "parm": "parm", "parm++": "parm",
+        "baseline": "parm", "orm-zero-shot": "zero-shot", "orm": "orm", "adaptive": "orm", "prm": "prm", "parm": "parm",
+        "parm++": "parm",
     }  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def snippets(*forms: dict[str, object], mcp: bool = True) -> list[dict[str, str]
 def copied() -> list[tuple[Settings, dict[str, str]]]:
     forms = [
         *(form_of(prompt) for prompt in PROMPTS),
-        form_of("a photo of a star", judge_from=3, stopping="lenient", repaint="region"),
+        form_of("a photo of a star", judge_from=3, stopping="lenient", repaint="region", checklist=False),
     ]
     return [(Settings.checked(**form), made) for form, made in zip(forms, snippets(*forms))]
 

@@ -9,7 +9,7 @@ const versus = import("../cotdemo/ui/web/versus.js");
 const reducer = import("../cotdemo/ui/web/reducer.js");
 const file = readFileSync(join(__dirname, "../assets/runs/2-one-left.json"), "utf8");
 const labels = {
-  most: { paths: 32, steps: 50, round: 12, side: 64, events: 20000 },
+  most: { paths: 32, steps: 50, round: 12, side: 64, events: 20000, requirements: 16 },
   methods: { parm: { label: "PARM" } },
   settings: [{ name: "paths", said: "{} attempt(s)", options: {}, usual: null }, { name: "seed", said: "seed {}", options: {}, usual: null }],
 };
@@ -35,6 +35,10 @@ test("what is no trace, and one that cannot be shown, are refused in words", asy
   const winner = ({ events }) => events.find(({ type }) => type === "Winner");
   const step = ({ events }) => events.find(({ type }) => type === "StepDecoded");
   const judged = ({ events }) => events.find(({ type }) => type === "Judged");
+  const present = ({ events }, p_yes, requirements = []) => {
+    Object.assign(events[0], { requirements });
+    events.push({ type: "Present", round: 0, path: 0, step: 0, p_yes });
+  };
   const faults = [
     (trace) => { trace.events = []; },
     (trace) => { trace.events.shift(); },
@@ -53,6 +57,13 @@ test("what is no trace, and one that cannot be shown, are refused in words", asy
     (trace) => { judged(trace).p_yes = "much"; },
     (trace) => { judged(trace).p_yes = 2; },
     (trace) => { judged(trace).answer = "perhaps"; },
+    (trace) => { trace.events[0].requirements = "a star"; },
+    (trace) => { trace.events[0].requirements = [7]; },
+    (trace) => { trace.events[0].requirements = Array(17).fill("a star"); },
+    (trace) => { present(trace, [0.5]); },
+    (trace) => { present(trace, 0.5, ["a star"]); },
+    (trace) => { present(trace, [2], ["a star"]); },
+    (trace) => { present(trace, ["much"], ["a star"]); },
   ];
   for (const fault of faults) assert.throws(() => traceOf(altered(fault), labels), /is damaged/, String(fault));
 });
@@ -71,4 +82,6 @@ test("of both runs the same is told: what was asked, what became of the attempt,
   const other = Object.fromEntries(comparison(state, round, round.paths[0], labels));
   assert.match(other["Attempt 1"], /^stopped at step 8/);
   assert.equal(other.Checker, "–");
+  const seen = { ...round.paths[0], checked: { correct: true, strict: true, reason: "", by: "a detector" } };
+  assert.equal(Object.fromEntries(comparison(state, round, seen, labels)).Checker, "right (a detector)");
 });

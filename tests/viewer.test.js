@@ -296,13 +296,13 @@ test("the status line says where the run is, then what it came to and what it co
   const running = await after({ type: "Progress", message: "step 2 of 4 - 3 of 3 paths alive - judging potential" });
   assert.equal(statusWords(running), "Step 2 of 4 · 3 of 3 attempts go on · judging potential");
   const { reduce } = await reducer;
-  const done = [decoded(0, 0), decoded(0, 1), pruned(0, 1), judged(1, 3, "outcome", 0.97), winner(1, { p_yes: 0.97 }), finished()].reduce(reduce, running);
+  const done = [decoded(0, 0), decoded(0, 1), pruned(0, 1), decoded(1, 3), decoded(2, 3), judged(1, 3, "outcome", 0.97), winner(1, { p_yes: 0.97 }), finished()].reduce(reduce, running);
   assert.equal(statusWords(done), "Attempt 2 of 3 is chosen: the judge is 97% sure that it matches the prompt. 1 attempt stopped early.");
-  assert.equal(costWords(done), "2 steps painted, 2 saved by stopping early · 9 questions to the judge · 1.3 s");
+  assert.equal(costWords(done), "4 steps painted, 2 saved by stopping early · 9 questions to the judge · 1.3 s");
   const { speakToResearchers } = await words;
   speakToResearchers(true);
   assert.equal(statusWords(done), "Attempt 2 of 3 is chosen: the judge says P(yes) .97, matches the prompt. 1 attempt stopped early.");
-  assert.equal(costWords(done), "2 steps painted, 2 saved by stopping early · 20 generator passes, 4 saved (with guidance a step takes two: with the prompt, and without) · 9 questions to the judge · 1.3 s");
+  assert.equal(costWords(done), "4 steps painted, 2 saved by stopping early · 20 generator passes, 4 saved (with guidance a step takes two: with the prompt, and without) · 9 questions to the judge · 1.3 s");
   speakToResearchers(false);
 });
 
@@ -343,8 +343,38 @@ test("a word-level model's commas are set as a person sets them", async () => {
   assert.equal(truthWords({ strict: false, correct: false, reason: "the star is red , not blue" }), "wrong: the star is red, not blue");
 });
 
+test("where the best that was painted anew is the picture as it was, that is said, whatever the others are", async () => {
+  const { reduce, emptyState, stays } = await reducer;
+  const { statusWords } = await words;
+  const codes = (first) => base64(new Uint8Array(Uint16Array.from({ length: 8 }, (_, token) => (token ? 300 + token : first)).buffer));
+  const round = (number, firsts) => firsts.flatMap((first, path) => [decoded(path, 3, [], { round: number, codes: codes(first) }), judged(path, 3, "outcome", 0.9 - path / 10, { round: number })]);
+  const run = (firsts, best = 0) => [
+    started({ paths: firsts.length }), ...round(0, firsts.map(() => 300)), winner(0), finished({ path: 0 }),
+    { type: "RoundStarted", round: 1, model: "base", critique: "", tokens: [0] }, ...round(1, firsts), winner(best, { round: 1 }), finished({ round: 1, path: best }),
+  ].reduce(reduce, emptyState());
+  const state = run([300, 301, 302, 300]);
+  assert.equal(stays(state.rounds[0], state.rounds[1]), true);
+  assert.equal(statusWords(state), "Painted anew where it was marked. None of the 4 attempts was better; the picture stays.");
+  assert.equal(statusWords(run([300])), "Painted anew where it was marked. The attempt was no better; the picture stays.");
+  assert.match(statusWords(run([300, 301], 1)), /^Painted anew where it was marked\. Attempt 2 of 2 is chosen/);
+});
+
+test("an exact checker says what is true, a detector what it finds, and neither chooses", async () => {
+  const { checkerMeaning, checkerWords, truthBeside } = await words;
+  const wrong = { correct: false, strict: false, reason: "no dog found" };
+  const seen = { ...wrong, by: "GenEval's detector" };
+  assert.equal(checkerWords(wrong), "Checker (hidden from the judge): ");
+  assert.equal(checkerWords(null), checkerWords(wrong));
+  assert.equal(checkerWords(seen), "Checker (GenEval's detector, which errs; hidden from the judge): ");
+  const said = { outcome: { answer: "yes" }, p_yes: 0.9 };
+  assert.equal(truthBeside({ ...said, checked: wrong }), "wrong: no dog found. The judge is mistaken");
+  assert.equal(truthBeside({ ...said, checked: seen }), "wrong: no dog found. The judge says otherwise");
+  assert.match(checkerMeaning(wrong), /exactly/);
+  assert.match(checkerMeaning(seen), /may be wrong/);
+});
+
 test("tokens that differ are found, and none where codes are not known", async () => {
-  const { changedTokens } = await import("../cotdemo/ui/web/slide.js");
+  const { changedTokens } = await reducer;
   assert.deepEqual(changedTokens([1, 2, 3, 4], [1, 5, 3, 6]), [1, 3]);
   assert.deepEqual(changedTokens([1, 2], [1, 2]), []);
   assert.equal(changedTokens(null, [1, 2]), null);
@@ -468,4 +498,46 @@ test("a live run shows the attempt that looks best of those that go on, then the
   assert.equal(leading(reduce(later, winner(1)).rounds[0]), 1);
   assert.deepEqual([present(later).part, present(reduce(later, winner(1))).part], ["painting", "chosen"]);
   assert.equal(present({ ...later, phase: "stopped" }).part, "rest");
+});
+
+test("of each requirement of the prompt it is told how sure the judge is, where, and since when", async () => {
+  const { reduce, emptyState } = await reducer;
+  const { cellWords, sinceWords, speakToResearchers } = await words;
+  const { decidedAt, requirementsOf } = await reducer;
+  const present = (path, step, ...yes) => ({ type: "Present", round: 0, path, step, p_yes: yes });
+  const events = [started({ requirements: ["a dog", "two dogs"] }), decoded(0, 0), present(0, 0, 0.4, 0.6), decoded(0, 1), decoded(0, 2), present(0, 2, 0.93, 0.004)];
+  const state = events.reduce(reduce, emptyState());
+  const [path, other] = state.rounds[0].paths;
+  assert.deepEqual(requirementsOf(state), ["a dog", "two dogs"]);
+  assert.deepEqual(requirementsOf(await after()), []);
+  assert.equal(cellWords(path, 2, requirementsOf(state)), "Attempt 1, step 3: 0 of 8 tokens kept, a dog: 93%, two dogs: <1%");
+  assert.equal(cellWords(path, 1, requirementsOf(state)), "Attempt 1, step 2: 0 of 8 tokens kept");
+  const since = (at, place) => sinceWords(path, place, at, decidedAt(path, place));
+  assert.deepEqual([since(2, 0), since(2, 1)], ["93% · there since step 3", "<1% · missing since step 3"]);
+  assert.deepEqual([since(0, 0), since(1, 0)], ["40% · there since step 3", "– · there since step 3"]);
+  assert.equal(sinceWords(other, 0, 0, decidedAt(other, 0)), "not asked");
+  speakToResearchers(true);
+  assert.equal(since(2, 0), ".93 · there since step 3");
+  speakToResearchers(false);
+});
+
+test("what comes late or again changes the bars of its own step only", async () => {
+  const { reduce } = await reducer;
+  const before = await after(decoded(0, 0), decoded(0, 1));
+  const present = { type: "Present", round: 0, path: 0, step: 1, p_yes: [0.5] };
+  const now = reduce(reduce(before, present), present);
+  assert.deepEqual(now.rounds[0].paths[0].steps.map((step) => step.present), [null, [0.5], null, null]);
+  assert.equal(now.rounds[0].paths[0].steps[0], before.rounds[0].paths[0].steps[0]);
+});
+
+test("a pointer at a step means the path that is nearest there, or where none was judged the selected one", async () => {
+  const { meant } = await import(`${WEB}/rewards.js`);
+  const lines = [
+    { path: 0, line: [{ step: 0, yes: 0.1 }, { step: 1, yes: 0.9 }], marks: [{ step: 2, yes: 0.4 }] },
+    { path: 1, line: [{ step: 0, yes: 0.2 }], marks: [] },
+  ];
+  assert.deepEqual(meant(lines, 0, 0.95, 5), { path: 1, step: 0 });
+  assert.deepEqual(meant(lines, 0, -0.2, 5), { path: 0, step: 0 });
+  assert.deepEqual(meant(lines, 2, 1, 5), { path: 0, step: 2 });
+  assert.deepEqual(meant(lines, 3, 1, 5), { path: 5, step: 3 });
 });

@@ -1,4 +1,4 @@
-"""A name -> generator, image tokenizer, verifiers and (in the embedded world) checker; loading, devices, dtypes.
+"""A name -> generator, image tokenizer, verifiers and checker; loading, devices, dtypes.
 
 ``mini`` ships with this repository and needs no network. ``show-o`` and ``show-o-512`` are the released weights; what
 is asked for is downloaded when it is first used. No backend ever stands in for another.
@@ -40,13 +40,15 @@ def load_backend(
     precision: str = AUTO,
     beside: float = 0.0,
     guarded: bool = False,
+    scored: str | None = None,
 ) -> Backend:
     """The backend of that name; ``device`` None takes a GPU where there is one and the backend wants it.
 
     ``root`` is a folder with other weights than the shipped ones; for a released backend one that holds repositories
     of the Hub, as ``owner/name``. ``tell`` hears, in words, how far a download is. ``precision`` is one of
     ``cotdemo.compute.precision``, "auto" the most exact that fits, where ``beside`` bytes are for something else.
-    ``guarded``: of a released model, images that a safety checker flags are withheld.
+    ``guarded``: of a released model, images that a safety checker flags are withheld. ``scored`` names the detector
+    (``cotdemo.backends.scorer.DETECTORS``) by which GenEval's scorer checks a released model's final images.
 
     Raises UserError for a name that is not offered, a device that is not here, a precision that cannot be used, or
     where shipped weights are missing.
@@ -56,5 +58,6 @@ def load_backend(
     if device is not None and not is_zero_gpu():  # there a GPU is lent later
         device = device_of(device)
     row = BACKENDS[name]
-    more = {"guarded": True} if guarded and not row.ships else {}
+    asked = {} if row.ships else {"guarded": guarded, "scored": scored}
+    more = {option: value for option, value in asked.items() if value}
     return resolve(row.load)(name, device, root, tell, precision, beside, **more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..registry import BACKENDS, MODELS, VERIFIERS, resolve
+from ..things.requirements import Requirement, requirements_of
 from ..verifiers.llava import LlavaVerifier
 from ..world.geneval import Verdict
 from .hub import Tell, is_zero_gpu
@@ -28,21 +29,26 @@ if TYPE_CHECKING:
     from .diffusion import Painter
 
 
+SAFETY = "the safety checker"
+
+
 class Backend:
     """Weights under one name (see ``cotdemo.search.protocols.Backend``). Each part is loaded when it is first used.
 
     On a device of limited memory the part that was used longest ago leaves where another needs its room; ``tell`` hears
-    it in words. ``room`` is how many bytes are to stay free for the work itself.
+    it in words.
     """
 
-    room: float = 0.0
     guarded = False  # whether the images that a safety checker flags are withheld (``cotdemo.search.withheld``)
+    unchecked = ""  # why ``check`` looks at images no more, in words
+    _working: float = 0.0  # bytes to work in
 
     def __init__(self, name: str, device: str, dtype: torch.dtype, tell: Tell = lambda words: None):
         self.name, self.device, self.dtype, self._tell = name, device, dtype, tell
         self._lock = threading.RLock()  # the page warms a backend up while a first visitor may already ask
         self._parts: OrderedDict[str, Any] = OrderedDict()  # in the order of their last use
         self._standing_by: dict[str, Any] = {}  # read, and not on the device yet
+        self._staying: dict[str, float] = {}  # parts that never leave once they are there, and their bytes
 
     # What a backend is made of; the two kinds below load them from different places.
     grid: tuple[int, int]
@@ -70,17 +76,26 @@ class Backend:
     def _load_judge(self, verifier: str) -> LlavaVerifier:
         raise NotImplementedError
 
+    @property
+    def room(self) -> float:
+        """How many bytes are to stay free: for the work itself, and for parts that will stay and are not there yet."""
+        return self._working + sum(size for what, size in self._staying.items() if what not in self._parts)
+
     def _load_safety(self) -> Callable[[np.ndarray], bool]:
         raise NotImplementedError
 
     @property
     def safety(self) -> Callable[[np.ndarray], bool] | None:
         """Whether an image is to be withheld; None where nobody looks. Raises UserError where it cannot be loaded."""
-        return self._part("the safety checker", self._load_safety) if self.guarded else None
+        return self._part(SAFETY, self._load_safety) if self.guarded else None
 
     def canonical(self, prompt: str) -> str:
         """The prompt that is meant, as all parts of this backend read it. Raises UserError for one it cannot paint."""
         raise NotImplementedError
+
+    def requirements(self, prompt: str) -> Sequence[Requirement]:
+        """What a canonical prompt asks for, point by point; nothing where it is not worded as GenEval's are."""
+        return requirements_of(prompt)
 
     @cached_property
     def magvit(self) -> MagvitV2:
@@ -143,9 +158,9 @@ class Backend:
 
     def _make_room(self, wanted: int) -> None:
         """Let the parts go that were used longest ago, until ``wanted`` bytes fit; the last used one is in use."""
-        free = self.free_memory()
-        while free is not None and free < wanted + self.room and len(self._parts) > 1:
-            what = next(iter(self._parts))
+        free, leaving = self.free_memory(), [what for what in self._parts if what not in self._staying]
+        while free is not None and free < wanted + self.room and len(leaving) > 1:
+            what = leaving.pop(0)
             del self._parts[what]  # the last that holds it: a name for it here would keep its memory
             release(self.device)
             self._tell(f"{what} leaves the memory of {self.device} to make room")

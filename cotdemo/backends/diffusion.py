@@ -44,18 +44,19 @@ class Session:
 
     def __init__(self, painter: Painter, prompt: str, paths: Sequence[int], steps: int, guidance: float, seed: int):
         self._painter, self._asked = painter, (prompt, steps, guidance, seed)
-        self._steps, self._taken, self.live = steps, 0, tuple(paths)
+        self._steps, self._taken, self.live = steps, dict.fromkeys(paths, 0), tuple(paths)
         self._images: dict[int, np.ndarray] = {}
         self._codes: dict[int, np.ndarray] = {}
 
     @property
     def done(self) -> bool:
-        return self._taken == self._steps
+        return all(self._taken[path] == self._steps for path in self.live)
 
     def step(self) -> Step:
         """Paint as many images as are due."""
-        index, self._taken = self._taken, self._taken + 1
-        for path in self.live[: len(self.live) * self._taken // self._steps]:
+        index = self._taken[self.live[0]]  # live paths are all at the same step
+        self._taken |= dict.fromkeys(self.live, index + 1)
+        for path in self.live[: len(self.live) * (index + 1) // self._steps]:
             if path not in self._images:
                 self._images[path] = self._painter.paint(*self._asked, path)
                 self._codes[path] = self._painter.codes(self._images[path])
@@ -73,6 +74,10 @@ class Session:
     def drop(self, paths: Iterable[int]) -> None:
         """Leave paths out."""
         self.live = tuple(path for path in self.live if path not in set(paths))
+
+    def restore(self, path: int) -> None:
+        """Bring a path back that was left out."""
+        self.live = tuple(sorted({*self.live, path}))
 
 
 class Painter:

@@ -16,15 +16,20 @@ from ..compute.hardware import accelerator, capability
 from ..compute.memory import bring_in_groups
 from ..compute.precision import AUTO, Card, plan
 from ..errors import MORE_MEMORY, UserError
+from ..fields import among
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
+from ..geneval.scorer import Scorer
 from ..registry import CORRECTOR, MODELS, VERIFIERS
 from ..verifiers.checkpoint import load_tokenizer
 from ..verifiers.llava import LlavaVerifier
 from . import safety
-from .base import Backend, readable
+from .base import SAFETY, Backend, readable
+from .checker import Checker
 from .hub import Place, Tell, fetch, is_zero_gpu
 from .sizes import ROOM, judge_bytes, need
+
+SCORER = "GenEval's scorer"
 
 _MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and pictures, in the released judges' vocabularies
 _COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926
@@ -79,14 +84,19 @@ class ReleasedBackend(Backend):
         precision: str = AUTO,
         beside: float = 0.0,
         guarded: bool = False,
+        scored: str | None = None,
     ):
         """``precision`` is one of ``cotdemo.compute.precision``; ``beside`` are bytes that others will take there.
 
-        ``guarded``: images that the safety checker flags are withheld.
+        ``guarded``: images that the safety checker flags are withheld. ``scored`` names the detector by which GenEval's
+        scorer checks final images, loaded when there is a first one to check.
         """
         super().__init__(name, device, torch.float32, tell)
-        self.source, self.guarded = RELEASED[name], guarded
-        self.room = ROOM[self.source.side] + beside + (safety.BYTES if guarded else 0)
+        self.source, self.guarded, self.scored = RELEASED[name], guarded, scored
+        self._working = ROOM[self.source.side] + beside
+        self._staying = {SAFETY: safety.BYTES} if guarded else {}
+        if scored:
+            self._check_by(scored)
         self.plan = plan(precision, self._card(), lambda *way: need(*way, self.room))
         self.dtype = getattr(torch, self.plan.dtype)
         self._root = root
@@ -106,6 +116,24 @@ class ReleasedBackend(Backend):
         if root is not None and (root / CORRECTOR).is_dir():  # of somebody's own training
             self.models.append(CORRECTOR)
             self.weights[CORRECTOR] = CORRECTOR
+
+    def _check_by(self, detector: str) -> None:
+        """Have final images checked by GenEval's scorer. Raises UserError for a detector that there is not."""
+        from .scorer import BYTES, DETECTORS, load_scorer
+
+        among("detector", detector, DETECTORS)
+        self._staying[SCORER] = BYTES
+
+        def load() -> Scorer:
+            self._make_room(0)  # that of its bytes is kept free until it is there
+            return load_scorer(detector, self.device, self._root, tell=self._tell)
+
+        self.check = Checker(lambda: self._part(SCORER, load))
+
+    @property
+    def unchecked(self) -> str:
+        """Why its checker looks at images no more, in words; "" where it does, or there is none."""
+        return self.check.refused if self.check else ""
 
     def _card(self) -> Card:
         if is_zero_gpu():  # lent later, and a large one
@@ -136,7 +164,7 @@ class ReleasedBackend(Backend):
         return network
 
     def _load_safety(self) -> safety.SafetyChecker:
-        self._make_room(int(safety.BYTES))
+        self._make_room(0)  # that of its bytes is kept free until it is there
         return safety.load(self.device, self._root, self._tell)
 
     def _load_judge(self, verifier: str) -> LlavaVerifier:
@@ -191,7 +219,7 @@ class ReleasedBackend(Backend):
 
 def released(
     name: str, device: str | None, root: Path | None, tell: Tell, precision: str = AUTO, beside: float = 0.0,
-    guarded: bool = False,
+    guarded: bool = False, scored: str | None = None,
 ) -> Backend:  # fmt: skip
     """A released backend, on an accelerator where there is one."""
-    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell, precision, beside, guarded)
+    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell, precision, beside, guarded, scored)

@@ -14,13 +14,13 @@ from ..fields import among
 from ..geneval import network, self_test
 from ..geneval.colours import Colours
 from ..geneval.scorer import Scorer
-from ..geneval.verdict import OFFICIAL
+from ..geneval.verdict import APPROXIMATE, OFFICIAL
 from .hub import Place, Tell, fetch
 
 CLIP = Place("openai/clip-vit-large-patch14")
 FACEBOOK = Place("facebook/mask2former-swin-small-coco-instance")  # of another training: other weights, other scores
-BYTES = 4 * (0.069e9 + 0.428e9)  # of a detector and CLIP, in single precision
-APPROXIMATE = "approximate"
+DETECTOR_BYTES, CLIP_BYTES = 4 * 0.069e9, 4 * 0.428e9  # in single precision, as files and in memory
+BYTES = DETECTOR_BYTES + CLIP_BYTES
 DETECTORS: Mapping[str, str] = {
     OFFICIAL: "GenEval's own weights",
     APPROXIMATE: f"{FACEBOOK}, whose scores differ from GenEval's",
@@ -80,7 +80,7 @@ def _official(root: Path | None, tell: Tell) -> Path:
             )
         except (OSError, RuntimeError) as error:
             raise UserError(
-                f"GenEval's detector could not be downloaded ({str(error)[:200]}). Take it from {network.OFFICIAL_URL} "
-                "by other means and name it, --weights FILE; or --detector approximate."
+                f"GenEval's detector could not be downloaded ({str(error)[:200]}). Bring {network.OFFICIAL_URL} by "
+                f"other means, as {file}; or take the {APPROXIMATE} detector."
             ) from error
     return file

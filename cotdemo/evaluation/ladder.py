@@ -29,7 +29,7 @@ from ..settings import BACKENDS, PATHS, Settings
 from .entries import Entry, fingerprint, of_split, select
 from .pool import FOLDER, Maker, Pool, Status, budget, fill
 from .records import PARTS, Journal, Record, headed, load, say, write_json
-from .report import COSTS, RULES, cost, summarise
+from .report import COSTS, RULES, begun, cost, summarise
 from .results import (
     DIFFERENCES,
     LADDER,
@@ -64,13 +64,13 @@ class Outcome:
     """Whether the pictures of one choice for each prompt were right; a row is the mean of its outcomes by share."""
 
     share: float
-    paths: float  # of the first round, a mean where prompts differ
+    paths: float  # that were begun in the first round, a mean where prompts differ
     right: Mapping[str, str]  # rule -> one character for each prompt: 1 or 0
 
     @classmethod
     def of(cls, records: Sequence[Record], share: float = 1.0) -> Outcome:
-        paths = mean(len(record.rounds[0].paths) for record in records)
-        return cls(share, paths, {rule: bits(is_right(r.final) for r in records) for rule, is_right in RULES.items()})
+        right = {rule: bits(is_right(record.final) for record in records) for rule, is_right in RULES.items()}
+        return cls(share, begun(records), right)
 
 
 @dataclass
@@ -139,8 +139,9 @@ class Workbench:
         backend = copy(self.backend)
         backend.weights = self.weights(row)  # those only that the row depends on
         base = Settings.checked(
-            "a row", row.method, backend.name, row.model, paths=row.paths, seed=self.seed, repaint=row.repaint
-        )
+            "a row", row.method, backend.name, row.model, paths=row.paths, seed=self.seed, repaint=row.repaint,
+            checklist=False,
+        )  # fmt: skip
         return Runner(backend, base, critique=row.critique, beside=self.records(row.beside) if row.beside else None)
 
     def journal(self, row: Row) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,11 @@ def _paths(records: Sequence[Record], of: Callable[[Path], bool | None]) -> dict
         "prompts_by_right_paths": [counts.count(number) for number in range(most + 1)],
         "some_but_not_all": _share(sum(0 < count < most for count in counts), len(counts)),
     }
+
+
+def begun(records: Sequence[Record]) -> float:
+    """How many paths of the first round were begun, a mean: all, unless they begin in waves."""
+    return fmean(sum(path.steps > 0 for path in record.rounds[0].paths) for record in records)
 
 
 def pruning(records: Sequence[Record]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ class Row:
             if other and not self.live:
                 return f" {words} {METHODS[row_named(other).method].label}{row_named(other)._unusual}"
         words = {
-            f"{self.paths} path{'s' if self.paths > 1 else ''}": self.paths != USUAL,
+            f"{self.paths} path{'s' if self.paths > 1 else ''}": self.paths != USUAL and not METHODS[self.method].waves,
+            f"{self.paths} at most": METHODS[self.method].waves,
             f"{self.stopping} from step {self.judge_from}": self.stopping != "paper",
             f"by {self.repaint}": self.repaint != "whole",
             f"{self.critique} critiques": self.critique != "real",
@@ -106,6 +107,8 @@ ROWS = (
     _plain("plain", "base", "show-o"),
     Row("orm-zero-shot", "orm-zero-shot", paper="orm-zero-shot"),
     Row("orm", "orm", paper="orm"),
+    Row("adaptive", "adaptive"),
+    Row("orm-at-adaptive's-compute", "orm", as_costly_as="adaptive"),
     Row("prm", "prm", paper="prm"),
     Row("parm", "parm", paper="parm"),
     Row("orm-at-parm's-compute", "orm", as_costly_as="parm"),
@@ -164,6 +167,8 @@ DIFFERENCES = (
     Difference("parm8-lenient", "parm8"),
     Difference("parm8-lenient", "orm-at-parm8-lenient's-compute"),
     Difference("orm", "orm-zero-shot"),
+    Difference("adaptive", "orm"),
+    Difference("adaptive", "orm-at-adaptive's-compute"),
     Difference("parm", "prm"),
     Difference("dpo", "plain"),
     Difference("dpo-iter", "plain"),

@@ -186,8 +186,9 @@ def replaying(pool: Pool, entry: Entry, knows: bool = False) -> Instrumented:
 def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -> Record:
     """The record of a run of ``method`` over the first ``paths`` paths, with what it would have cost.
 
-    ``rules`` are PARM's settings ``judge_from`` and ``stopping``. Stopped paths are known to the pool, so the record
-    says what would have become of them. Seconds are those of the operations at the rate at which the pool was made.
+    ``rules`` are settings of the method: ``judge_from`` and ``stopping`` of PARM, ``enough`` of waves. Stopped paths
+    are known to the pool, so the record says what would have become of them. Seconds are those of the operations at
+    the rate at which the pool was made.
     """
     settings, backend = pool.settings_of(entry, method=method, paths=paths, **rules), replaying(pool, entry)
     record, _ = recorded(entry, settings, backend)

@@ -7,7 +7,7 @@ docs/notebook.md; what helps is a setting of the product, ``stopping="lenient"``
 from __future__ import annotations
 
 import argparse
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Any, Literal
@@ -141,14 +141,24 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
         orm = at_compute(orms, operations, most).as_dict()
         painted, stopped = (mean(getattr(one, count) for one in choices) for count in ("painted", "stopped"))
         ends = [f"{operations / 1e9:5.0f}  {painted:7.1f}  {stopped:7.1f}", ""]
-        for rule, words, end in zip(RULES, (variant.words, ""), ends):
-            value = estimates(right[rule], entries)[OVERALL]
-            less = (
-                estimates(np.subtract(right[rule], other), entries)[OVERALL]
-                for other in (parm[rule], values(orm, rule))
-            )
-            cells = [f"{words:<38}", f"{value['value']:.3f}", *(interval(one, "+") for one in less), end]
-            print("  ".join(cells).rstrip(), flush=True)
+        for line in lines(variant.words, right, [parm, {rule: values(orm, rule) for rule in RULES}], entries, ends):
+            print(line, flush=True)
+
+
+Right = Mapping[str, Sequence[float]]  # rule -> how right on each prompt, 0 to 1
+
+
+def lines(
+    words: str, right: Right, others: Sequence[Right], entries: Sequence[Entry], ends: Sequence[str]
+) -> list[str]:
+    """A line for each rule: how often it is right, how much more often than each of the others, and what ends it."""
+    made = []
+    for rule, name, end in zip(RULES, (words, ""), ends):
+        value = estimates(right[rule], entries)[OVERALL]
+        less = (estimates(np.subtract(right[rule], other[rule]), entries)[OVERALL] for other in others)
+        cells = [f"{name:<38}", f"{value['value']:.3f}", *(interval(one, "+") for one in less), end]
+        made.append("  ".join(cells).rstrip())
+    return made
 
 
 def _tried(

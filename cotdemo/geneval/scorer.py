@@ -27,19 +27,25 @@ class Scorer:
 
         ``metadata`` is a prompt's object as ``cotdemo.geneval.prompts`` makes them, or ``metadata.checked`` has passed.
         """
+        found = self.look(metadata, image)
+        correct, reason = evaluate(found, dict(metadata))
+        boxes: dict[str, list[tuple[float, ...]]] = {}
+        for thing in found:
+            boxes.setdefault(thing.kind, []).append((*thing.box, thing.score))
+        return Verdict(correct, reason, boxes, self.detector)
+
+    def look(self, metadata: Mapping[str, Any], image: Image.Image | np.ndarray) -> list[Found]:
+        """The things in an image that the rules look at, with the colours of those whose colour matters."""
         image = (Image.fromarray(image) if isinstance(image, np.ndarray) else image).convert("RGB")
         threshold = COUNTING_THRESHOLD if metadata["tag"] == "counting" else THRESHOLD
         with exact():
             things = self._things(image, threshold)
             colours = self._colours(image, things, metadata)
-        found = [
+        return [
             Found(kind, colours.get((kind, place)), thing.box, thing.score)
             for kind, of_kind in things.items()
             for place, thing in enumerate(of_kind)
         ]
-        correct, reason = evaluate(found, dict(metadata))
-        boxes = {kind: [(*thing.box, thing.score) for thing in of_kind] for kind, of_kind in things.items()}
-        return Verdict(correct, reason, boxes, self.detector)
 
     def _things(self, image: Image.Image, threshold: float) -> dict[str, list[Detection]]:
         given = read(np.asarray(image))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 OFFICIAL = "official"  # the name of GenEval's own detector; any other is told beside each verdict
+APPROXIMATE = "approximate"  # of another training, from the Hub
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,10 @@ def _said(state: RunState, event: Event | None) -> str:
         called = standing(round)
         if called == NOT_JUDGED:
             return "one attempt, painted: " * (total == 1) + NOT_JUDGED
-        best = called if called == BAD_LOT else "the best of the others chosen"
-        words = f"{stopped} of {total} stopped early, {best}"
+        tried = len(round.tried)
+        those = "" if tried < total else " of the others"
+        best = called if called == BAD_LOT else f"the best{those} chosen"
+        words = f"{stopped} of {total} stopped early, {best}" if those else f"{tried} of {total} painted, {best}"
         if winner.round:
             words = f"painted again, {called}" if called == BAD_LOT else "mended"
         return f"{words}: the judge is {chances(winner.p_yes)} sure"

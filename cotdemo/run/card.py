@@ -83,7 +83,8 @@ def _caption(state: RunState, round: RoundState) -> list[Line]:
         colour = APPROVED if path.outcome.answer == "yes" else STOPPED
         lines.append((f"Judge: {chances(path.outcome.p_yes)} sure that it matches the prompt", 17, colour))
     if path.checked:
-        lines.append((f"Checker: {truth_words(path.checked)}", 17, FAINT))
+        by = path.checked.by
+        lines.append((f"Checker{f' ({by}, which errs)' if by else ''}: {truth_words(path.checked)}", 17, FAINT))
     return lines
 
 

@@ -33,6 +33,7 @@ from ..fields import (
     OrNone,
     Picture,
     Positions,
+    Several,
     Shares,
     Text,
     Whole,
@@ -40,12 +41,14 @@ from ..fields import (
     declared,
 )
 from ..registry import MODELS
-from ..settings import MOST_ROUNDS, PATHS, STEPS, Settings
+from ..settings import MAX_PROMPT, MOST_ROUNDS, PATHS, STEPS, Settings
 
 Question = Literal["clarity", "potential", "outcome"]
 QUESTIONS: tuple[Question, ...] = get_args(Question)
 MAX_CODEBOOK = 2**16  # a code is packed into 16 bits
 MAX_WORDS = 1000  # characters of a critique, a reason, a message
+MOST_REQUIREMENTS = 16  # of a prompt
+MAX_NAME = 200  # of a checker
 
 MAX_EVENTS = 20_000  # of a run
 MOST_COUNTED = 10**9
@@ -88,6 +91,11 @@ class RunStarted:
     codebook: int = declared(Whole(2, MAX_CODEBOOK), "number of codes a token can take")
     picture_size: tuple[int, int] = declared(Wholes(1, 4096, 2, 2), "height, width in pixels")
     weights: dict[str, str] = declared(Hashes(), "component to short hash of its weights", default_factory=dict)
+    requirements: tuple[str, ...] = declared(
+        Several(Text(MAX_PROMPT, least=1), 0, MOST_REQUIREMENTS),
+        "what the prompt asks for, point by point, in words; none where that is not known",
+        default=(),
+    )
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,26 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Present:
+    """What the judge says of the path's guess at this step, requirement by requirement. Nothing is chosen by it.
+
+    Once for each round, path and step, where the judge looks at the guess anyway and the settings want a checklist.
+    """
+
+    round: int = _round()
+    path: int = _path()
+    step: int = _step()
+    p_yes: tuple[float, ...] = declared(
+        Several(_PROBABILITY, 1, MOST_REQUIREMENTS), "that each of the run's requirements is there, in their order"
+    )
+
+    @property
+    def least(self) -> int:
+        """The requirement that is least likely to be there, by its place."""
+        return min(range(len(self.p_yes)), key=self.p_yes.__getitem__)
+
+
+@dataclass(frozen=True)
 class PathPruned:
     """The path stops after this step: the judge said that it can no longer come out right.
 
@@ -187,17 +215,29 @@ class Critiqued:
     round: int = _round()
     text: str = declared(Text(MAX_WORDS), "the judge's words")
     done: bool = declared(Flag(), "false while the words are still coming (in the page's stream only)", default=True)
+    about: tuple[int, ...] = declared(
+        Wholes(0, MOST_REQUIREMENTS - 1, 0, MOST_REQUIREMENTS),
+        "which of the run's requirements they speak of, counted from 0",
+        default=(),
+    )
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What the embedded world's exact checker says about a final picture, once each. The judge does not see it."""
+    """What a checker says about a final picture, once each: the embedded world's, which is exact, or a detector, which
+    errs. The judge does not see it.
+    """
 
     round: int = _round()
     path: int = _path()
     correct: bool = declared(Flag(), "right by GenEval's rules")
-    strict: bool = declared(Flag(), "right, and nothing in the picture that was not asked for")
+    strict: bool = declared(
+        Flag(), "right, and nothing in the picture that was not asked for; of a detector the same as correct"
+    )
     reason: str = declared(Text(MAX_WORDS), 'what is wrong; "" when right')
+    by: str | None = declared(
+        OrNone(Text(MAX_NAME, 1)), "the detector, where it is one that says so; none for an exact checker", default=None
+    )
 
 
 @dataclass(frozen=True)
@@ -222,7 +262,7 @@ class RunFinished:
     )
     judge_passes: int = declared(_COUNT, "questions answered, critiques included")
     pictures_decoded: int = declared(_COUNT, "pictures that were decoded from codes")
-    passes_saved: int = declared(_COUNT, "generator passes that pruning avoided")
+    passes_saved: int = declared(_COUNT, "generator passes that stopping paths, or beginning fewer, avoided")
 
 
 Event = (
@@ -230,6 +270,7 @@ Event = (
     | RoundStarted
     | StepDecoded
     | Judged
+    | Present
     | PathPruned
     | Winner
     | Critiqued

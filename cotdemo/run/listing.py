@@ -1,12 +1,14 @@
-"""A run as a table for people's eyes: ``python -m cotdemo trace FILE``.
+"""A run as tables for people's eyes: ``python -m cotdemo trace FILE``.
 
 The rows are those of ``table.py``, which the page saves as CSV. What is the same in every row is told once, above.
+Below stands the checklist, where there is one: each path at its last look, requirement by requirement.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +33,30 @@ def listed(state: RunState) -> str:
     columns = {name: [row[name] for row in rows] for name in _SEEN}
     same = {name: cells[0] for name, cells in columns.items() if len(set(cells)) == 1 and name not in _PLACE}
     shown = {name: cells for name, cells in columns.items() if name not in same}
-    wide = {name: max(map(len, (name, *cells))) for name, cells in shown.items()}
-    lines = [[name.ljust(wide[name]) for name in shown]]
-    lines += [[cell.ljust(wide[name]) for name, cell in zip(shown, row)] for row in zip(*shown.values())]
     told = [f"{name} {cell}" for name, cell in same.items() if cell]
     above = [f"in every row: {', '.join(told)}"] if told else []
-    return "\n".join([*above, *("  ".join(line).rstrip() for line in lines)])
+    return "\n".join([*above, *_lines([list(shown), *zip(*shown.values())])])
+
+
+def checklist(state: RunState) -> str:
+    """What the judge says of each requirement at its last look at each path: P(yes), and the step since which it is so,
+    to be there or not; "" where it was not asked."""
+    rows = [["round", "path", "step", *state.requirements]]
+    for round in state.rounds:
+        for path in round.paths:
+            if looks := [step for step in path.steps.values() if step.present]:
+                said = zip(looks[-1].present.p_yes, map(path.decided, count()))
+                place = (round.round, path.path, looks[-1].event.step)
+                rows.append([*map(str, place), *(f"{p_yes:.2f} since {since}" for p_yes, since in said)])
+    if len(rows) == 1:
+        return ""
+    return "\n".join(["of what the prompt asks for, the judge sees, with P(yes) and since which step:", *_lines(rows)])
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Cells in columns, the names of the columns in the first row."""
+    wide = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, wide)).rstrip() for row in rows]
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
@@ -44,6 +64,8 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     for name in QUESTIONS:
         if row[name] is not None:
             cells[name] = f"{row[name]} {row[f'{name}_p_yes']:.2f} {row[f'{name}_p_no']:.2f}"
+    if row["least_present"] is not None:
+        cells["least_present"] += f" {row['least_present_p_yes']:.2f}"
     return cells
 
 
@@ -64,6 +86,8 @@ def main(arguments: argparse.Namespace, say: Callable[[str], None] = print) -> N
         pass
     if trace.state.steps:
         say(f"\n{listed(trace.state)}")
+    if of_it := checklist(trace.state):
+        say(f"\n{of_it}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

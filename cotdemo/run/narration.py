@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .events import Checked, Critiqued, Event, Progress, RoundStarted, RunFinished, RunStarted, Winner
 from .prose import prose
+from .said import chances, ending
 from .state import PathState, RunState
 
 Say = Callable[[str], None]
@@ -37,14 +38,24 @@ def _lines(state: RunState, event: Event) -> Iterator[str]:
         if event.withheld:
             yield "its image was flagged by the safety checker, and is withheld: a grey one stands in for it"
     elif isinstance(event, Critiqued) and event.done:
-        yield f"the judge says what is wrong: {prose(event.text)}"
+        yield f"the judge says what is wrong: {prose(event.text)}{_agreement(state, event.round)}"
     elif isinstance(event, RunFinished):
         of_round = f" of round {event.round}" if event.round else ""
         yield f"The answer is path {event.path}{of_round}{_verdict(state.path_of(event))}."
+        yield from filter(None, [ending(state)])
         yield (
             f"{event.seconds:.2f} s, {event.generator_passes} generator passes ({event.passes_saved} saved by stopping "
-            f"paths), {event.judge_passes} questions, {event.pictures_decoded} pictures decoded"
+            f"early), {event.judge_passes} questions, {event.pictures_decoded} pictures decoded"
         )
+
+
+def _agreement(state: RunState, round: int) -> str:
+    """What the checklist says to a critique; nothing where they differ."""
+    of = state.rounds[round]
+    if of.agreed is None:
+        return ""
+    p_yes = of.paths[of.winner.path].last.present.p_yes[of.agreed]
+    return f"; so does the checklist: {state.requirements[of.agreed]}, {chances(p_yes)}"
 
 
 def _path(path: PathState) -> str:
@@ -59,7 +70,12 @@ def _path(path: PathState) -> str:
 def _verdict(path: PathState) -> str:
     outcome, truth = path.outcome, path.checked
     said = f"; the judge: {outcome.answer}, P(yes) {outcome.p_yes:.2f}" if outcome else ""
-    return said + (f"; the truth (checker): {truth_words(truth)}" if truth else "")
+    return said + (f"; {_witness(truth)}: {truth_words(truth)}" if truth else "")
+
+
+def _witness(checked: Checked) -> str:
+    """Who says what is true, as checkers are called within a sentence."""
+    return f"the checker ({checked.by}, which errs)" if checked.by else "the truth (checker)"
 
 
 def truth_words(checked: Checked) -> str:

@@ -1,4 +1,4 @@
-"""What a chosen picture is called, in the page's own words: these are declared once, in ``ui/web/said.js``.
+"""What a chosen picture is called, and why a run has ended, in the page's own words: declared in ``ui/web/said.js``.
 
 What stands between the braces there is JSON, so that the page's JavaScript and this read the same lines.
 """
@@ -9,7 +9,7 @@ import json
 import math
 from pathlib import Path
 
-from .state import PathState, RoundState
+from .state import PathState, RoundState, RunState
 
 SHARED = Path(__file__).parents[1] / "ui" / "web" / "said.js"
 _TEXT = SHARED.read_text(encoding="utf-8")
@@ -34,3 +34,16 @@ def standing(round: RoundState) -> str:
         return NOT_JUDGED
     answer = path.outcome.answer if path.outcome else "yes" if p_yes >= 0.5 else "no"
     return CHOSEN if answer == "yes" else BAD_LOT
+
+
+def ending(state: RunState) -> str:
+    """Why a run whose paths began in waves has ended, and what painting all of them would have cost by its counted
+    passes; "" for other runs, and where they went on after that. As ``ending`` in ui/web/words.js."""
+    end, round = state.finished, state.rounds[0]
+    if end is None or state.settings.enough == 1 or state.rounds_begun > 1 or round.winner.p_yes is None:
+        return ""
+    tried, paths = len(round.tried), len(round.paths)
+    times = (end.generator_passes + end.passes_saved) / max(end.generator_passes, 1)
+    words = _SAID["sure"] if tried < paths else _SAID["neverSure"] if paths > 1 else ""
+    told = {"tried": tried, "paths": paths, "chances": chances(round.winner.p_yes)}
+    return words.format(**told, times=f"{math.floor(10 * times + 0.5) / 10:.1f}")

@@ -18,6 +18,7 @@ from .events import (
     Event,
     Judged,
     PathPruned,
+    Present,
     Progress,
     Question,
     RoundStarted,
@@ -28,27 +29,34 @@ from .events import (
 )
 
 Phase = Literal["empty", "running", "finished"]
-Status = Literal["waiting", "alive", "painted", "judged", "pruned", "won"]
+Status = Literal["waiting", "alive", "painted", "judged", "pruned", "won", "spared"]
 
 REFLECTING = verifier_of("parm++")  # the verifier that answers after the end of a run, whoever answered before
+EVEN = 0.5  # P(yes) from which on the judge rather says yes
 _PROCESS = verifier_of("prm")  # is asked for the outcome at every step, and ranks by the mean
 
 
 @dataclass
 class StepState:
-    """One step of one path, and the latest answer to each question about its x0 guess."""
+    """One step of one path, the latest answer to each question about its x0 guess, and what of the prompt it has."""
 
     event: StepDecoded
     verdicts: dict[Question, Judged] = field(default_factory=dict)
+    present: Present | None = None
 
 
 @dataclass
 class PathState:
-    """One path of one round; ``asked`` is the number of steps it was to take."""
+    """One path of one round; ``asked`` is the number of steps it was to take.
+
+    Paths begin all at once, which is wave 0, or in waves: each after the judge has seen the final images of the one
+    before.
+    """
 
     path: int
     asked: int
     steps: dict[int, StepState] = field(default_factory=dict)  # by number, in the order they were painted
+    wave: int | None = None  # None before its first step
     pruned: PathPruned | None = None
     outcome: Judged | None = None  # the latest answer to "outcome" about it
     outcome_by: str = ""  # the verifier that gave it
@@ -75,6 +83,20 @@ class PathState:
         said = [step.verdicts["outcome"].p_yes for step in self.steps.values() if "outcome" in step.verdicts]
         return sum(said) / len(said)
 
+    def decided(self, requirement: int) -> int | None:
+        """The step from which on the judge has said the same of a requirement, yes or no; None where it was not asked.
+
+        Between looks that say the same it is taken to be so.
+        """
+        since, said = None, None
+        for number, step in sorted(self.steps.items()):
+            if step.present is None:
+                continue
+            says = step.present.p_yes[requirement] >= EVEN
+            if says is not said:
+                since, said = number, says
+        return since
+
 
 @dataclass
 class RoundState:
@@ -92,14 +114,42 @@ class RoundState:
     begun: bool = False  # round 0 is here from the start of the run on
 
     @property
+    def tried(self) -> list[PathState]:
+        """The paths that have begun, in the order of their numbers."""
+        return [path for path in self.paths if path.wave is not None]
+
+    @property
+    def wave(self) -> int:
+        """The latest wave."""
+        return max((path.wave for path in self.tried), default=0)
+
+    @property
+    def next_wave(self) -> int:
+        """That of a path which begins now: another one, where the judge has told the outcome of the latest."""
+        return self.wave + any(path.outcome is not None for path in self.tried if path.wave == self.wave)
+
+    @property
     def leading(self) -> PathState:
         """The winner's path; before there is one, whichever of those that go on looks best."""
         if self.winner is not None:
             return self.paths[self.winner.path]
         return max([path for path in self.paths if not path.pruned] or self.paths, key=lambda path: path.hope)
 
+    @property
+    def agreed(self) -> int | None:
+        """The requirement that the winner misses by both the judge's checklist and its critique; None without one.
+
+        It is the least likely one, if the judge rather says no of it and the critique speaks of it.
+        """
+        last = self.paths[self.winner.path].last if self.winner else None
+        if last is None or last.present is None or self.criticised is None:
+            return None
+        least = last.present.least
+        return least if last.present.p_yes[least] < EVEN and least in self.criticised.about else None
+
     def status(self, path: int) -> Status:
-        """What has become of a path: "painted" to its end and not judged, or "judged" on its outcome."""
+        """What has become of a path: "painted" to its end and not judged, or "judged" on its outcome, or "spared",
+        as the round was over before it was begun."""
         of = self.paths[path]
         if self.winner is not None and self.winner.path == path:
             return "won"
@@ -108,7 +158,7 @@ class RoundState:
         if of.outcome:
             return "judged"
         if of.last is None:
-            return "waiting"
+            return "waiting" if self.winner is None else "spared"
         return "painted" if of.last.event.step + 1 == of.asked else "alive"
 
 
@@ -144,10 +194,13 @@ class RunState:
                 round.model, round.critique, round.begun = event.model, event.critique, True
                 round.tokens, round.before = event.tokens or (), before
             case StepDecoded():
-                step = StepState(event)
-                self.steps[event.round, event.path, event.step] = self._path(event).steps[event.step] = step
+                step, path = StepState(event), self._path(event)
+                path.wave = self._round(event.round).next_wave if path.wave is None else path.wave
+                self.steps[event.round, event.path, event.step] = path.steps[event.step] = step
             case Judged():
                 self._judged(event)
+            case Present():
+                self.steps[event.round, event.path, event.step].present = event
             case PathPruned():
                 self._path(event).pruned = event
             case Winner():
@@ -182,6 +235,11 @@ class RunState:
     def settings(self) -> Settings | None:
         """What was asked for; None before the start."""
         return self.started.settings if self.started else None
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What the prompt asks for, in words; nothing where that is not known."""
+        return self.started.requirements if self.started else ()
 
     def judges_every_step(self, round: int) -> bool:
         """Whether a process reward model judges this round; repaintings are judged at their end, by another."""

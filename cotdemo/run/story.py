@@ -7,6 +7,7 @@ from .trace import Trace
 
 PLAIN = f"one attempt, {NOT_JUDGED}"
 RANKED = "all painted to the end"
+SURE = "some attempts never begun"
 NONE_STOPPED = "no attempt stopped"
 SOME_STOPPED = "some attempts stopped"
 ONE_LEFT = "one attempt left"
@@ -30,7 +31,7 @@ def story_of(trace: Trace) -> str:
     if asked.method == "baseline":
         return PLAIN
     if asked.verifier != "parm":
-        return RANKED
+        return RANKED if len(state.rounds[0].tried) == len(state.rounds[0].paths) else SURE
     if answer.fallback:
         return ALL_STOPPED
     pruned = [path.pruned is not None for path in state.rounds[0].paths]

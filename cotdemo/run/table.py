@@ -13,6 +13,7 @@ RUN_COLUMNS = ("prompt", "method", "backend", "seed")  # in every row of a CSV f
 COLUMNS = (
     *("round", "model", "path", "step", "masked", "mask_ratio", "confidence", "passes"),
     *(name for question in QUESTIONS for name in (question, f"{question}_p_yes", f"{question}_p_no")),
+    *("least_present", "least_present_p_yes"),
     *("pruned", "winner", "correct", "strict"),
 )
 _FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # their wide twins count as well
@@ -39,6 +40,9 @@ def _row(state: RunState, step: StepState) -> dict[str, Any]:
         if judged and judged.step == event.step:
             name = judged.question
             row.update({name: judged.answer, f"{name}_p_yes": judged.p_yes, f"{name}_p_no": judged.p_no})
+    if step.present:
+        least = step.present.least
+        row.update(least_present=state.requirements[least], least_present_p_yes=step.present.p_yes[least])
     if step is path.last:
         row.update(winner=round.winner is not None and round.winner.path == event.path)
         if path.checked:

@@ -81,11 +81,14 @@ def in_lines(events: Iterable[Event], say: Callable[[str], None]) -> Iterator[Ev
 
 
 def _step(state: RunState, round: int, step: int) -> str:
-    """What a step came to: tokens that are kept, and which paths were found clear, hopeful, right, or were stopped."""
-    paths = [path for path in state.rounds[round].paths if step in path.steps]
+    """What a step of the latest wave came to: tokens that are kept, and which paths were found clear, hopeful, right,
+    or were stopped."""
+    wave = state.rounds[round].wave
+    paths = [path for path in state.rounds[round].paths if step in path.steps and path.wave == wave]
     masked = min(len(path.steps[step].event.masked) for path in paths)
     total = len(paths[0].steps[step].event.codes)
-    said = [f"  step {step + 1} of {state.settings.steps}: {total - masked} of {total} tokens kept"]
+    where = f"wave {wave + 1}, step" if wave else "step"
+    said = [f"  {where} {step + 1} of {state.settings.steps}: {total - masked} of {total} tokens kept"]
     for question in QUESTIONS:
         answers = {path.path: path.steps[step].verdicts.get(question) for path in paths}
         yes = [f"{path} ({judged.p_yes:.2f})" for path, judged in answers.items() if judged and judged.answer == "yes"]

@@ -29,6 +29,7 @@ from .events import (
     Event,
     Judged,
     PathPruned,
+    Present,
     Progress,
     RoundStarted,
     RunFinished,
@@ -286,8 +287,12 @@ def _misfit(state: RunState, event: Event) -> str | None:
             return f"it must hold {tokens} codes"
         if max(event.codes, default=0) >= started.codebook:
             return "a code is not in the codebook"
-    if isinstance(event, (Judged, PathPruned)) and (event.round, event.path, event.step) not in state.steps:
+    if isinstance(event, (Judged, Present, PathPruned)) and (event.round, event.path, event.step) not in state.steps:
         return "its step was not painted"
+    if isinstance(event, Present) and len(event.p_yes) != len(started.requirements):
+        return f"it must hold {len(started.requirements)} probabilities, one for each requirement"
+    if isinstance(event, Critiqued) and max(event.about, default=-1) >= len(started.requirements):
+        return "it speaks of a requirement that there is not"
     if isinstance(event, (Winner, Checked)) and not round.paths[event.path].steps:
         return "its path was not painted"
     if isinstance(event, Winner) and not set(event.survivors) <= set(range(len(round.paths))):

@@ -36,7 +36,9 @@ def prm(run: Run) -> Generator[Event, None, Chosen]:
     said: dict[int, list[Judged]] = {path: [] for path in paths}
     while not round.session.done:
         yield from round.step(paths)
-        answers = yield from round.ask(round.encode(paths), "outcome", paths, paths)
+        encoded = round.encode(paths)
+        answers = yield from round.ask(encoded, "outcome", paths, paths)
+        yield from round.go_through(encoded, paths)
         for path, answer in answers.items():
             said[path].append(answer)
     path = max(paths, key=lambda path: mean(run.rule.score(answer) for answer in said[path]))

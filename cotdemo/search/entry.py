@@ -13,7 +13,8 @@ from ..errors import UserError
 from ..registry import CORRECTOR, METHODS, resolve
 from ..run.events import MAX_EVENTS, MOST_COUNTED, Event, Progress, RunFinished, RunStarted
 from ..run.state import REFLECTING, RunState
-from ..settings import MAX_PROMPT, MOST_ROUNDS, ROUNDS, Settings, plain_text
+from ..settings import MAX_PROMPT, MOST_ROUNDS, ROUNDS, SETTINGS, Settings, plain_text
+from .checklist import Checklist
 from .protocols import Backend
 from .reflection import criticise, is_right, judge_outcome, rank, repaint, repaint_marked
 from .rounds import Chosen, Meter, Run, Show
@@ -52,14 +53,16 @@ def perform(
 ) -> Iterator[Event]:
     """``search`` for settings that have been checked. Raises UserError as ``prepared`` does."""
     settings = prepared(settings, backend)
+    requirements = backend.requirements(settings.prompt)
     started = RunStarted(
         settings=settings,
         grid=(*backend.grid,),
         codebook=backend.codebook,
         picture_size=(*backend.picture_size,),
         weights=dict(backend.weights),
+        requirements=tuple(one.words for one in requirements),
     )
-    run = Run(settings, backend, show, check, rewrite)
+    run = Run(settings, backend, show, check, rewrite, checklist=Checklist(requirements if settings.checklist else ()))
     return _finished(run, resolve(METHODS[settings.method].strategy)(run), started=started)
 
 
@@ -152,7 +155,7 @@ def _further(
 ) -> Run:  # fmt: skip
     """What a run goes on by after its end; ``repaint`` None asks for what it was asked for, or is usual."""
     asked = state.settings
-    most = asked.paths * (asked.steps + 2) + 20  # events that a round has
+    most = asked.paths * (asked.steps + 3) + 20  # events that a round has
     if events + most > MAX_EVENTS:
         raise UserError(f"This run has {events} events already, and a trace holds {MAX_EVENTS}: paint it anew.")
     settings = Settings.checked(
@@ -167,8 +170,20 @@ def _further(
         seed=asked.seed,
         verdicts=asked.verdicts,
         repaint=repaint or (asked.repaint if asked.method == "parm++" else None),
+        # who could not ask for one has not left it out
+        checklist=asked.checklist or asked.method not in SETTINGS["checklist"].methods(),
     )
-    return Run(prepared(settings, backend), backend, show, check, rewrite, Meter.after(state.finished))
+    settings = prepared(settings, backend)
+    return Run(
+        settings, backend, show, check, rewrite, Meter.after(state.finished), _checklist(backend, state, settings)
+    )
+
+
+def _checklist(backend: Backend, state: RunState, settings: Settings) -> Checklist:
+    """What the judge is asked besides, if the run began with the same requirements."""
+    known = backend.requirements(settings.prompt)
+    wanted = settings.checklist and tuple(one.words for one in known) == state.started.requirements
+    return Checklist(known if wanted else (), {place for place, step in state.steps.items() if step.present})
 
 
 def _reflectable(backend: Backend, state: RunState) -> Chosen:

@@ -35,6 +35,7 @@ def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chose
         known.clear.update(path for path, answer in answers.items() if rule.clear(answer))
         answers = yield from round.ask(encoded, "potential", asked, [path for path in asked if path in known.clear])
         yield from _prune(round, known.learn(rule, list(answers.values()), session.live))
+        yield from round.go_through(encoded, asked)
     survivors = rule.survivors(session.live, known.promising)
     if survivors:
         path, outcome = yield from round.best(survivors)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from ..run.events import Question
+
+Asked = Question | Literal["present"]  # of the whole prompt, or of one of its requirements
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class SamplingSession(Protocol):
         """Take paths out of the batch at once, keeping what is needed to restore them."""
 
     def restore(self, path: int) -> None:
-        """Bring a dropped path back exactly where it stopped; asked for only when no other path is live."""
+        """Bring a dropped path back exactly where it stopped; live paths, if any, have taken as many steps."""
 
     def decode(self, codes: Any) -> Any:
         """Codes (rows, N) -> pictures (rows, height, width, 3), uint8 numpy."""
@@ -94,9 +96,11 @@ class Encoded(Protocol):
     """Pictures the judge has encoded once, to be asked about."""
 
     def ask(
-        self, question: Question, prompt: str, rows: Sequence[int] | None = None, *, seeds: Sequence[int] | None = None
+        self, question: Asked, prompt: str, rows: Sequence[int] | None = None, *, seeds: Sequence[int] | None = None
     ) -> Answers:
         """One question about the pictures in ``rows`` (all by default), answered in that order.
+
+        "present" is asked of a requirement's words in place of the prompt.
 
         ``seeds``, one for each row, are given where answers are to be drawn (``verdicts="sampled"``), and only there.
         """
@@ -111,11 +115,21 @@ class Verifier(Protocol):
 
 
 class Verdict(Protocol):
-    """What a checker says about a picture (``cotdemo.world.geneval.Verdict``)."""
+    """What a checker says about a picture. One that errs names itself besides, in ``by``."""
 
     correct: bool
     strict: bool
     reason: str
+
+
+class Requirement(Protocol):
+    """One thing that a prompt asks for (``cotdemo.things.requirements``)."""
+
+    @property
+    def words(self) -> str: ...
+
+    def named_by(self, critique: str) -> bool:
+        """Whether words on what is wrong with a picture speak of it."""
 
 
 class Backend(Protocol):
@@ -127,7 +141,7 @@ class Backend(Protocol):
     picture_size: tuple[int, int]  # height, width in pixels
     weights: Mapping[str, str]  # component -> short hash
     models: Collection[str]  # the generators it can load
-    check: Callable[[str, np.ndarray], Verdict | None] | None  # the embedded world's truth, where there is one
+    check: Callable[[str, np.ndarray], Verdict | None] | None  # of a prompt and its final picture, where anybody can
 
     def generator(self, model: str) -> ImageGenerator: ...
 
@@ -142,3 +156,6 @@ class Backend(Protocol):
 
         Its own canonical form is itself. Raises UserError for one that cannot be painted (a word it does not know).
         """
+
+    def requirements(self, prompt: str) -> Sequence[Requirement]:
+        """What a canonical prompt asks for, point by point; nothing where that is not known."""

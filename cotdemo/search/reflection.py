@@ -78,7 +78,7 @@ def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:
     for so_far in _joined(encoded.explain(run.settings.prompt, 0)):
         text = so_far
         yield Critiqued(chosen.winner.round, text, done=False)
-    yield Critiqued(chosen.winner.round, text)
+    yield Critiqued(chosen.winner.round, text, about=run.checklist.named_by(text))
     return text
 
 
@@ -90,6 +90,7 @@ def judge_outcome(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
     place = (chosen.winner.round, chosen.winner.path, run.settings.steps - 1)
     (outcome,) = run.ask(encoded, "outcome", [place], [0])
     yield outcome
+    yield from run.go_through(encoded, [place], Progress)
     return Chosen(chosen.winner, outcome)
 
 

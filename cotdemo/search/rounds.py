@@ -9,8 +9,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..run.events import Checked, Event, Judged, Progress, Question, RoundStarted, RunFinished, StepDecoded, Winner
+from ..run.events import (
+    Checked,
+    Event,
+    Judged,
+    Present,
+    Progress,
+    Question,
+    RoundStarted,
+    RunFinished,
+    StepDecoded,
+    Winner,
+)
 from ..settings import BACKENDS, REPAINTING_GUIDANCE, Settings
+from .checklist import Checklist, Place, probability
 from .protocols import Backend, Context, Encoded, Step, Verifier
 from .stopping import StoppingRule, rule_of
 from .verdicts import draw_seed, likeliest
@@ -39,8 +51,8 @@ class Run:
 
     ``show`` says which pictures ``StepDecoded`` carries: those of all steps, those that were decoded to be judged, or
     none; with "all", every guess is decoded. ``check`` tells whether final pictures go to the backend's checker.
-    ``rewrite`` changes a critique before it is painted from (for ablations). ``rule`` is by default the one that the
-    settings name.
+    ``rewrite`` changes a critique before it is painted from (for ablations). ``checklist`` is what the judge is asked
+    besides. ``rule`` is by default the one that the settings name.
     """
 
     settings: Settings
@@ -49,6 +61,7 @@ class Run:
     check: bool = True
     rewrite: Callable[[str], str] | None = None
     meter: Meter = field(default_factory=Meter)
+    checklist: Checklist = field(default_factory=Checklist)
     rule: StoppingRule = None  # type: ignore[assignment]  # follows from the settings
 
     def __post_init__(self) -> None:
@@ -67,29 +80,30 @@ class Run:
     def truth(self) -> bool:
         return self.check and self.backend.check is not None
 
-    def ask(
-        self, encoded: Encoded, question: Question, places: Sequence[tuple[int, int, int]], rows: Sequence[int]
-    ) -> list[Judged]:
+    def ask(self, encoded: Encoded, question: Question, places: Sequence[Place], rows: Sequence[int]) -> list[Judged]:
         """The judge's answers about ``rows`` of a look; ``places`` are the (round, path, step) of those rows."""
         answers = encoded.ask(question, self.settings.prompt, rows, **self._draws(question, places))
         self.meter.judge_passes += len(rows)
         values = (answers.p_yes.tolist(), answers.p_no.tolist(), answers.yes.tolist(), answers.no.tolist())
         return [self._judged(question, place, *row) for place, *row in zip(places, *values)]
 
-    def _draws(self, question: Question, places: Sequence[tuple[int, int, int]]) -> dict[str, list[int]]:
+    def go_through(
+        self, encoded: Encoded, places: Sequence[Place], doing: Callable[[str], Progress]
+    ) -> Iterator[Event]:
+        """The checklist about a look, row r of which is the guess of ``places[r]``; ``doing`` tells what is asked."""
+        for event in self.checklist.ask(encoded, places, doing):
+            if isinstance(event, Present):
+                self.meter.judge_passes += len(event.p_yes)
+            yield event
+
+    def _draws(self, question: Question, places: Sequence[Place]) -> dict[str, list[int]]:
         """What a judge that draws its answers is told besides."""
         if self.settings.verdicts != "sampled":
             return {}
         return {"seeds": [draw_seed((self.settings.seed, *place), question) for place in places]}
 
-    def _judged(
-        self, question: Question, place: tuple[int, int, int], p_yes: float, p_no: float, yes: bool, no: bool
-    ) -> Judged:
-        if not (math.isfinite(p_yes) and math.isfinite(p_no)):
-            raise FloatingPointError("The judge's probabilities are not finite: look at its weights and its dtype.")
-        # a softmax in low precision may exceed 1 by a rounding
-        p_yes, p_no = min(max(p_yes, 0.0), 1.0), min(max(p_no, 0.0), 1.0)
-        return Judged(*place, question, p_yes, p_no, likeliest(yes, no))
+    def _judged(self, question: Question, place: Place, p_yes: float, p_no: float, yes: bool, no: bool) -> Judged:
+        return Judged(*place, question, probability(p_yes), probability(p_no), likeliest(yes, no))
 
 
 @dataclass(frozen=True)
@@ -143,6 +157,7 @@ class Round:
         self.paths = range(beginning.first, beginning.first + run.settings.paths)
         self.first_step = beginning.after.index + 1 if beginning.after else 0
         self.last_step = run.settings.steps - 1
+        self.wave = 0  # that is painted, counted from 1 where paths begin in waves
         self.guesses: dict[int, StepDecoded] = {}  # latest of each path, with its picture where that was decoded
         self._passes_before = run.meter.generator_passes
 
@@ -199,7 +214,7 @@ class Round:
 
     def progress(self, doing: str, step: int | None = None) -> Progress:
         s, alive = self.settings, len(self.session.live)
-        of_round = f"round {self.number} - " if self.number else ""
+        of_round = f"round {self.number} - " if self.number else f"wave {self.wave} - " if self.wave else ""
         at = self.next_step if step is None else step
         return Progress(f"{of_round}step {at + 1} of {s.steps} - {alive} of {s.paths} paths alive - {doing}")
 
@@ -214,15 +229,25 @@ class Round:
         if not paths:
             return {}
         yield self.progress(f"judging {question}", self.guesses[paths[0]].step)
-        places = [(self.number, path, self.guesses[path].step) for path in paths]
-        judged = self.run.ask(encoded, question, places, [seen.index(path) for path in paths])
+        judged = self.run.ask(encoded, question, self._places(paths), [seen.index(path) for path in paths])
         yield from judged
         return {answer.path: answer for answer in judged}
+
+    def go_through(self, encoded: Encoded, seen: Sequence[int]) -> Iterator[Event]:
+        """The checklist about the guesses of a look (``seen``)."""
+        at = self.guesses[seen[0]].step
+        return self.run.go_through(encoded, self._places(seen), lambda what: self.progress(what, at))
+
+    def _places(self, paths: Sequence[int]) -> list[Place]:
+        """Where the latest guesses of ``paths`` are."""
+        return [(self.number, path, self.guesses[path].step) for path in paths]
 
     def best(self, paths: Sequence[int]) -> Generator[Event, None, tuple[int, Judged]]:
         """The path whose picture is right with the highest P(yes); of equals the first."""
         yield self.progress("looking at the final pictures", self.last_step)
-        outcomes = yield from self.ask(self.encode(paths), "outcome", paths, paths)
+        encoded = self.encode(paths)
+        outcomes = yield from self.ask(encoded, "outcome", paths, paths)
+        yield from self.go_through(encoded, paths)
         path = max(paths, key=lambda path: self.run.rule.score(outcomes[path]))
         return path, outcomes[path]
 
@@ -230,12 +255,8 @@ class Round:
         self, path: int, survivors: Sequence[int], outcome: Judged | None, fallback: bool = False
     ) -> Generator[Event, None, Chosen]:
         """Check the final pictures, crown ``path`` and settle the round's costs."""
-        finals = [guess for guess in self.guesses.values() if guess.step == self.last_step]
         if self.run.truth:
-            for guess in sorted(finals, key=lambda guess: guess.path):
-                verdict = self.run.backend.check(self.settings.prompt, guess.picture)
-                if verdict is not None:
-                    yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason)
+            yield from self._check()
         meter, s = self.run.meter, self.settings
         spent = meter.generator_passes - self._passes_before
         meter.passes_saved += s.paths * (s.steps - self.first_step) * self.passes_per_step - spent
@@ -243,6 +264,17 @@ class Round:
         winner = Winner(self.number, path, tuple(survivors), p_yes, fallback, guess.codes, guess.picture)
         yield winner
         return Chosen(winner, outcome)
+
+    def _check(self) -> Iterator[Event]:
+        """What the checker says of the final pictures."""
+        if not BACKENDS[self.settings.backend].checked:  # by no exact checker, but by one that takes its time
+            yield self.progress("checking the final pictures", self.last_step)
+        finals = [guess for guess in self.guesses.values() if guess.step == self.last_step]
+        for guess in sorted(finals, key=lambda guess: guess.path):
+            verdict = self.run.backend.check(self.settings.prompt, guess.picture)
+            if verdict is not None:
+                by = getattr(verdict, "by", None)  # an exact checker is told by no name
+                yield Checked(self.number, guess.path, verdict.correct, verdict.strict, verdict.reason, by)
 
 
 def round_seed(seed: int, number: int) -> int:

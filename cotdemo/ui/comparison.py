@@ -58,10 +58,10 @@ class Choice:
 
 CHOICES = (  # some of all that could be asked for, in the order of the cards
     Choice("baseline"), Choice("baseline", "dpo"), Choice("baseline", "dpo-iter"), Choice("baseline", "dpo-iter-parm"),
-    Choice("orm-zero-shot"), Choice("orm"), Choice("prm"), Choice("parm"), Choice("parm", "dpo-iter"),
-    Choice("parm", "dpo-iter-parm"), Choice("parm++"), Choice("parm++", "dpo-iter"), Choice("parm++", "base", "region"),
-    Choice("parm++", "dpo-iter", "region"), Choice("baseline", "sd3"), Choice("orm", "sd3"), Choice("baseline", "sdxl"),
-    Choice("orm", "sdxl"),
+    Choice("orm-zero-shot"), Choice("orm"), Choice("adaptive"), Choice("prm"), Choice("parm"),
+    Choice("parm", "dpo-iter"), Choice("parm", "dpo-iter-parm"), Choice("parm++"), Choice("parm++", "dpo-iter"),
+    Choice("parm++", "base", "region"), Choice("parm++", "dpo-iter", "region"), Choice("baseline", "sd3"),
+    Choice("orm", "sd3"), Choice("baseline", "sdxl"), Choice("orm", "sdxl"),
 )  # fmt: skip
 AT_FIRST = (Choice("baseline"), Choice("baseline", "dpo-iter"), Choice("orm"), Choice("parm"), Choice("parm++"))
 NOTHING = "Choose at least one method to compare."
@@ -179,14 +179,14 @@ class Comparing:
         self._under_way[comparison.id] = comparison
         visitor = Visitor.here()
         try:
-            yield {"comparison": comparison.id, "board": comparison.message(), **_buttons(True)}
+            yield {"comparison": comparison.id, "board": comparison.message(), **_compared(), **_buttons(True)}
             for card in comparison.cards:
                 for _ in self._run(card, comparison, visitor):
                     yield {"board": comparison.message()}
         finally:  # the visitor may have left
             comparison.stop()
             del self._under_way[comparison.id]
-        yield {"board": comparison.message(), **_buttons(False)}
+        yield {"board": comparison.message(), **_compared(prompts), **_buttons(False)}
 
     def _cards(self, prompts: Sequence[str], names: object, paths: object, seed: object, seeds: object) -> list[Card]:
         """A card for each prompt, seed and choice. Raises UserError for what no card could have, and for too many."""
@@ -232,6 +232,7 @@ class Comparing:
                         yield from self._paint(card, comparison)
             card.end("done" if run.state.finished else "stopped")
             self._handlers.runs.add(run)
+            self._handlers.tell_unchecked()
         except Exception as error:
             card.end("failed", words_for(error))
         yield
@@ -279,6 +280,11 @@ class Comparing:
         if run is None or not run.begun:
             return {"viewer": notice("Failed", "This run is no longer kept here: compare again.")}
         return self._handlers.keep.open_run(run, "From a comparison", on_show)
+
+
+def _compared(prompts: Sequence[str] = ()) -> Update:
+    """The prompts that another may be offered beside; none while they are compared."""
+    return {"anew": gr.update(compared=list(prompts))}
 
 
 def _buttons(busy: bool) -> Update:

@@ -15,7 +15,7 @@ with ``textContent`` and canvases.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import gradio as gr
 from ..registry import BACKENDS
 from ..run.trace import MAX_BYTES
 from ..settings import MAX_PROMPT, SEED
-from .data import choices_of, labels, settings_of
+from .data import choices_of, labels, names, settings_of
 
 WEB = Path(__file__).with_name("web")
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
@@ -99,13 +99,12 @@ def _drawn(module: str, call: str, style: str | None = None) -> dict[str, Any]:
 class Stage(gr.HTML):
     """Where the viewer puts a run's picture and what is said of it: apart from its grid, before the form on a phone.
 
-    Its "select" event brings the tokens that the brush has marked; none where that is to be taken back.
+    Its value is the form. Its "select" event brings the tokens that the brush has marked, none where that is to be
+    taken back; "apply" wants the settings of the run on show in the form.
     """
 
-    def __init__(self, value: str = "", **options: Any):
-        template = '<div class="cot-place-of-stage"></div>'
-        hand_on = 'element.addEventListener("cot-brush", ({ detail }) => trigger("select", detail));'
-        super().__init__(value=value, html_template=template, js_on_load=hand_on, apply_default_css=False, **options)
+    def __init__(self, value: dict[str, Any] | None = None, **options: Any):
+        super().__init__(value=value, **_drawn("place.js", "mountPlace(element, props, trigger, watch);"), **options)
 
 
 class Viewer(gr.HTML):
@@ -174,6 +173,18 @@ class Board(gr.HTML):
         )
 
 
+class Anew(gr.HTML):
+    """An offer to compare another prompt. Its value is ``{"own", "run"}``, the prompts of the Compare tab and of Run.
+
+    ``compared`` are the prompts of the comparison on show. Its "select" event wants the value's ``chosen`` compared.
+    """
+
+    def __init__(self, value: dict[str, str] | None = None, *, compared: Sequence[str] = (), **options: Any):
+        self.compared = compared  # Gradio takes an update's values from attributes
+        drawn = _drawn("anew.js", "mountAnew(element, props, trigger, watch);")
+        super().__init__(value=value, **drawn, compared=compared, **options)
+
+
 class Results(gr.HTML):
     """Measured figures (``cotdemo.ui.measured``), which do not change. Its colours and resets are the viewer's."""
 
@@ -220,7 +231,7 @@ class Heading(gr.HTML):
 
 
 class Estimate(gr.HTML):
-    """How long the form's settings will take, or the limit that they break. Its value is the form.
+    """What Run will do and how long that takes, or the limit that its settings break. Its value is the form.
 
     ``rates`` are those of ``cotdemo.ui.eta.Pace``.
     """
@@ -239,6 +250,7 @@ class Estimate(gr.HTML):
             **_drawn("estimate.js", "mountEstimate(element, props, watch);", "keep.css"),
             rates=self.rates,
             limits={"backend": backend, "cap": BACKENDS[backend].cap, "prompt": MAX_PROMPT, "seed": SEED[1]},
+            names=names(),
             **options,
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..fields import MAX_SIDE, OneOf
 from ..registry import BACKENDS, CORRECTOR, METHODS, MODELS, VERIFIERS, offers
-from ..run.events import MAX_EVENTS
+from ..run.events import MAX_EVENTS, MOST_REQUIREMENTS
 from ..settings import MOST_ROUNDS, PATHS, SETTINGS, STEPS, Setting
 from .form import ADDRESS
 
@@ -14,6 +14,10 @@ from .form import ADDRESS
 def labels() -> dict[str, Any]:
     """What a run is told by: labels of methods and models, words of settings, the weights that take part, and the most
     that a trace may hold."""
+    most = {
+        "paths": PATHS[1], "steps": STEPS[1], "round": MOST_ROUNDS, "side": MAX_SIDE, "events": MAX_EVENTS,
+        "requirements": MOST_REQUIREMENTS,
+    }  # fmt: skip
     return {
         "methods": {
             name: {
@@ -23,11 +27,19 @@ def labels() -> dict[str, Any]:
             }
             for name, method in METHODS.items()
         },
-        "models": {name: {"label": model.label, "part": model.part} for name, model in MODELS.items()},
+        "models": {name: {"label": model.label, "part": model.part, "on": model.on} for name, model in MODELS.items()},
         "critics": {name: VERIFIERS[backend.critic].part for name, backend in BACKENDS.items()},
         "corrector": MODELS[CORRECTOR].part,
         "settings": [_told(setting) for setting in SETTINGS.values() if setting.said or _options(setting)],
-        "most": {"paths": PATHS[1], "steps": STEPS[1], "round": MOST_ROUNDS, "side": MAX_SIDE, "events": MAX_EVENTS},
+        "most": most,
+    }
+
+
+def names() -> dict[str, dict[str, str]]:
+    """What methods are called, and what follows that for models."""
+    return {
+        "methods": {name: method.label for name, method in METHODS.items()},
+        "models": {name: model.on for name, model in MODELS.items()},
     }
 
 

@@ -77,7 +77,7 @@ class Endpoints:
         Returns:
             the picture (PNG, its settings inside)
             and JSON with run (to be given to "reflect")
-            verdict (path, p_yes, answer and, where there is a checker, its truth)
+            verdict (path, p_yes, answer and, where there is a checker, its truth; one that errs is named, "by")
             settings (with the seed used).
         """
         return _result(self.painted(prompt, method, **settings), with_trace)

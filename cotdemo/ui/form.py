@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..fields import OneOf
+from ..fields import Flag, OneOf
 from ..settings import SETTINGS, Setting, Settings
 
 Update = dict[str, Any]
@@ -33,6 +33,8 @@ def component(setting: Setting, value: Any, name: str | None = None, **options: 
     if isinstance(setting.kind, OneOf):
         choices = [(option.label, name) for name, option in setting.kind.options.items()]
         return gr.Radio(choices, value=value, **words)
+    if isinstance(setting.kind, Flag):
+        return gr.Checkbox(value=value, **words)
     low, high = setting.kind.low, setting.kind.high
     if not setting.step:
         return gr.Number(value, precision=0, minimum=low, maximum=high, **words)

@@ -61,6 +61,7 @@ class Handlers:
         self.runs = Runs()
         self.keep = Keep(backend, self.runs, recorded or {})
         self.log = log or RunLog()
+        self._told = ""  # why images are not checked, once that has been said
 
     def health(self) -> dict[str, Any]:
         """How the server is, JSON-safe; ``status`` is idle before the model is asked for, loading, ready or failed."""
@@ -156,12 +157,20 @@ class Handlers:
         state = run.state
         if state.phase != "finished":
             return self._stopped(run)
+        self.tell_unchecked()
         if not rounds:
             self.pace.learn([state.started, state.finished])
         approved = approval(state, rounds)
         notices = [{"type": "Approved", "round": approved.round, "p_yes": approved.p_yes}] if approved else []
         update = {"viewer": run.snapshot(*notices), "picture": portrait(state)}
         return {**update, **self.rates(), **buttons(busy=False, anyway=approved is not None)}
+
+    def tell_unchecked(self) -> None:
+        """Say, to whose run met it first, why images that were to be checked are not."""
+        words = getattr(self.loader.backend, "unchecked", "")
+        if words and words != self._told:
+            self._told = words
+            gr.Warning(f"Pictures are not checked. {words_for(UserError(words))}", duration=None)
 
     def rates(self) -> Update:
         """What is known of how long runs take."""
@@ -263,6 +272,8 @@ def verdict(state: RunState) -> dict[str, Any]:
     outcome, checked = path.outcome, path.checked
     withheld = {"withheld": True} if winner and winner.withheld else {}
     true = {"correct": checked.correct, "strict": checked.strict, "reason": prose(checked.reason)} if checked else None
+    if checked and checked.by:
+        true["by"] = checked.by
     return {
         "round": winner.round,
         "path": winner.path,

@@ -33,6 +33,7 @@ KEPT = "A run"  # that somebody has painted here
 LEFT = "Its page was left, and it stopped there. Press Run to paint it again."
 PATIENCE = 3.0  # seconds to wait for the end of a run whose page has been left
 NOT_YET = "There is no picture to reflect on yet: press Run first, or open a trace."
+NO_LONGER = "This run is no longer kept here, and its settings are not either."
 UNDER_WAY = "A run is under way: press Stop, or wait for it to end, and open it then."
 
 
@@ -115,6 +116,18 @@ class Keep:
         if self._under_way(run_id):
             return {}
         return {**self._open(kept.trace(), title), "gallery": ""}
+
+    def take_settings(self, run_id: str | None) -> Update:
+        """The settings of the run on show in the form, whose prompt stays."""
+        run = self._kept(run_id or self.first.id)
+        if run is None or not run.begun:
+            return {"viewer": notice("Failed", NO_LONGER)}
+        try:
+            update = filled(self._usable(run.state.settings))
+        except UserError as error:
+            return {"viewer": notice("Failed", str(error))}
+        del update["prompt"]
+        return update
 
     def _open(self, trace: Trace, title: str, name: str = "", why: str = "") -> Update:
         _, update = self._put(trace, title, name, why)

@@ -71,7 +71,8 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
             "says so. Then you are told how far you agree.",
             ".cot-guess",
         )
-    if state.answer_path.checked:
+    checked = state.answer_path.checked
+    if checked and not checked.by:
         yield Stop(
             "The truth",
             "The embedded world is simple enough for an exact checker. It says what is true, and neither the generator "

@@ -51,6 +51,7 @@ def build_demo(
     weights: Path | None = None,
     precision: str = AUTO,
     guarded: bool = False,
+    scored: str | None = None,
     searches: Any = searches,
     recorded: Path | None = None,
     assets: Path = ASSETS,
@@ -60,10 +61,10 @@ def build_demo(
     """The page for one backend. Raises UserError for a backend that there is not.
 
     ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device``, ``weights``,
-    ``precision`` and ``guarded``); it is called in the background once the page has been opened, and may have ``words``
-    on how far it is. ``searches`` has the functions of ``cotdemo.search``. ``recorded`` is a trace file to show first,
-    by default the first of ``runs`` in ``assets`` that this backend painted. ``assets`` also holds what was measured:
-    ladder.json, curves.json.
+    ``precision``, ``guarded`` and ``scored``); it is called in the background once the page has been opened, and may
+    have ``words`` on how far it is. ``searches`` has the functions of ``cotdemo.search``. ``recorded`` is a trace file
+    to show first, by default the first of ``runs`` in ``assets`` that this backend painted. ``assets`` also holds what
+    was measured: ladder.json, curves.json.
     ``max_queue`` runs are taken in, under way or waiting. ``log_prompts``: the lines of runs in the log have them.
     """
     if backend_name not in BACKENDS:
@@ -71,7 +72,7 @@ def build_demo(
     spread_outputs()
     fetch_nothing()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
-    load = load or Loading(backend_name, device, weights, precision, guarded)
+    load = load or Loading(backend_name, device, weights, precision=precision, guarded=guarded, scored=scored)
     handlers = Handlers(backend_name, load, runs, searches, max_queue, RunLog(log_prompts))
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:
@@ -103,11 +104,9 @@ def launch_options(*guards: Middleware, **app: Any) -> dict[str, Any]:
 class Loading:
     """Loads a backend when called; ``words`` say how far a download is."""
 
-    def __init__(
-        self, backend_name: str, device: str | None, weights: Path | None, precision: str = AUTO, guarded: bool = False
-    ):
+    def __init__(self, backend_name: str, device: str | None, weights: Path | None, **how: Any):
         self._asked = backend_name, device, weights
-        self._how = {"precision": precision, "guarded": guarded}
+        self._how = how
         self.words = ""
 
     def __call__(self) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..errors import UserError
 from ..registry import BACKENDS
 from ..settings import MAX_PROMPT, SETTINGS
 from ..version import in_words
@@ -26,7 +27,7 @@ NOT_LOADED = "The model loads when the page is first opened; you can press Run a
 FORM = f"""(prompt, choice, ...others) => {{
   const form = {{ prompt, ...choice }};
   {json.dumps(FIELDS[2:])}.forEach((name, place) => {{ form[name] = others[place]; }});
-  return [form, form];
+  return [form, form, form];
 }}"""
 
 
@@ -39,7 +40,7 @@ def build(page: Page) -> None:
     parts: Parts = {"run_id": gr.State(None)}
     with gr.Row(elem_id="cot-page", equal_height=False):
         with gr.Column(elem_id="cot-stage"):
-            parts["stage"] = Stage(elem_id="stage")
+            parts["stage"] = Stage(at_first, elem_id="stage")
         with gr.Column(elem_id="cot-side"):
             parts |= _form(backend, at_first)
         with gr.Column(elem_id="cot-main"):
@@ -147,9 +148,10 @@ def _wire(page: Page, parts: Parts) -> None:
     page.run.update(names=parts, opens=opens)
     parts["opened"].upload(named(keep.open_file, parts), [parts["opened"], run_id], opens, **QUICK)
     parts["gallery"].select(named(keep.open_recorded, parts), [parts["gallery"], run_id], opens, **QUICK)
+    parts["stage"].apply(named(keep.take_settings, parts), run_id, to("viewer", *FIELDS), **QUICK)
     form = to(*FIELDS)
     changes = [part.change for part in form]
-    gr.on(changes, None, form, to("estimate", "share"), js=FORM, api_visibility="private")
+    gr.on(changes, None, form, to("stage", "estimate", "share"), js=FORM, api_visibility="private")
     demo.load(named(handlers.prefill, parts), None, opens, **QUICK)
     demo.load(named(handlers.rates, parts), None, parts["estimate"], **QUICK)
     demo.load(_tell_of(handlers, handlers.backend), None, parts["about"], **QUICK)
@@ -175,7 +177,19 @@ def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:
         words = f" It knows {len(backend.words)} words: {', '.join(backend.words)}." if backend.words else ""
         hashes = ", ".join(f"{part} `{value}`" for part, value in backend.weights.items())
         loaded = f"Loaded in {loader.seconds:.1f} s by {in_words()}."
-        safe = " Images that a safety checker flags are withheld." if getattr(backend, "guarded", False) else ""
-        yield f"{_about(backend_name)}{words}{safe}\n\n{loaded} Weights: {hashes}."
+        yield f"{_about(backend_name)}{words}{_watched(backend)}\n\n{loaded} Weights: {hashes}."
 
     return tell
+
+
+def _watched(backend: Any) -> str:
+    """Who looks at the images besides the judge."""
+    said = " Images that a safety checker flags are withheld." if getattr(backend, "guarded", False) else ""
+    if unchecked := getattr(backend, "unchecked", ""):
+        said += f" Final images are not checked: {words_for(UserError(unchecked))}"
+    elif getattr(backend, "scored", None):
+        said += (
+            " Final images are checked by GenEval's own scorer, a detector, which errs, where the prompt is of its "
+            "kinds, as “a photo of a dog right of a bench” is. The judge does not see what it says."
+        )
+    return said

@@ -1,8 +1,7 @@
 // The brush: tokens of the chosen picture that the visitor marks, by dragging or by keys, to have only them painted anew.
 
-import { answerOf, reflections } from "./reducer.js";
+import { answerOf, changedTokens, reflections } from "./reducer.js";
 import { make, setAttribute, setText, shape, toggle } from "./dom.js";
-import { changedTokens } from "./slide.js";
 
 const UNSURE = 0.25; // share of the tokens that "the least sure" are
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };

@@ -2,7 +2,8 @@
 
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
-import { BAD_LOT, CHECKER, NOT_JUDGED, outcomeWords, plural, prose, sentence } from "./words.js";
+import { Saying } from "./saying.js";
+import { BAD_LOT, NOT_JUDGED, checkerWords, outcomeWords, plural, prose, sentence } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
 const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side; or two prompts, or several seeds. Each can then be opened, step by step.";
@@ -23,7 +24,8 @@ export function overallWords(cards, left = null) {
   const now = cards.find((card) => card.state === "running");
   const counted = `${ended} of ${plural(cards.length, "run")} ended`;
   const about = left === null ? "" : ` · about ${Math.max(1, Math.round(left))} s left`;
-  return now ? `${counted}${about} · ${now.title}: ${runningWords(now)}` : conclusion(cards) || endedWords(cards);
+  if (now) return `${counted}${about} · ${now.title}: ${runningWords(now)}`;
+  return ended < cards.length ? `${counted}${about}` : conclusion(cards) || endedWords(cards);
 }
 
 // What became of runs of which there is nothing to conclude: "1 run done, 7 stopped.", or why none could be.
@@ -38,8 +40,10 @@ function endedWords(cards) {
 export function conclusion(cards) {
   const done = cards.filter((card) => card.state === "done");
   if (done.length < 2) return "";
-  const judged = done.every((card) => card.verdict.truth) ? "" : " by the judge"; // there is no checker everywhere
-  const isRight = (card) => (judged ? card.verdict.answer === "yes" : card.verdict.truth.correct);
+  const checked = done.every((card) => card.verdict.truth); // there is no checker everywhere
+  const by = checked ? done[0].verdict.truth.by : "the judge";
+  const judged = by ? ` by ${by}` : "";
+  const isRight = (card) => (checked ? card.verdict.truth.correct : card.verdict.answer === "yes");
   const rows = grouped(done, ({ label }) => label).map((of) => ({ title: of[0].label, right: of.filter(isRight).length, runs: of.length, cost: mean(of.map(costOf)), plain: of[0].method === "baseline" }));
   const plain = rows.find((row) => row.plain);
   const times = (row) => (plain && row !== plain ? `, at ${row.cost / plain.cost < 1.05 ? "" : `${multiple(row.cost / plain.cost)} `}the cost of ${plain.title}` : "");
@@ -131,19 +135,19 @@ class Board {
   constructor(open) {
     this.open = open;
     this.cards = [];
-    this.status = make("p", { class: "cot-compare-status", role: "status" });
+    this.status = new Saying("cot-compare-status", { role: "status" });
     this.list = make("div");
     this.empty = make("div", { class: "cot-empty" }, make("p", {}, EMPTY));
-    this.element = make("div", { class: "cot cot-board-of-cards" }, this.status, this.list, this.empty);
+    this.element = make("div", { class: "cot cot-board-of-cards" }, this.status.element, this.list, this.empty);
   }
 
   show(text) {
     const { cards = null, left = null, failed = "" } = text ? JSON.parse(text) : {};
-    toggle(this.status, Boolean(text));
+    toggle(this.status.element, Boolean(text));
     toggle(this.empty, !text);
-    if (failed) setText(this.status, failed); // what is there stays
+    if (failed) this.status.say(failed, true); // what is there stays
     if (!cards) return;
-    setText(this.status, overallWords(cards, left));
+    this.status.say(overallWords(cards, left), failedAlike(cards));
     const key = cards.map((card) => `${card.seed} ${card.prompt}`).join("|");
     if (key !== this.key) this.lay(cards, key);
     if (begins(cards) && this.element.getBoundingClientRect().top > innerHeight * 0.7) bringIntoSight(this.element, "start");
@@ -152,13 +156,13 @@ class Board {
     cards.forEach((card, index) => this.cards[index].draw(card, most, plainBeside(card, cards), alike));
   }
 
-  // A list for each prompt and seed; a heading over each, where there are several.
+  // A list for each prompt and seed, with a heading: what is typed meanwhile, here or at Run, may be another.
   lay(cards, key) {
     this.key = key;
     this.cards = cards.map(() => new Card(this.open));
     const rest = [...this.cards];
     const parts = groups(cards).map((group) => [
-      make("h3", { class: "cot-compare-group", hidden: groups(cards).length === 1 }, `“${group[0].prompt}”, seed ${group[0].seed}`),
+      make("h3", { class: "cot-compare-group" }, `“${group[0].prompt}”, seed ${group[0].seed}`),
       make("ul", { class: "cot-compare" }, ...rest.splice(0, group.length).map((card) => card.element)),
     ]);
     this.list.replaceChildren(...parts.flat());
@@ -172,17 +176,18 @@ class Card {
     this.picture = make("div", { class: "cot-compare-picture" }, this.image);
     this.title = make("h4");
     this.model = make("p", { class: "cot-note" });
-    this.state = make("p", { class: "cot-compare-state" });
+    this.state = new Saying("cot-compare-state");
     this.judge = make("span");
     this.truth = make("span");
-    this.truthLine = make("p", {}, make("b", {}, CHECKER), this.truth);
+    this.checker = make("b");
+    this.truthLine = make("p", {}, this.checker, this.truth);
     this.bar = make("i");
     this.times = make("span", { title: "beside the plain run of this prompt and seed" });
     this.cost = make("div", { class: "cot-compare-cost", hidden: true }, make("span", {}, "Cost"), make("span", { class: "cot-compare-bar", "aria-hidden": "true" }, this.bar), this.times);
     this.costs = make("p", { class: "cot-note" });
     this.button = make("button", { type: "button", class: "cot-compare-open", disabled: true, onclick: () => open(this.run) }, "Open, step by step");
     this.element = make(
-      "li", { "data-state": "waiting" }, this.title, this.model, this.picture, this.state,
+      "li", { "data-state": "waiting" }, this.title, this.model, this.picture, this.state.element,
       make("p", {}, make("b", {}, "Judge: "), this.judge), this.truthLine,
       this.cost, this.costs, this.button,
     );
@@ -194,13 +199,14 @@ class Card {
     setAttribute(this.element, "data-state", card.state);
     setText(this.title, title);
     setText(this.model, `${model} · ${plural(card.paths, "attempt")}`);
-    setText(this.state, stateWords(card, alike));
+    this.state.say(stateWords(card, alike), card.state === "failed");
     const shown = card.picture.startsWith("data:image/");
     if (shown) setAttribute(this.image, "src", card.picture);
     setAttribute(this.image, "alt", card.costs ? `What ${title} with ${model} chose; ${judgeWords(card.verdict)}` : `What ${title} with ${model} has so far`);
     toggle(this.image, shown);
     setText(this.judge, card.costs ? judgeWords(card.verdict) : "–");
     const truth = checkedWords(card.verdict.truth);
+    setText(this.checker, checkerWords(card.verdict.truth));
     setText(this.truth, truth || "–");
     setAttribute(this.truthLine, "data-right", card.verdict.truth ? String(card.verdict.truth.correct) : null);
     setText(this.costs, card.costs ? spentWords(card.costs).join(" · ") : "\u00a0");

@@ -1,9 +1,10 @@
-// The lines below Run: from which seed it will paint, and how long these settings will take, or the limit that they break.
+// The lines below Run: from which seed it will paint, by what and how long, or the limit that these settings break.
 
 import { make, setText } from "./dom.js";
 
 // `props.value` is the form; `props.rates` seconds for one step of one path, by kind of run; `props.limits` {backend, cap,
-// prompt, seed}: the most paths x steps, characters of a prompt, and the highest seed.
+// prompt, seed}: the most paths x steps, characters of a prompt, and the highest seed. `props.names` are what methods are
+// called, and what follows that for models.
 export function mountEstimate(element, props, watch) {
   const seed = make("p", { class: "cot-seed-words", role: "status" });
   const time = make("b", {});
@@ -12,7 +13,7 @@ export function mountEstimate(element, props, watch) {
   element.replaceChildren(seed, make("p", { class: "cot-estimate" }, time, rest, limit));
   const draw = () => {
     const broken = limitWords(props.value ?? {}, props.limits);
-    const [known, words] = broken ? ["", ""] : timeWords(props.value ?? {}, props.rates);
+    const [known, words] = broken ? ["", ""] : timeWords(props.value ?? {}, props.rates, props.names);
     setText(seed, seedWords(props.value ?? {}, props.limits));
     setText(time, known);
     setText(rest, words);
@@ -33,8 +34,8 @@ function isSeed(seed, limits) {
 }
 
 // What these settings take, as [time, "" where it is not known; the rest of the sentence].
-export function timeWords({ method, paths, steps, guidance }, rates) {
-  const work = `${paths} ${paths === 1 ? "attempt" : "attempts"} × ${steps} ${steps === 1 ? "step" : "steps"}`;
+export function timeWords({ method, model, paths, steps, guidance }, rates, { methods, models }) {
+  const work = `${methods[method]}${models[model]}, ${paths} ${paths === 1 ? "attempt" : "attempts"} × ${steps} ${steps === 1 ? "step" : "steps"}`;
   const rate = rates[`${method}/${guidance > 0 ? "guided" : "unguided"}`];
   if (!rate) return ["", `${work}. How long it takes is known after a first run.`];
   return [duration(rate * paths * steps), ` for ${work}, going by the latest runs here.`];

@@ -3,8 +3,9 @@
 import { QUESTIONS, countTokens, keptAt, lastStep, tokenState } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess, drawKept } from "./canvas.js";
+import { Decided } from "./checklist.js";
 import { Pinned } from "./pinned.js";
-import { CHECKER, VERDICTS, attempt, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
+import { SPARED, VERDICTS, attempt, checkerWords, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
 
 const SIDE = 512; // canvas pixels per side, about
 const PACE = 280; // milliseconds per step when playing
@@ -20,6 +21,7 @@ export class Focus {
     this.guess = this.picture("The guess");
     this.note = make("p", { class: "cot-note" });
     this.verdicts = QUESTIONS.map((question) => this.meter(question));
+    this.decided = new Decided();
     this.truth = make("p", { class: "cot-truth" });
     this.play = make("button", { type: "button", class: "cot-play", onclick: () => this.toggle() }, icon(ICONS.play), icon(ICONS.pause));
     this.slider = make("input", {
@@ -39,7 +41,7 @@ export class Focus {
       make("div", { class: "cot-transport" }, this.play, this.slider, this.place),
       this.note,
       make("dl", { class: "cot-verdicts" }, ...this.verdicts.flatMap((verdict) => [verdict.name, verdict.value])),
-      this.truth, this.beside,
+      this.decided.element, this.truth, this.beside,
     );
     for (const { canvas } of [this.kept, this.guess]) {
       canvas.addEventListener("pointermove", (event) => this.inspect(event));
@@ -85,11 +87,12 @@ export class Focus {
       this.stale = false;
       this.drawPictures(path, step, state.started.grid, colours);
       this.drawVerdicts(step);
+      this.decided.draw(state, path, Math.max(at, 0));
     }
     this.shown = shown;
     setText(this.note, shown.words);
     const truth = path.checked && at === last ? truthWords(path.checked) : "";
-    this.truth.replaceChildren(...(truth ? [make("strong", {}, CHECKER), truth] : []));
+    this.truth.replaceChildren(...(truth ? [make("strong", {}, checkerWords(path.checked)), truth] : []));
     toggle(this.truth, Boolean(truth));
     if (state.run !== this.run) this.pins = []; // another run has other paths
     this.run = state.run;
@@ -105,7 +108,7 @@ export class Focus {
   }
 
   noteWords(path, step, wanted) {
-    if (!step) return "Not painted yet.";
+    if (!step) return path.spared ? `${sentence(SPARED)}.` : "Not painted yet.";
     const { kept, added, total } = countTokens(path, step.step);
     const open = total - kept;
     const rest = open && step.step === this.last ? ` The last ${plural(open, "token")} ${open === 1 ? "is" : "are"} drawn with it.` : "";

@@ -1,18 +1,18 @@
 // Guess first: of a recorded run the visitor bets which attempts the judge will stop and which one wins, at the step at which
 // the judge first stops one, and is then told how far both agree. Nothing is asked of the server.
 
-import { answerOf } from "./reducer.js";
+import { answerOf, tried, waveOf } from "./reducer.js";
 import { make, setAttribute, setText, toggle } from "./dom.js";
-import { attempt, plural, prose } from "./words.js";
+import { attempt, plural, prose, sentence } from "./words.js";
 
 // What can be bet on an attempt, in the order in which presses go through them: [words, as what it is drawn].
 export const BETS = { on: ["goes on", "alive"], stopped: ["stopped", "pruned"], wins: ["wins", "won"] };
 const ORDER = Object.keys(BETS);
 
-// Only a run that is over holds what there is to guess, and only of several attempts that were judged.
+// Only a run that is over holds what there is to guess, and only of several attempts that were begun together and judged.
 export function canGuess(state) {
   const [first] = state.rounds;
-  return Boolean(state.recorded && state.phase === "finished" && first?.winner && first.paths.length > 1 && answerOf(first).p_yes !== null);
+  return Boolean(state.recorded && state.phase === "finished" && first?.winner && tried(first).length > 1 && waveOf(first) === 0 && answerOf(first).p_yes !== null);
 }
 
 // The moment of the stage at which it is guessed: the judge sees these very pictures when it first stops an attempt.
@@ -49,9 +49,10 @@ export function scoreWords(round, bets) {
 function checkedWords(round, mine, theirs) {
   const told = (path) => (round.paths[path]?.checked ? calledWords(round.paths[path].checked) : "");
   if (!told(theirs)) return "";
-  if (mine === theirs) return ` The checker calls it ${told(theirs)}.`;
-  if (told(mine) === told(theirs)) return ` The checker calls your winner and the judge’s both ${told(theirs)}.`;
-  return told(mine) ? ` The checker calls your winner ${told(mine)}, and the judge’s ${told(theirs)}.` : ` The checker calls the judge’s ${told(theirs)}.`;
+  const calls = ` ${sentence(round.paths[theirs].checked.by ?? "the checker")} calls`;
+  if (mine === theirs) return `${calls} it ${told(theirs)}.`;
+  if (told(mine) === told(theirs)) return `${calls} your winner and the judge’s both ${told(theirs)}.`;
+  return told(mine) ? `${calls} your winner ${told(mine)}, and the judge’s ${told(theirs)}.` : `${calls} the judge’s ${told(theirs)}.`;
 }
 
 function calledWords({ correct, strict, reason }) {

@@ -1,8 +1,9 @@
 // The matrix: one row per path, one column per step, a sticky first column with the path's state.
 
-import { QUESTIONS, isCutOff, judgesEveryStep } from "./reducer.js";
+import { QUESTIONS, isCutOff, judgesEveryStep, requirementsOf, waveOf } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
+import { CellBars } from "./checklist.js";
 import { VERDICTS, attempt, cellWords, isCrowned, markWords, pathNumber, pathNumberWords, pathWords } from "./words.js";
 
 const CELL = 96; // canvas pixels per side of a cell, about
@@ -66,6 +67,7 @@ export class Matrix {
     this.round = null;
     this.selected = this.pointed = null;
     this.marked = marksOf(state.started, round.round);
+    this.requirements = requirementsOf(state);
     const head = make("tr", {}, make("th", { scope: "col", class: "cot-path-head" }, "Attempt"));
     this.heads = Array.from({ length: steps }, (_, step) => make("th", { scope: "col" }, String(step + 1)));
     head.append(...this.heads);
@@ -93,15 +95,18 @@ export class Matrix {
   buildCell(path, step, side) {
     const canvas = make("canvas", { width: side, height: side, "aria-hidden": "true" });
     const marks = this.marked.map(() => make("span", { class: "cot-mark", "aria-hidden": "true" }, "\u00a0"));
-    const element = make("td", { role: "gridcell", tabindex: "-1", "data-path": path, "data-step": step, class: "cot-cell" }, canvas, ...marks);
-    return { element, canvas, marks };
+    const bars = this.requirements.length ? new CellBars(this.requirements.length) : null;
+    const element = make("td", { role: "gridcell", tabindex: "-1", "data-path": path, "data-step": step, class: "cot-cell" }, canvas, bars?.element ?? null, ...marks);
+    return { element, canvas, bars, marks };
   }
 
   drawPath(state, round, path, index, before, colours) {
     const row = this.rows[index];
     const [words, kind] = pathWords(round, path);
-    setText(row.state, words);
+    const { wave } = path;
+    setText(row.state, wave !== null && waveOf(round) > 0 ? `${words} · wave ${wave + 1}` : words);
     setAttribute(row.element, "data-kind", kind);
+    setAttribute(row.element, "data-begins", wave > 0 && round.paths[index - 1]?.wave !== wave ? "true" : null); // its wave
     toggle(row.crown, kind === "won" && isCrowned(round));
     const number = pathNumber(path);
     setText(row.number, pathNumberWords(path) || "\u00a0");
@@ -119,7 +124,7 @@ export class Matrix {
     const first = path.steps.findIndex((step) => step.decoded);
     row.cells.slice(0, Math.max(first, 0)).forEach((cell, step) => {
       setAttribute(cell.element, "data-state", "kept");
-      setAttribute(cell.element, "aria-label", cellWords(path, step));
+      setAttribute(cell.element, "aria-label", cellWords(path, step, this.requirements));
     });
   }
 
@@ -128,9 +133,10 @@ export class Matrix {
     const ends = path.pruned?.step === step.step;
     setAttribute(cell.element, "data-state", step.decoded ? "decoded" : cut ? "cut" : "open");
     setAttribute(cell.element, "data-ends", ends ? "true" : null);
-    setAttribute(cell.element, "aria-label", cellWords(path, step.step));
-    setAttribute(cell.element, "title", step.decoded || cut ? cellWords(path, step.step) : null);
+    setAttribute(cell.element, "aria-label", cellWords(path, step.step, this.requirements));
+    setAttribute(cell.element, "title", step.decoded || cut ? cellWords(path, step.step, this.requirements) : null);
     this.marked.forEach((question, at) => drawMark(cell.marks[at], question, step.verdicts[question]));
+    cell.bars?.draw(step.present);
     if (before === step) return;
     if (step.decoded) drawGuess(cell.canvas, step.picture, step.masked, state.started.grid, colours);
     else clear(cell.canvas);

@@ -9,6 +9,7 @@
 // {notice} is a word of the page about whatever is on show, in no order. The last message of a run is a snapshot: all events once more, without the pictures of steps, which heals what is lost.
 
 export const QUESTIONS = ["clarity", "potential", "outcome"];
+export const EVEN = 0.5; // P(yes) from which on the judge rather says yes
 
 export function emptyState() {
   return {
@@ -97,15 +98,17 @@ const HANDLERS = {
       before: event.tokens ? answerRound(state)?.round ?? null : null,
       picture: event.picture ?? round.picture,
     })),
-  StepDecoded: (state, event) =>
-    inStep(state, event, (step) => ({
+  StepDecoded: (state, event) => {
+    const decoded = inStep(state, event, (step) => ({
       ...step,
       decoded: true,
       codes: unpack16(event.codes),
       masked: unpackBits(event.masked, tokensOf(state)),
       confidence: unpack8(event.confidence),
       picture: event.picture ?? step.picture,
-    })),
+    }));
+    return inPath(decoded, event, (path) => (path.wave === null && path.steps[event.step] ? { ...path, wave: nextWave(decoded.rounds[event.round]), spared: false } : path));
+  },
   Judged: (state, event) => {
     const outcome = event.question === "outcome";
     const everyStep = outcome && judgesEveryStep(state.started, event.round);
@@ -114,8 +117,9 @@ const HANDLERS = {
     const judged = inStep(state, event, (step) => ({ ...step, verdicts: { ...step.verdicts, [event.question]: event } }));
     return outcome ? inPath(judged, event, (path) => ({ ...path, outcome: event, mean: everyStep ? meanOf(path) : null })) : judged;
   },
+  Present: (state, event) => inStep(state, event, (step) => ({ ...step, present: event.p_yes })),
   PathPruned: (state, event) => inPath(state, event, (path) => ({ ...path, pruned: event })),
-  Winner: (state, event) => inRound(state, event.round, (round) => ({ ...round, winner: event })),
+  Winner: (state, event) => inRound(state, event.round, (round) => ({ ...round, winner: event, paths: round.paths.map(spare) })),
   Critiqued: (state, event) =>
     inRound(state, event.round, (round) => ({ ...round, criticised: event })),
   Checked: (state, event) => inPath(state, event, (path) => ({ ...path, checked: event })),
@@ -134,14 +138,25 @@ export function judgesEveryStep(started, round) {
   return started?.method === "prm" && round === 0;
 }
 
+// A path that a round ends without.
+function spare(path) {
+  return path.wave === null ? { ...path, spared: true } : path;
+}
+
+// The wave of a path that begins now: another one, where the judge has told the outcome of the latest.
+function nextWave(round) {
+  const latest = waveOf(round);
+  return latest + Number(round.paths.some((path) => path.wave === latest && path.outcome));
+}
+
 function meanOf(path) {
   const answers = path.steps.map((step) => step.verdicts.outcome).filter(Boolean);
   return answers.reduce((sum, answer) => sum + answer.p_yes, 0) / answers.length;
 }
 
 function newRound(started, index) {
-  const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {} }));
-  const paths = Array.from({ length: started.paths }, (_, path) => ({ path, steps, pruned: null, outcome: null, mean: null, checked: null }));
+  const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {}, present: null }));
+  const paths = Array.from({ length: started.paths }, (_, path) => ({ path, steps, wave: null, spared: false, pruned: null, outcome: null, mean: null, checked: null }));
   return { round: index, model: started.model, critique: "", tokens: [], before: null, picture: null, paths, winner: null, criticised: null, approved: null };
 }
 
@@ -199,13 +214,31 @@ export function lastStep(path) {
   return path.steps.findLastIndex((step) => step.decoded);
 }
 
-// What has become of a path: "painted" to its end and not judged, or "judged" on its outcome.
+// The paths that have begun.
+export function tried(round) {
+  return round.paths.filter((path) => path.wave !== null);
+}
+
+// The latest wave. Paths begin all at once, which is wave 0, or each wave after the judge has seen the final pictures of the
+// one before.
+export function waveOf(round) {
+  return Math.max(0, ...tried(round).map((path) => path.wave));
+}
+
+// The paths that are painted just now, or were last; all of them before any has begun.
+export function latest(round) {
+  const wave = round.paths.filter((path) => path.wave === waveOf(round));
+  return wave.length ? wave : round.paths;
+}
+
+// What has become of a path: "painted" to its end and not judged, or "judged" on its outcome, or "spared", as the round was
+// over before it was begun.
 export function statusOf(round, path) {
   if (round.winner?.path === path.path) return "won";
   if (path.pruned) return "pruned";
   if (path.outcome) return "judged";
   const last = lastStep(path);
-  if (last < 0) return "waiting";
+  if (last < 0) return path.spared ? "spared" : "waiting";
   return last + 1 === path.steps.length ? "painted" : "alive";
 }
 
@@ -214,9 +247,31 @@ export function outcomeOf(path) {
   return path.mean ?? path.outcome?.p_yes ?? null;
 }
 
-// A step that is neither decoded nor to come: its path was stopped before.
+// What the prompt asks for, in words; nothing where that is not known.
+export function requirementsOf({ started }) {
+  return started?.requirements ?? [];
+}
+
+// The step from which on the judge has said the same of a requirement of a path, yes or no; null where it was not asked.
+export function decidedAt(path, requirement) {
+  const looks = path.steps.filter((step) => step.present);
+  const says = (step) => step.present[requirement] >= EVEN;
+  return looks.findLast((step, index) => index === 0 || says(looks[index - 1]) !== says(step))?.step ?? null;
+}
+
+// The requirement that the winner of a round misses by both the judge's checklist and its critique, or null: the least
+// likely one, if the judge rather says no of it and the critique speaks of it.
+export function agreedOn(round) {
+  const path = round.winner && round.paths[round.winner.path];
+  const present = path?.steps[lastStep(path)]?.present;
+  if (!present || !round.criticised) return null;
+  const least = present.indexOf(Math.min(...present));
+  return present[least] < EVEN && (round.criticised.about ?? []).includes(least) ? least : null;
+}
+
+// A step that is neither decoded nor to come: its path was stopped before, or never begun.
 export function isCutOff(path, step) {
-  return path.pruned !== null && step > path.pruned.step && !path.steps[step].decoded;
+  return path.spared || (path.pruned !== null && step > path.pruned.step && !path.steps[step].decoded);
 }
 
 export function tokenState(path, step, token) {
@@ -238,6 +293,17 @@ export function countTokens(path, step) {
   const total = path.steps[step].masked.length;
   const before = step > 0 && path.steps[step - 1].decoded ? path.steps[step - 1].masked.reduce((sum, bit) => sum + bit, 0) : total;
   return { total, kept: total - masked, added: before - masked };
+}
+
+// Places of the tokens that differ; null where the codes of one are not known.
+export function changedTokens(before, after) {
+  if (!before?.length || before.length !== after?.length) return null;
+  return [...after.keys()].filter((place) => before[place] !== after[place]);
+}
+
+// Whether the best that a round made of a picture is that picture as it was.
+export function stays(before, after) {
+  return changedTokens(answerOf(before)?.codes, answerOf(after)?.codes)?.length === 0;
 }
 
 // Path numbers that were judged on their final picture, best first.

@@ -1,9 +1,10 @@
 // Reflection: what the judge says of a picture, and the picture painted again, round by round.
 
-import { answerOf, reflections } from "./reducer.js";
+import { answerOf, changedTokens, lastStep, outcomeOf, reflections, stays } from "./reducer.js";
+import { agreement } from "./checklist.js";
 import { make, setAttribute, toggle } from "./dom.js";
-import { changedTokens } from "./slide.js";
-import { CHECKER, VERDICTS, number, outcomeWords, plural, prose, speaksToResearchers, told, truthBeside } from "./words.js";
+import { markTokens } from "./slide.js";
+import { VERDICTS, attempt, checkerWords, number, outcomeWords, plural, prose, speaksToResearchers, staysWords, told, truthBeside } from "./words.js";
 
 export class Reflection {
   constructor() {
@@ -35,16 +36,20 @@ function drawRound(state, entry) {
   const { before, after } = entry;
   const first = card(state, before, before.round === 0 ? "First picture" : `Painted again, round ${before.round}`);
   const change = make("p", { class: "cot-change" }, after ? changeWords(answerOf(before), answerOf(after)) : "");
-  const repainted = after ? card(state, after, after.round === 1 ? "Painted again" : `Painted again, round ${after.round}`) : null;
+  const same = after?.tokens.length > 0 && stays(before, after);
+  toggle(change, !same);
+  const repainted = same ? attempts(state, before, after) : after ? card(state, after, after.round === 1 ? "Painted again" : `Painted again, round ${after.round}`) : null;
   const element = make("div", { class: "cot-round" }, first, make("div", { class: "cot-critique" }, ...words(state, entry), change), repainted);
   return { element, criticised: [first, element.children[1]], repainted: [change, ...(repainted ? [repainted] : [])] };
 }
 
 function words(state, { before, critique, approved, after }) {
   if (after?.tokens.length) {
-    const same = changedTokens(answerOf(before)?.codes, answerOf(after)?.codes)?.length === 0;
-    const came = same ? "They came out as they were: beside the rest of the picture, nothing is likelier. Mark more, or try again." : "Only these were painted anew.";
-    return [make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} marked`), make("p", { class: "cot-note" }, came)];
+    const by = make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} marked`);
+    if (!stays(before, after)) return [by, make("p", { class: "cot-note" }, "Only these were painted anew.")];
+    const others = after.paths.some((path) => changed(before, path).length);
+    const why = others ? "The judge is no surer of those that differ." : "All came out as it was: beside the rest of the picture, nothing is likelier. Mark more, or try again.";
+    return [by, make("p", { class: "cot-approved" }, staysWords(after)), make("p", { class: "cot-note" }, why)];
   }
   if (!critique && approved !== undefined && approved !== null) {
     return [
@@ -53,9 +58,26 @@ function words(state, { before, critique, approved, after }) {
       make("button", { type: "button", class: "cot-follow cot-anyway", onclick: () => document.querySelector("#anyway")?.click() }, "Repaint anyway"),
     ];
   }
-  const parts = [make("p", { class: "cot-critique-by" }, "The judge says"), make("blockquote", {}, prose(critique) || "…")];
+  const parts = [make("p", { class: "cot-critique-by" }, "The judge says"), make("blockquote", {}, prose(critique) || "…"), ...agreement(state, before)];
   if (!after && state.phase !== "running") parts.push(make("p", { class: "cot-note" }, "Not painted again."));
   return parts;
+}
+
+// The tokens of a path's last guess that differ from the picture it began with.
+function changed(before, path) {
+  return changedTokens(answerOf(before)?.codes, path.steps[lastStep(path)]?.codes) ?? [];
+}
+
+// All that was painted anew where none of it was better, with what differs marked.
+function attempts(state, before, after) {
+  const each = after.paths.map((path) => {
+    const tokens = changed(before, path);
+    const said = `${tokens.length ? `${tokens.length} changed` : "as it was"}${path.outcome ? `, ${number(outcomeOf(path))}` : ""}`;
+    const { picture } = path.steps[lastStep(path)] ?? {};
+    const image = picture ? make("img", { src: picture, alt: "" }) : null;
+    return make("li", { title: attempt(path.path) }, make("div", { class: "cot-pane" }, image, markTokens(tokens, state.started.grid)), make("strong", {}, `${path.path + 1}: `), said);
+  });
+  return make("figure", { class: "cot-card" }, make("h3", {}, plural(each.length, "attempt")), make("ul", { class: "cot-attempts" }, ...each));
 }
 
 function changeWords(before, after) {
@@ -79,6 +101,6 @@ function card(state, round, title) {
     const [glyph, said, kind] = outcomeWords(answer);
     facts.push(make("p", { class: "cot-judgement", title: VERDICTS.outcome.meaning }, "Judge: ", make("span", { class: "cot-mark", "data-verdict": kind }, `${glyph} `), said));
   }
-  if (answer.checked) facts.push(make("p", { class: "cot-truth" }, make("strong", {}, CHECKER), truthBeside(answer)));
+  if (answer.checked) facts.push(make("p", { class: "cot-truth" }, make("strong", {}, checkerWords(answer.checked)), truthBeside(answer)));
   return make("figure", { class: "cot-card" }, heading, picture, make("figcaption", {}, ...facts, ...painter));
 }

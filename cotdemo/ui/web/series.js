@@ -8,6 +8,7 @@ const MARKS = {
   triangle: "M0-4.8 4.6 3.4h-9.2z",
   diamond: "M0-5.2 5.2 0 0 5.2-5.2 0z",
   plus: "M-1.6-4.6h3.2v3h3v3.2h-3v3h-3.2v-3h-3v-3.2h3z",
+  wedge: "M0 4.8 4.6-3.4h-9.2z",
   ring: "M-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0z",
 };
 
@@ -18,10 +19,12 @@ const SERIES = new Map([
   ["parm++", { label: "PARM++", tone: "purple", dash: "", mark: "plus" }],
   ["parm", { label: "PARM", tone: "vermilion", dash: "", mark: "circle" }],
   ["orm", { label: "ORM", tone: "blue", dash: "9 3", mark: "square" }],
+  ["adaptive", { label: "Adaptive best of N", tone: "blue", dash: "", mark: "wedge" }],
   ["orm-zero-shot", { label: "Zero-shot ORM", tone: "sky", dash: "3 3", mark: "triangle" }],
   ["prm", { label: "PRM", tone: "green", dash: "9 3 2 3", mark: "diamond" }],
   ["potential", { label: "PARM, potential", tone: "vermilion", dash: "", mark: "circle" }],
   ["clarity", { label: "PARM, clarity", tone: "purple", dash: "9 3", mark: "square" }],
+  ["outcome", { label: "PARM, outcome", tone: "blue", dash: "9 3 2 3", mark: "diamond" }],
   ["stopped", { label: "paths stopped", tone: "vermilion", dash: "", mark: "circle" }],
   ["passes_saved", { label: "generator passes saved", tone: "blue", dash: "9 3", mark: "square" }],
   ["wrongly", { label: "stopped, but would have come out right", tone: "purple", dash: "3 3", mark: "triangle" }],

@@ -1,20 +1,18 @@
 // Two pictures one over the other, with a slider between them, and the tokens in which they differ.
 
 import { make, shape, toggle } from "./dom.js";
+import { changedTokens } from "./reducer.js";
 
-// Places of the tokens that differ; null where the codes of one are not known.
-export function changedTokens(before, after) {
-  if (!before?.length || before.length !== after?.length) return null;
-  return [...after.keys()].filter((place) => before[place] !== after[place]);
+// Tokens of a picture on a grid of [rows, columns], to lie over it.
+export function markTokens(tokens, [rows, columns], attributes = {}) {
+  const marks = tokens.map((place) => shape("rect", { x: place % columns, y: Math.floor(place / columns), width: 1, height: 1 }));
+  return shape("svg", { viewBox: `0 0 ${columns} ${rows}`, "aria-hidden": "true", class: "cot-changes", ...attributes }, ...marks);
 }
 
 // `before` and `after` are {picture, codes}; `grid` is [rows, columns]; `at` is where the slider begins, in percent.
 export function slide(before, after, grid, at = 50) {
   const changed = changedTokens(before.codes, after.codes);
-  const marks = shape(
-    "svg", { viewBox: `0 0 ${grid[1]} ${grid[0]}`, "aria-hidden": "true", hidden: true, class: "cot-changes" },
-    ...(changed ?? []).map((place) => shape("rect", { x: place % grid[1], y: Math.floor(place / grid[1]), width: 1, height: 1 })),
-  );
+  const marks = markTokens(changed ?? [], grid, { hidden: true });
   const stage = make(
     "div", { class: "cot-pane" },
     make("img", { src: before.picture, alt: "" }), make("img", { src: after.picture, alt: "", class: "cot-over" }), marks, make("i", { "aria-hidden": "true" }),

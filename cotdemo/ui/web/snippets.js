@@ -49,8 +49,12 @@ rows = trace.to_rows()
 
 // The prompt stands last, after --, so that one that begins with a dash is no option.
 function commandLine(prompt, given) {
-  const options = given.map(([name, value]) => `--${name.replaceAll("_", "-")} ${shell(value)}`);
+  const options = given.map(([name, value]) => option(name.replaceAll("_", "-"), value));
   return `python -m cotdemo generate ${options.join(" ")} --out out/run -- ${shell(prompt)}\n`;
+}
+
+function option(name, value) {
+  return typeof value === "boolean" ? `--${value ? "" : "no-"}${name}` : `--${name} ${shell(value)}`;
 }
 
 function pythonClient(given, { url }) {
@@ -73,6 +77,7 @@ function agent({ url }) {
 
 // A text in JSON is one in Python as well; what can be seen by nobody is spelt out.
 function python(value) {
+  if (typeof value === "boolean") return value ? "True" : "False";
   const spelt = (unseen) => `\\u${unseen.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return JSON.stringify(value).replace(/[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, spelt);
 }

@@ -1,15 +1,17 @@
 // The stage: the run at one glance, first of all. One picture, large, with all attempts beside it, what the judge says, and
 // one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
 
-import { answerOf, answerRound, lastStep, reflections } from "./reducer.js";
+import { answerOf, answerRound, lastStep, reflections, stays } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
-import { leading, momentAt, moments, present } from "./moments.js";
+import { leading, momentAt, moments, present, stepAt } from "./moments.js";
 import { Brush, meantBy } from "./brush.js";
+import { Checklist } from "./checklist.js";
 import { BETS, Guess, canGuess, guessMoment } from "./guess.js";
 import { Reflection } from "./reflection.js";
+import { Saying } from "./saying.js";
 import { slide } from "./slide.js";
-import { CHECKER, VERDICTS, attempt, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
+import { VERDICTS, attempt, checkerMeaning, checkerWords, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
 
 const LARGE = 384; // canvas pixels per side, about
 const SMALL = 96;
@@ -27,10 +29,13 @@ export class Stage {
     this.mended = make("div", { class: "cot-mended" });
     this.tries = make("div", { class: "cot-tries", role: "group", "aria-label": "Attempts" });
     this.judge = make("p", { class: "cot-judge", title: VERDICTS.outcome.meaning });
-    this.truth = make("p", { class: "cot-truth", title: "A program that reads the picture exactly; it never chooses one" });
+    this.truth = make("p", { class: "cot-truth" });
+    this.checklist = new Checklist();
     this.facts = make("div", { class: "cot-facts" }, this.judge, this.truth);
+    this.opinion = make("div", { class: "cot-opinion" }, this.checklist.element, this.facts);
     this.reflection = new Reflection();
-    this.status = make("p", { class: "cot-status" });
+    this.beside = make("div", { class: "cot-beside" }, this.reflection.element, this.opinion);
+    this.status = new Saying("cot-status");
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
     this.brush = new Brush((tokens) => this.request({ tokens }), () => this.onDraw());
     this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this picture, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
@@ -41,8 +46,8 @@ export class Stage {
     this.element = make(
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
       make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element), this.tries,
-      make("div", { class: "cot-now" }, this.status, this.acts, this.progress, this.brush.bar, this.guess.bar),
-      make("div", { class: "cot-beside" }, this.reflection.element, this.facts),
+      make("div", { class: "cot-now" }, this.status.element, this.acts, this.progress, this.brush.bar, this.guess.bar),
+      this.beside,
     );
     this.shape = "";
   }
@@ -124,7 +129,7 @@ export class Stage {
     const round = state.rounds[moment.round];
     setAttribute(this.element, "data-part", round ? moment.part : "empty");
     setAttribute(this.element, "data-repaints", state.started?.method === "parm++" ? "true" : null); // keeps room for it
-    setText(this.status, this.sentence(state, moment));
+    this.status.say(this.sentence(state, moment), state.phase === "failed");
     setAttribute(this.replay, "data-later", state.phase === "finished" && !matchMedia(STILL).matches ? null : "true"); // keeps its room
     setText(this.replay, this.playing ? "Skip" : "Replay");
     setAttribute(this.replay, "aria-label", this.playing ? "Skip to the result" : "Replay how it was painted");
@@ -132,6 +137,7 @@ export class Stage {
     this.drawProgress(state, moment);
     this.guess.draw(state, moment.part === "rest");
     this.drawFacts(state, moment);
+    this.drawChecklist(state, round, moment);
     this.reflection.draw(state, moment.seen);
     if (!round) return;
     this.drawLarge(state, round, moment, colours);
@@ -143,8 +149,9 @@ export class Stage {
     if (moment.part === "guess") return `Step ${moment.step + 1} of ${state.started.steps}, before the judge has stopped any.`;
     if (this.playing && moment.part !== "rest") return nowWords(state, moment);
     const painted = moment.part !== "rest" && state.rounds[moment.round].paths.some((path) => lastStep(path) >= 0);
-    const plain = painted && !speaksToResearchers() && (/^step \d/.test(state.message) || moment.part !== "painting");
-    return plain ? nowWords(state, moment) : statusWords(state);
+    const plain = painted && !speaksToResearchers() && (/^(wave \d+ - )?step \d/.test(state.message) || moment.part !== "painting");
+    const apart = !this.beside.contains(this.reflection.element);
+    return plain ? nowWords(state, moment) : statusWords(state, apart);
   }
 
   drawActs(state) {
@@ -166,6 +173,10 @@ export class Stage {
     return moment.part === "rest" && this.peek && this.peek.round === round?.round ? round.paths[this.peek.path] : null;
   }
 
+  shownLarge(round, moment) {
+    return this.lookedAt(round, moment) ?? round.paths[leading(round, moment)];
+  }
+
   // Of the attempt that is shown large: the chosen one, or that which the visitor looks at.
   drawFacts(state, moment) {
     const round = state.rounds[moment.round];
@@ -173,29 +184,36 @@ export class Stage {
     if (looked) {
       const [, kind] = pathWords(round, looked);
       this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked)));
-      this.drawTruth(looked.checked && truthWords(looked.checked));
+      this.drawTruth(looked.checked, truthWords(looked.checked));
       setAttribute(this.facts, "data-later", null);
-      toggle(this.facts, true);
+      toggle(this.opinion, true);
       return;
     }
     const answer = state.phase === "running" ? null : answerOf(answerRound(state));
     const [glyph, words, kind] = answer ? outcomeWords(answer) : ["", "", ""];
     this.judge.replaceChildren(...(answer ? [make("strong", {}, "Judge: "), make("span", { "data-verdict": kind }, make("span", { class: "cot-mark" }, glyph), ` ${words}`)] : []));
-    this.drawTruth(state.phase === "finished" && answer?.checked ? truthBeside(answer) : "");
+    const checked = state.phase === "finished" ? answer?.checked : null;
+    this.drawTruth(checked, checked ? truthBeside(answer) : "");
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
-    toggle(this.facts, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
+    toggle(this.opinion, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
   }
 
-  drawTruth(words) {
-    this.truth.replaceChildren(...(words ? [make("strong", {}, CHECKER), words] : []));
+  // Of the guess that is shown large; while it is guessed it would tell.
+  drawChecklist(state, round, moment) {
+    const path = round && moment.part !== "guess" ? this.shownLarge(round, moment) : null;
+    this.checklist.draw(state, path, path ? stepAt(path, moment) : 0);
+  }
+
+  drawTruth(checked, words) {
+    this.truth.replaceChildren(...(words ? [make("strong", {}, checkerWords(checked)), words] : []));
+    setAttribute(this.truth, "title", words ? checkerMeaning(checked) : null);
     toggle(this.truth, Boolean(words));
   }
 
   drawLarge(state, round, moment, colours) {
-    const looked = this.lookedAt(round, moment);
-    const answer = looked || moment.part === "painting" ? null : answerOf(round);
-    const path = looked ?? round.paths[leading(round)];
-    const step = path.steps[Math.min(moment.step, lastStep(path))];
+    const answer = this.lookedAt(round, moment) || moment.part === "painting" ? null : answerOf(round);
+    const path = this.shownLarge(round, moment);
+    const step = path.steps[stepAt(path, moment)];
     const [url, masked] = answer?.picture ? [answer.picture, null] : step?.decoded ? [step.picture ?? null, step.masked ?? null] : beginning(state, round);
     const name = answer ? `The chosen picture, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
     setAttribute(this.canvas, "aria-label", name);
@@ -211,7 +229,7 @@ export class Stage {
   // The picture before and after its repainting, over the large one, once the run rests on it.
   drawMended(state, moment) {
     const entry = reflections(state).findLast(({ before, after }) => answerOf(before)?.picture && answerOf(after)?.picture);
-    const key = entry && state.phase !== "running" ? [entry.before, entry.after] : [];
+    const key = entry && state.phase !== "running" && !stays(entry.before, entry.after) ? [entry.before, entry.after] : [];
     if (key.length !== this.mendedKey?.length || key.some((one, index) => one !== this.mendedKey[index])) {
       this.mendedKey = key;
       const result = answerRound(state) === entry?.after ? 0 : 100;
@@ -231,7 +249,7 @@ export class Stage {
     round.paths.forEach((path, index) => {
       const { button, canvas, words, crown, drawn } = this.attempts[index];
       const [fate, kind] = bets ? BETS[bets[index]] : fateWords(round, path, moment);
-      const step = path.steps[Math.min(moment.step, lastStep(path))];
+      const step = path.steps[stepAt(path, moment)];
       setText(words, fate);
       setAttribute(button, "data-kind", kind);
       setAttribute(button, "aria-label", `${attempt(index)}: ${bets ? `you bet: ${fate}. Change it` : `${fate}. Show it large`}`);

@@ -38,18 +38,19 @@ function remember(what) {
   }
 }
 
-// In a corner, over the page: nothing moves, and nothing has to be answered.
+// At the end of the row of tabs, where nothing else stands; on a phone at the lower edge. Nothing moves, and nothing has to
+// be answered.
 function invite(open) {
   const leave = () => { remember("declined"); box.remove(); };
   const box = make(
     "aside", { class: "cot cot-invitation", "aria-label": "Tour" },
-    make("p", {}, "New here? See in two minutes how it thinks."),
+    make("strong", {}, "New here?", make("span", {}, " See in two minutes how it thinks.")),
     make("button", { type: "button", class: "cot-tour-go", onclick: () => { box.remove(); open(); } }, "Take the tour"),
     make("button", { type: "button", onclick: leave }, "No, thanks"),
   );
   const busy = ({ target }) => target.closest("#cot-page") && box.remove(); // who is at work already is not in need of it
   addEventListener("pointerdown", busy, { capture: true });
-  until(() => document.querySelector('.cot-show[data-part="rest"]')).then(() => document.body.append(box)); // first things first
+  until(() => document.querySelector('.cot-show[data-part="rest"]')).then(() => document.querySelector(".cot-heading").append(box)); // first things first
 }
 
 async function begin(tour) {
@@ -76,8 +77,10 @@ function until(done) {
   });
 }
 
-// Where the dialog goes: below what is shown, or above it, or over its lower end; always inside the window.
-export function beside(target, dialog, view) {
+// Where the dialog goes, always inside the window: into the form's `column` where what is shown stands beside that, as the
+// tour speaks of nothing in it; else below what is shown, or above it, or over its lower end.
+export function beside(target, dialog, view, column = null) {
+  if (column && column.right <= target.left) return { left: column.left, top: Math.max(Math.min(target.top, view.height - dialog.height - GAP), GAP) };
   const left = Math.min(Math.max(target.left, GAP), Math.max(view.width - dialog.width - GAP, GAP));
   const below = target.bottom + GAP;
   const above = target.top - GAP - dialog.height;
@@ -126,8 +129,10 @@ class Dialog {
   place() {
     if (!this.target) return;
     const box = this.target.getBoundingClientRect();
+    const column = document.querySelector("#cot-side").getBoundingClientRect();
+    this.element.style.maxWidth = column.right <= box.left ? `${column.width}px` : "";
     const own = this.element.getBoundingClientRect();
-    const { left, top } = beside(box, own, { width: innerWidth, height: innerHeight });
+    const { left, top } = beside(box, own, { width: innerWidth, height: innerHeight }, column);
     Object.assign(this.light.style, { left: `${box.left - 4}px`, top: `${box.top - 4}px`, width: `${box.width + 8}px`, height: `${box.height + 8}px` });
     Object.assign(this.element.style, { left: `${left}px`, top: `${top}px` });
   }

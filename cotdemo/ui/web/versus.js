@@ -1,7 +1,7 @@
 // Another run beside the one on show: an attempt of a trace file, step by step below the attempt that is selected, and what
 // both came to. The file is read in the browser; the server is asked nothing.
 
-import { answerOf, answerRound, emptyState, isCutOff, lastStep, reduce } from "./reducer.js";
+import { answerOf, answerRound, emptyState, isCutOff, lastStep, reduce, requirementsOf } from "./reducer.js";
 import { make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { drawMark } from "./matrix.js";
@@ -36,20 +36,27 @@ function whole(value, low, high) {
   return Number.isInteger(value) && value >= low && value <= high;
 }
 
-function begins(event, most) {
-  return event?.type === "RunStarted" && typeof event.prompt === "string" && whole(event.paths, 1, most.paths) && whole(event.steps, 1, most.steps)
-    && Array.isArray(event.grid) && event.grid.length === 2 && event.grid.every((side) => whole(side, 1, most.side));
+function lists(values, most, are) {
+  return Array.isArray(values) && values.length <= most && values.every(are);
 }
 
-function belongs(event, { paths, steps }, most) {
+function begins(event, most) {
+  return event?.type === "RunStarted" && typeof event.prompt === "string" && whole(event.paths, 1, most.paths) && whole(event.steps, 1, most.steps)
+    && Array.isArray(event.grid) && event.grid.length === 2 && event.grid.every((side) => whole(side, 1, most.side))
+    && lists(event.requirements ?? [], most.requirements, (words) => typeof words === "string");
+}
+
+function belongs(event, { paths, steps, requirements = [] }, most) {
   if (typeof event !== "object" || event === null) return false;
-  const { round = 0, path = 0, step = 0, p_yes: yes = null } = event;
-  return whole(round, 0, most.round) && whole(path, 0, paths - 1) && whole(step, 0, steps - 1) && (yes === null || (yes >= 0 && yes <= 1));
+  const { type, round = 0, path = 0, step = 0, p_yes: yes = null } = event;
+  const isShare = (share) => share >= 0 && share <= 1;
+  const said = type === "Present" ? lists(yes, requirements.length, isShare) && yes.length === requirements.length : yes === null || isShare(yes);
+  return whole(round, 0, most.round) && whole(path, 0, paths - 1) && whole(step, 0, steps - 1) && said;
 }
 
 function allWords(state, labels) {
   for (const round of state.rounds) {
-    for (const path of round.paths) for (const { step } of path.steps) cellWords(path, step);
+    for (const path of round.paths) for (const { step } of path.steps) cellWords(path, step, requirementsOf(state));
   }
   const round = answerRound(state);
   return comparison(state, round, round.paths[answerOf(round).path], labels);
@@ -62,7 +69,7 @@ export function comparison(state, round, path, labels) {
     ["Asked", settingsWords(state.started, labels).join(" · ")],
     [attempt(path.path), fateInWords(round, path)],
     ["Answer", answerOf(round) ? chosenWords(round) : "none yet"],
-    ["Checker", path.checked ? truthWords(path.checked) : "–"],
+    ["Checker", path.checked ? `${truthWords(path.checked)}${path.checked.by ? ` (${path.checked.by})` : ""}` : "–"],
     ["Cost", costWords(state) || "–"],
   ];
 }
@@ -170,7 +177,7 @@ class Film {
       const { element, canvas, mark } = this.frames[place];
       setAttribute(element, "data-selected", place === at ? "true" : null);
       setAttribute(element, "data-state", step.decoded ? "decoded" : isCutOff(path, place) ? "cut" : "open");
-      setAttribute(element, "title", cellWords(path, place));
+      setAttribute(element, "title", cellWords(path, place, requirementsOf(state)));
       const question = ["potential", "outcome", "clarity"].find((one) => step.verdicts[one]) ?? "clarity";
       drawMark(mark, question, step.verdicts[question]);
       if (this.drawn[place] === step && this.path === path.path) return;

@@ -1,10 +1,12 @@
 // The viewer: the state of a run on the screen. It keeps the state, hands it to its parts, and asks the server nothing
 // but for messages that were lost on the way.
 
-import { alive, answerOf, emptyState, lastStep, receive, reflections, skipGap } from "./reducer.js";
+import { alive, answerOf, emptyState, lastStep, latest, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
 import { addressOf } from "./address.js";
+import { asksOtherwise } from "./asked.js";
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { forgetImages, readColours } from "./canvas.js";
+import { CellBars } from "./checklist.js";
 import { Matrix } from "./matrix.js";
 import { Focus } from "./focus.js";
 import { asFigure, frameOf } from "./figure.js";
@@ -14,11 +16,14 @@ import { Rewards } from "./rewards.js";
 import { SaveMenu } from "./save.js";
 import { Drop } from "./drop.js";
 import { Versus } from "./versus.js";
-import { VERDICTS, costWords, milestone, settingsWords, speakToResearchers, speaksToResearchers, term, weightsWords } from "./words.js";
+import { VERDICTS, briefly, costWords, milestone, settingsWords, speakToResearchers, speaksToResearchers, term, weightsWords } from "./words.js";
 
 const VOICE = "cotdemo-researchers"; // remembered: whether the field's own words are wanted
 const FIRST_RUN = "recorded"; // its id, in every page
+const CHECKS = "The bars below a guess, one for each thing that the prompt asks for, are as high as the judge is sure that it is there. Nothing is chosen by them; they show what will be wrong, and when that is decided.";
 const PATIENCE = 4000; // milliseconds to wait for the stage's place
+const NARROW = matchMedia("(max-width: 703px)"); // where the stage's parts stand below each other, as viewer.css has it
+const BEGINS = "#run, #reflect, #anyway"; // what a visitor begins something of his own with
 
 // `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again. Without a server, in a
 // file of its own (cotdemo/ui/standalone.py), nothing is offered that needs one.
@@ -55,8 +60,13 @@ class Viewer {
 
   build(element, server, exports, most) {
     this.prompt = make("h2", { class: "cot-prompt" });
+    this.recorded = make("span", { class: "cot-recorded" });
+    this.asked = make("span", {});
     this.settings = make("p", { class: "cot-settings" });
-    this.recorded = make("p", { class: "cot-recorded" });
+    this.taking = make(
+      "button", { type: "button", class: "cot-follow", title: "Puts them into the form, the seed too; the prompt in it stays", onclick: () => this.takeSettings() },
+      "Use these settings",
+    );
     this.cost = make("p", { class: "cot-cost" });
     this.weights = make("p", { class: "cot-cost cot-weights" });
     this.voice = make("input", { type: "checkbox", onchange: () => this.speak(this.voice.checked, true) });
@@ -81,13 +91,9 @@ class Viewer {
       "div", { class: "cot-offer", hidden: true },
       make("p", {}), make("button", { type: "button", onclick: () => document.querySelector("#run").click() }, "Paint it"),
     );
-    // What is asked for begins: the offer goes at once, and not when the server answers, which would move what is read then.
-    const taken = () => {
-      this.taken = this.offer.firstChild.textContent;
-      toggle(this.offer, false);
-    };
-    document.addEventListener("click", ({ target }) => target.closest?.("#run") && taken());
-    document.addEventListener("keydown", ({ key, shiftKey, target }) => key === "Enter" && !shiftKey && target.closest?.("#prompt") && taken());
+    document.addEventListener("click", ({ target }) => target.closest?.(BEGINS) && this.engage());
+    document.addEventListener("keydown", ({ key, shiftKey, target }) => key === "Enter" && !shiftKey && target.closest?.("#prompt") && this.engage());
+    this.stage.element.addEventListener("cot-brush", () => this.engage());
     this.blank = make(
       "div", { class: "cot-empty" },
       make("p", {}, "Write a prompt and press Run: every attempt appears here as a row, every step as a column."),
@@ -96,19 +102,22 @@ class Viewer {
       "div", { class: "cot cot-top" }, this.offer,
       make(
         "header", { class: "cot-head" },
-        this.recorded, this.guessable, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
+        make("p", { class: "cot-asked" }, this.recorded, this.asked, " ", this.taking),
+        this.guessable, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
         this.prompt,
       ),
       this.stage.element, this.announcer,
     );
     setAttribute(this.top, "data-alone", this.server ? null : "true");
+    this.apart = make("div", { class: "cot-apart" }); // where the reflection stands, if not on the stage
     this.root = make(
       "div", { class: "cot" },
-      make("header", { class: "cot-about-run" }, this.settings, this.cost, this.weights),
+      this.apart, make("header", { class: "cot-about-run" }, this.settings, this.cost, this.weights),
       this.blank, this.board, legend(),
     );
     const ends = (event) => [this.stage.replay, this.guessable].some((part) => part.contains(event.target)) || this.stage.rest();
     for (const part of [this.top, this.root]) for (const kind of ["pointerdown", "keydown"]) part.addEventListener(kind, ends, true);
+    NARROW.addEventListener("change", () => this.arrange());
     this.placed = this.place();
     this.speak(remembersResearchers());
     element.replaceChildren(this.root);
@@ -119,8 +128,37 @@ class Viewer {
     const since = performance.now();
     let place = null;
     while (!(place = document.querySelector("#stage .cot-place-of-stage")) && performance.now() - since < PATIENCE) await new Promise((go) => setTimeout(go, 15));
-    if (place) place.replaceChildren(this.top);
-    else this.root.prepend(this.top);
+    if (!place) return this.root.prepend(this.top);
+    place.replaceChildren(this.top);
+    place.addEventListener("cot-form", () => this.drawHead());
+    this.form = place;
+    this.arrange();
+    this.drawHead();
+  }
+
+  // What is asked for begins: what makes room for it or goes does so at once, and not when the server answers, which would
+  // move what is read then.
+  engage() {
+    this.engaged = true;
+    this.taken = this.offer.firstChild.textContent;
+    toggle(this.offer, false);
+    this.arrange();
+  }
+
+  // On a phone, until a visitor has begun something of his own, the reflection stands below the form, so that prompt and
+  // Run are on the screen with the stage: the sentence there says the critique, and the slider has both pictures.
+  arrange() {
+    const apart = Boolean(this.form) && NARROW.matches && !this.engaged && !this.compact;
+    const home = apart ? this.apart : this.stage.beside;
+    if (this.stage.reflection.element.parentNode !== home) home.prepend(this.stage.reflection.element);
+    setAttribute(this.top, "data-apart", apart ? "true" : null);
+    setAttribute(this.stage.element, "data-apart", apart ? "true" : null);
+    this.drawStage();
+  }
+
+  takeSettings() {
+    this.stage.element.dispatchEvent(new CustomEvent("cot-take", { bubbles: true }));
+    document.querySelector("#run")?.focus({ preventScroll: true }); // the button goes
   }
 
   // In plain words, or in the field's own.
@@ -257,9 +295,11 @@ class Viewer {
     if (!this.selection.follow || !round) return;
     const chosen = answerOf(round);
     let { path } = this.selection.round === round.round ? this.selection : { path: 0 };
+    const wave = latest(round);
     if (chosen) path = chosen.path;
+    else if (!wave.includes(round.paths[path])) [{ path }] = wave;
     else if (round.paths[path]?.pruned && alive(round)) path = round.paths.find((one) => one.pruned === null).path;
-    const step = Math.max(0, chosen ? lastStep(round.paths[path]) : Math.max(...round.paths.map(lastStep)));
+    const step = Math.max(0, chosen ? lastStep(round.paths[path]) : Math.max(...wave.map(lastStep)));
     this.selection = { round: round.round, path, step, follow: true };
     if (this.state.phase !== before.phase && this.state.phase !== "running" && chosen) this.selection.follow = false;
   }
@@ -309,6 +349,7 @@ class Viewer {
   drawHead() {
     const { state } = this;
     setText(this.prompt, state.started ? state.started.prompt : "");
+    this.drawAsked();
     setText(this.settings, state.started ? settingsWords(state.started, this.labels).join(" · ") : "");
     setText(this.cost, costWords(state));
     const { recorded } = state;
@@ -316,14 +357,26 @@ class Viewer {
     setText(this.recorded, recorded ? `${recorded.title} of ${recorded.created.slice(0, 10)}` : "");
     toggle(this.recorded, Boolean(recorded));
     for (const line of [this.settings, this.cost, this.weights]) toggle(line, line.textContent !== "");
+    const otherwise = this.form && state.started && asksOtherwise(this.form.asked, state.started, this.settable);
+    setAttribute(this.taking, "data-later", otherwise ? null : "true"); // keeps its room
+  }
+
+  // What the run was asked for, in short, broken between its parts alone.
+  drawAsked() {
+    const { started, recorded } = this.state;
+    const words = started ? briefly(started, this.labels) : [];
+    const parts = words.flatMap((one, place) => [place || recorded ? " · " : "", make("span", {}, one)]);
+    const text = parts.map((part) => part.textContent ?? part).join("");
+    if (this.asked.textContent !== text) this.asked.replaceChildren(...parts);
   }
 
   // What the marks of the grid are called, above it.
   drawKey() {
-    const words = speaksToResearchers() ? "researchers" : "plain";
+    const listed = requirementsOf(this.state).length > 0;
+    const words = `${speaksToResearchers() ? "researchers" : "plain"}${listed ? ", with a checklist" : ""}`;
     if (this.legend.dataset.words === words) return;
     this.legend.dataset.words = words;
-    this.legend.replaceChildren(...key());
+    this.legend.replaceChildren(...key(), ...(listed ? [checksKey()] : []));
   }
 
   // The stage alone, while a run is played on it.
@@ -386,6 +439,12 @@ function key() {
   ];
 }
 
+function checksKey() {
+  const bars = new CellBars(2);
+  bars.draw([1, 0.4]);
+  return make("span", { class: "cot-key-checks", title: CHECKS }, bars.element, "what is asked for: there, missing");
+}
+
 function legend() {
   const line = (question, answer, words) => make("li", {}, mark(question, answer), words);
   return make(
@@ -402,6 +461,7 @@ function legend() {
         line("potential", "no", "it can no longer: the attempt stops at once and frees its place"),
         line("outcome", "yes", "P(yes): the final picture matches the prompt; this ranks those that are left"),
       ),
+      make("p", {}, CHECKS),
     ),
   );
 }

@@ -1,7 +1,7 @@
 // What the viewer says, in words: the status line, labels for screen readers, numbers. Every term stands here and
 // nowhere else, in both voices: plain words, and the field's own, which the switch "for researchers" asks for.
 
-import { QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf } from "./reducer.js";
+import { EVEN, QUESTIONS, alive, answerOf, answerRound, countTokens, isCutOff, lastStep, outcomeOf, ranking, statusOf, stays, tried, waveOf } from "./reducer.js";
 import { SAID } from "./said.js";
 
 const voice = { researchers: false }; // one page speaks one voice
@@ -47,11 +47,12 @@ export const VERDICTS = {
   },
 };
 
-export const CHECKER = "Checker (hidden from the judge): ";
+const CHECKER = "Checker (hidden from the judge): ";
 export const NOT_JUDGED = SAID.notJudged;
 export const BAD_LOT = SAID.badLot;
 const CHOSEN = "chosen";
 const NEVER_CLEAR = "never judged clear";
+export const SPARED = "not painted, as the judge was sure enough before";
 
 // What the number of a question is called.
 export function term(question) {
@@ -112,6 +113,11 @@ export function settingsWords(started, labels) {
   return [labels.methods[started.method]?.label ?? started.method, ...words.filter(Boolean)];
 }
 
+// The same in short: method with model, attempts, seed.
+export function briefly({ method, model, paths, seed }, { methods, models }) {
+  return [`${methods[method]?.label ?? method}${models[model]?.on ?? ""}`, plural(paths, "attempt"), `seed ${seed}`];
+}
+
 const TECHNICAL = ["guidance", "temperature"]; // settings that are told to researchers only
 
 // As Setting.words of cotdemo/settings.py: "" for what is as usual, and in traces from before there was such a setting.
@@ -129,8 +135,8 @@ export function weightsWords({ backend, weights, model, method, repaint }, label
   return named.map((part) => `${part} ${weights[part]}`).join(", ");
 }
 
-// The line above the matrix.
-export function statusWords(state) {
+// The line above the matrix. Where the reflection stands `apart` from it, it says the critique, too.
+export function statusWords(state, apart = false) {
   switch (state.phase) {
     case "empty":
       return "Nothing painted yet.";
@@ -140,7 +146,7 @@ export function statusWords(state) {
     case "stopped":
       return `${state.message || "Stopped."} What was painted until then stays here to look at.`;
     case "finished":
-      return answerWords(state);
+      return answerWords(state, apart);
     default:
       return progressWords(state);
   }
@@ -163,17 +169,47 @@ export function chosenWords(round) {
   return `${who} is ${standing(round)}: the judge ${voice.researchers ? "says" : "is"} ${judged}${fallback}`;
 }
 
-function answerWords(state) {
+function answerWords(state, apart) {
   const round = answerRound(state);
   if (!answerOf(round)) return "Finished.";
   const words = chosenWords(round);
+  if (round.tokens.length && stays(state.rounds[round.before], round)) return `Painted anew where it was marked. ${staysWords(round)}`;
   if (round.tokens.length) return `Painted anew where it was marked. ${words}.`;
-  if (round.round > 0) return `Painted again from the critique. ${words}.`;
+  if (round.round > 0) return `Painted again from the critique${apart ? ` “${shortened(prose(round.critique))}”` : ""}. ${words}.`;
   if (state.rounds.at(-1).tokens.length) return `The picture before is back. ${words}.`;
   if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first picture stays.`;
   const stopped = round.paths.length - alive(round);
-  return stopped && !answerOf(round).fallback ? `${words}. ${plural(stopped, "attempt")} stopped early.` : `${words}.`;
+  if (stopped && !answerOf(round).fallback) return `${words}. ${plural(stopped, "attempt")} stopped early.`;
+  return `${words}. ${ending(state)}`.trimEnd();
 }
+
+// Whether the attempts of a round began in waves, until the judge was sure enough.
+function inWaves({ started }, round) {
+  return round.round === 0 && started.enough < 1;
+}
+
+// Why a run whose attempts began in waves has ended, and what painting all of them would have cost by its counted passes; ""
+// for other runs, and where they went on after that. The same as in cotdemo/run/said.py.
+export function ending(state) {
+  const { finished: cost, rounds: [round] } = state;
+  const p_yes = cost && inWaves(state, round) && state.rounds.length === 1 ? round.winner?.p_yes ?? null : null;
+  const [count, paths] = p_yes === null ? [0, 0] : [tried(round).length, round.paths.length];
+  if (paths < 2) return "";
+  const times = (cost.generator_passes + cost.passes_saved) / Math.max(cost.generator_passes, 1);
+  const told = { tried: count, paths, chances: chances(p_yes), times: (Math.round(10 * times) / 10).toFixed(1) };
+  return (count < paths ? SAID.sure : SAID.neverSure).replace(/\{(\w+)\}/g, (_, name) => told[name]);
+}
+
+// What is said where the best that was painted anew is the picture as it was.
+export function staysWords({ paths }) {
+  return `${paths.length === 1 ? "The attempt was no" : `None of the ${paths.length} attempts was`} better; the picture stays.`;
+}
+
+function shortened(text) {
+  return text.length > BRIEF ? `${text.slice(0, BRIEF).trimEnd()} …` : text;
+}
+
+const BRIEF = 60; // letters of a critique within a sentence
 
 // What is happening at a moment of the stage (moments.js), in one sentence.
 export function nowWords(state, moment) {
@@ -182,6 +218,7 @@ export function nowWords(state, moment) {
   if (moment.part === "critique") return `The judge says what is wrong: “${prose(moment.critique ?? "") || "…"}”.`;
   const { paths } = round;
   const { steps } = state.started;
+  if (inWaves(state, round)) return waveWords(state, round, moment);
   const repainting = round.tokens.length ? "Painted anew where it was marked, step" : "Painted again from the critique, step";
   const where = `${round.round > 0 ? repainting : "Step"} ${moment.step + 1} of ${steps}`;
   const again = paths.filter(({ pruned, steps }) => pruned && pruned.step < moment.step && steps[moment.step]?.decoded);
@@ -201,6 +238,13 @@ export function nowWords(state, moment) {
   return `${where}: ${asked ? "the judge looks at every guess; none is clear enough to judge yet." : "more tokens are kept at every step."}`;
 }
 
+// Which attempts of a run in waves are painted, and why those.
+function waveWords({ started: { steps } }, { paths }, { wave, step }) {
+  const before = paths.filter((path) => path.outcome && path.wave < wave);
+  const why = before.length ? `as the judge is ${number(Math.max(...before.map(outcomeOf)))} sure of the best so far` : `of ${paths.length} at most`;
+  return `Wave ${wave + 1}, step ${step + 1} of ${steps}: ${listed(paths.filter((path) => path.wave === wave))}, ${why}.`;
+}
+
 function listed(paths) {
   const names = paths.map(({ path }) => String(path + 1));
   if (names.length > 3) return `${names.length} attempts`;
@@ -211,6 +255,7 @@ function listed(paths) {
 // What has become of an attempt by a moment of the stage: [short words, kind].
 export function fateWords(round, path, moment) {
   if (moment.part !== "painting") return pathWords(round, path);
+  if (path.wave !== moment.wave) return path.wave !== null && path.wave < moment.wave ? [pathNumberWords(path) || "painted", "judged"] : ["waiting", "alive"];
   if (path.pruned && path.pruned.step < moment.step && path.steps[moment.step]?.decoded) return ["painted on, as none passed", "alive"];
   if (path.pruned && path.pruned.step <= moment.step) return [`stopped at step ${path.pruned.step + 1}`, "pruned"];
   const seen = path.steps.slice(0, moment.step + 1);
@@ -253,6 +298,8 @@ export function pathWords(round, path) {
       return [round.winner === null ? "painted" : path.steps.some((step) => step.verdicts.clarity) ? NEVER_CLEAR : NOT_JUDGED, "judged"];
     case "alive":
       return [`step ${lastStep(path) + 1}`, status];
+    case "spared":
+      return ["not begun", status];
     default:
       return ["waiting", status];
   }
@@ -288,10 +335,24 @@ export function stoppedBy(path) {
   return path.steps[path.pruned.step]?.verdicts.potential?.p_yes ?? 1 - path.pruned.p_no;
 }
 
-// A cell of the matrix in one sentence.
-export function cellWords(path, step) {
+// How sure the judge is that a requirement of the prompt is there: "a dog: 93%".
+export function presentWords(requirement, yes) {
+  return `${requirement}: ${number(yes)}`;
+}
+
+// What the judge says of a requirement at a step of an attempt, and since when it says what it said last.
+export function sinceWords(path, place, at, since) {
+  if (since === null) return "not asked";
+  const last = path.steps.findLast((step) => step.present).present[place];
+  const now = path.steps[at].present;
+  return `${now ? number(now[place]) : "–"} · ${last >= EVEN ? "there" : "missing"} since step ${since + 1}`;
+}
+
+// A cell of the matrix in one sentence; `requirements` are the run's, in words.
+export function cellWords(path, step, requirements) {
   const where = `${attempt(path.path)}, step ${step + 1}`;
   const cell = path.steps[step];
+  if (path.spared) return `${where}: ${SPARED}`;
   if (isCutOff(path, step)) return `${where}: not painted, the attempt was stopped after step ${path.pruned.step + 1}`;
   if (!cell.decoded) return path.steps.some((later) => later.decoded && later.step > step) ? `${where}: kept from the picture before` : `${where}: not painted yet`;
   const { kept, total } = countTokens(path, step);
@@ -299,7 +360,8 @@ export function cellWords(path, step) {
     (question) => verdictWords(question, cell.verdicts[question]),
   );
   const stopped = path.pruned?.step === step ? [`stopped here${cell.verdicts.potential ? "" : `, ${told("potential", stoppedBy(path))}`}`] : [];
-  return [`${where}: ${kept} of ${total} tokens kept`, ...verdicts, ...stopped].join(", ");
+  const listed = cell.present ? requirements.map((one, place) => presentWords(one, cell.present[place])) : [];
+  return [`${where}: ${kept} of ${total} tokens kept`, ...verdicts, ...stopped, ...listed].join(", ");
 }
 
 export function verdictWords(question, verdict) {
@@ -307,11 +369,21 @@ export function verdictWords(question, verdict) {
   return verdict.answer === "yes" && !voice.researchers ? told(question, verdict.p_yes) : `${answer} (${told(question, verdict.p_yes)})`;
 }
 
-// The truth about a picture beside what the judge says of it, which may be mistaken.
+// Who says what is true of a picture: an exact checker, or a detector, which is named.
+export function checkerWords(checked) {
+  return checked?.by ? `Checker (${checked.by}, which errs; hidden from the judge): ` : CHECKER;
+}
+
+// How it comes to say so.
+export function checkerMeaning({ by }) {
+  return by ? "GenEval’s own scorer: a detector and the benchmark’s rules, which may be wrong; it never chooses a picture" : "A program that reads the picture exactly; it never chooses one";
+}
+
+// What is true of a picture beside what the judge says of it, which may be mistaken.
 export function truthBeside({ checked, outcome, p_yes }) {
   const answer = answerTo({ outcome, p_yes });
   const mistaken = answer !== null && (answer === "yes") !== checked.correct;
-  return `${truthWords(checked)}${mistaken ? ". The judge is mistaken" : ""}`;
+  return `${truthWords(checked)}${mistaken ? (checked.by ? ". The judge says otherwise" : ". The judge is mistaken") : ""}`;
 }
 
 export function truthWords(checked) {
@@ -334,7 +406,7 @@ export function milestone(before, after) {
   const old = before.rounds.at(-1);
   const now = after.rounds.at(-1);
   if (!now || after.phase !== "running") return "";
-  if (!old || old.round !== now.round) return statusWords(after);
+  if (!old || old.round !== now.round || waveOf(old) !== waveOf(now)) return statusWords(after);
   const fallen = now.paths.filter((path, index) => path.pruned && !old.paths[index].pruned);
   if (fallen.length) return fallen.map((path) => `${attempt(path.path)} stopped at step ${path.pruned.step + 1}.`).join(" ");
   if (now.criticised?.done && !old.criticised?.done) return `Critique: ${prose(now.criticised.text)}`;
