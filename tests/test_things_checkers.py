@@ -34,9 +34,9 @@ def read(request):
     return CHECKERS[request.param]
 
 
-def test_every_thing_in_every_tint_is_read(read):
-    for kind in CLASSES:
-        for tint in TINTS:
+def test_every_thing_and_every_tint_is_read(read):
+    for place, kind in enumerate(CLASSES):
+        for tint in TINTS[place % 3 :: 3]:  # each tint of every third thing
             found = read(draw(Scene((Thing(kind, tint, 32, 48),))))
             colour = own_colour(kind) if tint == NATURAL else tint
             assert [(item.kind, item.colour, item.box) for item in found] == [(kind, colour, (32, 48, 80, 96))]
