@@ -12,6 +12,7 @@ test("the line above says how many have ended and what is under way", async () =
   const cards = [card(), card({ state: "failed" }), card({ state: "running", words: "step 3 of 18 - 5 of 8 paths alive - painting" }), card({ state: "waiting" })];
   assert.equal(overallWords(cards), "2 of 4 runs ended · PARM: step 3 of 18 · 5 of 8 paths alive · painting");
   assert.equal(overallWords([card()]), "1 run done.");
+  assert.equal(overallWords([card(), card(), card({ state: "waiting" })]), "2 of 3 runs ended"); // between two runs nothing is concluded
   assert.equal(overallWords([card({ state: "running" })], 7.4), "0 of 1 run ended · about 7 s left · PARM: starting");
   assert.equal(overallWords([card({ state: "running" })]), "0 of 1 run ended · PARM: starting");
 });
@@ -89,4 +90,15 @@ test("two models of one method are told apart", async () => {
   const { conclusion } = await compare;
   const cards = [ended("Baseline", false, 10), ended("Baseline", true, 10, { label: "Baseline on iterative DPO" })];
   assert.equal(conclusion(cards), "1 of 2 is right: Baseline on iterative DPO, at the cost of Baseline.");
+});
+
+test("another prompt is offered than those that are compared: the form's, then one that is new at Run", async () => {
+  const { offered } = await import("../cotdemo/ui/web/anew.js");
+  const compared = ["a photo of two red cars"];
+  for (const own of ["Two red cars.", "", " a photo of  ".trim()]) assert.equal(offered({ own, run: "" }, compared, ""), null, own);
+  assert.deepEqual(offered({ own: " three cats ", run: "" }, compared, ""), { prompt: "three cats", where: "The form" });
+  const run = "a photo of a blue bus";
+  assert.deepEqual(offered({ own: "two red cars", run }, compared, "two red cars"), { prompt: run, where: "The Run tab" });
+  assert.equal(offered({ own: "two red cars", run }, compared, run), null); // it was there before
+  assert.equal(offered({ own: "three cats", run }, [], ""), null); // nothing is compared yet, or only now
 });

@@ -13,6 +13,7 @@ import math
 import tempfile
 from pathlib import Path
 
+import by_hand  # noqa: F401  # before the package
 import torch
 from peak_memory import run_apart
 from safetensors.torch import save_file

@@ -16,6 +16,7 @@ from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
+import by_hand  # noqa: F401  # before the package
 from page_driver import ARGUMENTS, CHROMIUM, DESKTOP
 from playwright.sync_api import Page, sync_playwright
 

@@ -201,3 +201,23 @@ test("a label beside a point stands on no other label and no other point, or not
   assert.equal(second.anchor, "start");
   assert.deepEqual(placeLabels([named(60, 100, "a label too long for the room")], [], [40, 100]), []);
 });
+
+test("a pointer anywhere in a chart means the nearest column, and the nearest point in it", async () => {
+  const { nearestPoint } = await import(`${WEB}/plot.js`);
+  const point = (name, x, left, top, at = x) => ({ name, at, x, left, top });
+  const columns = [point("orm", 1, 100, 20), point("parm", 1, 100, 80), point("orm", 2, 200, 20), point("parm", 2, 200, 90)];
+  assert.equal(nearestPoint(columns, { left: 149, top: 300 }), columns[1]); // far below, and nearer to the other in the plane
+  assert.equal(nearestPoint(columns, { left: 400, top: 0 }), columns[2]);
+  const scattered = [point("orm", 1.5, 100, 20, 1), point("parm", 1.6, 104, 200, 1)];
+  assert.equal(nearestPoint(scattered, { left: 104, top: 30 }), scattered[0]);
+  assert.equal(nearestPoint([], { left: 1, top: 1 }), null);
+});
+
+test("bins with answers are points, hollow where they are few, and how far they are off is told", async () => {
+  const { pointsOf, error } = await import(`${WEB}/calibration.js`);
+  const bin = (from, count, stated, right) => ({ from, count, stated, right: { geneval: right, strict: right } });
+  const bins = [bin(0, 90, 0.05, 0), bin(0.1, 0, null, null), bin(0.9, 10, 0.95, 0.45)];
+  assert.deepEqual(pointsOf(bins, "strict"), [{ at: 0, x: 0.05, y: 0, of: 90, few: false }, { at: 0.9, x: 0.95, y: 0.45, of: 10, few: true }]);
+  assert.ok(Math.abs(error(bins, "geneval") - 0.095) < 1e-9);
+  assert.equal(error([bin(0, 0, null, null)], "strict"), 0);
+});

@@ -50,8 +50,22 @@ def invented_curves() -> dict:
         "asked": {**asked, "temperature": 3.0, "annealing": "linear", "limit": LIMIT},
         "prompts": LIMIT * len(KINDS),
         "hardware": "a processor of the double's",
-        "generators": [_generator("base", 0.5), _generator("self-correct", 0.25)],
+        # as measured before there was a calibration, and since
+        "generators": [_generator("base", 0.5) | {"calibration": _calibration()}, _generator("self-correct", 0.25)],
     }
+
+
+def _calibration() -> dict:
+    """A judge that is .05 too sure; in the middle it answers nothing, and little beside that."""
+    counts = [4000, 300, 40, 7, 0, 0, 9, 120, 900, 12000]
+
+    def row(number: int, count: int) -> dict:
+        stated = round(number / 10 + 0.05, 2)
+        right = {"geneval": round(number / 10, 2), "strict": round(number / 12, 4)}
+        known = {"stated": stated, "right": right} if count else {"stated": None, "right": dict.fromkeys(right)}
+        return {"from": number / 10, "count": count, **known}
+
+    return {question: [row(*one) for one in enumerate(counts)] for question in ("clarity", "potential", "outcome")}
 
 
 def _generator(model: str, first: float) -> dict:

@@ -11,9 +11,10 @@ import tiny_mini
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
+from cotdemo.evaluation.calibration import bins
 from cotdemo.evaluation.curves import COMPARED, apart, curves, draw
 from cotdemo.evaluation.entries import of_split, select
-from cotdemo.evaluation.pool import Maker, Paintings, Pool, fill
+from cotdemo.evaluation.pool import YES, Maker, Paintings, Pool, fill
 from cotdemo.evaluation.results import read_curves
 from cotdemo.settings import verifier_of
 from cotdemo.ui.measured import measured
@@ -77,6 +78,47 @@ def test_judges_are_measured_at_every_step_and_on_final_pictures(found, pool):
         assert 0 <= row["potential"]["strict"] <= 1 and 0 <= row["prm"]["geneval"] <= 1
     assert found["outcome"].keys() == set(COMPARED)
     assert found["weights"].keys() == {"showo", "magvit", "judge", "judge-orm", "judge-prm", "judge-zero-shot"}
+
+
+def test_answers_are_counted_in_bins_as_a_run_would_ask_for_them(found, pool):
+    of = found["calibration"]
+    assert list(of) == ["clarity", "potential", "outcome"] and {len(rows) for rows in of.values()} == {10}
+    counts = {question: sum(row["count"] for row in rows) for question, rows in of.items()}
+    paths, steps = len(ENTRIES) * max(NUMBERS), pool.settings.steps
+    assert counts["outcome"] == paths and 0 < counts["potential"] <= paths <= counts["clarity"] <= paths * steps
+    yes = pool.answered(ENTRIES, "parm", "clarity", max(NUMBERS)) == YES
+    assert counts["potential"] == yes.any(-1).sum()
+    assert counts["clarity"] == (np.where(yes.any(-1), yes.argmax(-1) + 1, steps)).sum()
+    right = np.stack([truth[: max(NUMBERS)] for truth in pool.truths(ENTRIES)["strict"]])
+    known = [row for row in of["outcome"] if row["count"]]
+    assert sum(row["count"] * row["right"]["strict"] for row in known) == pytest.approx(right.sum(), abs=0.01)
+    assert all(row["from"] <= row["stated"] <= row["from"] + 0.1001 for row in known)
+
+
+def test_a_bin_has_the_mean_of_what_was_stated_and_the_share_that_was_right():
+    stated = np.array([[0.0, 0.05, 0.72, 0.78], [1.0, 0.74, 0.5, np.nan]])
+    counted = np.array([[True, True, True, True], [True, True, False, False]])
+    truths = {
+        "geneval": np.array([[False, True, True, False], [True, True, True, True]]),
+        "strict": np.array([[0], [1]]),
+    }
+    rows = bins(stated, truths, counted)
+    assert [row["count"] for row in rows] == [2, 0, 0, 0, 0, 0, 0, 3, 0, 1]
+    assert rows[0]["stated"] == 0.025 and rows[0]["right"] == {"geneval": 0.5, "strict": 0.0}
+    assert rows[7]["stated"] == 0.7467 and rows[7]["right"] == {"geneval": 0.6667, "strict": 0.3333}
+    assert rows[9]["right"] == {"geneval": 1.0, "strict": 1.0} and rows[1]["stated"] is None
+
+
+def test_curves_from_before_there_was_a_calibration_are_shown_without(found, tmp_path):
+    content = {
+        "format": "cotdemo-curves", "version": 1, "created": "2026-01-02", "hardware": "a processor",
+        "asked": {"prompts": "dev x", "seed": 0, "steps": 5, "guidance": 1.0, "temperature": 3.0, "limit": 2},
+        "generators": [found, {name: value for name, value in found.items() if name != "calibration"}],
+    }  # fmt: skip
+    (tmp_path / "curves.json").write_text(json.dumps(content))
+    new, old = measured(tmp_path)["curves"]["generators"]
+    assert old["calibration"] == {} and new["calibration"].keys() == {"clarity", "potential", "outcome"}
+    assert new["calibration"]["outcome"][0].keys() == {"from", "count", "stated", "right"}
 
 
 def test_the_figures_are_drawn_from_the_file_alone(found, tmp_path):

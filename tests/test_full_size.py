@@ -73,6 +73,7 @@ def test_the_timed_benchmark_runs_on_the_released_shapes_made_narrow(narrow, tmp
     result = json.loads((tmp_path / "bench.json").read_text())
     assert result["fast"]["seconds"] > 0 and result["plain"]["operations"]["judge"] > 0
     assert "as_released" not in result  # a processor has that precision already
+    assert "parm" not in result  # what weights at random say is no verdict
 
 
 def test_the_opponent_may_have_the_released_codes_precision(narrow):

@@ -100,6 +100,19 @@ def test_it_is_for_plain_weights_on_an_accelerator():
     assert not fused_block.fits(phi, meta)
 
 
+def test_the_way_traces_whole(fused, monkeypatch):
+    """But for the look at where weights lie: a rotation into slices of what is there would break it."""
+    model = alive()
+    words = model.vocabulary
+    canvas = torch.randint(-1, 64, (2, 16), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        prefix = model.prefill(words.padded([words.prefix([3, 4, 5]), words.prefix()]))
+        plain = model.image_logits(canvas, prefix)
+        monkeypatch.setattr(fused_block, "_are_views", lambda parts, whole: True)
+        traced = torch.compile(lambda codes: model.image_logits(codes, prefix), backend="eager", fullgraph=True)
+        torch.testing.assert_close(traced(canvas), plain)
+
+
 def test_all_tokens_or_the_masked_ones_give_the_same_image(monkeypatch):
     def painted():
         steps = list(pipeline().start("a photo of a dog", [0, 1], 6, 1.0, 1.0, seed=3))

@@ -18,6 +18,7 @@ from cotdemo.verifiers import llava as judge_module
 from cotdemo.verifiers.conversation import IGNORE, YES_NO_QUESTIONS
 from cotdemo.verifiers.images import square, to_pixels
 from cotdemo.verifiers.llava import Answers, LlavaVerifier
+from cotdemo.verifiers.network import KeyValues
 from cotdemo.world.words import judge_tokenizer
 
 PROMPT = "a photo of a red dog"
@@ -199,6 +200,25 @@ def test_a_batch_that_does_not_fit_is_halved(judge, pictures, monkeypatch):
     for question, answers in zip(("clarity", "outcome"), wanted):
         same(encoded.ask(question, PROMPT), answers)
     assert sizes[:5] == [6, 3, 1, 2, 3] and max(sizes) == 6
+
+
+def test_where_not_all_that_was_read_can_be_held_some_pictures_at_a_time_are_read_anew(judge, pictures, monkeypatch):
+    questions = ("clarity", "potential", "outcome")
+    wanted = [judge.encode(pictures).ask(question, PROMPT) for question in questions]
+    reserve, rows = KeyValues.reserve, []
+
+    def scarce(self, capacity):
+        if self.store.shape[2] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        rows.append(self.store.shape[2])
+        reserve(self, capacity)
+
+    monkeypatch.setattr(KeyValues, "reserve", scarce)
+    encoded = judge.encode(pictures)
+    for question, answers in zip(questions, wanted):
+        same(encoded.ask(question, PROMPT), answers)
+    assert rows == [1, 2, 1, 2] * 3
+    same(encoded.ask("outcome", PROMPT, rows=[4, 1]), Answers(*(value[[4, 1]] for value in vars(wanted[2]).values())))
 
 
 def test_a_read_that_runs_out_of_memory_leaves_nothing_that_it_wrote_over_for_held(judge, pictures, monkeypatch):

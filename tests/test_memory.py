@@ -11,6 +11,7 @@ import tiny_mini
 import torch
 
 from cotdemo.backends import MiniBackend, ReleasedBackend, base
+from cotdemo.compute import memory
 from cotdemo.compute.memory import bytes_of, halving
 
 
@@ -86,6 +87,21 @@ def test_where_memory_is_not_known_everything_stays(root):
 def test_the_memory_that_is_asked_for_follows_precision_and_resolution(name, least, most):
     assert least < ReleasedBackend(name, "cuda").needed < most
     assert ReleasedBackend(name, "cpu").needed > 1.7 * ReleasedBackend(name, "cuda").needed
+
+
+@pytest.mark.parametrize("kind", ["cuda", "xpu"])
+def test_free_memory_is_asked_of_whatever_accelerator_is_here(monkeypatch, kind):
+    monkeypatch.setattr(memory, "accelerator", lambda: kind)
+    for name, value in {"memory_reserved": 5, "memory_allocated": 3, "mem_get_info": (10, 20)}.items():
+        monkeypatch.setattr(getattr(torch, kind), name, lambda device, value=value: value)
+    assert memory.free_bytes(f"{kind}:0") == 12 and memory.free_bytes("cpu") is None  # what torch holds unused is free
+
+
+def test_a_macs_free_memory_is_what_it_recommends_less_what_is_taken(monkeypatch):
+    monkeypatch.setattr(memory, "accelerator", lambda: "mps")
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 20)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 7)
+    assert memory.free_bytes("mps") == 13
 
 
 def short_of_memory(work, most: int):

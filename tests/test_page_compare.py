@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, PHONE, PROMPT, TOO_WIDE
+from page_driver import DESKTOP, PHONE, PROMPT, TOO_WIDE, open_tab
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -44,3 +44,31 @@ def test_a_comparison_stops_and_the_next_one_starts_clean(visit, site):
         page.click("#compare")
         page.wait_for_function("document.querySelectorAll('.cot-compare > [data-state=\"done\"]').length === 5")
         page.wait_for_selector("#compare:enabled")
+
+
+def test_a_comparison_says_what_it_is_of_and_another_prompt_is_offered(visit, site):
+    site.backend.pace = 0.0
+    with visit("#compare") as page:
+        group, offer = page.locator(".cot-compare-group"), page.get_by_role("button", name="Compare it")
+        for box in page.locator("#compare-which input").all()[1:]:
+            box.set_checked(False)
+        page.fill("#compare-prompt textarea", PROMPT)
+        page.click("#compare")
+        page.wait_for_selector(".cot-compare > li[data-state='done']")
+        page.wait_for_selector("#compare:enabled")
+        assert group.inner_text() == f"“{PROMPT}”, seed 0" and offer.is_hidden()
+        page.fill("#compare-prompt textarea", "a photo of three clocks")
+        offer.wait_for()
+        assert "The form has “a photo of three clocks”" in page.locator(".cot-anew").inner_text()
+        page.fill("#compare-prompt textarea", PROMPT)
+        offer.wait_for(state="hidden")
+        open_tab(page, "Run")
+        page.click('.cot-gallery button[data-name="1-three-cats"]')
+        page.wait_for_selector(".cot-prompt:has-text('three cats')")
+        open_tab(page, "Compare")
+        offer.wait_for()
+        assert group.inner_text() == f"“{PROMPT}”, seed 0"
+        offer.click()
+        page.wait_for_selector(".cot-compare-group:has-text('three cats')")
+        page.wait_for_selector("#compare:enabled")
+        assert "three cats" in page.locator("#compare-prompt textarea").input_value() and offer.is_hidden()

@@ -100,6 +100,7 @@ def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
         assert saved.suggested_filename == "a-red-car-and-a-blue-bus-seed-5-trace.json"
         saved.save_as(tmp_path / "trace.json")
         assert Trace.load(tmp_path / "trace.json").started.settings.seed == 5
+        page.locator("#picture").scroll_into_view_if_needed()  # a browser loads it no sooner
         page.wait_for_selector("#picture img")
         source = page.locator("#picture img").get_attribute("src")
         (tmp_path / "winner.png").write_bytes(page.request.get(source).body())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from page_driver import quiet, run, small
+from page_driver import PHONE, filled, quiet, run, small
 
 
 def test_scrubbing_playing_and_arrow_keys_ask_the_server_nothing(visit):
@@ -57,6 +57,35 @@ def test_a_line_and_its_row_are_pointed_at_together(visit):
         plot.click(position={"x": 34, "y": box["height"] - 22})
         assert page.locator(".cot-focus-title span").first.inner_text() == name
         assert page.locator(".cot-place").inner_text().startswith("step 1 of")
+
+
+def steps_told(page, point) -> list[str]:
+    """Points at the middle of the height of every step's column; what the line below says of the step."""
+    plot = page.locator(".cot-rewards-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    told = []
+    for step in range(6):
+        point(box["x"] + 38 + step / 5 * (box["width"] - 50), box["y"] + box["height"] / 2)
+        told.append(page.locator(".cot-rewards .cot-note").inner_text().partition(" · ")[2].partition(":")[0])
+    return told
+
+
+def test_the_chart_answers_the_nearest_step_wherever_it_is_pointed_at(visit):
+    with visit(small()) as page:
+        filled(page, 3)
+        run(page)
+        steps = [f"step {step}" for step in range(1, 7)]
+        assert steps_told(page, page.mouse.move) == steps
+        page.locator(".cot-rewards-title").hover()
+        assert page.locator(".cot-rewards .cot-note").inner_text() == ""
+    with visit(small(), PHONE, has_touch=True, is_mobile=True) as page:
+        filled(page, 3)
+        run(page)
+        assert steps_told(page, page.touchscreen.tap) == steps
+        assert page.locator(".cot-place").inner_text() == "step 6 of 6"  # a tap chooses it, too
+        page.locator(".cot-rewards-title").tap()
+        assert page.locator(".cot-rewards .cot-note").inner_text() == ""
 
 
 def test_a_pinned_path_stays_beside_the_selected_one(visit):

@@ -71,6 +71,9 @@ def test_a_point_is_marked_in_both_charts_and_its_interval_told(visit):
         chosen = page.locator(".cot-about tr[data-chosen]").inner_text()
         assert "ORM" in chosen and ".750 [.700, .800]" in chosen and "9 of 12" in chosen
         assert [part.locator(".cot-plot").nth(index).locator(".cot-ring").count() for index in (0, 1)] == [5, 4]
+        box = chart.bounding_box()
+        page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20)  # a corner, far from every point
+        assert page.locator(".cot-about h4").inner_text().startswith("8 paths")
         page.locator(".cot-about").press("Escape")
         chart.focus()
         for key, words in (("ArrowRight", "2 paths"), ("ArrowRight", "8 paths"), ("ArrowLeft", "2 paths")):
@@ -90,6 +93,33 @@ def test_lines_are_hidden_and_generators_chosen(visit):
         part.locator(".cot-numbers-fold summary").click()
         table = part.locator(".cot-numbers table").inner_text()
         assert ".250 [.200, .300]" in table and "13 GFLOP" in table
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_what_the_judge_states_stands_against_how_often_it_was_right(visit, viewport):
+    with visit("#results", viewport) as page:
+        part = unfold(page, "as sure as it should be")
+        charts = part.locator(".cot-plot")
+        assert charts.count() == 3 and part.locator("figcaption").all_inner_texts()[0] == "Is it clear enough?"
+        first = charts.first
+        first.scroll_into_view_if_needed()
+        assert first.locator(".cot-point").count() == 8 and first.locator(".cot-point[data-few]").count() == 2
+        assert first.locator(".cot-guide").get_attribute("d").startswith("M")
+        counts = first.locator(".cot-point-name").all_text_contents()
+        assert "4,000" in counts and len(counts) >= 6
+        off = part.locator(".cot-outcome").inner_text()
+        assert "PARM, outcome .050 over 17,376 answers" in off
+        point = first.locator(".cot-point").last.bounding_box()
+        page.mouse.move(point["x"] + 4, point["y"] + 4)
+        card = page.locator(".cot-about")
+        assert card.locator("h4").inner_text() == "P(yes) 90% to 100%"
+        assert ".950" in card.inner_text() and ".900" in card.inner_text() and "of 12,000" in card.inner_text()
+        page.mouse.move(5, 5)
+        part.locator(".cot-numbers-fold summary").click()
+        assert "12,000" in part.locator(".cot-numbers table").inner_text()
+        unfold(page, "More paths")
+        page.locator(".cot-chooser select").select_option("self-correct")  # measured before there was a calibration
+        assert part.is_hidden()
 
 
 def test_without_figures_the_tab_says_what_makes_them(serve, tmp_path):

@@ -22,11 +22,11 @@ def says(page, words: str) -> None:
 def in_sight(page) -> bool:
     """Whether the whole control and its words are on the screen where Run is, with nothing opened.
 
-    On a phone the stage stands before the form, so that one scrolls to Run, on a desktop to nothing.
+    On a phone the stage stands before the form, so that one scrolls to it, on a desktop to nothing.
     """
-    page.locator("#run").scroll_into_view_if_needed()
+    page.locator(".cot-seed-words").scroll_into_view_if_needed()
     height = page.viewport_size["height"]
-    boxes = [page.locator(part).bounding_box() for part in ("#fresh", "#seed input", ".cot-seed-words")]
+    boxes = [page.locator(part).bounding_box() for part in ("#run", "#fresh", "#seed input", ".cot-seed-words")]
     return all(box and box["y"] >= 0 and box["y"] + box["height"] <= height for box in boxes)
 
 

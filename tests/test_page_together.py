@@ -8,7 +8,7 @@ from page_driver import PATIENCE, PROMPT, cells, filled, open_settings, quiet, r
 
 
 def test_stop_ends_the_run_and_the_next_one_starts_clean(visit, site):
-    site.backend.pace = 0.25
+    site.backend.pace = 0.5
     with visit(small(steps=30)) as page:
         open_settings(page)
         filled(page, 3)
@@ -26,7 +26,7 @@ def test_stop_ends_the_run_and_the_next_one_starts_clean(visit, site):
 
 
 def test_closing_the_page_stops_the_work(visit, site):
-    site.backend.pace = 0.1
+    site.backend.pace = 0.5
     with visit(small("orm", 4, 50)) as page:
         open_settings(page)
         filled(page, 3)

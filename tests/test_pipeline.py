@@ -217,6 +217,7 @@ def test_a_session_draws_from_the_likeliest_codes_alone_where_it_is_told_to():
 
     surest, whole = first(1), first(0)
     assert all(best >= drawn for best, drawn in zip(surest, whole)) and sum(surest) > 1.2 * sum(whole)
+    assert max(surest) < 1  # a code's probability is that among all, however few are drawn from
 
 
 def test_dropping_every_path_ends_the_painting():

@@ -199,7 +199,12 @@ def test_the_front_matter_is_a_spaces_and_names_what_is_here():
 def test_the_hardware_that_the_docs_suggest_is_hardware_of_spaces():
     suggested = re.findall(r"suggested_hardware: ([\w-]+)", START)
     assert set(suggested) == {"cpu-basic", "l4x1", "zero-a10g"} <= {hardware.value for hardware in SpaceHardware}
-    assert "preload_from_hub" in (ROOT / "docs" / "released.md").read_text(encoding="utf-8")
+
+
+def test_a_build_downloads_whole_repositories_as_a_file_that_one_lacks_would_fail_it():
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "released.md").read_text(encoding="utf-8"), re.DOTALL)
+    wanted = yaml.safe_load(block)["preload_from_hub"]
+    assert wanted and all(re.fullmatch(r"[\w-]+/[\w.-]+", repository) for repository in wanted)
 
 
 def sections() -> list[str]:
@@ -221,6 +226,26 @@ def test_the_programs_that_the_docs_name_take_these_arguments():
             assert cli._parser(inner[3]).parse_args(inner[3:])
         elif inner:
             assert (ROOT / inner[1]).is_file()
+
+
+SCRIPTS = sorted(
+    {
+        name
+        for page in (*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+        for name in re.findall(r"python tests/(\w+)\.py", page.read_text(encoding="utf-8"))
+    }
+)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_that_the_docs_name_finds_the_package_in_its_repository(name, tmp_path):
+    """As it is started: by its path, from anywhere, with nothing installed."""
+    if name == "page_timing":
+        pytest.importorskip("playwright")
+    begin = f"import sys; sys.path[0] = {str(ROOT / 'tests')!r}; import {name}"
+    bare = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", begin], cwd=tmp_path, env=bare, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-1000:]
 
 
 def test_containers_of_the_docs_are_the_dockerfiles():

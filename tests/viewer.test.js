@@ -529,3 +529,15 @@ test("what comes late or again changes the bars of its own step only", async () 
   assert.deepEqual(now.rounds[0].paths[0].steps.map((step) => step.present), [null, [0.5], null, null]);
   assert.equal(now.rounds[0].paths[0].steps[0], before.rounds[0].paths[0].steps[0]);
 });
+
+test("a pointer at a step means the path that is nearest there, or where none was judged the selected one", async () => {
+  const { meant } = await import(`${WEB}/rewards.js`);
+  const lines = [
+    { path: 0, line: [{ step: 0, yes: 0.1 }, { step: 1, yes: 0.9 }], marks: [{ step: 2, yes: 0.4 }] },
+    { path: 1, line: [{ step: 0, yes: 0.2 }], marks: [] },
+  ];
+  assert.deepEqual(meant(lines, 0, 0.95, 5), { path: 1, step: 0 });
+  assert.deepEqual(meant(lines, 0, -0.2, 5), { path: 0, step: 0 });
+  assert.deepEqual(meant(lines, 2, 1, 5), { path: 0, step: 2 });
+  assert.deepEqual(meant(lines, 3, 1, 5), { path: 5, step: 3 });
+});

@@ -1,7 +1,8 @@
 """``python -m cotdemo eval --curves``: what more paths and more compute bring, from one pool of each generator.
 
 Accuracy of every method against N and against counted operations with the oracle beside it, how well the judges tell
-right from wrong at each step, and what stopping paths saves and loses. Kept as JSON, one entry for each generator.
+right from wrong at each step, whether PARM's is as sure as it should be, and what stopping paths saves and loses. Kept
+as JSON, one entry for each generator.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..compute.hardware import describe, in_words
 from ..errors import UserError
 from ..registry import METHODS
 from ..settings import PATHS, verifier_of, whole
+from .calibration import calibration
 from .entries import Entry, select
 from .judging import within
 from .ladder import means
@@ -69,6 +71,7 @@ def curves(
             method: _areas(pool, entries, verifier_of(method), "outcome", max(numbers), -1) for method in methods
         },
         "by_step": _by_step(pool, entries, methods, max(numbers)),
+        "calibration": calibration(pool, entries, max(numbers)) if "parm" in methods else {},
     }
 
 

@@ -25,7 +25,7 @@ from ..generator.showo_generator import Prefilled
 from ..settings import Settings
 from ..verifiers.llava import Answers, LlavaVerifier
 from ..verifiers.released_keys import released_config
-from .bench import PlainRun, Script, fast, plainly
+from .bench import RANDOM, PlainRun, Script, fast, plainly
 from .cost import Count
 from .launches import of_a_step
 from .records import PARTS
@@ -45,7 +45,7 @@ class RandomBackend(ReleasedBackend):
 
     def __init__(self, name: str, device: str, precision: str | None = None):
         super().__init__(name, device, precision=precision or ("fp32" if device == "cpu" else "bf16"))
-        self.weights = dict.fromkeys(self.weights, "random")
+        self.weights = dict.fromkeys(self.weights, RANDOM)
 
     def _load_words(self) -> PreTrainedTokenizerFast:
         return _words({"<|endoftext|>": END_OF_TEXT}, eos_token="<|endoftext|>")

@@ -198,6 +198,11 @@ class Pool:
         number = QUESTIONS[verifier].index(question)
         return np.stack([self.answers(verifier, entry.index).p[number, :paths, :, 0] for entry in entries])
 
+    def answered(self, entries: Sequence[Entry], verifier: str, question: str, paths: int) -> np.ndarray:
+        """Its answers ``(prompts, paths, steps)``: YES, NO or NEITHER."""
+        number = QUESTIONS[verifier].index(question)
+        return np.stack([self.answers(verifier, entry.index).said[number, :paths] for entry in entries])
+
     def clear(self, entries: Sequence[Entry], paths: int) -> np.ndarray:
         """Whether guesses ``(prompts, paths, steps)`` show what their paths end with: 1, 0 or UNKNOWN."""
         return np.stack([self.answers("parm", entry.index).clear[:paths] for entry in entries])

@@ -9,7 +9,7 @@ import gradio as gr
 from ..registry import MODELS
 from ..settings import MAX_PROMPT, SETTINGS
 from .comparison import AT_FIRST, SEEDS, Comparing, compared
-from .components import Board
+from .components import Anew, Board
 from .examples import examples_of
 from .form import component
 from .tab import Page
@@ -43,14 +43,22 @@ def build(page: Page) -> None:
             seeds = gr.Slider(*SEEDS, value=SEEDS[0], step=1, label="Seeds, from that one on", elem_id="compare-seeds")
             take = gr.Button("Take prompt, paths and seed from Run", size="sm", elem_id="compare-take")
         with gr.Column(elem_id="cot-compare-main"):
+            anew = Anew({"own": prompt.value, "run": run_tab["prompt"].value}, elem_id="anew")
             board = Board(elem_id="board")
 
-    names = {"comparison": comparison, "board": board, "compare": compare, "stop": stop}
+    names = {"comparison": comparison, "board": board, "anew": anew, "compare": compare, "stop": stop}
+    prompts = [prompt, run_tab["prompt"]]
     gr.on(
-        [compare.click, prompt.submit, other.submit], named(comparing.compare, names),
-        [prompt, which, paths, seed, other, seeds],
-        list(names.values()), show_progress="hidden", **COMPUTES,
+        [one.change for one in prompts], None, prompts, anew, js="(own, run) => ({ own, run })",
+        api_visibility="private",
     )  # fmt: skip
+    chosen = anew.select(None, anew, prompt, js="({ chosen }) => chosen", api_visibility="private")
+    asked = [prompt, which, paths, seed, other, seeds], list(names.values())
+    gr.on(
+        [compare.click, prompt.submit, other.submit], named(comparing.compare, names), *asked, show_progress="hidden",
+        **COMPUTES,
+    )  # fmt: skip
+    chosen.then(named(comparing.compare, names), *asked, show_progress="hidden", **COMPUTES)
     stop.click(named(comparing.stop, names), comparison, [compare, stop], **QUICK)
     board.select(named(comparing.open, run_tab), run_tab["run_id"], page.run["opens"], **QUICK)
     taken = [run_tab[name] for name in ("prompt", "paths", "seed")]

@@ -179,14 +179,14 @@ class Comparing:
         self._under_way[comparison.id] = comparison
         visitor = Visitor.here()
         try:
-            yield {"comparison": comparison.id, "board": comparison.message(), **_buttons(True)}
+            yield {"comparison": comparison.id, "board": comparison.message(), **_compared(), **_buttons(True)}
             for card in comparison.cards:
                 for _ in self._run(card, comparison, visitor):
                     yield {"board": comparison.message()}
         finally:  # the visitor may have left
             comparison.stop()
             del self._under_way[comparison.id]
-        yield {"board": comparison.message(), **_buttons(False)}
+        yield {"board": comparison.message(), **_compared(prompts), **_buttons(False)}
 
     def _cards(self, prompts: Sequence[str], names: object, paths: object, seed: object, seeds: object) -> list[Card]:
         """A card for each prompt, seed and choice. Raises UserError for what no card could have, and for too many."""
@@ -280,6 +280,11 @@ class Comparing:
         if run is None or not run.begun:
             return {"viewer": notice("Failed", "This run is no longer kept here: compare again.")}
         return self._handlers.keep.open_run(run, "From a comparison", on_show)
+
+
+def _compared(prompts: Sequence[str] = ()) -> Update:
+    """The prompts that another may be offered beside; none while they are compared."""
+    return {"anew": gr.update(compared=list(prompts))}
 
 
 def _buttons(busy: bool) -> Update:

@@ -15,7 +15,7 @@ with ``textContent`` and canvases.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -189,6 +189,18 @@ class Board(gr.HTML):
             **_drawn("compare.js", "mountCompare(element, props, trigger, watch);", "compare.css"),
             **options,
         )
+
+
+class Anew(gr.HTML):
+    """An offer to compare another prompt. Its value is ``{"own", "run"}``, the prompts of the Compare tab and of Run.
+
+    ``compared`` are the prompts of the comparison on show. Its "select" event wants the value's ``chosen`` compared.
+    """
+
+    def __init__(self, value: dict[str, str] | None = None, *, compared: Sequence[str] = (), **options: Any):
+        self.compared = compared  # Gradio takes an update's values from attributes
+        drawn = _drawn("anew.js", "mountAnew(element, props, trigger, watch);")
+        super().__init__(value=value, **drawn, compared=compared, **options)
 
 
 class Results(gr.HTML):

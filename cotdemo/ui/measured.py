@@ -142,8 +142,24 @@ def _generator(one: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, An
             }
             for row in one["by_step"]
         ],
+        "calibration": _calibration(one.get("calibration", {})),
         "paper": {method: paper().get(name, {}).get(OVERALL) for method, name in of_paper.items()},
         "command": command if model == "base" else f"{command} --model {model}",
+    }
+
+
+def _calibration(bins: Mapping[str, Any]) -> dict[str, Any]:
+    """Bins by question; {} for curves that were measured before they were kept."""
+    return {
+        _text(question): [
+            {
+                **{name: _share(one[name]) for name in ("from", "stated")},
+                "count": number("answers", one["count"], 0, MOST),
+                "right": _by_rule(one["right"]),
+            }
+            for one in of
+        ]
+        for question, of in bins.items()
     }
 
 

@@ -194,10 +194,30 @@ class Encoded:
         if not rows:
             return Answers(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, bool), np.zeros(0, bool))
         to_come = (question,) if question == OF_A_PART else YES_NO_QUESTIONS
-        self._cache.reserve(max(len(conversation.ids(q, p)) for p in set(prompts) for q in to_come))
-        logits = self._read(rows, [conversation.ids(question, p) for p in prompts])
+        capacity = max(len(conversation.ids(q, p)) for p in set(prompts) for q in to_come)
+        wanted = [conversation.ids(question, p) for p in prompts]
+        if self._has_room(capacity):
+            logits = self._read(rows, wanted)
+        else:
+            logits = halving(partial(self._read_apart, rows, wanted, capacity), range(len(rows)))
         generators = None if seeds is None else [torch.Generator().manual_seed(seed) for seed in seeds]
         return self._judge.read_answers(logits, generators)
+
+    def _has_room(self, capacity: int) -> bool:
+        """Whether the device's memory suffices to hold ``capacity`` positions of every picture."""
+        try:
+            self._cache.reserve(capacity)
+        except torch.OutOfMemoryError:
+            return False
+        return True
+
+    def _read_apart(
+        self, rows: Sequence[int], wanted: Sequence[tuple[int, ...]], capacity: int, places: Sequence[int]
+    ) -> torch.Tensor:
+        """``_read`` of some ``places`` in ``rows``, of which nothing is held for the next question."""
+        some = self.select([rows[place] for place in places])
+        some._cache.reserve(capacity)
+        return some._read(range(len(places)), [wanted[place] for place in places])
 
     def explain(self, prompt: str, row: int = 0, limit: int = 64) -> Iterator[str]:
         """The critique of one picture, word by word as they are decoded (greedily): what is wrong with it.

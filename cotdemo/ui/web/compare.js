@@ -2,6 +2,7 @@
 
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
+import { Saying } from "./saying.js";
 import { BAD_LOT, NOT_JUDGED, checkerWords, outcomeWords, plural, prose, sentence } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
@@ -23,7 +24,8 @@ export function overallWords(cards, left = null) {
   const now = cards.find((card) => card.state === "running");
   const counted = `${ended} of ${plural(cards.length, "run")} ended`;
   const about = left === null ? "" : ` · about ${Math.max(1, Math.round(left))} s left`;
-  return now ? `${counted}${about} · ${now.title}: ${runningWords(now)}` : conclusion(cards) || endedWords(cards);
+  if (now) return `${counted}${about} · ${now.title}: ${runningWords(now)}`;
+  return ended < cards.length ? `${counted}${about}` : conclusion(cards) || endedWords(cards);
 }
 
 // What became of runs of which there is nothing to conclude: "1 run done, 7 stopped.", or why none could be.
@@ -133,19 +135,19 @@ class Board {
   constructor(open) {
     this.open = open;
     this.cards = [];
-    this.status = make("p", { class: "cot-compare-status", role: "status" });
+    this.status = new Saying("cot-compare-status", { role: "status" });
     this.list = make("div");
     this.empty = make("div", { class: "cot-empty" }, make("p", {}, EMPTY));
-    this.element = make("div", { class: "cot cot-board-of-cards" }, this.status, this.list, this.empty);
+    this.element = make("div", { class: "cot cot-board-of-cards" }, this.status.element, this.list, this.empty);
   }
 
   show(text) {
     const { cards = null, left = null, failed = "" } = text ? JSON.parse(text) : {};
-    toggle(this.status, Boolean(text));
+    toggle(this.status.element, Boolean(text));
     toggle(this.empty, !text);
-    if (failed) setText(this.status, failed); // what is there stays
+    if (failed) this.status.say(failed, true); // what is there stays
     if (!cards) return;
-    setText(this.status, overallWords(cards, left));
+    this.status.say(overallWords(cards, left), failedAlike(cards));
     const key = cards.map((card) => `${card.seed} ${card.prompt}`).join("|");
     if (key !== this.key) this.lay(cards, key);
     if (begins(cards) && this.element.getBoundingClientRect().top > innerHeight * 0.7) bringIntoSight(this.element, "start");
@@ -154,13 +156,13 @@ class Board {
     cards.forEach((card, index) => this.cards[index].draw(card, most, plainBeside(card, cards), alike));
   }
 
-  // A list for each prompt and seed; a heading over each, where there are several.
+  // A list for each prompt and seed, with a heading: what is typed meanwhile, here or at Run, may be another.
   lay(cards, key) {
     this.key = key;
     this.cards = cards.map(() => new Card(this.open));
     const rest = [...this.cards];
     const parts = groups(cards).map((group) => [
-      make("h3", { class: "cot-compare-group", hidden: groups(cards).length === 1 }, `“${group[0].prompt}”, seed ${group[0].seed}`),
+      make("h3", { class: "cot-compare-group" }, `“${group[0].prompt}”, seed ${group[0].seed}`),
       make("ul", { class: "cot-compare" }, ...rest.splice(0, group.length).map((card) => card.element)),
     ]);
     this.list.replaceChildren(...parts.flat());
@@ -174,7 +176,7 @@ class Card {
     this.picture = make("div", { class: "cot-compare-picture" }, this.image);
     this.title = make("h4");
     this.model = make("p", { class: "cot-note" });
-    this.state = make("p", { class: "cot-compare-state" });
+    this.state = new Saying("cot-compare-state");
     this.judge = make("span");
     this.truth = make("span");
     this.checker = make("b");
@@ -185,7 +187,7 @@ class Card {
     this.costs = make("p", { class: "cot-note" });
     this.button = make("button", { type: "button", class: "cot-compare-open", disabled: true, onclick: () => open(this.run) }, "Open, step by step");
     this.element = make(
-      "li", { "data-state": "waiting" }, this.title, this.model, this.picture, this.state,
+      "li", { "data-state": "waiting" }, this.title, this.model, this.picture, this.state.element,
       make("p", {}, make("b", {}, "Judge: "), this.judge), this.truthLine,
       this.cost, this.costs, this.button,
     );
@@ -197,7 +199,7 @@ class Card {
     setAttribute(this.element, "data-state", card.state);
     setText(this.title, title);
     setText(this.model, `${model} · ${plural(card.paths, "attempt")}`);
-    setText(this.state, stateWords(card, alike));
+    this.state.say(stateWords(card, alike), card.state === "failed");
     const shown = card.picture.startsWith("data:image/");
     if (shown) setAttribute(this.image, "src", card.picture);
     setAttribute(this.image, "alt", card.costs ? `What ${title} with ${model} chose; ${judgeWords(card.verdict)}` : `What ${title} with ${model} has so far`);

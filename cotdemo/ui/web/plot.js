@@ -9,7 +9,6 @@ const HEIGHT = 280;
 const MARGIN = { top: 10, right: 14, bottom: 42, left: 46 };
 const LETTER = 6.4; // pixels that a letter of a label is wide, about
 const LINE = 15; // pixels that a line of labels is high
-const REACH = 40; // pixels from a point at which the pointer means it
 
 let plots = 0;
 
@@ -32,8 +31,8 @@ export class Plot {
     this.fitted = new Fitted(this.area, (shown, width) => this.paint(shown, width));
   }
 
-  // {x, y: {scale, domain, ticks, words, label}, series: [{name, apart, points: [{at, x, y, low, high}]}], level: {y, label}}
-  // Points that stand `apart` are joined by no line. `guide` is a line that is not of any series, [{x, y}], and `labels`
+  // {x, y: {scale, domain, ticks, words, label}, series: [{name, apart, points: [{at, x, y, low, high, few}]}], level: {y, label}}
+  // Points of `few` cases are hollow. Points that stand `apart` are joined by no line. `guide` is a line that is not of any series, [{x, y}], and `labels`
   // are words beside points, [{x, y, words}], the first the most wanted: what has no room is left out.
   draw(shown) {
     this.fitted.draw(shown);
@@ -99,7 +98,7 @@ export class Plot {
 
   line({ name, apart, points }) {
     const style = seriesOf(name);
-    const marks = points.map((point) => markOf(style, { transform: `translate(${this.x(point.x).toFixed(1)} ${this.y(point.y).toFixed(1)})` }));
+    const marks = points.map((point) => markOf(style, { transform: `translate(${this.x(point.x).toFixed(1)} ${this.y(point.y).toFixed(1)})`, "data-few": point.few ? "true" : null }));
     const line = apart ? [] : [shape("path", { class: "cot-line", "data-tone": style.tone, "stroke-dasharray": style.dash || null, d: this.path(points) })];
     return shape("g", { "data-series": name }, ...line, ...marks);
   }
@@ -126,9 +125,8 @@ export class Plot {
 
   nearest(event) {
     const box = this.svg.getBoundingClientRect();
-    const far = (point) => Math.hypot(point.left - (event.clientX - box.left), point.top - (event.clientY - box.top));
-    const point = (this.points ?? []).reduce((best, one) => (best && far(best) <= far(one) ? best : one), null);
-    if (point && far(point) <= REACH) this.reach(point);
+    const point = nearestPoint(this.points ?? [], { left: event.clientX - box.left, top: event.clientY - box.top });
+    if (point) this.reach(point);
     else this.onPoint(null);
   }
 
@@ -151,6 +149,15 @@ export class Plot {
     const next = line.points[Math.min(Math.max(at + along, 0), line.points.length - 1)];
     this.reach(this.points.find((point) => point.name === line.name && point.at === next.at));
   }
+}
+
+// The point that a pointer at {left, top} means, however far it is: of the nearest column where points stand in columns, as
+// over steps or paths; else the nearest in the plane. null where there is none.
+export function nearestPoint(points, { left, top }) {
+  const inColumns = points.every(({ at, x }) => at === x);
+  const far = (point) => (inColumns ? [Math.abs(point.left - left), Math.abs(point.top - top)] : [Math.hypot(point.left - left, point.top - top), 0]);
+  const nearer = (a, b) => far(a)[0] - far(b)[0] || far(a)[1] - far(b)[1];
+  return points.reduce((best, one) => (best && nearer(best, one) <= 0 ? best : one), null);
 }
 
 // Where labels stand, each beside its point {left, top, words}, the first the most wanted: [{words, x, y, anchor}]. None

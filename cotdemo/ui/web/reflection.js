@@ -36,8 +36,9 @@ function drawRound(state, entry) {
   const { before, after } = entry;
   const first = card(state, before, before.round === 0 ? "First picture" : `Painted again, round ${before.round}`);
   const change = make("p", { class: "cot-change" }, after ? changeWords(answerOf(before), answerOf(after)) : "");
-  const marked = after && answerOf(after) && after.tokens.length > 0;
-  const repainted = marked && stays(before, after) ? attempts(state, before, after) : after ? card(state, after, after.round === 1 ? "Painted again" : `Painted again, round ${after.round}`) : null;
+  const same = after?.tokens.length > 0 && stays(before, after);
+  toggle(change, !same);
+  const repainted = same ? attempts(state, before, after) : after ? card(state, after, after.round === 1 ? "Painted again" : `Painted again, round ${after.round}`) : null;
   const element = make("div", { class: "cot-round" }, first, make("div", { class: "cot-critique" }, ...words(state, entry), change), repainted);
   return { element, criticised: [first, element.children[1]], repainted: [change, ...(repainted ? [repainted] : [])] };
 }
@@ -74,7 +75,7 @@ function attempts(state, before, after) {
     const said = `${tokens.length ? `${tokens.length} changed` : "as it was"}${path.outcome ? `, ${number(outcomeOf(path))}` : ""}`;
     const { picture } = path.steps[lastStep(path)] ?? {};
     const image = picture ? make("img", { src: picture, alt: "" }) : null;
-    return make("li", { title: attempt(path.path) }, make("div", { class: "cot-pane" }, image, markTokens(tokens, state.started.grid)), make("strong", {}, `${path.path + 1} `), said);
+    return make("li", { title: attempt(path.path) }, make("div", { class: "cot-pane" }, image, markTokens(tokens, state.started.grid)), make("strong", {}, `${path.path + 1}: `), said);
   });
   return make("figure", { class: "cot-card" }, make("h3", {}, plural(each.length, "attempt")), make("ul", { class: "cot-attempts" }, ...each));
 }

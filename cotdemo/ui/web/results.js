@@ -1,6 +1,7 @@
 // The Results tab: two choices, kind and rule, over all that was measured.
 
-import { make, setText } from "./dom.js";
+import { make, setText, toggle } from "./dom.js";
+import { Calibration } from "./calibration.js";
 import { Card } from "./card.js";
 import { Costs } from "./costs.js";
 import { Curves } from "./curves.js";
@@ -10,6 +11,7 @@ import { RULES, kindWords } from "./figures.js";
 import { findings } from "./findings.js";
 import { families, story } from "./rungs.js";
 
+const SURE = "PARM’s answers as a run asks for them. On the dashed line 7 of 10 are right where it states .7; below it the judge is too sure, above it not sure enough. Beside a point stand the answers it counts; where they are few it is hollow.";
 const FIRST = ["overall", "geneval"]; // what is shown at first
 
 // `props.ladder` and `props.curves` are what cotdemo/ui/measured.py makes of the files; either may be {missing, command}.
@@ -72,10 +74,15 @@ class Results {
   curves(curves, card) {
     if (curves.missing) return [fold("More paths, more compute", "", empty(curves))];
     const drawn = new Curves(curves, card);
-    const origins = [0, 1, 2].map(() => make("div"));
+    const sure = new Calibration(card);
+    const origins = [0, 1, 2, 3].map(() => make("div"));
+    const calibrated = fold("Is the judge as sure as it should be?", SURE, sure.element, origins[3]);
     this.parts.push({
       draw: (_, rule) => {
         drawn.draw(rule);
+        const known = Object.keys(drawn.generator.calibration).length > 0; // curves did not always tell it
+        toggle(calibrated, known);
+        if (known) sure.draw(drawn.generator.calibration, rule);
         for (const place of origins) place.replaceChildren(origin({ facts: [["generator", drawn.generator.model], ...curves.facts], command: drawn.generator.command }));
       },
     });
@@ -83,6 +90,7 @@ class Results {
     return [
       fold("More paths, more compute", `${all} The oracle is right where any of the N paths is.`, drawn.chooser(() => this.draw()), drawn.accuracy.element, origins[0]),
       fold("The judges, step by step", "How well a judge’s answer about an unfinished picture tells the paths of a prompt apart: area under ROC.", drawn.judges.element, origins[1]),
+      calibrated,
       fold("What stopping paths saves, and what it wrongly stops", `${all} PARM stops a path when its judge says that it can no longer come out right.`, drawn.stopping.element, origins[2]),
     ];
   }

@@ -30,6 +30,14 @@ export function series(path, question) {
   return { line, marks };
 }
 
+// What a pointer means at `step`, where P(yes) is `level`: the path whose point there is nearest; where none was judged at
+// that step, `otherwise`. `lines` are [{path, line, marks}].
+export function meant(lines, step, level, otherwise) {
+  const here = lines.flatMap(({ path, line, marks }) => [...line, ...marks].filter((point) => point.step === step).map(({ yes }) => ({ path, far: Math.abs(yes - level) })));
+  const [nearest] = here.toSorted((a, b) => a.far - b.far);
+  return { path: nearest?.path ?? otherwise, step };
+}
+
 export class Rewards {
   // `onSelect({path, step})` where a line is clicked; `onPoint({path, step})` while the pointer is at one, with null when it leaves.
   constructor(onSelect, onPoint) {
@@ -43,7 +51,10 @@ export class Rewards {
     this.element = make("section", { class: "cot-rewards", hidden: true, "aria-label": "What the judge said, step by step" }, make("div", { class: "cot-rewards-head" }, this.title, this.key), this.plot, this.note);
     this.fitted = new Fitted(this.plot, (shown, width) => this.paint(shown, width));
     this.plot.addEventListener("pointermove", (event) => this.point(this.nearest(event)));
-    this.plot.addEventListener("pointerleave", () => this.point(null));
+    this.plot.addEventListener("pointerdown", (event) => this.point(this.nearest(event)));
+    this.plot.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && this.point(null));
+    // a finger has left, and what it pointed at stays until something else is touched
+    window.addEventListener("pointerdown", ({ target, pointerType }) => pointerType !== "mouse" && !this.plot.contains(target) && this.point(null), true);
     this.plot.addEventListener("click", (event) => { const place = this.nearest(event); if (place) this.onSelect(place); });
   }
 
@@ -140,18 +151,14 @@ export class Rewards {
     return shape("text", { class: "cot-reward-name", x: this.x(last.step) + (beyond ? -9 : 9), y: this.y(last.yes) + (last.yes > 0.5 ? 13 : -6), "text-anchor": beyond ? "end" : "start" }, words);
   }
 
-  // The path and step whose point or mark is next to the pointer; null where none is near.
+  // The path and step that the pointer means, anywhere in the plot; null where there is nothing.
   nearest(event) {
+    if (!this.lines.length) return null;
     const box = this.plot.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    let best = null;
-    for (const { path, line, marks } of this.lines) {
-      for (const { step, yes } of [...line, ...marks]) {
-        const far = Math.hypot(this.x(step) - x, this.y(yes) - y);
-        if (far < 24 && (!best || far < best.far)) best = { path, step, yes, far };
-      }
-    }
-    return best && { path: best.path, step: best.step };
+    const far = (step) => Math.abs(this.x(step) - (event.clientX - box.left));
+    const step = this.paths[0].steps.reduce((best, one) => (far(one.step) < far(best) ? one.step : best), 0);
+    const level = (this.y(0) - (event.clientY - box.top)) / (this.y(0) - this.y(1));
+    return meant(this.lines, step, level, this.selection.path);
   }
 
   // What is pointed at here, which the matrix is told.

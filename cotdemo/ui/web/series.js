@@ -24,6 +24,7 @@ const SERIES = new Map([
   ["prm", { label: "PRM", tone: "green", dash: "9 3 2 3", mark: "diamond" }],
   ["potential", { label: "PARM, potential", tone: "vermilion", dash: "", mark: "circle" }],
   ["clarity", { label: "PARM, clarity", tone: "purple", dash: "9 3", mark: "square" }],
+  ["outcome", { label: "PARM, outcome", tone: "blue", dash: "9 3 2 3", mark: "diamond" }],
   ["stopped", { label: "paths stopped", tone: "vermilion", dash: "", mark: "circle" }],
   ["passes_saved", { label: "generator passes saved", tone: "blue", dash: "9 3", mark: "square" }],
   ["wrongly", { label: "stopped, but would have come out right", tone: "purple", dash: "3 3", mark: "triangle" }],

@@ -9,6 +9,7 @@ import { Brush, meantBy } from "./brush.js";
 import { Checklist } from "./checklist.js";
 import { BETS, Guess, canGuess, guessMoment } from "./guess.js";
 import { Reflection } from "./reflection.js";
+import { Saying } from "./saying.js";
 import { slide } from "./slide.js";
 import { VERDICTS, attempt, checkerMeaning, checkerWords, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
 
@@ -34,7 +35,7 @@ export class Stage {
     this.opinion = make("div", { class: "cot-opinion" }, this.checklist.element, this.facts);
     this.reflection = new Reflection();
     this.beside = make("div", { class: "cot-beside" }, this.reflection.element, this.opinion);
-    this.status = make("p", { class: "cot-status" });
+    this.status = new Saying("cot-status");
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
     this.brush = new Brush((tokens) => this.request({ tokens }), () => this.onDraw());
     this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this picture, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
@@ -45,7 +46,7 @@ export class Stage {
     this.element = make(
       "section", { class: "cot-show", "aria-label": "The run at a glance" },
       make("figure", { class: "cot-big" }, this.canvas, this.mended, this.brush.element), this.tries,
-      make("div", { class: "cot-now" }, this.status, this.acts, this.progress, this.brush.bar, this.guess.bar),
+      make("div", { class: "cot-now" }, this.status.element, this.acts, this.progress, this.brush.bar, this.guess.bar),
       this.beside,
     );
     this.shape = "";
@@ -128,7 +129,7 @@ export class Stage {
     const round = state.rounds[moment.round];
     setAttribute(this.element, "data-part", round ? moment.part : "empty");
     setAttribute(this.element, "data-repaints", state.started?.method === "parm++" ? "true" : null); // keeps room for it
-    setText(this.status, this.sentence(state, moment));
+    this.status.say(this.sentence(state, moment), state.phase === "failed");
     setAttribute(this.replay, "data-later", state.phase === "finished" && !matchMedia(STILL).matches ? null : "true"); // keeps its room
     setText(this.replay, this.playing ? "Skip" : "Replay");
     setAttribute(this.replay, "aria-label", this.playing ? "Skip to the result" : "Replay how it was painted");
