@@ -135,7 +135,7 @@ def _serve(options: argparse.Namespace, accounts: Accounts | None) -> None:
     }  # fmt: skip
     demo = build_demo(options.backend, max_queue=options.max_queue, log_prompts=options.log_prompts, **more)
     log.info("%s", json.dumps({"event": "start", "backend": options.backend, "versions": versions()}))
-    beside = {} if ships else {"lifespan": embedded_beside}
+    beside = {} if ships else {"lifespan": embedded_beside()}
     guards = _guards(address, options.allow_host, accounts is not None)
     agents = find_spec("mcp") is not None and accounts is None  # which cannot log in: Gradio would let anybody in there
     try:

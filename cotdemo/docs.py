@@ -150,13 +150,17 @@ def _share(value: float | None) -> str:
 
 
 def cards() -> str:
-    """What ``--precision auto`` picks for the cards people have, by arithmetic."""
+    """What ``--precision auto`` picks for the cards people have and how long they multiply at least, by arithmetic."""
     from .backends import RELEASED  # torch, which no other table needs
-    from .backends.sizes import fits
+    from .backends.sizes import A_PATHS_OPERATIONS, fits
 
     columns = {name: list(fits(released.side)) for name, released in RELEASED.items()}
-    rows = ((row[0].card, *map(_fit, row, columns)) for row in zip(*columns.values()))
-    return _table(("card", *(f"`{name}`" for name in columns)), rows)
+    least = {judged_from: f"8 paths at 256, judged from step {judged_from}" for judged_from in A_PATHS_OPERATIONS}
+    rows = (
+        (row[0].card, *map(_fit, row, columns), *(f"{row[0].least_seconds(8, one):.1f} s" for one in least))
+        for row in zip(*columns.values())
+    )
+    return _table(("card", *(f"`{name}`" for name in columns), *least.values()), rows)
 
 
 def _fit(fit: Fit, backend: str) -> str:

@@ -73,7 +73,7 @@ def test_where_a_released_model_cannot_be_had_the_embedded_one_paints_beside_it(
         raise UserError("showlab/show-o could not be downloaded.")
 
     demo = build_demo("show-o", load)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(lifespan=embedded_beside))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(lifespan=embedded_beside()))
     page = enter()
     with closing(page.context):
         page.goto(url)

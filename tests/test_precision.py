@@ -131,6 +131,15 @@ def test_eight_paths_fit_the_cards_people_have_with_a_tenth_to_spare(card, name,
     assert sizes.need(PRECISIONS[name], offload, 8 * sizes.A_PATH[16]) <= 0.9 * card
 
 
+def test_seconds_of_arithmetic_follow_from_what_the_docs_say_is_counted():
+    text = (Path(__file__).parents[1] / "docs" / "released.md").read_text(encoding="utf-8")
+    for judged_from, row in ((1, "ours, judging from step 1"), (10, "ours, `--judge-from 10`")):
+        told = next(line for line in text.splitlines() if line.startswith(f"| {row} |")).split("|")[5]
+        assert float(told.replace(",", "")) * 1e12 == 20 * sizes.A_PATHS_OPERATIONS[judged_from]
+    slow, fast = (next(fit for fit in sizes.fits(16) if card in fit.card) for card in ("T4", "A100"))
+    assert slow.least_seconds(8, 10) > fast.least_seconds(8, 10) > fast.least_seconds(4, 10) > 0
+
+
 def test_what_others_take_is_counted(monkeypatch, library):
     monkeypatch.setattr("cotdemo.backends.base.free_bytes", lambda device: 15.6e9)
     assert ReleasedBackend("show-o", "cuda").plan.precision.name == "int8"

@@ -192,7 +192,7 @@ export class Stage {
     const answer = state.phase === "running" ? null : answerOf(answerRound(state));
     const [glyph, words, kind] = answer ? outcomeWords(answer) : ["", "", ""];
     this.judge.replaceChildren(...(answer ? [make("strong", {}, "Judge: "), make("span", { "data-verdict": kind }, make("span", { class: "cot-mark" }, glyph), ` ${words}`)] : []));
-    const checked = state.phase === "finished" ? answer?.checked : null;
+    const checked = answer?.checked ?? null;
     this.drawTruth(checked, checked ? truthBeside(answer) : "");
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
     toggle(this.opinion, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it

@@ -356,7 +356,7 @@ class Viewer {
     setText(this.weights, speaksToResearchers() && state.started ? `weights: ${weightsWords(state.started, this.labels)}` : "");
     setText(this.recorded, recorded ? `${recorded.title} of ${recorded.created.slice(0, 10)}` : "");
     toggle(this.recorded, Boolean(recorded));
-    for (const line of [this.settings, this.cost, this.weights]) toggle(line, line.textContent !== "");
+    for (const line of [this.settings, this.weights]) toggle(line, line.textContent !== "");
     const otherwise = this.form && state.started && asksOtherwise(this.form.asked, state.started, this.settable);
     setAttribute(this.taking, "data-later", otherwise ? null : "true"); // keeps its room
   }
