@@ -48,7 +48,6 @@ def build(page: Page) -> None:
 
     names = {"comparison": comparison, "board": board, "anew": anew, "compare": compare, "stop": stop}
     prompts = [prompt, run_tab["prompt"]]
-    prompts = [prompt, run_tab["prompt"]]
     gr.on(
         [one.change for one in prompts], None, prompts, anew, js="(own, run) => ({ own, run })",
         api_visibility="private",
