@@ -177,6 +177,13 @@ class OrNone(FieldKind):
         return None if value is None else self.kind.decode(name, value, before)
 
 
+def _listed(name: str, value: object, least: int, most: int, of: str = "") -> list[object]:
+    """``value``, if it is a list of so many. Raises UserError, which may say ``of`` what."""
+    if not isinstance(value, list) or not least <= len(value) <= most:
+        raise UserError(f"{name} must be a list of {least} to {most}{of}")
+    return value
+
+
 @dataclass(frozen=True)
 class Wholes(FieldKind):
     """A tuple of ``least`` to ``most`` whole numbers."""
@@ -195,9 +202,8 @@ class Wholes(FieldKind):
         return list(value)
 
     def decode(self, name: str, value: object, before: Mapping[str, Any]) -> tuple[int, ...]:
-        if not isinstance(value, list) or not self.least <= len(value) <= self.most:
-            raise UserError(f"{name} must be a list of {self.least} to {self.most} numbers")
-        return tuple(whole(name, item, self.low, self.high) for item in value)
+        items = _listed(name, value, self.least, self.most, " numbers")
+        return tuple(whole(name, item, self.low, self.high) for item in items)
 
 
 @dataclass(frozen=True)
@@ -216,9 +222,7 @@ class Several(FieldKind):
         return [self.kind.encode(item, record) for item in value]
 
     def decode(self, name: str, value: object, before: Mapping[str, Any]) -> tuple[Any, ...]:
-        if not isinstance(value, list) or not self.least <= len(value) <= self.most:
-            raise UserError(f"{name} must be a list of {self.least} to {self.most}")
-        return tuple(self.kind.decode(name, item, before) for item in value)
+        return tuple(self.kind.decode(name, item, before) for item in _listed(name, value, self.least, self.most))
 
 
 @dataclass(frozen=True)

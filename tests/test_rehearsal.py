@@ -8,8 +8,9 @@ import shutil
 import pytest
 import released_tiny
 import torch
+from huggingface_hub import save_torch_state_dict
 from page_driver import filled, open_settings, open_tab, run, small, status
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load
 from test_memory import Card
 
 from cotdemo.backends import RELEASED, base, load_backend
@@ -22,38 +23,32 @@ PLACES = RELEASED[NAME]
 JUDGES = ("orm-zero-shot/base", "orm/base", "parm/base")  # of three different weights
 
 
-def pickled(folder, name="pytorch_model.bin"):
-    """As `folder` would be where there are no safetensors, with what a training leaves beside them."""
-    (file,) = folder.glob("*.safetensors")
-    torch.save(load_file(file), folder / name)
+def pickled(folder):
+    """As ``folder`` would be where there are no safetensors, with what a training leaves beside them."""
+    torch.save(taken(folder), folder / "pytorch_model.bin")
     torch.save({"learning_rate": 1e-6}, folder / "training_args.bin")
-    file.unlink()
 
 
-def sharded(folder, name="model"):
-    """As `folder` would be with its weights in two files and an index of them."""
+def sharded(folder):
+    """As ``folder`` would be with its weights in several files and an index of them."""
+    weights = taken(folder)
+    save_torch_state_dict(weights, folder, max_shard_size=sum(one.nbytes for one in weights.values()) // 2)
+
+
+def taken(folder):
+    """The weights of ``folder``, whose file goes."""
     (file,) = folder.glob("*.safetensors")
-    weights = load_file(file)
-    half = len(weights) // 2
-    index = {}
-    for number, keys in enumerate((list(weights)[:half], list(weights)[half:]), start=1):
-        shard = f"{name}-{number:05}-of-00002.safetensors"
-        save_file({key: weights[key] for key in keys}, folder / shard, metadata={"format": "pt"})
-        index |= dict.fromkeys(keys, shard)
+    weights = load(file.read_bytes())
     file.unlink()
-    text = json.dumps({"metadata": {"total_size": 0}, "weight_map": index})
-    (folder / f"{name}.safetensors.index.json").write_text(text, encoding="utf-8")
+    return weights
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = released_tiny.build(tmp_path_factory.mktemp("hub"))
-    first = {"generators": "base", "judges": "parm"}
-    for kind, model in first.items():
-        places = getattr(PLACES, kind)
-        for name, place in places.items():
-            if name != model:
-                shutil.copytree(root / str(places[model]), root / str(place))
+    for places, model in ((PLACES.generators, "base"), (PLACES.judges, "parm")):
+        for place in (place for name, place in places.items() if name != model):
+            shutil.copytree(root / str(places[model]), root / str(place))
     pickled(root / str(PLACES.generators["dpo-iter-parm"]))
     pickled(root / str(PLACES.judges["orm"]))
     sharded(root / str(PLACES.generators["dpo-iter"]))
@@ -109,7 +104,7 @@ def test_every_method_and_model_runs_in_the_page_and_three_judges_are_compared(p
     page.click("#compare-take")  # as few paths
     page.wait_for_function("document.querySelector('#compare-prompt textarea').value === 'a photo of a dog'")
     for box in page.locator("#compare-which input").all():
-        box.set_checked(box.get_attribute("name") in JUDGES or box.get_attribute("value") in JUDGES)
+        box.set_checked(box.get_attribute("name") in JUDGES)
     page.click("#compare")
     page.wait_for_selector("#compare:disabled")
     page.wait_for_selector("#compare:enabled")

@@ -20,7 +20,7 @@ from ..geneval.rules import evaluate
 from ..geneval.scorer import Scorer
 from ..geneval.verdict import OFFICIAL
 from ..world.faults import Fault, judge_reading
-from ..world.prompts import parse
+from ..world.prompts import verbatim
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,8 @@ def _words(error: Exception) -> str:
 @lru_cache(64)
 def entry_of(prompt: str) -> Mapping[str, Any] | None:
     """GenEval's object of a prompt of its six kinds, word for word; None for any other."""
-    try:
-        entry = parse(prompt)
-    except UserError:
-        return None
-    return entry if entry["prompt"] == prompt and _is_genevals(entry) else None
+    entry = verbatim(prompt)
+    return entry if entry and _is_genevals(entry) else None
 
 
 def _is_genevals(entry: Mapping[str, Any]) -> bool:

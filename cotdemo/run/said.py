@@ -9,7 +9,7 @@ import json
 import math
 from pathlib import Path
 
-from .state import PathState, RoundState, RunState
+from .state import EVEN, PathState, RoundState, RunState
 
 SHARED = Path(__file__).parents[1] / "ui" / "web" / "said.js"
 _TEXT = SHARED.read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def standing(round: RoundState) -> str:
     p_yes = path.mean if path.mean is not None else path.outcome.p_yes if path.outcome else round.winner.p_yes
     if p_yes is None:
         return NOT_JUDGED
-    answer = path.outcome.answer if path.outcome else "yes" if p_yes >= 0.5 else "no"
+    answer = path.outcome.answer if path.outcome else "yes" if p_yes >= EVEN else "no"
     return CHOSEN if answer == "yes" else BAD_LOT
 
 

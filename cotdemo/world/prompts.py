@@ -51,6 +51,15 @@ class _Word:
     value: object
 
 
+def verbatim(prompt: str) -> dict | None:
+    """The metadata of a prompt that stands in the very words that its metadata has; None for any other."""
+    try:
+        entry = parse(prompt)
+    except UserError:
+        return None
+    return entry if entry["prompt"] == prompt else None
+
+
 def parse(prompt: str) -> dict:
     """The GenEval metadata of a typed prompt; its ``prompt`` is what the models are given.
 

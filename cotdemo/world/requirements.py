@@ -10,11 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import UserError
 from ..geneval.prompts import CLASSES, metadata, plural
 from ..geneval.rules import Found
 from .faults import judge_reading
-from .prompts import parse
+from .prompts import verbatim
 
 _BEFORE = "a photo of "
 _NAMED = " {} "  # how words name a kind of things, and how they say that it is not there
@@ -85,8 +84,5 @@ def requirements(entry: Mapping) -> tuple[Requirement, ...]:
 
 def requirements_of(prompt: str) -> tuple[Requirement, ...]:
     """Those of a prompt in the very words that its metadata has; none of any other."""
-    try:
-        entry = parse(prompt) if prompt.startswith(_BEFORE) else {}
-    except UserError:
-        return ()
-    return requirements(entry) if entry.get("prompt") == prompt else ()
+    entry = verbatim(prompt)
+    return requirements(entry) if entry else ()

@@ -145,8 +145,8 @@ function spare(path) {
 
 // The wave of a path that begins now: another one, where the judge has told the outcome of the latest.
 function nextWave(round) {
-  const latest = waveOf(round);
-  return latest + Number(round.paths.some((path) => path.wave === latest && path.outcome));
+  const wave = waveOf(round);
+  return wave + Number(round.paths.some((path) => path.wave === wave && path.outcome));
 }
 
 function meanOf(path) {

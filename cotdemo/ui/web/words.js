@@ -86,7 +86,7 @@ export function outcomeWords({ outcome, p_yes, mean }) {
 
 // The judge's answer about a chosen picture; null where it was not asked.
 function answerTo({ outcome, p_yes }) {
-  return outcome?.answer ?? (p_yes === null ? null : p_yes >= 0.5 ? "yes" : "no");
+  return outcome?.answer ?? (p_yes === null ? null : p_yes >= EVEN ? "yes" : "no");
 }
 
 // What the chosen picture of a round is called (the same in cotdemo/run/said.py): of one that the judge says "no" to, the
