@@ -118,6 +118,18 @@ def run(page, phase: str = "finished") -> None:
     page.wait_for_selector(f'.cot[data-phase="{phase}"]') if under_way else settled(page, phase)
 
 
+def compare(page) -> None:
+    """Presses Compare, and waits until that comparison has ended, however soon that is."""
+    page.evaluate("""() => {
+      window.compared = false;
+      const begun = new MutationObserver(() => { window.compared = true; });
+      begun.observe(document.querySelector("#compare"), { attributeFilter: ["disabled"] });
+    }""")
+    page.click("#compare")
+    page.wait_for_function("window.compared")
+    page.wait_for_selector("#compare:enabled")
+
+
 def settled(page, phase: str = "finished") -> None:
     page.wait_for_selector(f'.cot[data-phase="{phase}"]')
     page.wait_for_selector("#run:not([disabled])")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, PHONE, PROMPT, TOO_WIDE, open_tab
+from page_driver import DESKTOP, PHONE, PROMPT, TOO_WIDE, compare, open_tab
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -11,9 +11,7 @@ def test_methods_are_compared_and_a_result_is_opened(visit, site, viewport):
     with visit("#compare", viewport) as page:
         page.wait_for_selector("#board .cot-empty")
         page.fill("#compare-prompt textarea", PROMPT)
-        page.click("#compare")
-        page.wait_for_selector("#compare:disabled")
-        page.wait_for_selector("#compare:enabled")
+        compare(page)
         assert " of 5 " in page.locator(".cot-compare-status").inner_text()  # who is right, and at what cost
         assert page.locator(".cot-compare-status").evaluate("one => one.getBoundingClientRect().top < innerHeight")
         cards = page.locator(".cot-compare > li")

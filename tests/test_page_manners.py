@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, DRAWN, PHONE, TOO_WIDE, open_tab, quiet, run, small
+from page_driver import DESKTOP, DRAWN, PHONE, TOO_WIDE, compare, open_tab, quiet, run, small
 
 ZOOMED = {"width": 640, "height": 400}  # what 200% leave of a screen of 1280 x 800
 
@@ -33,9 +33,7 @@ def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
             if part in tabs:
                 open_tab(page, tabs[part])
             if part == "#board":
-                page.click("#compare")
-                page.wait_for_selector("#compare:disabled")
-                page.wait_for_selector("#compare:enabled")
+                compare(page)
             if part == "#measured":
                 page.wait_for_selector(DRAWN)
             found = serious(axe.run(page, context=part).response["violations"])

@@ -9,7 +9,7 @@ import pytest
 import released_tiny
 import torch
 from huggingface_hub import save_torch_state_dict
-from page_driver import filled, open_settings, open_tab, run, small, status
+from page_driver import compare, filled, open_settings, open_tab, run, small, status
 from safetensors.torch import load
 from test_memory import Card
 
@@ -105,9 +105,7 @@ def test_every_method_and_model_runs_in_the_page_and_three_judges_are_compared(p
     page.wait_for_function("document.querySelector('#compare-prompt textarea').value === 'a photo of a dog'")
     for box in page.locator("#compare-which input").all():
         box.set_checked(box.get_attribute("name") in JUDGES)
-    page.click("#compare")
-    page.wait_for_selector("#compare:disabled")
-    page.wait_for_selector("#compare:enabled")
+    compare(page)
     cards = page.locator(".cot-compare > li")
     assert cards.count() == 3 and cards.locator(".cot-compare-state:has-text('Done')").count() == 3
     assert any("leaves the memory" in words for words in backend.told) and backend.card.free("") >= 0
