@@ -143,6 +143,22 @@ def quiet(page) -> None:
         page.wait_for_timeout(100)
 
 
+# Gradio's own lines to its server, which it opens anew whenever one breaks; what a page asks for goes by others.
+_OPEN_LINES = ("/heartbeat/", "/queue/data?")
+
+
+def listened(page) -> list[str]:
+    """The addresses that the page asks for from now on."""
+    asked: list[str] = []
+
+    def hear(request) -> None:
+        if not request.url.startswith("data:") and not any(line in request.url for line in _OPEN_LINES):
+            asked.append(request.url)
+
+    page.on("request", hear)
+    return asked
+
+
 @contextmanager
 def leaving(page):
     """While a page is reloaded or closed, Gradio's client may complain of answers cut off, and of nothing else."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from page_driver import DESKTOP, PHONE, PROMPT, filled, open_settings, open_tab, quiet, run, small, status
+from page_driver import DESKTOP, PHONE, PROMPT, filled, listened, open_settings, open_tab, quiet, run, small, status
 
 from cotdemo.errors import UserError
 
@@ -48,8 +48,7 @@ def test_nothing_of_the_chosen_picture_is_cut_off(visit, viewport):
 def test_an_example_fills_the_prompt_and_asks_the_server_nothing(visit):
     with visit() as page:
         quiet(page)
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
+        asked = listened(page)
         page.get_by_role("button", name="a dog right of a teddy bear", exact=True).click()
         page.wait_for_function(
             "document.querySelector('#prompt textarea').value === 'a photo of a dog right of a teddy bear'"

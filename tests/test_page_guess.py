@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, PHONE, quiet, status
+from page_driver import DESKTOP, PHONE, listened, quiet, status
 
 SOME_STOPPED = ".cot-gallery button:has-text('some attempts stopped')"
 
@@ -27,8 +27,7 @@ def test_bets_are_made_by_the_keyboard_before_anything_tells_the_end_and_then_sc
         shown = page.locator(".cot-show").inner_text()
         assert not any(word in shown for word in ("chosen", "stopped at", "ranked", "Judge:"))
         quiet(page)
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
+        asked = listened(page)
         tries = page.locator(".cot-try")
         tries.nth(1).focus()
         page.keyboard.press("Enter")
@@ -48,7 +47,7 @@ def test_bets_are_made_by_the_keyboard_before_anything_tells_the_end_and_then_sc
         assert told.startswith(f"You agree with the judge on {agreed(bets, page)} of {len(bets)} attempts: ")
         assert page.locator("#viewer .cot").is_visible() and "is chosen" in status(page)
         assert page.evaluate("document.activeElement.className") == "cot-try"
-        assert [url for url in asked if not url.startswith("data:")] == []
+        assert asked == []
 
 
 def agreed(bets: list[str], page) -> int:

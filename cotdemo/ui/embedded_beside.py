@@ -9,7 +9,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from ..registry import EMBEDDED
-from .page import build_demo, launch_options
+from . import page
 
 PLACE = "/mini"
 
@@ -20,7 +20,7 @@ def embedded_beside() -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     Gradio starts a mounted page with the app that it is mounted on. That one is starting then, so this is done there;
     but the page is made now, as gradio gives an app five seconds to start before it tries the next port.
     """
-    demo, options = build_demo(EMBEDDED), launch_options()
+    demo, options = page.build_demo(EMBEDDED), page.launch_options()
     del options["share"]
 
     @asynccontextmanager
