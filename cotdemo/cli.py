@@ -151,6 +151,9 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
         "--device", help="cpu, cuda, cuda:1, mps, xpu, ...; by default an accelerator where the backend wants one"
     )
     parser.add_argument("--precision", choices=CHOICES, default=AUTO, help="of a released model; auto: by the card")
+    parser.add_argument(
+        "--graphs", action="store_true", help="replay a released generator's steps as CUDA graphs (NVIDIA GPUs)"
+    )
     parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
     parser.add_argument(
         "--assets",
@@ -185,7 +188,7 @@ def _load(options: argparse.Namespace) -> Backend:
     device = options.device
     if device is None and not row.ships:
         device = parallel.device()  # of several processes each has a GPU of its own
-    more = {"precision": options.precision, "beside": _beside(options)}
+    more = {"precision": options.precision, "beside": _beside(options), "graphs": options.graphs}
     backend = load_backend(options.backend, device=device, root=options.assets, **more)
     if picked := getattr(backend, "picked", ""):
         print(picked, file=sys.stderr, flush=True)
@@ -519,7 +522,8 @@ def _random(options: argparse.Namespace) -> Backend:
     from .compute.hardware import device_of
     from .evaluation.full_size import RandomBackend
 
-    return RandomBackend(options.backend, device_of(options.device) if options.device else parallel.device())
+    device = device_of(options.device) if options.device else parallel.device()
+    return RandomBackend(options.backend, device, graphs=options.graphs)
 
 
 def _as_released(backend: Backend, options: argparse.Namespace) -> Backend | None:

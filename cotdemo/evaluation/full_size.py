@@ -43,8 +43,9 @@ YES, NO = 9693, 2152  # in Qwen2's
 class RandomBackend(ReleasedBackend):
     """A released backend, its weights drawn at random where they are used; text is cut into words and marks."""
 
-    def __init__(self, name: str, device: str, precision: str | None = None):
-        super().__init__(name, device, precision=precision or ("fp32" if device == "cpu" else "bf16"))
+    def __init__(self, name: str, device: str, precision: str | None = None, graphs: bool = False):
+        precision = precision or ("fp32" if device == "cpu" else "bf16")
+        super().__init__(name, device, precision=precision, graphs=graphs)
         self.weights = dict.fromkeys(self.weights, RANDOM)
 
     def _load_words(self) -> PreTrainedTokenizerFast:
@@ -56,7 +57,9 @@ class RandomBackend(ReleasedBackend):
 
     def _load_showo(self, model: str) -> Showo:
         with torch.device(self.device):
-            return Showo(num_vq_tokens=self.grid[0] * self.grid[1]).to(self.dtype).eval()
+            showo = Showo(num_vq_tokens=self.grid[0] * self.grid[1]).to(self.dtype).eval()
+        showo.replayed = self.graphs
+        return showo
 
     def _load_judge(self, verifier: str) -> LlavaVerifier:
         config = released_config(JUDGE)
