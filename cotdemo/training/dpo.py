@@ -56,7 +56,8 @@ class Recipe:
 
 
 # rounds, each on pictures of the one before
-FIRST, SECOND, THIRD = Recipe(), Recipe(painted=6), Recipe(painted=7, sft=0.0, anchor=0.1)
+FIRST, SECOND = Recipe(), Recipe(painted=6, prompts=600)
+THIRD = replace(SECOND, painted=7, sft=0.0, anchor=0.1)
 GUIDED = replace(THIRD, guidance=1.0)
 
 

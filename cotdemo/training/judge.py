@@ -11,7 +11,7 @@ when it judges, at a fraction of the cost.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,7 +83,7 @@ RECIPES = {
     "judge": Recipe(paintings=_GENERATORS),
     # guides DPO and selects nothing, so it shares neither seed nor first phase with the others
     "judge-guide": Recipe(
-        seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=_ON_DRAWN, paintings={"showo": Paintings(count=6400)}
+        seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=replace(_ON_DRAWN, steps=1200), paintings={"showo": Paintings(count=6400)}
     ),
 }  # fmt: skip
 
