@@ -83,7 +83,8 @@ RECIPES = {
     "judge": Recipe(paintings=_GENERATORS),
     # guides DPO and selects nothing, so it shares neither seed nor first phase with the others
     "judge-guide": Recipe(
-        seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=replace(_ON_DRAWN, steps=1200), paintings={"showo": Paintings(count=6400)}
+        seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=replace(_ON_DRAWN, steps=1200),
+        paintings={"showo": Paintings(count=6400)},
     ),
 }  # fmt: skip
 
