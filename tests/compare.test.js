@@ -36,7 +36,7 @@ test("what the judge says and what is true are told apart", async () => {
   assert.equal(checkedWords(null), "");
 });
 
-test("costs are beside those of one plain picture", async () => {
+test("costs are beside those of one plain image", async () => {
   const { spentWords } = await compare;
   assert.deepEqual(spentWords({ passes: 264, questions: 74, seconds: 1.24 }), ["264 generator passes", "74 questions to the judge", "1.2 s"]);
   assert.deepEqual(spentWords({ passes: 720, questions: 1, seconds: 1 })[0], "720 generator passes");

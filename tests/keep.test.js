@@ -46,7 +46,7 @@ test("a limit is explained where it is broken", async () => {
   for (const seed of [-1, 1.5, null, 2 ** 32]) assert.match(limitWords(form({ seed }), limits), /from 0 to 4294967295/);
 });
 
-test("one trace or picture of a fair size may be dropped", async () => {
+test("one trace or image of a fair size may be dropped", async () => {
   const { fault } = await drop;
   const most = 8_000_000;
   assert.equal(fault([{ name: "trace.json", size: 9 }], most), "");

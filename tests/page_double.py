@@ -1,4 +1,4 @@
-"""A backend for the page's tests: real pictures and real searches, no weights, at a real pace.
+"""A backend for the page's tests: real images and real searches, no weights, at a real pace.
 
 It stands in for generator and judge only (``cotdemo.search.protocols``). Its tokenizer is a table of all patches that
 the embedded world can show, its painter approaches a scene that it has made up beforehand, right or wrong by the path's
@@ -40,8 +40,8 @@ class Patches:
             for tint in TINTS:
                 self.encode(draw(Scene((Thing(kind, tint, 0, 0),))))
 
-    def encode(self, picture: np.ndarray) -> np.ndarray:
-        rows = picture.reshape(SIDE, PITCH, SIDE, PITCH, 3).swapaxes(1, 2).reshape(TOKENS, PITCH, PITCH, 3)
+    def encode(self, image: np.ndarray) -> np.ndarray:
+        rows = image.reshape(SIDE, PITCH, SIDE, PITCH, 3).swapaxes(1, 2).reshape(TOKENS, PITCH, PITCH, 3)
         return np.array([self._code(patch) for patch in rows])
 
     def _code(self, patch: np.ndarray) -> int:
@@ -61,7 +61,7 @@ def all_patches() -> Patches:
 
 
 def scene(metadata: dict | None, rng: np.random.Generator, right: bool) -> np.ndarray:
-    """A picture of the prompt, or one with a fault; of anything, where the prompt is none of the world's."""
+    """An image of the prompt, or one with a fault; of anything, where the prompt is none of the world's."""
     include = metadata["include"] if metadata else [{"class": str(rng.choice(CLASSES)), "count": 2}]
     wanted = [(item["class"], item.get("color", NATURAL)) for item in include for _ in range(item["count"])]
     relation = (1, include[1]["position"][0], 0) if "position" in include[-1] else None
@@ -122,7 +122,7 @@ class SamplingSession:
         sure = rng.random(TOKENS) < 0.3 + 1.2 * self.index[path] / self.steps
         guess = np.where(sure, final, others[rng.integers(3, size=TOKENS), np.arange(TOKENS)])
         guess[order[:kept]] = final[order[:kept]]
-        if path in self.rest:  # of the picture that is painted anew in part
+        if path in self.rest:  # of the image that is painted anew in part
             codes, known = self.rest[path]
             guess, masked = np.where(known, codes, guess), masked & ~known
         self.backend.painted[guess.tobytes()] = ((guess == final).mean(), right)
@@ -152,9 +152,9 @@ class Answers:
 
 
 class Encoded:
-    def __init__(self, backend: Double, pictures):
+    def __init__(self, backend: Double, images):
         self.backend = backend
-        codes = [backend.patches.encode(picture).tobytes() for picture in pictures]
+        codes = [backend.patches.encode(image).tobytes() for image in images]
         self.painted = [backend.painted.get(code, (1.0, True)) for code in codes]
 
     def ask(self, question: str, prompt: str, rows=None) -> Answers:
@@ -164,7 +164,7 @@ class Encoded:
         return Answers(p_yes, 1 - p_yes, p_yes >= 0.5, p_yes < 0.5)
 
     def _p_yes(self, question: str, asked: str, near: float, right: bool) -> float:
-        if question == "present":  # what is there is seen soon, and what a wrong picture lacks a little later
+        if question == "present":  # what is there is seen soon, and what a wrong image lacks a little later
             lacking = not right and asked == self.backend.lacking
             return float(np.clip((1.9 - 2 * near if lacking else 2 * near - 0.9), 0.02, 0.97))
         good = near > 0.93 if question == "clarity" else right
@@ -180,9 +180,9 @@ class Verifier:
     def __init__(self, backend: Double):
         self.backend = backend
 
-    def encode(self, pictures) -> Encoded:
+    def encode(self, images) -> Encoded:
         time.sleep(self.backend.pace / 4)
-        return Encoded(self.backend, pictures)
+        return Encoded(self.backend, images)
 
 
 class Double:
@@ -202,7 +202,7 @@ class Double:
         self.patches = all_patches()
         self.painted: dict[bytes, tuple[float, bool]] = {}  # codes -> (nearness to the scene, whether that is right)
         self._judge = Verifier(self)
-        self.lacking = ""  # the requirement that wrong pictures do not meet
+        self.lacking = ""  # the requirement that wrong images do not meet
         self.steps_painted = 0
 
     def generator(self, model: str) -> Double:
@@ -225,8 +225,8 @@ class Double:
         except UserError:
             return None
 
-    def check(self, prompt: str, picture: np.ndarray):
-        return judge_reading(read(picture), self.metadata(prompt) or {"include": []})
+    def check(self, prompt: str, image: np.ndarray):
+        return judge_reading(read(image), self.metadata(prompt) or {"include": []})
 
     def requirements(self, prompt: str) -> tuple[Requirement, ...]:
         metadata = self.metadata(prompt)

@@ -2,7 +2,7 @@
 
 ``PYTHONPATH=. python tests/run_states.py`` writes tests/data/run_states.json anew, from what ``RunState`` makes of the
 events now; test_state.py and state.test.js compare with it. Cases are recorded runs, by the name of their file, or hard
-ones with their events (without pictures), made here by scripted searches. The first ``length`` events are applied.
+ones with their events (without images), made here by scripted searches. The first ``length`` events are applied.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LOOKED_AT_TWICE = ("4-all-stopped", "7-position", "10-region")  # halfway, too
 
 
 def shown(state: RunState) -> dict[str, Any]:
-    """What both implementations know, without pictures and what a step is made of."""
+    """What both implementations know, without images and what a step is made of."""
     end, answer = state.finished, state.answer
     costs = ("seconds", "generator_passes", "judge_passes", "pictures_decoded", "passes_saved")
     return {
@@ -101,7 +101,7 @@ def cases() -> Iterator[dict[str, Any]]:
             yield {"name": f"{file.stem}, {length} events", "run": file.name} | _come_to(events, length)
     for name, events, lengths in _hard():
         events = [replace(event, seconds=1.5) if isinstance(event, RunFinished) else event for event in events]
-        written = [encode_event(event, pictures=False) for event in events]
+        written = [encode_event(event, images=False) for event in events]
         for event in written:
             event.pop("picture", None)
         cut = [length for length in lengths if length < len(events)]
@@ -128,7 +128,7 @@ def _hard() -> Iterator[tuple[str, list[Event], Sequence[int]]]:
     yield "nothing", [], ()
     yield "loading", [Progress("loading the model")], ()
     for name, method, say, settings in _SEARCHES:
-        studio = Studio(say=say, check=lambda prompt, picture: Verdict(False, False, "three apples , not two"))
+        studio = Studio(say=say, check=lambda prompt, image: Verdict(False, False, "three apples , not two"))
         events = list(search(method, studio, PROMPT, **{"paths": 3, "steps": 4, "seed": 7, "guidance": 1.5} | settings))
         yield name, events, (1, 2, len(events) // 3, 2 * len(events) // 3, len(events) - 1)
         after = [*events, *reflect(studio, events, anyway=name != "called right")]

@@ -148,8 +148,8 @@ class Told:
     def __init__(self, judge, backend: Undecided):
         self.judge, self.backend = judge, backend
 
-    def encode(self, pictures) -> Told:
-        return Told(self.judge.encode(pictures), self.backend)
+    def encode(self, images) -> Told:
+        return Told(self.judge.encode(images), self.backend)
 
     def ask(self, question, prompt, rows=None):
         said = self.judge.ask(question, prompt, rows)
@@ -286,7 +286,7 @@ def test_the_page_says_the_same_sentence():
         const states = runs.map((events) => events.reduce(reduce, emptyState()));
         console.log(JSON.stringify([states.map(ending), states.map(statusWords)]));
     """
-    written = json.dumps([[encode_event(event, pictures=False) for event in events] for events in runs])
+    written = json.dumps([[encode_event(event, images=False) for event in events] for events in runs])
     command = ["node", "-e", f"(async () => {{ {code} }})()"]
     done = subprocess.run(command, input=written, capture_output=True, text=True, check=True, timeout=60)
     endings, statuses = json.loads(done.stdout)

@@ -162,8 +162,8 @@ class Reader(Studio):
         studio.start = remember
         return studio
 
-    def encode(self, pictures):
-        encoded = super().encode(pictures)
+    def encode(self, images):
+        encoded = super().encode(images)
         ask = encoded.ask
         encoded.ask = lambda question, prompt, rows=None: (
             self.told.add(("judge", prompt)) or ask(question, prompt, rows)
@@ -176,7 +176,7 @@ class TestEveryWayIn:
 
     def test_python(self):
         reader = Reader()
-        reader.check = lambda prompt, picture: reader.told.add(("checker", prompt))
+        reader.check = lambda prompt, image: reader.told.add(("checker", prompt))
         events = list(search("parm", reader, self.TYPED, paths=2, steps=2, seed=0))
         assert reader.told == {(who, self.MEANT) for who in ("painter", "judge", "checker")}
         assert next(event for event in events if isinstance(event, RunStarted)).settings.prompt == self.MEANT

@@ -8,7 +8,7 @@ from cotdemo.backends import MINI
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.geneval.prompts import CLASSES
 from cotdemo.geneval.rules import Found
-from cotdemo.training.pictures import to_pixels
+from cotdemo.training.images import to_pixels
 from cotdemo.world import checker_a, checker_b
 from cotdemo.world.faults import judge_reading
 from cotdemo.world.scenes import GROUND, Scene, Thing, draw
@@ -68,49 +68,49 @@ def test_swapped_colours_are_noticed(read):
         assert not judge_reading(read(draw(swapped)), entry).correct
 
 
-def half_gone(picture: np.ndarray, thing: Thing, rng: np.random.Generator) -> None:
+def half_gone(image: np.ndarray, thing: Thing, rng: np.random.Generator) -> None:
     if rng.random() < 0.5:
-        picture[thing.y : thing.y + SIZE, thing.x + SIZE // 2 : thing.x + SIZE] = GROUND
+        image[thing.y : thing.y + SIZE, thing.x + SIZE // 2 : thing.x + SIZE] = GROUND
     else:
-        picture[thing.y + SIZE // 2 : thing.y + SIZE, thing.x : thing.x + SIZE] = GROUND
+        image[thing.y + SIZE // 2 : thing.y + SIZE, thing.x : thing.x + SIZE] = GROUND
 
 
-def half_another(picture: np.ndarray, thing: Thing, rng: np.random.Generator) -> None:
+def half_another(image: np.ndarray, thing: Thing, rng: np.random.Generator) -> None:
     kind = CLASSES[(CLASSES.index(thing.kind) + rng.integers(1, len(CLASSES))) % len(CLASSES)]
     other = draw(Scene((Thing(kind, thing.tint, thing.x, thing.y),)))
     box = np.s_[thing.y : thing.y + SIZE, thing.x + SIZE // 2 : thing.x + SIZE]
-    picture[box] = other[box]
+    image[box] = other[box]
 
 
-def scrambled(picture: np.ndarray, thing: Thing, rng: np.random.Generator) -> None:
+def scrambled(image: np.ndarray, thing: Thing, rng: np.random.Generator) -> None:
     """Its cells in another order, as a painter that knows the parts but not the whole might have it."""
-    cells = picture[thing.y : thing.y + SIZE, thing.x : thing.x + SIZE].reshape(3, 16, 3, 16, 3).swapaxes(1, 2)
+    cells = image[thing.y : thing.y + SIZE, thing.x : thing.x + SIZE].reshape(3, 16, 3, 16, 3).swapaxes(1, 2)
     mixed = np.roll(cells.reshape(9, 16, 16, 3), rng.integers(1, 9), axis=0).reshape(3, 3, 16, 16, 3)
-    picture[thing.y : thing.y + SIZE, thing.x : thing.x + SIZE] = mixed.swapaxes(1, 2).reshape(SIZE, SIZE, 3)
+    image[thing.y : thing.y + SIZE, thing.x : thing.x + SIZE] = mixed.swapaxes(1, 2).reshape(SIZE, SIZE, 3)
 
 
 @pytest.mark.parametrize("spoil", [half_gone, half_another, scrambled], ids=lambda spoil: spoil.__name__)
 def test_what_is_half_a_thing_is_none(read, spoil):
     rng, noticed, cases = np.random.default_rng(4), 0, scenes(150, 5)
     for entry, scene in cases:
-        picture = draw(scene).copy()
-        spoil(picture, scene.things[rng.integers(len(scene.things))], rng)
-        noticed += not judge_reading(read(picture), entry).strict
+        image = draw(scene).copy()
+        spoil(image, scene.things[rng.integers(len(scene.things))], rng)
+        noticed += not judge_reading(read(image), entry).strict
     assert noticed >= 0.98 * len(cases)
 
 
-def test_the_checkers_agree_on_pictures_with_a_cell_missing():
+def test_the_checkers_agree_on_images_with_a_cell_missing():
     rng, agree, cases = np.random.default_rng(6), 0, scenes(150, 7)
     for entry, scene in cases:
-        picture, thing = draw(scene).copy(), scene.things[rng.integers(len(scene.things))]
+        image, thing = draw(scene).copy(), scene.things[rng.integers(len(scene.things))]
         row, column = rng.integers(3, size=2) * 16
-        picture[thing.y + row : thing.y + row + 16, thing.x + column : thing.x + column + 16] = GROUND
-        a, b = (judge_reading(read(picture), entry).correct for read in CHECKERS.values())
+        image[thing.y + row : thing.y + row + 16, thing.x + column : thing.x + column + 16] = GROUND
+        a, b = (judge_reading(read(image), entry).correct for read in CHECKERS.values())
         agree += a == b
     assert agree >= 0.85 * len(cases)
 
 
-def test_an_empty_picture_holds_nothing(read):
+def test_an_empty_image_holds_nothing(read):
     assert read(draw(Scene(()))) == ()
 
 

@@ -126,7 +126,7 @@ def test_what_is_no_probability_ends_the_run():
 # -- Reflect
 
 
-def test_reflect_goes_through_the_picture_of_another_judges_run():
+def test_reflect_goes_through_the_image_of_another_judges_run():
     for method in ("orm", "baseline"):
         studio, events = run(method, no_to("outcome"))
         studio.first_round = 0
@@ -334,12 +334,12 @@ def named(entry, fault) -> set[str]:
     ("critique", "words"),
     [
         ("The image shows only one dog instead of two.", {"two dogs"}),
-        ("There's no cat in the picture!", {"a cat", "a white cat"}),
+        ("There's no cat in the image!", {"a cat", "a white cat"}),
         ("The cat is missing; the dogs are fine.", {"a cat", "a white cat"}),
         ("The cat is black and not white.", {"a white cat"}),
         ("It lacks a white cat", {"a cat", "a white cat"}),
         ("There are two hot dogs.", set()),
-        ("The picture is blurry.", set()),
+        ("The image is blurry.", set()),
         ("", set()),
     ],
 )

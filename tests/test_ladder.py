@@ -44,9 +44,7 @@ def root(tmp_path_factory):
 @pytest.fixture
 def few(monkeypatch):
     """The rows with few paths."""
-    rows = tuple(
-        replace(row, paths=SMALL[row.name], pictures=min(row.pictures, 2)) for row in ROWS if row.name in SMALL
-    )
+    rows = tuple(replace(row, paths=SMALL[row.name], images=min(row.images, 2)) for row in ROWS if row.name in SMALL)
     for module in (climbing, results):
         monkeypatch.setattr(module, "ROWS", rows)
     monkeypatch.setattr(climbing, "PATHS", (1, 8))

@@ -27,7 +27,7 @@ def test_the_tour_is_of_a_run_that_shows_everything():
     tour = tour_of(RUNS)
     shown = [stop["title"] for stop in tour["stops"]]
     assert tour["prompt"] == RUNS[tour["run"]].started.settings.prompt
-    assert shown[:2] == ["A picture is a grid of tokens", "Every row is an attempt"]
+    assert shown[:2] == ["An image is a grid of tokens", "Every row is an attempt"]
     for title in ("Clear enough to judge?", "Can it still come out right?", "Best of what is left", "Reflection"):
         assert title in shown
     assert tour_of({}) == {}
@@ -107,7 +107,7 @@ def test_the_steps_that_a_stopped_path_had_left_are_counted_in_words(left, words
 
 def test_what_did_not_happen_is_no_stop():
     plain = Trace.of(search("baseline", Double(pace=0), PROMPT, seed=3))
-    assert titles(plain) == ["A picture is a grid of tokens", "Look for yourself", "The truth"]
+    assert titles(plain) == ["An image is a grid of tokens", "Look for yourself", "The truth"]
     parm = Trace.of(search("parm", Double(pace=0), PROMPT, seed=3, paths=4))
     assert "Reflection" not in titles(parm)
     unchecked = Trace.of(search("parm", Double(pace=0), PROMPT, seed=3, paths=4, check=False))

@@ -1,4 +1,4 @@
-"""A trace of the embedded model's older world, flat forms on 64 x 64 pixels, opens as it did: it has its pictures."""
+"""A trace of the embedded model's older world, flat forms on 64 x 64 pixels, opens as it did: it has its images."""
 
 from __future__ import annotations
 

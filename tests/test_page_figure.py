@@ -103,8 +103,8 @@ def test_the_page_works_under_a_root_path(enter):
             filled(page, 5)
             run(page)
             assert page.locator(".cot-prompt").inner_text() == PROMPT and page.url.startswith(address)
-            picture = page.request.get(page.locator('meta[property="og:image"]').first.get_attribute("content"))
-            assert picture.ok and PREFIX in picture.url
+            image = page.request.get(page.locator('meta[property="og:image"]').first.get_attribute("content"))
+            assert image.ok and PREFIX in image.url
             open_tab(page, "Results")
             page.wait_for_selector(".cot-findings")
             host = address.removesuffix(f"{PREFIX}/")

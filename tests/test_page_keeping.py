@@ -1,4 +1,4 @@
-"""What is opened, saved and shared: links, recorded runs, traces, pictures, tables."""
+"""What is opened, saved and shared: links, recorded runs, traces, images, tables."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def test_the_address_is_that_of_the_run_on_show_and_survives_a_reload(visit, sit
         run(page)
         address = page.url
         assert "run=" in address and "seed=5" in address and "method=orm" in address
-        steps, picture = site.backend.steps_painted, page.locator("#picture img").get_attribute("src")
+        steps, image = site.backend.steps_painted, page.locator("#picture img").get_attribute("src")
         reload(page)
         page.wait_for_selector(".cot-recorded:has-text('A run of')")
         assert cells(page, "decoded") == 2 * 4 and page.locator("#prompt textarea").input_value() == PROMPT
-        assert page.locator("#picture img").get_attribute("src").split("/")[-2] == picture.split("/")[-2]
+        assert page.locator("#picture img").get_attribute("src").split("/")[-2] == image.split("/")[-2]
         assert site.backend.steps_painted == steps
         with leaving(page):
             page.goto(address.replace("run=", "run=x"))
@@ -88,7 +88,7 @@ def test_a_recorded_run_has_an_address(visit, site):
         page.wait_for_function("location.search.includes('__theme=dark')")
 
 
-def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
+def test_a_run_can_be_saved_and_its_image_holds_its_settings(visit, tmp_path):
     from cotdemo.run.png import read_png_settings
     from cotdemo.run.trace import Trace
 
@@ -144,7 +144,7 @@ def drop(page, *files: tuple[str, bytes]) -> None:
     page.evaluate(script, [target, [[name, list(data)] for name, data in files]])
 
 
-def test_a_trace_or_a_picture_is_dropped_on_the_viewer(visit, site, tmp_path):
+def test_a_trace_or_an_image_is_dropped_on_the_viewer(visit, site, tmp_path):
     from cotdemo.run.png import write_png
     from cotdemo.settings import Settings
 
@@ -217,7 +217,7 @@ def test_a_run_is_one_file_that_plays_without_a_server(visit, enter, tmp_path):
     assert [url for url in asked if url != file.as_uri()] == []
 
 
-def test_one_menu_saves_the_picture_large_and_by_name_and_is_worked_by_keys(visit, tmp_path):
+def test_one_menu_saves_the_image_large_and_by_name_and_is_worked_by_keys(visit, tmp_path):
     from PIL import Image
 
     from cotdemo.run.png import read_png_settings
@@ -229,7 +229,7 @@ def test_one_menu_saves_the_picture_large_and_by_name_and_is_worked_by_keys(visi
         page.keyboard.press("Enter")
         page.keyboard.press("ArrowDown")
         assert page.evaluate("document.activeElement.textContent").startswith("Copy link")
-        saved = save(page, "Picture")
+        saved = save(page, "Image")
         assert re.fullmatch(r"two-red-apples-seed-\d+\.png", saved.suggested_filename)
         saved.save_as(tmp_path / "picture.png")
         assert Image.open(tmp_path / "picture.png").size == (512, 512)
@@ -241,6 +241,6 @@ def test_one_menu_saves_the_picture_large_and_by_name_and_is_worked_by_keys(visi
         page.wait_for_function("location.search.includes('9-plain')")
         menu.locator("summary").click()
         labels = menu.locator("strong:visible").all_inner_texts()
-        assert "Picture" in labels and "Before and after" not in labels
+        assert "Image" in labels and "Before and after" not in labels
         page.locator(".cot-prompt").click()
         assert menu.get_attribute("open") is None

@@ -219,6 +219,6 @@ def test_the_chart_keeps_its_place_where_a_repainting_is_judged_at_its_end_alone
         assert page.locator(".cot-rewards-title").inner_text().startswith("Clear enough")
         place = page.locator(".cot-rewards").bounding_box()
         rounds.nth(1).click()
-        assert page.locator(".cot-rewards-title").inner_text() == "Matches: of the final pictures"
+        assert page.locator(".cot-rewards-title").inner_text() == "Matches: of the final images"
         assert page.locator('.cot-reward [data-verdict^="outcome"]').count() == 4
         assert page.locator(".cot-rewards").bounding_box() == place

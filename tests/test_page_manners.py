@@ -54,7 +54,7 @@ def test_the_whole_page_has_no_more_serious_faults_than_a_page_of_stock_componen
             gr.Slider(1, 8, label="Paths")
             gr.Radio(["a", "b"], value="a", label="Method")
             gr.Button("Run", variant="primary")
-            gr.Image(label="Picture")
+            gr.Image(label="Image")
         with gr.Tab("Two"):
             gr.Markdown("nothing")
     _, url, _ = stock.launch(prevent_thread_lock=True, quiet=True)

@@ -104,9 +104,9 @@ def test_the_named_endpoints_answer_a_client(site):
     site.may_load.set()
     client = Client(site.url, verbose=False)
     asked = {"prompt": PROMPT, "method": "parm", "paths": 2, "steps": 4, "seed": 9}
-    picture, said = client.predict(**asked, api_name="/generate")
+    image, said = client.predict(**asked, api_name="/generate")
     made = json.loads(said)
-    assert made["settings"]["seed"] == 9 and read_png_settings(picture).seed == 9 and "trace" not in made
+    assert made["settings"]["seed"] == 9 and read_png_settings(image).seed == 9 and "trace" not in made
     _, said = client.predict(run=made["run"], anyway=True, api_name="/reflect")
     again = json.loads(said)
     assert again["critique"] and again["before"] == made["verdict"] and again["run"] != made["run"]

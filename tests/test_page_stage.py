@@ -1,4 +1,4 @@
-"""The stage: a recorded run is played once, a live one as it comes; the judge's word stands beside the picture."""
+"""The stage: a recorded run is played once, a live one as it comes; the judge's word stands beside the image."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def rest(page) -> None:
 
 
 def large(page) -> str:
-    """The pixels of the large picture."""
+    """The pixels of the large image."""
     return page.locator(".cot-big > canvas").evaluate("canvas => canvas.toDataURL()")
 
 
@@ -92,14 +92,14 @@ def test_a_phone_opens_no_keyboard(visit):
         assert page.evaluate("document.activeElement === document.body")
 
 
-def test_on_a_phone_the_prompt_and_run_are_on_the_screen_with_the_picture(visit):
+def test_on_a_phone_the_prompt_and_run_are_on_the_screen_with_the_image(visit):
     with visit("", PHONE, reduced_motion="reduce") as page:
         page.wait_for_selector('.cot-show[data-part="rest"]')
         for part in (".cot-big", "#prompt", "#run"):
             assert in_view(page, part), part
-        picture, tries = (page.locator(part).bounding_box() for part in (".cot-big canvas", ".cot-tries"))
-        assert tries["x"] >= picture["x"] + picture["width"] and picture["width"] > 200
-        assert tries["height"] <= picture["height"] + 1
+        image, tries = (page.locator(part).bounding_box() for part in (".cot-big canvas", ".cot-tries"))
+        assert tries["x"] >= image["x"] + image["width"] and image["width"] > 200
+        assert tries["height"] <= image["height"] + 1
         page.get_by_role("button", name="Brush").click()  # as large as the screen is wide, for fingers
         assert page.locator(".cot-brush").bounding_box()["width"] > 300
 
@@ -169,7 +169,7 @@ def test_a_live_run_shows_the_attempt_that_leads(visit, site):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_after_reflect_the_word_of_the_judge_and_both_pictures_are_in_view(visit, viewport):
+def test_after_reflect_the_word_of_the_judge_and_both_images_are_in_view(visit, viewport):
     seed = seed_whose_winner_is(right=False)
     with visit(small("parm", 2, 6, seed), viewport) as page:
         open_settings(page)
@@ -290,7 +290,7 @@ def test_the_stage_has_no_serious_accessibility_faults(visit, theme):
         assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found] == []
 
 
-def test_a_mended_run_ends_with_the_picture_before_and_after(visit):
+def test_a_mended_run_ends_with_the_image_before_and_after(visit):
     state = Trace.load(RUNS / "3-critique-helped.json").state
     before, after = (percent(state.path_of(one.winner).outcome.p_yes) for one in (state.rounds[0], state.rounds[-1]))
     with visit() as page:

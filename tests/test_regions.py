@@ -1,4 +1,4 @@
-"""Reflection by region: what a round opens, and that it leaves the rest of the picture as it is."""
+"""Reflection by region: what a round opens, and that it leaves the rest of the image as it is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_regions_are_connected_and_of_many_shapes():
 
 
 @pytest.mark.parametrize("steps", [2, 6, 18])
-def test_a_reopened_picture_has_what_a_step_leaves(tiny, steps):
+def test_a_reopened_image_has_what_a_step_leaves(tiny, steps):
     codes, order = list(range(64)), distances((8, 8), 3, np.random.default_rng(2))
     pipeline = tiny.generator("base")
     step = pipeline.reopened(codes, order, 0.5, steps)
@@ -222,7 +222,7 @@ def test_marks_that_are_none_are_refused_at_once(tiny, tokens):
         brush(tiny, events, tokens)
 
 
-def test_a_picture_of_one_step_has_no_part_to_paint(tiny):
+def test_an_image_of_one_step_has_no_part_to_paint(tiny):
     events = list(search("baseline", tiny, PROMPT, paths=1, steps=1, seed=3))
     with pytest.raises(UserError, match="2 steps"):
         brush(tiny, events, [3])

@@ -97,18 +97,18 @@ def added() -> Iterator[list]:
 
 
 class Reddest:
-    """A verifier of one's own: the more red a picture is, the likelier it is right."""
+    """A verifier of one's own: the more red an image is, the likelier it is right."""
 
     def __init__(self, backend: object = None):
-        self.pictures: list[np.ndarray] = []
+        self.images: list[np.ndarray] = []
 
-    def encode(self, pictures):
+    def encode(self, images):
         encoded = Reddest()
-        encoded.pictures = pictures
+        encoded.images = images
         return encoded
 
     def ask(self, question, prompt, rows=None, *, seeds=None) -> Answers:
-        red = np.array([self.pictures[row][..., 0].mean() / 255 for row in rows])
+        red = np.array([self.images[row][..., 0].mean() / 255 for row in rows])
         return Answers(red, 1 - red, red > 0.5, red <= 0.5)
 
 

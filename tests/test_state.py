@@ -21,7 +21,7 @@ PROMPT = "a photo of two red apples"
 
 
 def run(method="parm", say=lambda *_: "yes", **settings) -> tuple[Studio, list[Event]]:
-    studio = Studio(say=say, check=lambda prompt, picture: Verdict(True, False, "there is a bus too many"))
+    studio = Studio(say=say, check=lambda prompt, image: Verdict(True, False, "there is a bus too many"))
     settings = {"paths": 3, "steps": 4, "seed": 7} | settings
     return studio, list(search(method, studio, PROMPT, **settings))
 

@@ -23,7 +23,7 @@ RECORDED = sorted(RUNS.glob("*.json"))
 
 
 def a_trace(prompt: str = PROMPT, **settings) -> Trace:
-    studio = Studio(check=lambda prompt, picture: Verdict(False, False, "three apples"))
+    studio = Studio(check=lambda prompt, image: Verdict(False, False, "three apples"))
     events = list(search("parm++", studio, PROMPT, **{"paths": 2, "steps": 3, "seed": 1, "rounds": 1} | settings))
     return Trace.of([replace(events[0], settings=replace(events[0].settings, prompt=prompt)), *events[1:]])
 

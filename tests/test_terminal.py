@@ -144,7 +144,7 @@ def test_a_tile_shows_what_is_kept_and_the_last_step_all():
         assert sum({"█": 2, "▀": 1, "▄": 1}.get(mark, 0) for mark in tile) / (2 * len(tile)) == kept
 
 
-def test_colours_are_those_of_the_picture():
+def test_colours_are_those_of_the_image():
     red = np.broadcast_to(np.uint8([250, 10, 20]), (4, 4, 3))
     state = RunState.of(replace(e, picture=red) if isinstance(e, StepDecoded) else e for e in a_run(paths=1))
     line = tiles(state, state.rounds[0], 80, 24, True)[0]

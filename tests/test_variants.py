@@ -82,8 +82,8 @@ class Told:
     def verifier(self, name):
         return self
 
-    def encode(self, pictures):
-        self.seen = self.backend.verifier("parm").encode(pictures)
+    def encode(self, images):
+        self.seen = self.backend.verifier("parm").encode(images)
         return self
 
     def ask(self, question, prompt, rows):

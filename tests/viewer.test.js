@@ -213,7 +213,7 @@ test("Stopped does not undo a finished run", async () => {
   assert.equal(reduce(await after(decoded(0, 0)), { type: "Stopped" }).phase, "stopped");
 });
 
-test("a reflection pairs the criticised picture with the one repainted from it", async () => {
+test("a reflection pairs the criticised image with the one repainted from it", async () => {
   const { reflections } = await reducer;
   const critique = { type: "Critiqued", round: 0, text: "three apples , not two", done: true };
   const again = (round) => ({ type: "RoundStarted", round, model: "self-correct", critique: critique.text });
@@ -229,7 +229,7 @@ test("a critique still coming stands alone until it is repainted", async () => {
   assert.deepEqual(reflections(state).map(({ critique, done, after }) => [critique, done, after]), [["three", false, null]]);
 });
 
-test("a picture the judge calls right is shown as approved, not as criticised", async () => {
+test("an image the judge calls right is shown as approved, not as criticised", async () => {
   const { reflections } = await reducer;
   const [entry] = reflections(await after(winner(0), finished({ path: 0 }), { type: "Approved", round: 0, p_yes: 0.97 }));
   assert.deepEqual([entry.approved, entry.critique, entry.after], [0.97, "", null]);
@@ -343,7 +343,7 @@ test("a word-level model's commas are set as a person sets them", async () => {
   assert.equal(truthWords({ strict: false, correct: false, reason: "the dog is red , not blue" }), "wrong: the dog is red, not blue");
 });
 
-test("where the best that was painted anew is the picture as it was, that is said, whatever the others are", async () => {
+test("where the best that was painted anew is the image as it was, that is said, whatever the others are", async () => {
   const { reduce, emptyState, stays } = await reducer;
   const { statusWords } = await words;
   const codes = (first) => base64(new Uint8Array(Uint16Array.from({ length: 8 }, (_, token) => (token ? 300 + token : first)).buffer));
@@ -354,8 +354,8 @@ test("where the best that was painted anew is the picture as it was, that is sai
   ].reduce(reduce, emptyState());
   const state = run([300, 301, 302, 300]);
   assert.equal(stays(state.rounds[0], state.rounds[1]), true);
-  assert.equal(statusWords(state), "Painted anew where it was marked. None of the 4 attempts was better; the picture stays.");
-  assert.equal(statusWords(run([300])), "Painted anew where it was marked. The attempt was no better; the picture stays.");
+  assert.equal(statusWords(state), "Painted anew where it was marked. None of the 4 attempts was better; the image stays.");
+  assert.equal(statusWords(run([300])), "Painted anew where it was marked. The attempt was no better; the image stays.");
   assert.match(statusWords(run([300, 301], 1)), /^Painted anew where it was marked\. Attempt 2 of 2 is chosen/);
 });
 

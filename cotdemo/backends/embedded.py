@@ -171,9 +171,9 @@ class MiniBackend(Backend):
     def canonical(self, prompt: str) -> str:
         return prompts.canonical(prompt)
 
-    def check(self, prompt: str, picture: np.ndarray) -> Verdict:
+    def check(self, prompt: str, image: np.ndarray) -> Verdict:
         """What checker B says. Raises UserError for a prompt that is none of this world."""
-        return judge_reading(checker_b.read(picture), prompts.parse(prompt))
+        return judge_reading(checker_b.read(image), prompts.parse(prompt))
 
 
 def embedded(

@@ -31,7 +31,7 @@ from .sizes import ROOM, judge_bytes, need
 
 SCORER = "GenEval's scorer"
 
-_MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and pictures, in the released judges' vocabularies
+_MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and images, in the released judges' vocabularies
 _COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926
 _TURBO = "SJTU-Deng-Lab/Show-o-Turbo"
 _TURBO_TOP_K = {16: 200, 32: 500}  # its authors' scripts, for 4 steps; for 2 they take 200 at both sizes

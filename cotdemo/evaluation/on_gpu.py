@@ -99,19 +99,19 @@ def memory(backend: Backend, settings: Settings) -> dict[str, Any]:
 def _steps_and_look(backend: Backend, settings: Settings) -> None:
     session = _session(backend.generator(settings.model), settings, settings.paths)
     session.step()
-    pictures = session.decode(session.step().codes)
-    judge = backend.verifier("parm").encode(list(pictures))
+    images = session.decode(session.step().codes)
+    judge = backend.verifier("parm").encode(list(images))
     for question in ("clarity", "potential"):
         judge.ask(question, settings.prompt)
 
 
 def kernels(backend: Backend, settings: Settings) -> dict[str, Any]:
-    """What torch's profiler sees of one guided step of one path, and of one look at the pictures of all paths."""
+    """What torch's profiler sees of one guided step of one path, and of one look at the images of all paths."""
     session = _session(backend.generator(settings.model), settings, 1)
     session.step()
-    pictures = list(np.repeat(session.decode(session.step().codes), settings.paths, axis=0))
+    images = list(np.repeat(session.decode(session.step().codes), settings.paths, axis=0))
     judge = backend.verifier("parm")
-    look = lambda: judge.encode(pictures).ask("clarity", settings.prompt)  # noqa: E731
+    look = lambda: judge.encode(images).ask("clarity", settings.prompt)  # noqa: E731
     look()
     return {"step": _profiled(session.step), "look": _profiled(look)}
 

@@ -203,7 +203,7 @@ class ShowoGenerator(MaskedGenerator):
         keep_image = self.config.keep_image if keep_image is None else keep_image
         previous = {tuple(context.prompt_codes) for context in contexts if context is not None} if keep_image else set()
         if len(previous) > 1:
-            raise UserError("An unconditional branch that keeps the picture takes one picture for all paths.")
+            raise UserError("An unconditional branch that keeps the image takes one image for all paths.")
         unconditional = self.showo.vocabulary.prefix(previous=next(iter(previous), None)) if guidance > 0 else None
         return Prefilled(FORMS[form](self.showo, prefixes, unconditional), guidance)
 
@@ -212,7 +212,7 @@ class ShowoGenerator(MaskedGenerator):
         if context is None:
             return self.showo.vocabulary.prefix(self._ids(prompt))
         if len(context.prompt_codes) != self.tokens:
-            raise UserError(f"A picture has {self.tokens} tokens, the one to correct {len(context.prompt_codes)}.")
+            raise UserError(f"An image has {self.tokens} tokens, the one to correct {len(context.prompt_codes)}.")
         return self.showo.vocabulary.prefix(self._ids(prompt), context.prompt_codes, self._ids(context.critique))
 
     def _ids(self, text: str) -> list[int]:

@@ -45,7 +45,7 @@ def _lines(state: RunState, event: Event) -> Iterator[str]:
         yield from filter(None, [ending(state)])
         yield (
             f"{event.seconds:.2f} s, {event.generator_passes} generator passes ({event.passes_saved} saved by stopping "
-            f"early), {event.judge_passes} questions, {event.pictures_decoded} pictures decoded"
+            f"early), {event.judge_passes} questions, {event.pictures_decoded} images decoded"
         )
 
 

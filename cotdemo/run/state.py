@@ -100,7 +100,7 @@ class PathState:
 
 @dataclass
 class RoundState:
-    """One round of painting; from round 1 on it repaints from ``critique``, or ``tokens`` of the picture that was the
+    """One round of painting; from round 1 on it repaints from ``critique``, or ``tokens`` of the image that was the
     answer then."""
 
     round: int
@@ -108,7 +108,7 @@ class RoundState:
     paths: list[PathState]
     critique: str = ""
     tokens: tuple[int, ...] = ()  # that were marked to be painted anew
-    before: int | None = None  # the round whose picture they were marked in
+    before: int | None = None  # the round whose image they were marked in
     winner: Winner | None = None
     criticised: Critiqued | None = None  # what the verifier says is wrong with its winner
     begun: bool = False  # round 0 is here from the start of the run on

@@ -1,4 +1,4 @@
-"""What a picture looks like after its critique is followed: what is named is put right, everything else stays."""
+"""What an image looks like after its critique is followed: what is named is put right, everything else stays."""
 
 from __future__ import annotations
 

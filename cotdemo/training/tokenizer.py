@@ -20,8 +20,8 @@ from ..generator.magvit import MagvitV2
 from ..world.scenes import MOST, Scene, anything, draw
 from ..world.sheet import NATURAL, SIZE, own_colour
 from ..world.templates import above_ground, named, nearest
+from .images import to_pixels
 from .loop import Schedule, fit
-from .pictures import to_pixels
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def _drawn(module: str, call: str, style: str | None = None) -> dict[str, Any]:
 
 
 class Stage(gr.HTML):
-    """Where the viewer puts a run's picture and what is said of it: apart from its grid, before the form on a phone.
+    """Where the viewer puts a run's image and what is said of it: apart from its grid, before the form on a phone.
 
     Its value is the form. Its "select" event brings the tokens that the brush has marked, none where that is to be
     taken back; "apply" wants the settings of the run on show in the form.

@@ -170,7 +170,7 @@ class Handlers:
         words = getattr(self.loader.backend, "unchecked", "")
         if words and words != self._told:
             self._told = words
-            gr.Warning(f"Pictures are not checked. {words_for(UserError(words))}", duration=None)
+            gr.Warning(f"Images are not checked. {words_for(UserError(words))}", duration=None)
 
     def rates(self) -> Update:
         """What is known of how long runs take."""
@@ -242,7 +242,7 @@ class Handlers:
             return {"viewer": notice("Failed", f"The settings in this page's address cannot be used: {error}")}
         if "prompt" in update:
             gone = "The run of this link is no longer kept here. " if "run" in query else ""
-            same = ", with its seed the same picture" if "seed" in update else ""
+            same = ", with its seed the same image" if "seed" in update else ""
             update["viewer"] = notice("Offered", f"{gone}This link asks for “{update['prompt']}”{same}.")
         elif "run" in query:
             update["viewer"] = notice("Failed", "The run that this link names is no longer kept here.")

@@ -108,14 +108,14 @@ def _shown(handlers: Handlers) -> Parts:
 
 
 def _saved(handlers: Handlers, at_first: Update) -> Parts:
-    """The chosen picture, and ways to open and to share."""
+    """The chosen image, and ways to open and to share."""
     return {
         "picture": gr.Image(
-            handlers.keep.first_picture(), label="Chosen picture", format="png", interactive=False,
-            height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"], elem_id="picture",
+            handlers.keep.first_image(), label="Chosen image", format="png", interactive=False,
+            height=270, alt_text="The image that was chosen", buttons=["download", "fullscreen"], elem_id="picture",
         ),
         "opened": gr.UploadButton(
-            "Open a trace or a picture", file_types=[".json", ".png"], size="sm", elem_id="open"
+            "Open a trace or an image", file_types=[".json", ".png"], size="sm", elem_id="open"
         ),
         "share": Share(at_first, backend=handlers.backend, elem_id="share"),
     }  # fmt: skip

@@ -68,8 +68,8 @@ class Replica:
             return JSONResponse({"error": "Send a JSON object with the settings of this endpoint."}, status_code=400)
         told = answer.told(with_trace=True)
         del told["run"]  # which the other replicas do not know
-        picture = "data:image/png;base64," + base64.b64encode(answer.picture()).decode()
-        return JSONResponse({"picture": picture, **told, "replica": os.getpid()})
+        image = "data:image/png;base64," + base64.b64encode(answer.image()).decode()
+        return JSONResponse({"picture": image, **told, "replica": os.getpid()})
 
 
 def build(arguments: dict[str, str]) -> serve.Application:

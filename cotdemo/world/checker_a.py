@@ -21,9 +21,9 @@ _STARTS = range(0, CANVAS - SIZE + 1, PITCH)
 _SPOTS = [(x, y) for y in _STARTS for x in _STARTS]
 
 
-def read(picture: np.ndarray) -> tuple[Found, ...]:
-    """All things in a picture ``(CANVAS, CANVAS, 3)`` uint8; ``kind`` is "" where something cannot be made out."""
-    above = above_ground(picture)
+def read(image: np.ndarray) -> tuple[Found, ...]:
+    """All things in an image ``(CANVAS, CANVAS, 3)`` uint8; ``kind`` is "" where something cannot be made out."""
+    above = above_ground(image)
     found = _things(above)
     for item in found:
         left, top, right, bottom = map(int, item.box)

@@ -1,7 +1,7 @@
-"""Checker B: reads a picture by fitting every kind of thing in a colour of its own, and scores the product.
+"""Checker B: reads an image by fitting every kind of thing in a colour of its own, and scores the product.
 
 Written independently of checker A and by another method, so that the two rarely share a mistake. A drawing is linear in
-the colour of its body, ``picture = body * colour + rest``, so the colour that fits best follows by least squares, and
+the colour of its body, ``image = body * colour + rest``, so the colour that fits best follows by least squares, and
 what remains is damage. It is weighed cell by cell: a thing with a hole in one corner is as broken as one that is half
 gone. Windows lie on a pitch of four pixels, wherever a thing may have come to stand; names of colours are given last,
 in CIELAB.
@@ -26,7 +26,7 @@ _CELL = 16  # pixels of a cell, in which damage is weighed
 # What a person still calls a thing of its kind. Each limit lies between what the tokenizer's blur does to whole things
 # and what the loss of a cell does to them (tests/test_things_checkers.py measures both).
 _WHOLE = 0.16  # damage of a thing, as a share of its energy
-_WORST_CELL = 0.55  # damage of its worst cell, as a share of the energy that cell has in the drawing or the picture
+_WORST_CELL = 0.55  # damage of its worst cell, as a share of the energy that cell has in the drawing or the image
 _FAINT_CELL = 0.02  # a cell with less than this share of the thing's energy says nothing about it
 _FAINT = 0.03  # energy of a coarse window, as a share of the mean thing's, below which nothing is there
 _SOMETHING = 0.06  # energy that no thing explains, as a share of the mean thing's
@@ -35,7 +35,7 @@ _UNNAMED = 42.0  # CIELAB distance from which a colour is none of the ten
 
 @dataclass(frozen=True)
 class _Kinds:
-    """Every kind of thing: ``picture - ground = body * (colour - ground) + rest``, in levels."""
+    """Every kind of thing: ``image - ground = body * (colour - ground) + rest``, in levels."""
 
     body: np.ndarray  # (kinds, pixels)
     rest: np.ndarray  # (kinds, pixels, 3)
@@ -82,9 +82,9 @@ class _Candidate:
     damage: float
 
 
-def read(picture: np.ndarray) -> tuple[Found, ...]:
-    """All things in a picture ``(CANVAS, CANVAS, 3)`` uint8; ``kind`` is "" where something cannot be made out."""
-    above = picture.astype(np.float32) - np.asarray(GROUND, np.float32)
+def read(image: np.ndarray) -> tuple[Found, ...]:
+    """All things in an image ``(CANVAS, CANVAS, 3)`` uint8; ``kind`` is "" where something cannot be made out."""
+    above = image.astype(np.float32) - np.asarray(GROUND, np.float32)
     left = above.copy()
     found: list[Found] = []
     for candidate in _candidates(above):

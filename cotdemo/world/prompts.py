@@ -64,7 +64,7 @@ def parse(prompt: str) -> dict:
     """The GenEval metadata of a typed prompt; its ``prompt`` is what the models are given.
 
     Raises UserError, with what works instead, for unknown words (naming the nearest that are known) and for sentences
-    that no picture of this world can be checked against.
+    that no image of this world can be checked against.
     """
     words = list(_words(prompt))
     things, relations = _things(words), [word.value for word in words if word.what == "relation"]
@@ -120,7 +120,7 @@ def _word(tokens: tuple[str, ...]) -> _Word | None:
     if text in _FILLERS:
         return _Word("filler", None)
     if text in _TOO_MANY or text.isdigit():
-        raise UserError(f"At most {MOST} things fit into one picture: say one, two, three or four.")
+        raise UserError(f"At most {MOST} things fit into one image: say one, two, three or four.")
     if text in _OTHER_COLOURS:
         raise UserError(f"“{text}” is none of the ten colours here: {', '.join(COLOURS)}.")
     if text in _NOT_OFFERED:
@@ -193,7 +193,7 @@ def _related(things: list[dict], words: list[_Word], relations: list[str]) -> di
 
 def _together(things: list[dict]) -> dict:
     if sum(thing["count"] for thing in things) > MOST:
-        raise UserError(f"At most {MOST} things fit into one picture. {_instead(things)}")
+        raise UserError(f"At most {MOST} things fit into one image. {_instead(things)}")
     if any(thing["count"] > 1 for thing in things):
         return metadata("counting", things)
     coloured = any("color" in thing for thing in things)

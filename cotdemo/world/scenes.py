@@ -1,4 +1,4 @@
-"""Scenes: one to four things on a plain ground, placed on the tokenizer's pitch, and their pictures."""
+"""Scenes: one to four things on a plain ground, placed on the tokenizer's pitch, and their images."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _apart(count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
 
 
 def draw(scene: Scene) -> np.ndarray:
-    """The picture of a scene, ``(CANVAS, CANVAS, 3)`` uint8."""
+    """The image of a scene, ``(CANVAS, CANVAS, 3)`` uint8."""
     canvas = np.empty((CANVAS, CANVAS, 3), np.float32)
     canvas[:] = GROUND
     for thing in scene.things:

@@ -4,7 +4,7 @@ Every *combination* - two kinds together, a kind with a number, a kind with a co
 ``pretrain`` (tokenizer, generator, preference pairs), ``align`` (judges, preference pairs, self-correction), ``dev``
 (every choice) and ``test``, which is GenEval: its 553 prompts, and every combination that they name. A prompt names
 combinations of its own split; where it names several, the first in the order pair, number, colour belongs to its split
-and the others to its split or to ``pretrain``. Single kinds cannot be held out. Pictures of every kind in every colour
+and the others to its split or to ``pretrain``. Single kinds cannot be held out. Images of every kind in every colour
 occur in ``pretrain``, but without words or with the kind or the colour hidden (``hint``).
 
 The combinations are frozen in ``splits.json``; ``python -m cotdemo.world.splits`` writes the file anew.
@@ -35,7 +35,7 @@ _SHARES = {"pairs": (0.70, 0.20, 0.10), "numbers": (0.60, 0.24, 0.16), "colours"
 HIDDEN = "<unk>"  # the word that stands for one that is not said
 _WHOLE = 0.6  # of the things in a hint that ``pretrain`` names with their colour, those of which nothing is hidden
 MIXED = "mixed"  # what GenEval has no kind for: numbers, colours and relations together
-# Pictures with more things, and more said about them, are harder to learn and seen more often.
+# Images with more things, and more said about them, are harder to learn and seen more often.
 TAG_WEIGHTS = {
     "single_object": 0.05,
     "two_object": 0.13,

@@ -6,7 +6,7 @@
 // arrive twice or late (a resent message, the closing snapshot): applying one again changes nothing.
 // `receive(state, message)` takes one message of the stream, {run, seq, events}. Messages are applied in their order:
 // one that comes early waits in `pending` until those in `missing` have been asked for again (or given up, `skipGap`).
-// {notice} is a word of the page about whatever is on show, in no order. The last message of a run is a snapshot: all events once more, without the pictures of steps, which heals what is lost.
+// {notice} is a word of the page about whatever is on show, in no order. The last message of a run is a snapshot: all events once more, without the images of steps, which heals what is lost.
 
 export const QUESTIONS = ["clarity", "potential", "outcome"];
 export const EVEN = 0.5; // P(yes) from which on the judge rather says yes
@@ -58,7 +58,7 @@ function applyMessage(state, message) {
   return message.snapshot ? heal(base, message.events) : message.events.reduce(reduce, base);
 }
 
-// A snapshot holds every event but no pictures of steps: those already here are carried over.
+// A snapshot holds every event but no images of steps: those already here are carried over.
 function heal(state, events) {
   const fresh = { ...emptyState(), run: state.run, recorded: state.recorded, next: state.next };
   const healed = events.reduce(reduce, fresh);
@@ -219,7 +219,7 @@ export function tried(round) {
   return round.paths.filter((path) => path.wave !== null);
 }
 
-// The latest wave. Paths begin all at once, which is wave 0, or each wave after the judge has seen the final pictures of the
+// The latest wave. Paths begin all at once, which is wave 0, or each wave after the judge has seen the final images of the
 // one before.
 export function waveOf(round) {
   return Math.max(0, ...tried(round).map((path) => path.wave));
@@ -301,12 +301,12 @@ export function changedTokens(before, after) {
   return [...after.keys()].filter((place) => before[place] !== after[place]);
 }
 
-// Whether the best that a round made of a picture is that picture as it was.
+// Whether the best that a round made of an image is that image as it was.
 export function stays(before, after) {
   return changedTokens(answerOf(before)?.codes, answerOf(after)?.codes)?.length === 0;
 }
 
-// Path numbers that were judged on their final picture, best first.
+// Path numbers that were judged on their final image, best first.
 export function ranking(round) {
   return round.paths
     .filter((path) => path.outcome)
@@ -318,8 +318,8 @@ export function alive(round) {
   return round.paths.filter((path) => path.pruned === null).length;
 }
 
-// The repaintings of a run, in order: the round whose picture was criticised or marked, the critique, and the round that
-// repainted it (null while there is none). A round may repaint an earlier picture than its predecessor's: the best so far.
+// The repaintings of a run, in order: the round whose image was criticised or marked, the critique, and the round that
+// repainted it (null while there is none). A round may repaint an earlier image than its predecessor's: the best so far.
 export function reflections(state) {
   const criticisedBefore = (after) => state.rounds.findLast((round) => round.round < after && round.criticised);
   const beginning = (after) => (after.before === null ? criticisedBefore(after.round) : state.rounds[after.before]);
@@ -340,13 +340,13 @@ function lineage(state, beginning) {
   return line;
 }
 
-// The round whose picture is the answer: the one that the last end names; before the end the latest with a winner.
+// The round whose image is the answer: the one that the last end names; before the end the latest with a winner.
 export function answerRound(state) {
   const chosen = state.rounds.filter((round) => round.winner);
   return (state.finished ? chosen.find((round) => round.round === state.finished.round) : chosen.at(-1)) ?? null;
 }
 
-// The round's chosen picture and what is said of it, or null while it is painting.
+// The round's chosen image and what is said of it, or null while it is painting.
 export function answerOf(round) {
   if (!round?.winner) return null;
   const path = round.paths[round.winner.path];

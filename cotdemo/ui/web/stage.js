@@ -1,4 +1,4 @@
-// The stage: the run at one glance, first of all. One picture, large, with all attempts beside it, what the judge says, and
+// The stage: the run at one glance, first of all. One image, large, with all attempts beside it, what the judge says, and
 // one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
 
 import { answerOf, answerRound, lastStep, reflections, stays } from "./reducer.js";
@@ -15,7 +15,7 @@ import { VERDICTS, attempt, checkerMeaning, checkerWords, fateInWords, fateWords
 
 const LARGE = 384; // canvas pixels per side, about
 const SMALL = 96;
-const BESIDE = 8; // attempts that have room beside the picture on a phone
+const BESIDE = 8; // attempts that have room beside the image on a phone
 const TOUCHED = "(pointer: coarse)";
 
 export class Stage {
@@ -38,8 +38,8 @@ export class Stage {
     this.status = new Saying("cot-status");
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
     this.brush = new Brush((tokens) => this.request({ tokens }), () => this.onDraw());
-    this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this picture, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
-    this.back = make("button", { type: "button", class: "cot-follow", title: "The picture before it was painted anew", onclick: () => this.request({ tokens: [] }) }, "Undo");
+    this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this image, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
+    this.back = make("button", { type: "button", class: "cot-follow", title: "The image before it was painted anew", onclick: () => this.request({ tokens: [] }) }, "Undo");
     this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));
     this.guess = new Guess(() => this.reveal(true), () => this.reveal(false));
     this.acts = make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay);
@@ -195,7 +195,7 @@ export class Stage {
     const checked = answer?.checked ?? null;
     this.drawTruth(checked, checked ? truthBeside(answer) : "");
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
-    toggle(this.opinion, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
+    toggle(this.opinion, state.phase === "running" || reflections(state).length === 0); // else the images beside the critique say it
   }
 
   // Of the guess that is shown large; while it is guessed it would tell.
@@ -215,7 +215,7 @@ export class Stage {
     const path = this.shownLarge(round, moment);
     const step = path.steps[stepAt(path, moment)];
     const [url, masked] = answer?.picture ? [answer.picture, null] : step?.decoded ? [step.picture ?? null, step.masked ?? null] : beginning(state, round);
-    const name = answer ? `The chosen picture, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
+    const name = answer ? `The chosen image, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
     setAttribute(this.canvas, "aria-label", name);
     const side = canvasSide(LARGE, state.started.grid[1]);
     if (this.canvas.width !== side) this.canvas.width = this.canvas.height = side;
@@ -226,7 +226,7 @@ export class Stage {
     else clear(this.canvas);
   }
 
-  // The picture before and after its repainting, over the large one, once the run rests on it.
+  // The image before and after its repainting, over the large one, once the run rests on it.
   drawMended(state, moment) {
     const entry = reflections(state).findLast(({ before, after }) => answerOf(before)?.picture && answerOf(after)?.picture);
     const key = entry && state.phase !== "running" && !stays(entry.before, entry.after) ? [entry.before, entry.after] : [];
@@ -294,7 +294,7 @@ export class Stage {
   }
 }
 
-// What a round begins with, before its first step: the picture it repaints, with what was marked in it masked.
+// What a round begins with, before its first step: the image it repaints, with what was marked in it masked.
 function beginning({ started }, { picture, tokens }) {
   if (!picture) return [null, null];
   const total = started.grid[0] * started.grid[1];
