@@ -37,7 +37,7 @@ def test_the_page_has_one_heading_of_the_first_order_and_names_its_backend(visit
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_nothing_of_the_chosen_image_is_cut_off(visit, viewport):
-    with visit(viewport=viewport, reduced_motion="reduce") as page:
+    with visit(viewport=viewport) as page:
         page.locator("#picture img").scroll_into_view_if_needed()
         quiet(page)
         frame, image = (page.locator(name).bounding_box() for name in ("#picture", "#picture img"))

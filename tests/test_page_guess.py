@@ -20,7 +20,7 @@ def guessing(page):
 
 
 def test_bets_are_made_by_the_keyboard_before_anything_tells_the_end_and_then_scored(visit):
-    with visit(reduced_motion="reduce") as page:
+    with visit() as page:
         card = guessing(page)
         assert page.locator("#viewer .cot").is_hidden() and page.locator("#picture").is_hidden()
         assert card.locator("img").is_hidden() and page.locator(".cot-acts").is_hidden()

@@ -222,7 +222,7 @@ def test_one_menu_saves_the_image_large_and_by_name_and_is_worked_by_keys(visit,
 
     from cotdemo.run.png import read_png_settings
 
-    with visit("?run=3-critique-helped", reduced_motion="reduce") as page:
+    with visit("?run=3-critique-helped") as page:
         page.wait_for_selector(".cot-prompt:has-text('two red apples')")
         menu = page.locator(".cot-menu")
         menu.locator("summary").focus()

@@ -26,6 +26,7 @@ from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.prose import prose
 from cotdemo.run.trace import Trace
 
+MOVING = "no-preference"  # the stage plays only for those who have nothing against it
 PLAYING = "document.querySelector('.cot-replay')?.textContent === 'Skip'"
 RESTING = "document.querySelector('.cot-show[data-part=\"rest\"]') && !(" + PLAYING + ")"
 # how much the page has shifted since its first paint, whatever the visitor did
@@ -59,7 +60,7 @@ def in_view(page, selector: str) -> bool:
 
 
 def test_the_recorded_run_is_played_once_and_then_the_prompt_has_the_focus(visit):
-    with visit() as page:
+    with visit(reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         asked = listened(page)
         first, said = large(page), status(page)
@@ -77,7 +78,7 @@ def test_the_recorded_run_is_played_once_and_then_the_prompt_has_the_focus(visit
 
 
 def test_whoever_has_something_else_in_focus_keeps_it(visit):
-    with visit() as page:
+    with visit(reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         page.locator("#seed input").focus()
         rest(page)
@@ -85,7 +86,7 @@ def test_whoever_has_something_else_in_focus_keeps_it(visit):
 
 
 def test_a_phone_opens_no_keyboard(visit):
-    with visit("", PHONE, has_touch=True, is_mobile=True) as page:
+    with visit("", PHONE, has_touch=True, is_mobile=True, reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         assert in_view(page, ".cot-big")
         rest(page)
@@ -93,7 +94,7 @@ def test_a_phone_opens_no_keyboard(visit):
 
 
 def test_on_a_phone_the_prompt_and_run_are_on_the_screen_with_the_image(visit):
-    with visit("", PHONE, reduced_motion="reduce") as page:
+    with visit("", PHONE) as page:
         page.wait_for_selector('.cot-show[data-part="rest"]')
         for part in (".cot-big", "#prompt", "#run"):
             assert in_view(page, part), part
@@ -105,7 +106,7 @@ def test_on_a_phone_the_prompt_and_run_are_on_the_screen_with_the_image(visit):
 
 
 def test_with_less_motion_it_rests_at_once(visit):
-    with visit(reduced_motion="reduce") as page:
+    with visit() as page:
         page.wait_for_selector('.cot-show[data-part="rest"]')
         assert "is chosen" in status(page) and page.locator(".cot-replay").is_hidden()
         page.wait_for_timeout(400)
@@ -114,7 +115,7 @@ def test_with_less_motion_it_rests_at_once(visit):
 
 @pytest.mark.parametrize("by", ["click", "key", "skip"])
 def test_a_click_or_a_key_ends_it_at_the_result(visit, by):
-    with visit() as page:
+    with visit(reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         if by == "click":
             page.locator(".cot-big").click()
@@ -129,7 +130,7 @@ def test_a_click_or_a_key_ends_it_at_the_result(visit, by):
 
 
 def test_an_attempt_can_be_looked_at_large(visit):
-    with visit(reduced_motion="reduce") as page:
+    with visit() as page:
         page.wait_for_selector('.cot-show[data-part="rest"]')
         chosen = large(page)
         other = page.locator('.cot-try[data-kind="pruned"]').first
@@ -148,7 +149,7 @@ def test_an_attempt_can_be_looked_at_large(visit):
 
 
 def test_enter_runs_the_prompt(visit):
-    with visit(reduced_motion="reduce") as page:
+    with visit() as page:
         quiet(page)
         page.fill("#prompt textarea", "a photo of three cats")
         page.press("#prompt textarea", "Enter")
@@ -158,7 +159,7 @@ def test_enter_runs_the_prompt(visit):
 
 def test_a_live_run_shows_the_attempt_that_leads(visit, site):
     site.backend.pace = 0.5
-    with visit(small(), reduced_motion="reduce") as page:
+    with visit(small()) as page:
         open_settings(page)
         filled(page, 3)
         run(page, "running")
@@ -276,7 +277,7 @@ def test_a_narrow_grid_begins_with_the_first_steps_and_shows_all_its_rows(visit,
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_stage_has_no_serious_accessibility_faults(visit, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with visit(f"?__theme={theme}") as page:
+    with visit(f"?__theme={theme}", reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         for _ in range(2):
             found = serious(axe.run(page, context="#stage").response["violations"])
