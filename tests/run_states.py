@@ -52,6 +52,7 @@ def _round(round: RoundState, requirements: Sequence[str]) -> dict[str, Any]:
         "critique": round.critique,
         "tokens": list(round.tokens),
         "before": round.before,
+        "prompt": round.prompt,
         "criticised": criticised and {"text": criticised.text, "done": criticised.done},
         "agreed": round.agreed,
         "winner": winner and {
@@ -217,7 +218,7 @@ def _marked() -> tuple[str, list[Event], Sequence[int]]:
     events = list(search("orm", studio, PROMPT, paths=2, steps=4, seed=7))
     for number in (1, 2):
         studio.first_round = number - len(studio.started)
-        events += brush(studio, events, [5, 6, 9])
+        events += brush(studio, events, [5, 6, 9], "a photo of a dog" if number == 2 else "")
         lengths = (len(events) - 9,)
         events += [taken_back(events)] if number == 1 else []
     return "marked, taken back, marked again", events, lengths

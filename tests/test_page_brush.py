@@ -101,6 +101,24 @@ def test_the_brush_goes_by_keys_and_is_put_away(visit):
         assert page.locator(".cot-brush").is_hidden() and page.locator(".cot-brush-bar").is_hidden()
 
 
+def test_what_is_marked_can_become_something_else(visit, site):
+    site.backend.pace = 0.005
+    with visit(small("orm", 3, 6, 5)) as page:
+        filled(page, 5)
+        run(page)
+        own = page.locator(".cot-prompt").inner_text()
+        page.get_by_role("button", name="Brush").click()
+        page.get_by_role("button", name="Mark the least sure").click()
+        page.get_by_label("Another prompt for the whole image").fill("a photo of three cats")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".cot-reflection:has-text('as “a photo of three cats”')")
+        settled(page)
+        assert page.locator(".cot-prompt").inner_text() == "a photo of three cats"
+        assert status(page).startswith("Painted anew where it was marked, as “a photo of three cats”. ")
+        page.get_by_role("button", name="Undo").click()
+        page.wait_for_function(f"document.querySelector('.cot-prompt').textContent === {own!r}")
+
+
 def test_the_run_that_everybody_sees_first_can_be_brushed_and_shared(visit):
     with visit() as page:
         page.get_by_role("button", name="Brush").click()

@@ -215,6 +215,43 @@ def test_what_was_marked_can_be_taken_back_and_painted_again(tiny):
     assert again.winner.round == 2 and again.state.rounds[2].before == 0
 
 
+def test_marked_tokens_are_painted_from_another_prompt_and_the_image_is_judged_by_it(tiny, monkeypatch):
+    events = list(search("parm", tiny, PROMPT, paths=2, steps=STEPS, seed=3))
+    asked = []
+    real = type(tiny.verifier("parm")).encode
+
+    def heard(self, images):
+        encoded = real(self, images)
+        ask = encoded.ask
+        encoded.ask = lambda question, prompt, *more, **options: (
+            asked.append(prompt) or ask(question, prompt, *more, **options)
+        )
+        return encoded
+
+    monkeypatch.setattr(type(tiny.verifier("parm")), "encode", heard)
+    new = list(brush(tiny, events, range(64), "  A photo of THREE cats. "))
+    other = "a photo of three cats"
+    assert [event.prompt for event in new if isinstance(event, RoundStarted)] == [other]
+    assert set(asked) == {other}
+    alike = list(brush(tiny, events, range(64)))
+    codes = [next(event.codes for event in one if isinstance(event, StepDecoded)) for one in (new, alike)]
+    assert codes[0] != codes[1]  # it was painted from other words
+    trace = Trace.from_json(Trace.of([*events, *new]).to_json())
+    assert trace.state.prompt == other and trace.state.settings.prompt == PROMPT
+    more = Trace.of([*trace.events, *brush(tiny, trace.events, [1])])  # by default from the answer's own
+    assert more.state.rounds[2].prompt == other
+    back = Trace.of([*trace.events, taken_back(trace.events)])
+    assert back.state.prompt == PROMPT
+    assert Trace.of([*back.events, *brush(tiny, back.events, [1], PROMPT)]).state.rounds[2].prompt == ""
+
+
+def test_a_prompt_that_cannot_be_painted_is_refused_before_anything_is(tiny):
+    events = list(search("baseline", tiny, PROMPT, paths=1, steps=STEPS, seed=3))
+    for prompt, words in (("a photo of a dragon", "dragon"), ("x" * 400, "300")):
+        with pytest.raises(UserError, match=words):
+            brush(tiny, events, [3], prompt)
+
+
 @pytest.mark.parametrize("tokens", [[], [64], [-1]])
 def test_marks_that_are_none_are_refused_at_once(tiny, tokens):
     events = list(search("baseline", tiny, PROMPT, paths=1, steps=STEPS, seed=3))

@@ -48,15 +48,20 @@ def repair_of(state: RunState) -> tuple[RoundState, RoundState] | None:
     return pair if all(one and one.winner and one.winner.picture is not None for one in pair) else None
 
 
+def _marked(after: RoundState) -> str:
+    anew = f" as “{after.prompt}”" if after.prompt else ""
+    return f"{len(after.tokens)} tokens marked and painted anew{anew}"
+
+
 def before_after(state: RunState) -> Image.Image | None:
     """The card; None where ``repair_of`` finds no repair."""
     pair = repair_of(state)
     if pair is None:
         return None
     before, after = pair
-    why = f"{len(after.tokens)} tokens marked and painted anew" if after.tokens else f"“{prose(after.critique)}”"
+    why = _marked(after) if after.tokens else f"“{prose(after.critique)}”"
     by = [] if after.tokens or not after.critique else [("The judge says", 17, FAINT)]
-    head = _lines([(f"“{state.settings.prompt}”", 26, INK)], WIDTH - 2 * MARGIN)
+    head = _lines([(f"“{before.prompt or state.settings.prompt}”", 26, INK)], WIDTH - 2 * MARGIN)
     said = _lines([*by, (why, 26, INK)], WIDTH - 2 * MARGIN)
     columns = [_lines(_caption(state, one), SIDE) for one in pair]
     top = MARGIN + _height(head) + 14

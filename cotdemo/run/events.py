@@ -112,6 +112,9 @@ class RoundStarted:
         "positions that were marked to be painted anew; none where the round repaints from a critique",
         default=None,
     )
+    prompt: str = declared(
+        Text(MAX_PROMPT), "what it paints and is judged by; none where that is the run's own prompt", default=""
+    )
     withheld: bool | None = _withheld()
 
 

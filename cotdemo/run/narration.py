@@ -30,7 +30,8 @@ def _lines(state: RunState, event: Event) -> Iterator[str]:
         yield f"“{asked.prompt}”: {asked.method} on {asked.backend}, {', '.join(asked.in_words())}"
     elif isinstance(event, RoundStarted) and event.round:
         marked = f", {len(event.tokens)} marked tokens of it" if event.tokens else ""
-        yield f"round {event.round}: {event.model} repaints it{marked}"
+        anew = f", as “{event.prompt}”" if event.prompt else ""
+        yield f"round {event.round}: {event.model} repaints it{marked}{anew}"
     elif isinstance(event, Winner):
         for path in state.rounds[event.round].paths:
             if path.steps:

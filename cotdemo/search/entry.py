@@ -112,18 +112,27 @@ def reflect(
 
 
 def brush(
-    backend: Backend, events: Sequence[Event], tokens: Sequence[int], *, show: Show = "all", check: bool = True
+    backend: Backend,
+    events: Sequence[Event],
+    tokens: Sequence[int],
+    prompt: str = "",
+    *,
+    show: Show = "all",
+    check: bool = True,
 ) -> Iterator[Event]:
     """Paint marked tokens of a run's answer anew, on as many paths as the run had; the best of them is the answer.
 
-    ``tokens`` are positions in the grid, row by row. Everything else is as for ``reflect``; nobody criticises the
-    image, and the judge does not choose between it and what comes of it: whoever marked it does (``taken_back``).
+    ``tokens`` are positions in the grid, row by row. They are painted from ``prompt``, by which the image is judged and
+    checked from then on; by default from the one that it was painted from. Everything else is as for ``reflect``;
+    nobody criticises the image, and the judge does not choose between it and what comes of it: whoever marked it does
+    (``taken_back``).
 
-    Raises UserError as ``reflect`` does, and where no token of the grid is marked or an image takes a single step.
+    Raises UserError as ``reflect`` does, for a prompt that cannot be painted, and where no token of the grid is marked
+    or an image takes a single step.
     """
     state = RunState.of(events)
     before = _reflectable(backend, state)
-    run = _further(backend, state, len(events), repaint="region", show=show, check=check)
+    run = _further(backend, state, len(events), repaint="region", show=show, check=check, prompt=prompt)
     marked = sorted(set(tokens))
     if not marked or marked[0] < 0 or marked[-1] >= len(before.winner.codes):
         raise UserError("Mark some tokens of the image: they are what is painted anew.")
@@ -151,15 +160,16 @@ def _seconds(state: RunState) -> float:
 
 def _further(
     backend: Backend, state: RunState, events: int, *, repaint: str | None, show: Show, check: bool,
-    rewrite: Callable[[str], str] | None = None,
+    rewrite: Callable[[str], str] | None = None, prompt: str = "",
 ) -> Run:  # fmt: skip
-    """What a run goes on by after its end; ``repaint`` None asks for what it was asked for, or is usual."""
+    """What a run goes on by after its end; ``repaint`` None asks for what it was asked for, or is usual. Without a
+    ``prompt`` it is the answer's."""
     asked = state.settings
     most = asked.paths * (asked.steps + 3) + 20  # events that a round has
     if events + most > MAX_EVENTS:
         raise UserError(f"This run has {events} events already, and a trace holds {MAX_EVENTS}: paint it anew.")
     settings = Settings.checked(
-        asked.prompt,
+        prompt.strip() or state.prompt,
         "parm++",
         backend.name,
         asked.model,
@@ -175,8 +185,9 @@ def _further(
     )
     settings = prepared(settings, backend)
     return Run(
-        settings, backend, show, check, rewrite, Meter.after(state.finished), _checklist(backend, state, settings)
-    )
+        settings, backend, show, check, rewrite, Meter.after(state.finished), _checklist(backend, state, settings),
+        anew=settings.prompt != asked.prompt,
+    )  # fmt: skip
 
 
 def _checklist(backend: Backend, state: RunState, settings: Settings) -> Checklist:

@@ -52,7 +52,7 @@ def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[E
 
 
 def repaint_marked(run: Run, number: int, chosen: Chosen, tokens: Sequence[int]) -> Generator[Event, None, Chosen]:
-    """Best of N candidates that differ from an image in the marked ``tokens`` alone; the same prompt, no critique."""
+    """Best of N candidates that differ from an image in the marked ``tokens`` alone; no critique."""
     after = regions.marked(run, chosen.winner.codes, tokens)
     beginning = Beginning(number, None, chosen.winner.picture, after=after, tokens=tuple(tokens))
     return (yield from orm(run, beginning))

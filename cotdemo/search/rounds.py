@@ -52,7 +52,8 @@ class Run:
     ``show`` says which images ``StepDecoded`` carries: those of all steps, those that were decoded to be judged, or
     none; with "all", every guess is decoded. ``check`` tells whether final images go to the backend's checker.
     ``rewrite`` changes a critique before it is painted from (for ablations). ``checklist`` is what the judge is asked
-    besides. ``rule`` is by default the one that the settings name.
+    besides. ``rule`` is by default the one that the settings name. ``anew`` tells that they have another prompt than
+    the run began with.
     """
 
     settings: Settings
@@ -62,6 +63,7 @@ class Run:
     rewrite: Callable[[str], str] | None = None
     meter: Meter = field(default_factory=Meter)
     checklist: Checklist = field(default_factory=Checklist)
+    anew: bool = False
     rule: StoppingRule = None  # type: ignore[assignment]  # follows from the settings
 
     def __post_init__(self) -> None:
@@ -163,16 +165,14 @@ class Round:
 
     def start(self) -> Iterator[Event]:
         """Begin to paint."""
-        yield RoundStarted(
-            self.number, self.model, self.beginning.critique, self.beginning.picture, self.beginning.tokens
-        )
+        s, beginning = self.settings, self.beginning
+        prompt = s.prompt if self.run.anew else ""
+        yield RoundStarted(self.number, self.model, beginning.critique, beginning.picture, beginning.tokens, prompt)
         yield Progress("reading the prompt")
-        s = self.settings
         generator = self.run.backend.generator(self.model)
         seed = round_seed(s.seed, self.number)
         self.session = generator.start(
-            self.beginning.prompt or s.prompt, self.paths, s.steps, self.guidance, s.temperature, seed,
-            **self.beginning.told,
+            beginning.prompt or s.prompt, self.paths, s.steps, self.guidance, s.temperature, seed, **beginning.told,
         )  # fmt: skip
 
     def step(self, see: Collection[int]) -> Iterator[Event]:

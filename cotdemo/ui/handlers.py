@@ -19,7 +19,7 @@ from ..run.state import RunState
 from ..run.trace import Trace
 from ..search import entry as searches
 from ..search import prepared, taken_back
-from ..settings import Settings
+from ..settings import MAX_PROMPT, Settings
 from ..version import versions
 from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
@@ -103,13 +103,17 @@ class Handlers:
         yield from self.reflect(run_id, anyway=True)
 
     def brush(self, run_id: str | None, event: gr.EventData) -> Iterator[Update]:
-        """Paint the marked tokens of the answer on show anew; without any, go back to what it was before."""
-        tokens = event._data.get("tokens") if isinstance(event._data, Mapping) else None
+        """Paint the marked tokens of the answer on show anew, from another prompt where there is one; without any
+        tokens, go back to what it was before."""
+        asked = event._data if isinstance(event._data, Mapping) else {}
+        tokens, prompt = asked.get("tokens"), asked.get("prompt", "")
         if not isinstance(tokens, list) or not all(type(token) is int for token in tokens[:MAX_TOKENS]):
+            return
+        if not isinstance(prompt, str):
             return
         if tokens:
             marked = tokens[:MAX_TOKENS]
-            begin = partial(self.searches.brush, tokens=marked)
+            begin = partial(self.searches.brush, tokens=marked, prompt=prompt[: MAX_PROMPT + 1])
             yield from self._further("brush", run_id, begin)
         else:
             yield self._take_back(run_id)

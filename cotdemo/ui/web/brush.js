@@ -7,7 +7,8 @@ const UNSURE = 0.25; // share of the tokens that "the least sure" are
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 export class Brush {
-  // `onPaint(tokens)` once they are to be painted; `onClose()` where the brush is put away.
+  // `onPaint(tokens, prompt)` once they are to be painted, from the same prompt where it is ""; `onClose()` where the brush
+  // is put away.
   constructor(onPaint, onClose) {
     this.onClose = onClose;
     this.marked = new Set();
@@ -24,12 +25,19 @@ export class Brush {
       }, this.grid, this.said,
     );
     const act = (words, onclick) => make("button", { type: "button", class: "cot-follow", onclick }, words);
-    this.paint = act("", () => { onPaint([...this.marked].sort((a, b) => a - b)); this.close(); });
+    const paint = () => { onPaint([...this.marked].sort((a, b) => a - b), this.prompt.value.trim()); this.close(); };
+    this.paint = act("", paint);
+    this.prompt = make("input", {
+      type: "text", class: "cot-brush-prompt", autocapitalize: "off", autocomplete: "off", enterkeyhint: "go",
+      "aria-label": "Another prompt for the whole image", placeholder: "the same prompt",
+      onkeydown: (event) => { if (event.key === "Enter" && this.marked.size) { event.preventDefault(); paint(); } },
+    });
     this.critique = act("Mark what the critique meant", () => this.add(this.meant));
     setAttribute(this.critique, "title", "The tokens in which the image that was painted again from the critique differs from the one before");
     this.bar = make(
       "div", { class: "cot-brush-bar", role: "group", "aria-label": "Brush", hidden: true, onkeydown: ({ key }) => key === "Escape" && this.close() },
-      make("p", { class: "cot-note" }, "Drag over what should be painted anew. Everything else stays, the prompt too: what it asks for may well come back."),
+      make("p", { class: "cot-note" }, "Drag over what should be painted anew; everything else stays. Say what the image is to be then, or the same may well come back."),
+      this.prompt,
       this.paint, act("Mark the least sure", () => this.add(leastSure(this.steps))), this.critique, act("Clear", () => this.mark([])), act("Cancel", () => this.close()),
     );
   }
@@ -45,6 +53,7 @@ export class Brush {
     setAttribute(this.grid, "viewBox", `0 0 ${grid[1]} ${grid[0]}`);
     toggle(this.element, true);
     toggle(this.bar, true);
+    this.prompt.value = "";
     this.mark([]);
     this.element.focus({ preventScroll: true });
   }

@@ -96,6 +96,7 @@ const HANDLERS = {
       critique: event.critique,
       tokens: event.tokens ?? [],
       before: event.tokens ? answerRound(state)?.round ?? null : null,
+      prompt: event.prompt ?? "",
       picture: event.picture ?? round.picture,
     })),
   StepDecoded: (state, event) => {
@@ -157,7 +158,7 @@ function meanOf(path) {
 function newRound(started, index) {
   const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {}, present: null }));
   const paths = Array.from({ length: started.paths }, (_, path) => ({ path, steps, wave: null, spared: false, pruned: null, outcome: null, mean: null, checked: null }));
-  return { round: index, model: started.model, critique: "", tokens: [], before: null, picture: null, paths, winner: null, criticised: null, approved: null };
+  return { round: index, model: started.model, critique: "", tokens: [], before: null, prompt: "", picture: null, paths, winner: null, criticised: null, approved: null };
 }
 
 function inRound(state, index, change) {
@@ -205,6 +206,12 @@ function unpackBits(text, count) {
 }
 
 // -- questions about a state
+
+// What is painted, or what the answer was painted from and is judged by: the run's prompt, or that of its marked tokens.
+export function promptOf(state) {
+  const round = state.phase === "running" ? state.rounds.at(-1) : answerRound(state);
+  return round?.prompt || state.started.prompt;
+}
 
 export function tokensOf(state) {
   return state.started.grid[0] * state.started.grid[1];

@@ -37,7 +37,7 @@ export class Stage {
     this.beside = make("div", { class: "cot-beside" }, this.reflection.element, this.opinion);
     this.status = new Saying("cot-status");
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
-    this.brush = new Brush((tokens) => this.request({ tokens }), () => this.onDraw());
+    this.brush = new Brush((tokens, prompt) => this.request({ tokens, prompt }), () => this.onDraw());
     this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this image, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
     this.back = make("button", { type: "button", class: "cot-follow", title: "The image before it was painted anew", onclick: () => this.request({ tokens: [] }) }, "Undo");
     this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));

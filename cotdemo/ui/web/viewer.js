@@ -1,7 +1,7 @@
 // The viewer: the state of a run on the screen. It keeps the state, hands it to its parts, and asks the server nothing
 // but for messages that were lost on the way.
 
-import { alive, answerOf, emptyState, lastStep, latest, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
+import { alive, answerOf, emptyState, lastStep, latest, promptOf, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
 import { addressOf } from "./address.js";
 import { asksOtherwise } from "./asked.js";
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
@@ -348,7 +348,7 @@ class Viewer {
 
   drawHead() {
     const { state } = this;
-    setText(this.prompt, state.started ? state.started.prompt : "");
+    setText(this.prompt, state.started ? promptOf(state) : "");
     this.drawAsked();
     setText(this.settings, state.started ? settingsWords(state.started, this.labels).join(" · ") : "");
     setText(this.cost, costWords(state));
