@@ -159,6 +159,15 @@ def listened(page) -> list[str]:
     return asked
 
 
+def at_rest(page, selector: str) -> dict[str, float]:
+    """The box of an element, once the page has scrolled to where it scrolls."""
+    before, box = None, page.locator(selector).bounding_box()
+    while box != before:
+        page.wait_for_timeout(150)
+        before, box = box, page.locator(selector).bounding_box()
+    return box
+
+
 @contextmanager
 def leaving(page):
     """While a page is reloaded or closed, Gradio's client may complain of answers cut off, and of nothing else."""

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from page_double import Double, SamplingSession
-from page_driver import DESKTOP, PHONE, filled, run, settled, small, status
+from page_driver import DESKTOP, PHONE, at_rest, filled, run, settled, small, status
 
 
 class Faithful(Double):
@@ -47,7 +47,7 @@ def marked(page) -> int:
 
 def drag(page, begin: tuple[float, float], end: tuple[float, float]) -> None:
     """From one place of the image to another, in shares of its sides."""
-    box = page.locator(".cot-brush").bounding_box()
+    box = at_rest(page, ".cot-brush")
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (begin, end)]
     page.mouse.move(*places[0])
     page.mouse.down()

@@ -45,6 +45,18 @@ def test_a_link_offers_its_run_and_paints_it_after_one_click(visit):
         assert offer.is_hidden()
 
 
+def test_a_links_offer_moves_nothing_and_can_be_declined(visit):
+    with visit() as page:
+        top = page.locator(".cot-head").bounding_box()["y"]
+    with visit(small("orm", 2, 4, 5)) as page:
+        offer = page.locator(".cot-offer")
+        offer.wait_for()
+        assert page.locator(".cot-head").bounding_box()["y"] == top
+        offer.get_by_role("button", name="Not now").click()
+        page.get_by_label("for researchers").check()  # draws it all again
+        assert offer.is_hidden()
+
+
 def test_the_address_is_that_of_the_run_on_show_and_survives_a_reload(visit, site):
     with visit(small("orm", 2, 4, 5)) as page:
         filled(page, 5)

@@ -90,6 +90,7 @@ class Viewer {
     this.offer = make(
       "div", { class: "cot-offer", hidden: true },
       make("p", {}), make("button", { type: "button", onclick: () => document.querySelector("#run").click() }, "Paint it"),
+      make("button", { type: "button", class: "cot-follow", onclick: () => this.decline() }, "Not now"),
     );
     document.addEventListener("click", ({ target }) => target.closest?.(BEGINS) && this.engage());
     document.addEventListener("keydown", ({ key, shiftKey, target }) => key === "Enter" && !shiftKey && target.closest?.("#prompt") && this.engage());
@@ -140,9 +141,14 @@ class Viewer {
   // move what is read then.
   engage() {
     this.engaged = true;
+    this.decline();
+    this.arrange();
+  }
+
+  // What a link asks for is not offered again.
+  decline() {
     this.taken = this.offer.firstChild.textContent;
     toggle(this.offer, false);
-    this.arrange();
   }
 
   // On a phone, until a visitor has begun something of his own, the reflection stands below the form, so that prompt and
