@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from transformers import PreTrainedTokenizerBase
 
 from ..compute.precision import AUTO
@@ -61,6 +62,12 @@ def weights_hash(folder: Path) -> str:
             f"or remake them: python -m cotdemo train {stage}"
         )
     return file_hash(files[0])
+
+
+def parameters(folder: Path) -> int:
+    """How many numbers the weights in a folder are; those of an adapter alone, where it holds one."""
+    with safe_open(next(folder.glob("*.safetensors")), "pt") as stored:
+        return sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
 
 
 def recipe_of(folder: Path) -> dict[str, Any]:
