@@ -100,7 +100,7 @@ def test_the_tour_says_what_the_judge_said_even_where_it_gave_no_answer_or_was_n
 
 @pytest.mark.parametrize("left, words", [(0, "It was its last."), (1, "The step that it had left was never painted")])
 def test_the_steps_that_a_stopped_path_had_left_are_counted_in_words(left, words):
-    trace = RUNS["1-three-cats"]
+    trace = RUNS["1-some-stopped"]
     stopped = changed(trace, PathPruned, step=trace.started.settings.steps - 1 - left)
     assert words in {stop.title: stop.text for stop in stops_of(stopped)}["Hopeless attempts stop"]
 

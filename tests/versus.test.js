@@ -76,7 +76,7 @@ test("of both runs the same is told: what was asked, what became of the attempt,
   const stopped = round.paths.find((path) => path.pruned);
   const told = Object.fromEntries(comparison(state, round, round.paths[chosen], labels));
   assert.deepEqual(Object.keys(told), ["Prompt", "Asked", `Attempt ${chosen + 1}`, "Answer", "Checker", "Cost"]);
-  assert.equal(told.Prompt, "“a photo of a green cow and an orange clock”");
+  assert.equal(told.Prompt, "“a photo of two dogs”");
   assert.match(told.Asked, /^PARM · 4 attempts/);
   assert.match(told[`Attempt ${chosen + 1}`], /^chosen: matches/);
   assert.match(told.Answer, new RegExp(`^Attempt ${chosen + 1} of 4 is chosen`));

@@ -43,10 +43,10 @@ class Recording:
 
 # One of each of GenEval's kinds; the first is what the page opens with.
 RECORDINGS = (
-    Recording("1-three-cats", "a photo of three cats", "parm", SOME_STOPPED),
-    Recording("2-one-left", "a photo of a green cow and an orange clock", "parm", ONE_LEFT, paths=4),
+    Recording("1-some-stopped", "a photo of a blue dog and a red car", "parm", SOME_STOPPED, seed=3),
+    Recording("2-one-left", "a photo of two dogs", "parm", ONE_LEFT, paths=4),
     Recording("3-critique-helped", "a photo of two red apples", "parm++", MENDED, paths=4),
-    Recording("4-all-stopped", "a photo of a white bear and a blue tie", "parm", ALL_STOPPED, right=False),
+    Recording("4-all-stopped", "a photo of four boats", "parm", ALL_STOPPED, right=False),
     Recording("5-critique-did-not-help", "a photo of a pink horse and a black vase", "parm++", NOT_MENDED, False, 0, 4),
     Recording("6-two-objects", "a photo of a cat and a bicycle", "parm", SOME_STOPPED),
     Recording("7-position", "a photo of a dog right of a teddy bear", "prm", RANKED),
