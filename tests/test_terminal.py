@@ -15,7 +15,7 @@ from test_cli import PROMPT, use
 from cotdemo import cli
 from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.events import StepDecoded
-from cotdemo.run.listing import listed
+from cotdemo.run.listing import checklist, listed
 from cotdemo.run.state import RunState
 from cotdemo.run.terminal import SIDE, Screen, drawn, in_lines, tiles
 from cotdemo.run.trace import Trace
@@ -62,9 +62,17 @@ def test_a_run_of_one_row_keeps_its_place():
 
 def test_the_command_tells_story_and_table_of_a_file(capsys):
     assert cli.main(["trace", str(RECORDED[0])]) == 0
-    story, table = capsys.readouterr().out.split("\n\n")
+    story, table, looks = capsys.readouterr().out.split("\n\n")
     assert story.startswith("“a photo of") and "<- chosen" in story
-    assert table.rstrip("\n") == listed(Trace.load(RECORDED[0]).state)
+    state = Trace.load(RECORDED[0]).state
+    assert table == listed(state) and looks.rstrip("\n") == checklist(state)
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+def test_of_every_attempt_the_story_says_how_it_ended(file, capsys):
+    assert cli.main(["trace", str(file)]) == 0
+    told = re.findall(r"^  path \d+ +(.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert told and all(re.match("painted to the end|stopped after step", words) for words in told)
 
 
 def test_the_command_writes_the_very_table_that_the_page_saves(capsys):

@@ -52,7 +52,7 @@ RECORDINGS = (
     Recording("7-position", "a photo of a dog right of a teddy bear", "prm", RANKED),
     Recording("8-colour", "a photo of a green bus", "orm", RANKED),
     Recording("9-plain", "a photo of an elephant", "baseline", PLAIN, paths=1),
-    Recording("10-region", "a photo of a purple dog and a brown cup", "parm++", MENDED, paths=4, repaint="region"),
+    Recording("10-region", "a photo of a red cup and a blue book", "parm++", MENDED, paths=4, repaint="region"),
 )
 
 
