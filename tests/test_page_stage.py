@@ -294,7 +294,7 @@ def test_the_stage_has_no_serious_accessibility_faults(visit, theme):
 def test_a_mended_run_ends_with_the_image_before_and_after(visit):
     state = Trace.load(RUNS / "3-critique-helped.json").state
     before, after = (percent(state.path_of(one.winner).outcome.p_yes) for one in (state.rounds[0], state.rounds[-1]))
-    with visit() as page:
+    with visit(reduced_motion=MOVING) as page:
         page.click('.cot-gallery button[data-name="3-critique-helped"]')
         page.wait_for_selector('.cot-show[data-part="critique"]')
         assert prose(state.rounds[1].critique) in status(page)

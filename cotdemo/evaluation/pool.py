@@ -163,6 +163,7 @@ class Pool:
         }
         digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = folder / f"{model}-{split}-seed{seed}-{digest}"
+        self._layers: dict[str | None, str] = {None: "paintings"}  # folders by judge; a hash takes a read of all weights
         self._parts: dict[Path, Paintings | Answers] = {}
 
     def sessions(self, index: int) -> Paintings | None:
@@ -217,11 +218,10 @@ class Pool:
         return self.weights | (self.backend.weights_of(verifier=verifier) if verifier else {})
 
     def _file(self, index: int, verifier: str | None = None) -> Path:
-        layer = "paintings"
-        if verifier:
+        if verifier not in self._layers:
             (hash,) = self.backend.weights_of(verifier=verifier).values()
-            layer = f"{verifier}-{hash}"
-        return self.folder / layer / f"{index:04}.npz"
+            self._layers[verifier] = f"{verifier}-{hash}"
+        return self.folder / self._layers[verifier] / f"{index:04}.npz"
 
     def _part(self, kind: type[Part], file: Path, **sizes: int) -> Part | None:
         if file not in self._parts:
