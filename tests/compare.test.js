@@ -10,7 +10,7 @@ const card = (more = {}) => ({ title: "PARM", model: "Show-o, base", paths: 8, s
 test("the line above says how many have ended and what is under way", async () => {
   const { overallWords } = await compare;
   const cards = [card(), card({ state: "failed" }), card({ state: "running", words: "step 3 of 18 - 5 of 8 paths alive - painting" }), card({ state: "waiting" })];
-  assert.equal(overallWords(cards), "2 of 4 runs ended · PARM: step 3 of 18 · 5 of 8 paths alive · painting");
+  assert.equal(overallWords(cards), "2 of 4 runs ended · PARM: step 3 of 18 · 5 of 8 attempts go on · painting");
   assert.equal(overallWords([card()]), "1 run done.");
   assert.equal(overallWords([card(), card(), card({ state: "waiting" })]), "2 of 3 runs ended"); // between two runs nothing is concluded
   assert.equal(overallWords([card({ state: "running" })], 7.4), "0 of 1 run ended · about 7 s left · PARM: starting");

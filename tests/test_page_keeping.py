@@ -84,6 +84,7 @@ def test_a_run_that_a_reload_has_stopped_says_so(visit, site):
             page.reload()
         page.wait_for_selector(".cot-status:has-text('Its page was left')")
         assert page.locator(".cot-prompt").first.inner_text() == PROMPT
+        assert page.locator("#reflect").is_disabled()  # there is no image to reflect on
         site.backend.pace = 0.01
 
 
@@ -253,6 +254,10 @@ def test_one_menu_saves_the_image_large_and_by_name_and_is_worked_by_keys(visit,
         page.wait_for_function("location.search.includes('9-plain')")
         menu.locator("summary").click()
         labels = menu.locator("strong:visible").all_inner_texts()
+        assert menu.locator(".cot-menu-list").bounding_box()["y"] >= 0
         assert "Image" in labels and "Before and after" not in labels
         page.locator(".cot-prompt").click()
         assert menu.get_attribute("open") is None
+        menu.evaluate("menu => scrollTo(0, menu.getBoundingClientRect().top + scrollY - 60)")  # no room above it
+        menu.locator("summary").click()
+        assert menu.locator(".cot-menu-list").bounding_box()["y"] >= 60

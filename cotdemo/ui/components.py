@@ -249,9 +249,9 @@ class Heading(gr.HTML):
 
 
 class Estimate(gr.HTML):
-    """What Run will do and how long that takes, or the limit that its settings break. Its value is the form.
+    """What Run will do and how long that takes, or what stands in its way. Its value is the form.
 
-    ``rates`` are those of ``cotdemo.ui.eta.Pace``.
+    ``rates`` are those of ``cotdemo.ui.eta.Pace``; ``refused`` is a prompt that cannot be painted, and why: {prompt, words}.
     """
 
     def __init__(
@@ -260,13 +260,15 @@ class Estimate(gr.HTML):
         *,
         backend: str,
         rates: dict[str, float] | None = None,
+        refused: dict[str, str] | None = None,
         **options: Any,
     ):
-        self.rates = rates or {}  # Gradio takes an update's values from attributes
+        self.rates, self.refused = rates or {}, refused or {}  # Gradio takes an update's values from attributes
         super().__init__(
             value=value,
             **_drawn("estimate.js", "mountEstimate(element, props, watch);", "keep.css"),
             rates=self.rates,
+            refused=self.refused,
             limits={"backend": backend, "cap": BACKENDS[backend].cap, "prompt": MAX_PROMPT, "seed": SEED[1]},
             names=names(),
             **options,

@@ -176,6 +176,16 @@ class Handlers:
             self._told = words
             gr.Warning(f"Images are not checked. {words_for(UserError(words))}", duration=None)
 
+    def heard(self, prompt: str) -> Update:
+        """Whether what is typed can be painted, which is told before Run. Nothing is loaded for it."""
+        words, backend = "", self.loader.backend
+        if backend is not None and prompt.strip():
+            try:
+                backend.canonical(prompt)
+            except UserError as error:
+                words = str(error).partition("\n")[0]  # the rest is told where it is run all the same
+        return {"estimate": gr.update(refused={"prompt": prompt, "words": words})}
+
     def rates(self) -> Update:
         """What is known of how long runs take."""
         return {"estimate": gr.update(rates=self.pace.table())}
@@ -256,7 +266,8 @@ class Handlers:
 def words_for(error: Exception) -> str:
     """What the visitor is told; of files of the server their names only. What was not foreseen is logged."""
     if isinstance(error, UserError):
-        return _PATH.sub(lambda path: re.split(r"[/\\]", path.group())[-1], str(error))
+        words = _PATH.sub(lambda path: re.split(r"[/\\]", path.group())[-1], str(error))
+        return words[:1].upper() + words[1:]  # a setting's name begins some
     log.error("a run failed", exc_info=error)
     if isinstance(error, FloatingPointError):
         return str(error)

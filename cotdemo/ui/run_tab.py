@@ -157,6 +157,9 @@ def _wire(page: Page, parts: Parts) -> None:
     changes = [part.change for part in form]
     gr.on(changes, None, form, to("stage", "estimate", "share"), js=FORM, api_visibility="private")
     demo.load(named(handlers.prefill, parts), None, opens, **QUICK)
+    parts["prompt"].change(
+        named(handlers.heard, parts), parts["prompt"], parts["estimate"], trigger_mode="always_last", **QUICK
+    )  # fmt: skip
     demo.load(named(handlers.rates, parts), None, parts["estimate"], **QUICK)
     demo.load(_tell_of(handlers, handlers.backend), None, parts["about"], **QUICK)
 

@@ -221,6 +221,11 @@ export function lastStep(path) {
   return path.steps.findLastIndex((step) => step.decoded);
 }
 
+// The tokens that a guess is veiled at, one bit each; null after the last step, where what is still masked is drawn with it.
+export function veilOf({ started }, step) {
+  return step.step + 1 === started.steps ? null : step.masked;
+}
+
 // The paths that have begun.
 export function tried(round) {
   return round.paths.filter((path) => path.wave !== null);

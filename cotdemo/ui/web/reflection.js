@@ -94,7 +94,7 @@ function card(state, round, title) {
     return make("figure", { class: "cot-card" }, heading, make("div", { class: "cot-blank" }, waiting), make("figcaption", {}, ...painter));
   }
   const picture = answer.picture
-    ? make("img", { src: answer.picture, alt: `${title}: attempt ${answer.path + 1}`, class: "cot-picture" })
+    ? make("img", { src: answer.picture, alt: `${title}: attempt ${answer.path + 1}`, class: "cot-image" })
     : make("div", { class: "cot-blank" }, "no image kept");
   const facts = [];
   if (answer.outcome) {

@@ -1,7 +1,7 @@
 // The stage: the run at one glance, first of all. One image, large, with all attempts beside it, what the judge says, and
 // one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
 
-import { answerOf, answerRound, lastStep, reflections, stays } from "./reducer.js";
+import { answerOf, answerRound, lastStep, reflections, stays, veilOf } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present, stepAt } from "./moments.js";
@@ -214,7 +214,7 @@ export class Stage {
     const answer = this.lookedAt(round, moment) || moment.part === "painting" ? null : answerOf(round);
     const path = this.shownLarge(round, moment);
     const step = path.steps[stepAt(path, moment)];
-    const [url, masked] = answer?.picture ? [answer.picture, null] : step?.decoded ? [step.picture ?? null, step.masked ?? null] : beginning(state, round);
+    const [url, masked] = answer?.picture ? [answer.picture, null] : step?.decoded ? [step.picture ?? null, veilOf(state, step)] : beginning(state, round);
     const name = answer ? `The chosen image, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
     setAttribute(this.canvas, "aria-label", name);
     const side = canvasSide(LARGE, state.started.grid[1]);
@@ -257,7 +257,7 @@ export class Stage {
       toggle(crown, kind === "won" && crowned);
       if (drawn.step === step && drawn.veil === colours.veil && step) return;
       Object.assign(drawn, { step, veil: colours.veil });
-      const [url, masked] = step?.decoded ? [step.picture, step.masked] : beginning(state, round);
+      const [url, masked] = step?.decoded ? [step.picture, veilOf(state, step)] : beginning(state, round);
       if (url || masked) drawGuess(canvas, url, masked, state.started.grid, colours);
       else clear(canvas);
     });

@@ -148,14 +148,14 @@ export function statusWords(state, apart = false) {
     case "finished":
       return answerWords(state, apart);
     default:
-      return progressWords(state);
+      return sentence(progressWords(state.message));
   }
 }
 
 // A search says itself where it is: "step 9 of 18 - 5 of 8 paths alive - judging potential".
-function progressWords(state) {
-  const words = (state.message || "starting").replaceAll(" - ", " · ");
-  return sentence(words.replace(/\bpaths alive\b/, "attempts go on").replace(/\bpath alive\b/, "attempt goes on"));
+export function progressWords(message) {
+  const words = (message || "starting").replaceAll(" - ", " · ");
+  return words.replace(/\bpaths alive\b/, "attempts go on").replace(/\bpath alive\b/, "attempt goes on");
 }
 
 // What was chosen, and why.
