@@ -14,12 +14,13 @@ from packaging.requirements import Requirement
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from cotdemo import cli
-from cotdemo.backends import ReleasedBackend, load_backend, released, sizes
+from cotdemo.backends import MINI, ReleasedBackend, load_backend, released, sizes
 from cotdemo.backends.scorer import BYTES
 from cotdemo.compute import precision
 from cotdemo.compute.memory import bytes_of
 from cotdemo.compute.precision import CHOICES, PRECISIONS, Card, plan, quantisation
 from cotdemo.errors import UserError
+from cotdemo.evaluation.agreement import judge_in
 from cotdemo.evaluation.full_size import JUDGE
 from cotdemo.verifiers.llava import LlavaVerifier
 from cotdemo.verifiers.released_keys import released_config
@@ -249,3 +250,11 @@ def test_eyes_that_overflow_in_float16_are_opened_in_float32(root, images):
     assert tower.dtype == torch.float32 and bool(seen._seen.isfinite().all())
     assert judge.model.model.multi_modal_projector.linear_1.weight.dtype == torch.float16
     assert np.isfinite(seen.ask("outcome", PROMPT).p_yes).all()
+
+
+@needs_library
+def test_a_judge_whose_layers_fill_no_block_answers_in_four_bits():
+    judge = judge_in("nf4", MINI / "judge", "cpu")
+    assert any(layer.out_features % 32 for layer in judge.model.modules() if type(layer).__name__ == "Linear4bit")
+    image = np.full((1, 128, 128, 3), 120, np.uint8)
+    assert np.isfinite(judge.encode(image).ask("outcome", ["a photo of a dog"]).p_yes).all()
