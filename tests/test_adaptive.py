@@ -225,6 +225,8 @@ def test_a_replay_is_the_live_run(pool, backend, tmp_path):
 
 def test_it_costs_as_much_as_the_paths_that_it_begins_and_the_orm_is_given_that(pool):
     enough = between(pool)
+    usual = pool.settings_of(ENTRIES[0], method="adaptive", paths=PATHS)
+    assert usual.enough == Settings.checked(PROMPT, "adaptive").enough  # its own, not that of what painted the pool
     records = [replay(pool, entry, "adaptive", PATHS, enough=enough) for entry in ENTRIES]
     runs = replays(pool, ENTRIES, "orm")
     spent = [sum(means(of)["operations"].values()) for of in (records, runs(1), runs(PATHS))]

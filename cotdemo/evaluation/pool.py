@@ -35,6 +35,7 @@ from .entries import Entry, fingerprint, inventory, of_split, read, select
 from .records import say, write_json
 
 FOLDER = Path("runs/pools")
+PAINTED = ("backend", "model", "paths", "steps", "guidance", "temperature")  # settings of whoever painted it
 # what each judge is asked: PARM all questions, the others what they have learnt
 QUESTIONS: Mapping[str, tuple[Question, ...]] = {
     "parm": ("clarity", "potential", "outcome"), "orm": ("outcome",), "zero-shot": ("outcome",), "prm": ("outcome",),
@@ -209,9 +210,11 @@ class Pool:
         return np.stack([self.answers("parm", entry.index).clear[:paths] for entry in entries])
 
     def settings_of(self, entry: Entry, **rest: object) -> Settings:
-        """The settings of a run on the pool's paths of one prompt: the pool's own but for ``rest``."""
-        own = {"prompt": entry.prompt, "seed": entry.seed(self.settings.seed)}
-        return Settings.from_dict(self.settings.as_dict() | own | rest)
+        """The settings of a run on the pool's paths of one prompt: what painted them, and for the method its defaults and
+        ``rest``. No pool holds answers to the checklist."""
+        painted = {name: getattr(self.settings, name) for name in PAINTED}
+        own = {"prompt": entry.prompt, "seed": entry.seed(self.settings.seed), "checklist": False}
+        return Settings.checked(**painted | own | rest)
 
     def weights_with(self, verifier: str | None) -> dict[str, str]:
         """Hashes of all weights that a search with this judge depends on."""
