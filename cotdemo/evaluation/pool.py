@@ -164,7 +164,9 @@ class Pool:
         }
         digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = folder / f"{model}-{split}-seed{seed}-{digest}"
-        self._layers: dict[str | None, str] = {None: "paintings"}  # folders by judge; a hash takes a read of all weights
+        self._layers: dict[str | None, str] = {
+            None: "paintings"
+        }  # folders by judge; a hash takes a read of all weights
         self._parts: dict[Path, Paintings | Answers] = {}
 
     def sessions(self, index: int) -> Paintings | None:
@@ -210,8 +212,8 @@ class Pool:
         return np.stack([self.answers("parm", entry.index).clear[:paths] for entry in entries])
 
     def settings_of(self, entry: Entry, **rest: object) -> Settings:
-        """The settings of a run on the pool's paths of one prompt: what painted them, and for the method its defaults and
-        ``rest``. No pool holds answers to the checklist."""
+        """The settings of a run on the pool's paths of one prompt: what painted them, and for the method its defaults
+        and ``rest``. No pool holds answers to the checklist."""
         painted = {name: getattr(self.settings, name) for name in PAINTED}
         own = {"prompt": entry.prompt, "seed": entry.seed(self.settings.seed), "checklist": False}
         return Settings.checked(**painted | own | rest)

@@ -251,7 +251,8 @@ class Heading(gr.HTML):
 class Estimate(gr.HTML):
     """What Run will do and how long that takes, or what stands in its way. Its value is the form.
 
-    ``rates`` are those of ``cotdemo.ui.eta.Pace``; ``refused`` is a prompt that cannot be painted, and why: {prompt, words}.
+    ``rates`` are those of ``cotdemo.ui.eta.Pace``; ``refused`` is a prompt that cannot be painted, and why:
+    {prompt, words}.
     """
 
     def __init__(

@@ -131,7 +131,11 @@ class Keep:
 
     def _open(self, trace: Trace, title: str, name: str = "", why: str = "") -> Update:
         _, update = self._put(trace, title, name, why)
-        update = {**update, "picture": portrait(trace.state), **buttons(busy=False, chosen=trace.state.answer is not None)}
+        update = {
+            **update,
+            "picture": portrait(trace.state),
+            **buttons(busy=False, chosen=trace.state.answer is not None),
+        }
         try:
             return {**update, **filled(self._usable(trace.state.settings))}
         except UserError:
