@@ -164,9 +164,8 @@ class Pool:
         }
         digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = folder / f"{model}-{split}-seed{seed}-{digest}"
-        self._layers: dict[str | None, str] = {
-            None: "paintings"
-        }  # folders by judge; a hash takes a read of all weights
+        # folders by judge; a hash takes a read of all weights
+        self._layers: dict[str | None, str] = {None: "paintings"}
         self._parts: dict[Path, Paintings | Answers] = {}
 
     def sessions(self, index: int) -> Paintings | None:
