@@ -41,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default=default, help=f"{names}; {EMBEDDED} (default) runs on any CPU")
     parser.add_argument("--device", help="cpu, cuda, mps, ...; by default an accelerator where the backend wants one")
     parser.add_argument("--precision", choices=CHOICES, default=AUTO, help="of a released model; auto: by the card")
+    parser.add_argument(
+        "--graphs", action="store_true", help="replay a released generator's steps as CUDA graphs (NVIDIA GPUs)"
+    )
     parser.add_argument("--assets", type=Path, help="other weights: as assets/mini, or the Hub's repositories")
     parser.add_argument("--port", type=int, help="by default 7860 or the next free one")
     parser.add_argument(
@@ -127,11 +130,13 @@ def _serve(options: argparse.Namespace, accounts: Accounts | None) -> None:
     lent = is_zero_gpu() and not ships
     address = options.listen or os.environ.get("GRADIO_SERVER_NAME")
     guarded = not ships and (options.safety == "on" or options.safety == AUTO and _is_public(address))
+    if lent and options.graphs:
+        raise UserError("--graphs wants a GPU of its own: one that is lent comes anew for every run.")
     if lent and options.scored:
         raise UserError("--scored wants a GPU of its own: one that is lent would be given the scorer in every run.")
     more = _with_lent_gpu(options, guarded) if lent else {
         "device": options.device, "weights": options.assets, "precision": options.precision, "guarded": guarded,
-        "scored": options.scored,
+        "scored": options.scored, "graphs": options.graphs,
     }  # fmt: skip
     demo = build_demo(options.backend, max_queue=options.max_queue, log_prompts=options.log_prompts, **more)
     log.info("%s", json.dumps({"event": "start", "backend": options.backend, "versions": versions()}))

@@ -46,9 +46,9 @@ _ELSEWHERE = {
     "agree": ("cotdemo.evaluation.agreement", "what a precision costs in answers, by the embedded judge"),
     "look": (
         "cotdemo.evaluation.judging:look",
-        "pictures for a person's blind look, or that look beside the checkers",
+        "images for a person's blind look, or that look beside the checkers",
     ),
-    "geneval": ("cotdemo.evaluation.scoring", "GenEval's official prompt files, and its score of pictures"),
+    "geneval": ("cotdemo.evaluation.scoring", "GenEval's official prompt files, and its score of images"),
     "trace": ("cotdemo.run.listing", "a run as a table: one row per path and step of a trace"),
     "animate": ("cotdemo.run.animation", "a run as a moving image: a GIF or WebP of a trace"),
     "doctor": ("cotdemo.doctor", "what is here, what misses and what to do: torch, GPU, downloads, weights, a run"),
@@ -151,6 +151,9 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
         "--device", help="cpu, cuda, cuda:1, mps, xpu, ...; by default an accelerator where the backend wants one"
     )
     parser.add_argument("--precision", choices=CHOICES, default=AUTO, help="of a released model; auto: by the card")
+    parser.add_argument(
+        "--graphs", action="store_true", help="replay a released generator's steps as CUDA graphs (NVIDIA GPUs)"
+    )
     parser.add_argument("--threads", type=int, metavar="K", help="processor cores to use")
     parser.add_argument(
         "--assets",
@@ -185,7 +188,7 @@ def _load(options: argparse.Namespace) -> Backend:
     device = options.device
     if device is None and not row.ships:
         device = parallel.device()  # of several processes each has a GPU of its own
-    more = {"precision": options.precision, "beside": _beside(options)}
+    more = {"precision": options.precision, "beside": _beside(options), "graphs": options.graphs}
     backend = load_backend(options.backend, device=device, root=options.assets, **more)
     if picked := getattr(backend, "picked", ""):
         print(picked, file=sys.stderr, flush=True)
@@ -260,11 +263,11 @@ def _told(events: Iterable[Event], watch: bool) -> Iterator[Event]:
 def _eval_parser(commands: Any) -> None:
     parser = commands.add_parser("eval", help="accuracy by kind of prompt, with intervals")
     _settings_options(parser, checklist=False)  # which costs, is shown to nobody, and chooses nothing
-    parser.add_argument("--seed", type=int, default=0, help="of which every picture's own is made (0)")
-    parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
+    parser.add_argument("--seed", type=int, default=0, help="of which every image's own is made (0)")
+    parser.add_argument("--split", default="test", help="embedded prompts: dev | test, GenEval's 553 (default)")
     parser.add_argument("--metadata", type=Path, metavar="FILE", help="GenEval's evaluation_metadata.jsonl instead")
     parser.add_argument("--limit", type=int, metavar="K", help="the first K prompts of each kind")
-    parser.add_argument("--pictures", type=int, metavar="P", help="pictures a prompt (1; 4 with --metadata)")
+    parser.add_argument("--images", type=int, metavar="P", help="images a prompt (1; 4 with --metadata)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the winners in GenEval's folder layout")
     parser.add_argument(
         "--score", nargs="?", const="official", metavar="DETECTOR",
@@ -303,16 +306,16 @@ def _eval(options: argparse.Namespace) -> None:
     from .geneval.metadata import MAX_LINES, of_file
 
     metadata = of_file(options.metadata) if options.metadata else prompts.of_split(options.split)
-    pictures = options.pictures if options.pictures is not None else 4 if options.metadata else 1
+    images = options.images if options.images is not None else 4 if options.metadata else 1
     chosen = prompts.select(
         metadata,
         None if options.limit is None else whole("limit", options.limit, 1, MAX_LINES),
-        whole("pictures", pictures, 1, 100),
+        whole("images", images, 1, 100),
     )
     base = _settings(options, chosen[0].prompt, options.seed)
     backend = _load(options)
     if backend.check is None and options.out is None:
-        raise UserError(f"Nothing here can check what {backend.name} paints: keep the pictures for GenEval, --out DIR.")
+        raise UserError(f"Nothing here can check what {backend.name} paints: keep the images for GenEval, --out DIR.")
 
     from .compute import parallel
     from .evaluation.records import Journal
@@ -331,7 +334,7 @@ def _eval(options: argparse.Namespace) -> None:
     runner.check(chosen)
     journal = Journal(options.json, asked, options.resume, parallel.team().process_index)
     left = runner.left(chosen, journal)
-    own = parallel.own(list(dict.fromkeys(entry.index for entry in left)))  # all pictures of one by one process
+    own = parallel.own(list(dict.fromkeys(entry.index for entry in left)))  # all images of one by one process
     parallel.meet()  # nobody writes before all have read
     with journal, scored or nullcontext():
         _watch(runner, [entry for entry in left if entry.index in own], journal)
@@ -349,7 +352,7 @@ def _scored(options: argparse.Namespace, chosen: Sequence[Entry], backend: Backe
     if options.score is None:
         return None
     if options.out is None:
-        raise UserError("What is scored are the pictures that are kept: name a folder for them, --out DIR.")
+        raise UserError("What is scored are the images that are kept: name a folder for them, --out DIR.")
 
     from .backends.scorer import load_scorer
     from .evaluation.records import say
@@ -376,7 +379,7 @@ def _report(journal: Journal, chosen: Sequence[Entry], asked: dict[str, Any], ba
 
 def _whole_ladder(options: argparse.Namespace) -> None:
     if not _row(options).checked:
-        raise UserError("The ladder is measured with the embedded model: nothing here can check other pictures.")
+        raise UserError("The ladder is measured with the embedded model: nothing here can check other images.")
     if options.limit is not None:
         whole("limit", options.limit, 1, 100)
     backend = _load(options)
@@ -406,7 +409,7 @@ def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:
             _status(text) if terminal else print(text, file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Stopped; {len(journal.records)} pictures are kept. The same command with --resume goes on."
+            f"Stopped; {len(journal.records)} images are kept. The same command with --resume goes on."
         ) from None
 
 
@@ -519,7 +522,8 @@ def _random(options: argparse.Namespace) -> Backend:
     from .compute.hardware import device_of
     from .evaluation.full_size import RandomBackend
 
-    return RandomBackend(options.backend, device_of(options.device) if options.device else parallel.device())
+    device = device_of(options.device) if options.device else parallel.device()
+    return RandomBackend(options.backend, device, graphs=options.graphs)
 
 
 def _as_released(backend: Backend, options: argparse.Namespace) -> Backend | None:

@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from .backends.sizes import Fit
 
 ROOT = Path(__file__).parents[1]
-FILES = ("README.md", "docs/trace.md", "docs/released.md", "docs/results.md")
+FILES = ("README.md", "docs/trace.md", "docs/released.md", "docs/results.md", "docs/models.md")
 _LADDER = ROOT / "assets" / "ladder.json"
 _PRECISION = ROOT / "assets" / "precision.json"
+_BESIDE = {  # shipped weights that are no model and no verifier of a run
+    "magvit": "MAGVIT-v2, the image tokenizer: 8 x 8 codes of 16 x 16 pixels each",
+    "judge-guide": "a judge that guides the alignment of `dpo-iter-parm`, and judges no run",
+}
 _REGION = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -86,6 +90,23 @@ def models() -> str:
 def verifiers() -> str:
     rows = ((f"`{spec.name}`", spec.label, spec.about, _asking(spec)) for spec in VERIFIERS.values())
     return _table(("verifier", "name", "what it is", "of the methods"), rows)
+
+
+def weights() -> str:
+    """Every shipped set of weights: what it is, how large, and by what it was made."""
+    from .backends import MINI, RECIPE
+    from .backends.embedded import parameters
+
+    known = {spec.part: spec.about for spec in (*MODELS.values(), *VERIFIERS.values())} | _BESIDE
+
+    def row(folder: Path) -> Iterable[str]:
+        made = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        yield from (f"`{folder.name}`", known[folder.name], f"{parameters(folder) / 1e6:.2f} million")
+        yield from (f"`{made['command']}`", f"{made['steps']} steps, {made['minutes']:.0f} minutes", made["hardware"])
+        yield from (", ".join(f"`{part}`" for part in made["made_from"]) or "nothing", f"`{made['weights']}`")
+
+    head = ("folder", "what it is", "parameters", "made by", "in", "on", "from", "hash")
+    return _table(head, map(row, sorted(file.parent for file in MINI.glob(f"*/{RECIPE}"))))
 
 
 def _asking(verifier: Spec) -> str:
@@ -196,6 +217,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "methods": methods,
     "models": models,
     "verifiers": verifiers,
+    "weights": weights,
     "settings": settings,
     "events": events,
     "published": published,

@@ -371,7 +371,7 @@ def _hashed(folder: Path) -> Iterable[Finding]:
 
 
 def _smoke(mini: Path | None) -> Iterator[Finding]:
-    """A small run of PARM, from the weights to the winner's picture."""
+    """A small run of PARM, from the weights to the winner's image."""
     from transformers.utils.logging import disable_progress_bar
 
     from .backends import load_backend
@@ -387,10 +387,10 @@ def _smoke(mini: Path | None) -> Iterator[Finding]:
     prompt = of_split("dev")[0]["prompt"]
     events = list(search("parm", backend, prompt, paths=2, steps=4, seed=0))
     ended = perf_counter()
-    picture = RunState.of(events).answer.picture
-    shape, wanted = getattr(picture, "shape", None), (*backend.picture_size, 3)
+    image = RunState.of(events).answer.picture
+    shape, wanted = getattr(image, "shape", None), (*backend.picture_size, 3)
     if shape != wanted:
-        yield Finding(PROBLEM, "embedded model", f"a run ends in a picture of {shape}, not {wanted}", stops=True)
+        yield Finding(PROBLEM, "embedded model", f"a run ends in an image of {shape}, not {wanted}", stops=True)
         return
     said = f"“{prompt}” by PARM, 2 paths of 4 steps: {ended - loaded:.1f} s, after {loaded - begun:.1f} s of loading"
     yield Finding(OK, "embedded model", said)

@@ -3,7 +3,7 @@
 A field of ``Settings`` and of every event names its kind, once (``declared``). What takes values from outside goes by
 it: trace files, PNG metadata, the command line, the form, the address, the API. Each kind checks (``check``), writes a
 JSON value (``encode``) and reads one back (``decode``); what is bulky is packed: codes as 16-bit numbers, masks as
-bits, confidences as bytes, pictures as WebP. Nothing is taken on trust: whatever is wrong ends in a UserError.
+bits, confidences as bytes, images as WebP. Nothing is taken on trust: whatever is wrong ends in a UserError.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from .errors import UserError
 
 MAX_SIDE = 64  # tokens along one side of a grid
 MAX_TOKENS = MAX_SIDE**2
-THUMBNAIL = 96  # longest side of a step's picture in pixels
-PICTURE = 1024  # longest side of a round's picture
-MAX_PICTURE_BYTES = 400_000
+THUMBNAIL = 96  # longest side of a step's image in pixels
+IMAGE = 1024  # longest side of a round's image
+SMALL = 128  # longest side of an image, such as the embedded model's, that costs little
+MAX_IMAGE_BYTES = 400_000
 
 
 # -- what a field declares
@@ -246,7 +247,7 @@ class Nested(FieldKind):
     type: type
 
 
-# -- packed values of the N tokens of a picture
+# -- packed values of the N tokens of an image
 
 # One object for each value: a trace of 8 MB holds millions of them.
 _SHARES = tuple(byte / 255 for byte in range(256))
@@ -306,8 +307,8 @@ class Shares(FieldKind):
 
 
 @dataclass(frozen=True)
-class Picture(FieldKind):
-    """A picture (height, width, 3) uint8, no side above ``longest``; exact where no side exceeds ``exact`` pixels."""
+class Pixels(FieldKind):
+    """An image (height, width, 3) uint8, no side above ``longest``; exact where no side exceeds ``exact`` pixels."""
 
     longest: int
     exact: int = 0
@@ -315,13 +316,13 @@ class Picture(FieldKind):
     @property
     def words(self) -> str:
         exactness = f"exact where no side exceeds {self.exact} pixels" if self.exact else "lossy"
-        return f"*picture*, at most {self.longest} x {self.longest} pixels, {exactness}"
+        return f"*image*, at most {self.longest} x {self.longest} pixels, {exactness}"
 
     def encode(self, value: np.ndarray, record: Any) -> str:
-        return encode_picture(value, self.longest, lossless=max(value.shape[:2]) <= self.exact)
+        return encode_image(value, self.longest, lossless=max(value.shape[:2]) <= self.exact)
 
     def decode(self, name: str, value: object, before: Mapping[str, Any]) -> np.ndarray:
-        return decode_picture(name, value, self.longest)
+        return decode_image(name, value, self.longest)
 
 
 def _pack(values: np.ndarray) -> str:
@@ -340,20 +341,20 @@ def _unpack(name: str, value: object, most: int) -> bytes:
 _WEBP_URL = "data:image/webp;base64,"
 
 
-def encode_picture(picture: np.ndarray, longest: int, lossless: bool) -> str:
-    """A picture (height, width, 3) uint8 as a WebP data URL, made smaller where a side exceeds ``longest`` pixels."""
-    image = Image.fromarray(np.ascontiguousarray(picture))
+def encode_image(image: np.ndarray, longest: int, lossless: bool) -> str:
+    """An image (height, width, 3) uint8 as a WebP data URL, made smaller where a side exceeds ``longest`` pixels."""
+    image = Image.fromarray(np.ascontiguousarray(image))
     image.thumbnail((longest, longest))
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=85, method=2, lossless=lossless)
     return _WEBP_URL + base64.b64encode(buffer.getvalue()).decode()
 
 
-def decode_picture(name: str, url: object, longest: int) -> np.ndarray:
-    """A picture (height, width, 3) uint8 from a WebP data URL; nothing is decoded before its size is known."""
+def decode_image(name: str, url: object, longest: int) -> np.ndarray:
+    """An image (height, width, 3) uint8 from a WebP data URL; nothing is decoded before its size is known."""
     if not isinstance(url, str) or not url.startswith(_WEBP_URL):
-        raise UserError(f"{name} must be a WebP picture as a data URL")
-    packed = _unpack(name, url[len(_WEBP_URL) :], MAX_PICTURE_BYTES)
+        raise UserError(f"{name} must be a WebP image as a data URL")
+    packed = _unpack(name, url[len(_WEBP_URL) :], MAX_IMAGE_BYTES)
     width, height = _webp_size(name, packed)
     if not (1 <= width <= longest and 1 <= height <= longest):
         raise UserError(f"{name} is {width} x {height} pixels; at most {longest} x {longest} are accepted")
@@ -361,23 +362,23 @@ def decode_picture(name: str, url: object, longest: int) -> np.ndarray:
         with Image.open(io.BytesIO(packed), formats=["WEBP"]) as image:
             return np.array(image.convert("RGB"))
     except Exception:  # Pillow's decoders raise many kinds of errors on damaged data
-        raise UserError(f"{name} is a damaged picture") from None
+        raise UserError(f"{name} is a damaged image") from None
 
 
 def _webp_size(name: str, packed: bytes) -> tuple[int, int]:
-    """Width and height in a WebP header. Only plain pictures pass: no animation, no canvas larger than its data."""
+    """Width and height in a WebP header. Only plain images pass: no animation, no canvas larger than its data."""
     if len(packed) < 30 or packed[:4] != b"RIFF" or packed[8:12] != b"WEBP":
-        raise UserError(f"{name} is no WebP picture")
+        raise UserError(f"{name} is no WebP image")
     kind, (size, chunk) = packed[12:16], struct.unpack("<4xI8xI", packed[:20])
     if size + 8 != len(packed) or chunk + 20 > len(packed):
-        raise UserError(f"{name} is a truncated picture")
+        raise UserError(f"{name} is a truncated image")
     if kind == b"VP8 " and packed[23:26] == b"\x9d\x01\x2a":
         width, height = struct.unpack("<HH", packed[26:30])
         return width & 0x3FFF, height & 0x3FFF
     if kind == b"VP8L" and packed[20] == 0x2F:
         (bits,) = struct.unpack("<I", packed[21:25])
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    raise UserError(f"{name} is no plain WebP picture")
+    raise UserError(f"{name} is no plain WebP image")
 
 
 # -- checks, also for what is no field

@@ -94,7 +94,8 @@ class BackendSpec(Spec):
     with ``guarded=True`` where images that a safety checker flags are to be withheld, and with ``scored=DETECTOR``
     where GenEval's scorer is to check the final ones. ``critic`` is which verifier says in words what is wrong, and
     ``critic_about`` what a method that repaints does there, where that is not the paper's way. Where ``amends``, a
-    critique is added to the prompt that a region is repainted from: the generator reads any sentence.
+    critique is added to the prompt that a region is repainted from: the generator reads any sentence. One that
+    knows few words says with ``palette`` and ``drawings`` what it can be asked for (``cotdemo.world.palette``).
     """
 
     cap: int = 600
@@ -105,7 +106,9 @@ class BackendSpec(Spec):
     amends: bool = True
     load: Code = "cotdemo.backends.released:released"
     ships: bool = False  # its weights are in the repository: no download, and no accelerator wanted
-    checked: bool = False  # an exact checker reads its pictures
+    checked: bool = False  # an exact checker reads its images
+    palette: Code | None = None
+    drawings: Code | None = None
 
 
 METHODS: dict[str, MethodSpec] = {}
@@ -175,18 +178,18 @@ def offers(backend: str) -> tuple[Offer, ...]:
 # -- the rows
 
 EMBEDDED = "mini"  # the backend that ships, and runs where nothing else is asked for
-CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first picture
+CORRECTOR = "self-correct"  # the model that repaints after a critique, whatever painted the first image
 _RELEASED = ("show-o", "show-o-512")
 
 add(
     VerifierSpec("parm", "PARM", "asked for clarity, potential and outcome", part="judge"),
-    VerifierSpec("orm", "ORM", "fine-tuned to tell the outcome of finished pictures", part="judge-orm"),
+    VerifierSpec("orm", "ORM", "fine-tuned to tell the outcome of finished images", part="judge-orm"),
     VerifierSpec(
-        "zero-shot", "Zero-shot ORM", "has never seen a painted picture; LLaVA-OneVision as it is, where released",
+        "zero-shot", "Zero-shot ORM", "has never seen a painted image; LLaVA-OneVision as it is, where released",
         part="judge-zero-shot",
     ),
     VerifierSpec(
-        "prm", "PRM", "trained on rollouts to tell the outcome from unfinished pictures", part="judge-prm",
+        "prm", "PRM", "trained on rollouts to tell the outcome from unfinished images", part="judge-prm",
         backends=(EMBEDDED,), elsewhere="no process reward model has been released; the mini backend has one",
     ),
 )  # fmt: skip
@@ -197,11 +200,11 @@ add(
         "cotdemo.search.best_of_n:baseline", defaults={"paths": 1}, judged=False,
     ),
     MethodSpec(
-        "orm-zero-shot", "Zero-shot ORM", "best of N by a judge that has never seen a painted picture",
+        "orm-zero-shot", "Zero-shot ORM", "best of N by a judge that has never seen a painted image",
         "cotdemo.search.best_of_n:orm", verifier="zero-shot",
     ),
     MethodSpec(
-        "orm", "ORM", "best of N by a judge trained on the outcome of painted pictures",
+        "orm", "ORM", "best of N by a judge trained on the outcome of painted images",
         "cotdemo.search.best_of_n:orm", verifier="orm",
     ),
     MethodSpec(
@@ -217,7 +220,7 @@ add(
         "cotdemo.search.parm:parm", judges_steps=True, guesses=True,
     ),
     MethodSpec(
-        "parm++", "PARM++", "PARM, then the judge criticises and the picture is repainted, up to three rounds",
+        "parm++", "PARM++", "PARM, then the judge criticises and the image is repainted, up to three rounds",
         "cotdemo.search.reflection:parm_plus", defaults={"rounds": 3}, judges_steps=True, repaints=True, guesses=True,
         no_original="no code of it has been released",
     ),
@@ -239,11 +242,11 @@ add(
         backends=(EMBEDDED, "show-o"), elsewhere=_ONLY_256,
     ),
     ModelSpec(
-        "dpo-iter", "Show-o, iterative DPO", "aligned three times, each time by its own pictures", part="dpo-iter",
+        "dpo-iter", "Show-o, iterative DPO", "aligned three times, each time by its own images", part="dpo-iter",
         backends=(EMBEDDED, "show-o"), elsewhere=_ONLY_256,
     ),
     ModelSpec(
-        "dpo-iter-parm", "Show-o, guided iterative DPO", "as that, and by pictures that PARM saw mended",
+        "dpo-iter-parm", "Show-o, guided iterative DPO", "as that, and by images that PARM saw mended",
         part="dpo-iter-parm", backends=(EMBEDDED, "show-o"), elsewhere=_ONLY_256,
     ),
     ModelSpec(
@@ -269,10 +272,11 @@ _OURS = (  # where neither judge nor generator was trained for it
 add(
     BackendSpec(
         EMBEDDED, "embedded model",
-        "Show-o, its tokenizer and the judge in small, trained by this project on a little world of coloured objects. "
-        "It runs on any CPU and paints nothing but that world.",
+        "Show-o, its tokenizer and the judge in small, trained by this project on drawings of GenEval's eighty things. "
+        "It runs on any CPU and paints these things, in ten colours, up to four of them, and nothing else.",
         cap=800, defaults={"steps": 18, "guidance": 1.0, "temperature": 3.0, "repaint": "whole"}, annealing="linear",
         critic="parm", amends=False, load="cotdemo.backends.embedded:embedded", ships=True, checked=True,
+        palette="cotdemo.world.palette:palette", drawings="cotdemo.world.palette:drawings",
     ),
     BackendSpec(
         "show-o", "released Show-o at 256 x 256 pixels", "with the released PARM judge. It paints anything.",

@@ -35,7 +35,7 @@ __all__ = [
     "whole",
 ]
 
-REPAINTING_GUIDANCE = 0.0  # away from a picture that follows nothing is also away from the one that is repainted
+REPAINTING_GUIDANCE = 0.0  # away from an image that follows nothing is also away from the one that is repainted
 
 MAX_PROMPT = 300
 PATHS = (1, 32)
@@ -51,11 +51,11 @@ VERDICTS = {
 STOPPINGS = {
     "paper": Option("at a “no”", "when the judge says that it cannot come right, as in the paper"),
     "lenient": Option(
-        "leniently", "only below P(yes) = .1, and pictures that never were called clear may win", "stops leniently"
+        "leniently", "only below P(yes) = .1, and images that never were called clear may win", "stops leniently"
     ),
 }
 REPAINTS = {
-    "whole": Option("the whole picture", "all of a picture again, from the critique"),
+    "whole": Option("the whole image", "all of an image again, from the critique"),
     "region": Option(
         "a region of it", "half of it, elsewhere for each path; the rest stays as it is", "repaints a region"
     ),
@@ -158,7 +158,8 @@ class Settings:
     """Checked settings of one run; make them with ``Settings.checked``."""
 
     prompt: str = setting(
-        Text(MAX_PROMPT, least=1), "what to paint; the embedded model knows “a photo of two red stars” and such"
+        Text(MAX_PROMPT, least=1),
+        "what to paint; the embedded model knows GenEval's 80 things, as in “a photo of two red apples”",
     )
     method: str = setting(OneOf(METHODS), "how paths are judged and chosen", default="parm", always=True)
     backend: str = setting(OneOf(BACKENDS), "the weights that paint and judge", default=EMBEDDED)
@@ -166,15 +167,15 @@ class Settings:
         OneOf(MODELS), "the generator's weights, which paint round 0", default="base", said="model {}", always=True
     )
     paths: int = setting(
-        Whole(*PATHS), "pictures painted at once", label="Attempts",
-        note="pictures tried", metavar="N", said="{} attempt(s)", always=True, usual=8,
+        Whole(*PATHS), "images painted at once", label="Attempts",
+        note="images tried", metavar="N", said="{} attempt(s)", always=True, usual=8,
     )  # fmt: skip
     steps: int = setting(
-        Whole(*STEPS), "mask-predict steps of a picture", label="Steps", note="from noise to picture", metavar="T",
+        Whole(*STEPS), "mask-predict steps of an image", label="Steps", note="from noise to image", metavar="T",
         said="{} step(s)", always=True,
     )  # fmt: skip
     guidance: float = setting(
-        Number(0.0, 10.0), "classifier-free guidance, 0 for none; to repaint the whole of a picture goes without",
+        Number(0.0, 10.0), "classifier-free guidance, 0 for none; to repaint the whole of an image goes without",
         label="Guidance", note="pull towards the prompt", step=0.05, metavar="W", said="guidance {}", always=True,
     )  # fmt: skip
     temperature: float = setting(

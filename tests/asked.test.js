@@ -12,7 +12,7 @@ const known = [
   ...["prompt", "method", "model", "paths", "seed"].map((name) => ({ name, usual: null, methods: all })),
   { name: "judge_from", usual: 1, methods: ["parm", "parm++"] }, { name: "repaint", usual: "whole", methods: ["parm++"] },
 ];
-const started = (more = {}) => ({ prompt: "a star", method: "parm", model: "base", paths: 8, seed: 3, judge_from: 1, ...more });
+const started = (more = {}) => ({ prompt: "a dog", method: "parm", model: "base", paths: 8, seed: 3, judge_from: 1, ...more });
 const form = (more = {}) => ({ ...started(), repaint: "whole", fresh: false, ...more });
 
 test("the form asks for what a run had, or otherwise", async () => {
@@ -25,7 +25,7 @@ test("the form asks for what a run had, or otherwise", async () => {
 
 test("the prompt does not count, nor what the run's method has not, nor what its trace does not know", async () => {
   const { asksOtherwise } = await asked;
-  assert.equal(asksOtherwise(form({ prompt: "two moons", repaint: "region" }), started(), known), false);
+  assert.equal(asksOtherwise(form({ prompt: "two buses", repaint: "region" }), started(), known), false);
   assert.equal(asksOtherwise(form({ judge_from: 9 }), started({ judge_from: undefined }), known), false);
 });
 

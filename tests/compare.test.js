@@ -10,7 +10,7 @@ const card = (more = {}) => ({ title: "PARM", model: "Show-o, base", paths: 8, s
 test("the line above says how many have ended and what is under way", async () => {
   const { overallWords } = await compare;
   const cards = [card(), card({ state: "failed" }), card({ state: "running", words: "step 3 of 18 - 5 of 8 paths alive - painting" }), card({ state: "waiting" })];
-  assert.equal(overallWords(cards), "2 of 4 runs ended · PARM: step 3 of 18 · 5 of 8 paths alive · painting");
+  assert.equal(overallWords(cards), "2 of 4 runs ended · PARM: step 3 of 18 · 5 of 8 attempts go on · painting");
   assert.equal(overallWords([card()]), "1 run done.");
   assert.equal(overallWords([card(), card(), card({ state: "waiting" })]), "2 of 3 runs ended"); // between two runs nothing is concluded
   assert.equal(overallWords([card({ state: "running" })], 7.4), "0 of 1 run ended · about 7 s left · PARM: starting");
@@ -31,12 +31,12 @@ test("what the judge says and what is true are told apart", async () => {
   assert.equal(judgeWords({}), "Not judged");
   assert.equal(judgeWords({ answer: "no", p_yes: 0.03 }), "✕ 3% sure that it matches the prompt: the best of a bad lot");
   assert.equal(checkedWords({ correct: true, strict: true, reason: "" }), "right");
-  assert.equal(checkedWords({ correct: true, strict: false, reason: "there is a moon too many" }), "right, but there is a moon too many");
-  assert.equal(checkedWords({ correct: false, strict: false, reason: "there is no star" }), "wrong: there is no star");
+  assert.equal(checkedWords({ correct: true, strict: false, reason: "there is a bus too many" }), "right, but there is a bus too many");
+  assert.equal(checkedWords({ correct: false, strict: false, reason: "there is no dog" }), "wrong: there is no dog");
   assert.equal(checkedWords(null), "");
 });
 
-test("costs are beside those of one plain picture", async () => {
+test("costs are beside those of one plain image", async () => {
   const { spentWords } = await compare;
   assert.deepEqual(spentWords({ passes: 264, questions: 74, seconds: 1.24 }), ["264 generator passes", "74 questions to the judge", "1.2 s"]);
   assert.deepEqual(spentWords({ passes: 720, questions: 1, seconds: 1 })[0], "720 generator passes");
@@ -94,11 +94,11 @@ test("two models of one method are told apart", async () => {
 
 test("another prompt is offered than those that are compared: the form's, then one that is new at Run", async () => {
   const { offered } = await import("../cotdemo/ui/web/anew.js");
-  const compared = ["a photo of two red stars"];
-  for (const own of ["Two red stars.", "", " a photo of  ".trim()]) assert.equal(offered({ own, run: "" }, compared, ""), null, own);
-  assert.deepEqual(offered({ own: " three moons ", run: "" }, compared, ""), { prompt: "three moons", where: "The form" });
-  const run = "a photo of a blue house";
-  assert.deepEqual(offered({ own: "two red stars", run }, compared, "two red stars"), { prompt: run, where: "The Run tab" });
-  assert.equal(offered({ own: "two red stars", run }, compared, run), null); // it was there before
-  assert.equal(offered({ own: "three moons", run }, [], ""), null); // nothing is compared yet, or only now
+  const compared = ["a photo of two red cars"];
+  for (const own of ["Two red cars.", "", " a photo of  ".trim()]) assert.equal(offered({ own, run: "" }, compared, ""), null, own);
+  assert.deepEqual(offered({ own: " three cats ", run: "" }, compared, ""), { prompt: "three cats", where: "The form" });
+  const run = "a photo of a blue bus";
+  assert.deepEqual(offered({ own: "two red cars", run }, compared, "two red cars"), { prompt: run, where: "The Run tab" });
+  assert.equal(offered({ own: "two red cars", run }, compared, run), null); // it was there before
+  assert.equal(offered({ own: "three cats", run }, [], ""), null); // nothing is compared yet, or only now
 });

@@ -7,7 +7,7 @@ const WEB = "../cotdemo/ui/web";
 const estimate = import(`${WEB}/estimate.js`);
 const drop = import(`${WEB}/drop.js`);
 
-const form = (more = {}) => ({ prompt: "a star", method: "parm", model: "base", paths: 8, steps: 18, guidance: 1, temperature: 3, seed: 0, ...more });
+const form = (more = {}) => ({ prompt: "a dog", method: "parm", model: "base", paths: 8, steps: 18, guidance: 1, temperature: 3, seed: 0, ...more });
 const names = { methods: { parm: "PARM", baseline: "Baseline", orm: "ORM" }, models: { base: "", dpo: " on DPO" } };
 const limits = { backend: "mini", cap: 800, prompt: 300, seed: 4294967295 };
 
@@ -46,7 +46,7 @@ test("a limit is explained where it is broken", async () => {
   for (const seed of [-1, 1.5, null, 2 ** 32]) assert.match(limitWords(form({ seed }), limits), /from 0 to 4294967295/);
 });
 
-test("one trace or picture of a fair size may be dropped", async () => {
+test("one trace or image of a fair size may be dropped", async () => {
   const { fault } = await drop;
   const most = 8_000_000;
   assert.equal(fault([{ name: "trace.json", size: 9 }], most), "");

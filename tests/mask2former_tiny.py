@@ -1,4 +1,4 @@
-"""The made-up detector and pictures that ``tests/data/mask2former_tiny.json`` has mmdet's answers on."""
+"""The made-up detector and images that ``tests/data/mask2former_tiny.json`` has mmdet's answers on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def weights() -> dict[str, torch.Tensor]:
 
 
 @cache
-def picture(name: str) -> np.ndarray:
-    """One of the pictures ``(height, width, 3)`` uint8."""
+def image(name: str) -> np.ndarray:
+    """One of the images ``(height, width, 3)`` uint8."""
     rule = GOLDEN["picture_rule"]
-    return made_up.picture(rule["sizes_w_h"][name], rule["shapes"][name])
+    return made_up.image(rule["sizes_w_h"][name], rule["shapes"][name])

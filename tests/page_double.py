@@ -1,6 +1,6 @@
-"""A backend for the page's tests: real pictures and real searches, no weights, at a real pace.
+"""A backend for the page's tests: real images and real searches, no weights, at a real pace.
 
-It stands in for generator and judge only (``cotdemo.search.protocols``). Its tokenizer is a table of all 8x8 patches
+It stands in for generator and judge only (``cotdemo.search.protocols``). Its tokenizer is a table of all patches that
 the embedded world can show, its painter approaches a scene that it has made up beforehand, right or wrong by the path's
 random number, and its judge recalls what was painted: how near the guess is to that scene, and whether it is right.
 """
@@ -11,34 +11,37 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from cotdemo.errors import UserError
+from cotdemo.geneval.prompts import CLASSES, COLOURS
 from cotdemo.settings import MODELS
-from cotdemo.things.requirements import Requirement, requirements
-from cotdemo.world import prompts, typed
+from cotdemo.world import prompts
 from cotdemo.world.checker_a import read
-from cotdemo.world.drawing import draw
-from cotdemo.world.geneval import judge_reading
-from cotdemo.world.scenes import COLOURS, DIFFICULTY, KINDS, Object, Scene, place
+from cotdemo.world.faults import judge_reading
+from cotdemo.world.requirements import Requirement, requirements
+from cotdemo.world.scenes import CANVAS, PITCH, Scene, Thing, draw, place
+from cotdemo.world.sheet import NATURAL, TINTS
+from cotdemo.world.words import PROMPT_WORDS
 
-SIDE = 8
+SIDE = CANVAS // PITCH
 TOKENS = SIDE * SIDE
 
 
 class Patches:
-    """Codes for 8x8 patches, in order of first appearance."""
+    """Codes for patches of one token, in order of first appearance."""
 
     def __init__(self):
         self.codes: dict[bytes, int] = {}
         self.table: list[np.ndarray] = []
-        for kind in KINDS:
-            for colour in COLOURS:
-                self.encode(draw(Scene((Object(kind, colour, 8, 8),))))
+        for kind in CLASSES:
+            for tint in TINTS:
+                self.encode(draw(Scene((Thing(kind, tint, 0, 0),))))
 
-    def encode(self, picture: np.ndarray) -> np.ndarray:
-        rows = picture.reshape(SIDE, 8, SIDE, 8, 3).swapaxes(1, 2).reshape(TOKENS, 8, 8, 3)
+    def encode(self, image: np.ndarray) -> np.ndarray:
+        rows = image.reshape(SIDE, PITCH, SIDE, PITCH, 3).swapaxes(1, 2).reshape(TOKENS, PITCH, PITCH, 3)
         return np.array([self._code(patch) for patch in rows])
 
     def _code(self, patch: np.ndarray) -> int:
@@ -49,14 +52,18 @@ class Patches:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         patches = np.stack([np.stack([self.table[code] for code in row]) for row in codes])
-        return patches.reshape(-1, SIDE, SIDE, 8, 8, 3).swapaxes(2, 3).reshape(-1, 64, 64, 3)
+        return patches.reshape(-1, SIDE, SIDE, PITCH, PITCH, 3).swapaxes(2, 3).reshape(-1, CANVAS, CANVAS, 3)
+
+
+@cache
+def all_patches() -> Patches:
+    return Patches()
 
 
 def scene(metadata: dict | None, rng: np.random.Generator, right: bool) -> np.ndarray:
-    """A picture of the prompt, or one with a fault; of anything, where the prompt is none of the world's."""
-    include = metadata["include"] if metadata else [{"class": str(rng.choice(KINDS)), "count": 2}]
-    wanted = [(item["class"], item.get("color")) for item in include for _ in range(item["count"])]
-    wanted = [(kind, colour or str(rng.choice(list(COLOURS)))) for kind, colour in wanted]
+    """An image of the prompt, or one with a fault; of anything, where the prompt is none of the world's."""
+    include = metadata["include"] if metadata else [{"class": str(rng.choice(CLASSES)), "count": 2}]
+    wanted = [(item["class"], item.get("color", NATURAL)) for item in include for _ in range(item["count"])]
     relation = (1, include[1]["position"][0], 0) if "position" in include[-1] else None
     if not right:
         fault = rng.integers(3)
@@ -66,9 +73,9 @@ def scene(metadata: dict | None, rng: np.random.Generator, right: bool) -> np.nd
             relation = (0, relation[1], 1)
         else:
             wanted[-1] = (wanted[-1][0], str(rng.choice([name for name in COLOURS if name != wanted[-1][1]])))
-            wanted[0] = (str(rng.choice(KINDS)), wanted[0][1])
+            wanted[0] = (str(rng.choice(CLASSES)), wanted[0][1])
     spots = place(len(wanted), rng, relation)
-    return draw(Scene(tuple(Object(kind, colour, *spot) for (kind, colour), spot in zip(wanted, spots))))
+    return draw(Scene(tuple(Thing(kind, tint, *spot) for (kind, tint), spot in zip(wanted, spots))))
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ class SamplingSession:
         sure = rng.random(TOKENS) < 0.3 + 1.2 * self.index[path] / self.steps
         guess = np.where(sure, final, others[rng.integers(3, size=TOKENS), np.arange(TOKENS)])
         guess[order[:kept]] = final[order[:kept]]
-        if path in self.rest:  # of the picture that is painted anew in part
+        if path in self.rest:  # of the image that is painted anew in part
             codes, known = self.rest[path]
             guess, masked = np.where(known, codes, guess), masked & ~known
         self.backend.painted[guess.tobytes()] = ((guess == final).mean(), right)
@@ -145,9 +152,9 @@ class Answers:
 
 
 class Encoded:
-    def __init__(self, backend: Double, pictures):
+    def __init__(self, backend: Double, images):
         self.backend = backend
-        codes = [backend.patches.encode(picture).tobytes() for picture in pictures]
+        codes = [backend.patches.encode(image).tobytes() for image in images]
         self.painted = [backend.painted.get(code, (1.0, True)) for code in codes]
 
     def ask(self, question: str, prompt: str, rows=None) -> Answers:
@@ -157,14 +164,14 @@ class Encoded:
         return Answers(p_yes, 1 - p_yes, p_yes >= 0.5, p_yes < 0.5)
 
     def _p_yes(self, question: str, asked: str, near: float, right: bool) -> float:
-        if question == "present":  # what is there is seen soon, and what a wrong picture lacks a little later
+        if question == "present":  # what is there is seen soon, and what a wrong image lacks a little later
             lacking = not right and asked == self.backend.lacking
             return float(np.clip((1.9 - 2 * near if lacking else 2 * near - 0.9), 0.02, 0.97))
         good = near > 0.93 if question == "clarity" else right
         return float(np.clip((0.9 if good else 0.12) + 0.08 * math.sin(1000 * near), 0.01, 0.99))
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
-        for word in (self.backend.critique or "there is a star too many").split(" "):
+        for word in (self.backend.critique or "there is a dog too many").split(" "):
             time.sleep(self.backend.pace / 2)
             yield word + " "
 
@@ -173,9 +180,9 @@ class Verifier:
     def __init__(self, backend: Double):
         self.backend = backend
 
-    def encode(self, pictures) -> Encoded:
+    def encode(self, images) -> Encoded:
         time.sleep(self.backend.pace / 4)
-        return Encoded(self.backend, pictures)
+        return Encoded(self.backend, images)
 
 
 class Double:
@@ -184,18 +191,18 @@ class Double:
 
     name = "mini"
     grid = (SIDE, SIDE)
-    codebook = 2048
-    picture_size = (DIFFICULTY.canvas, DIFFICULTY.canvas)
+    codebook = 8192
+    picture_size = (CANVAS, CANVAS)
     weights = {"generator": "5c41b7e09a12", "judge": "aa07d3f1c4e8", "tokenizer": "0f9e8d7c6b5a"}
-    words = prompts.PROMPT_WORDS
+    words = PROMPT_WORDS
     models = MODELS
 
     def __init__(self, pace: float = 0.04, critique: str = "", any_words: bool = False):
         self.pace, self.critique, self.any_words = pace, critique, any_words
-        self.patches = Patches()
+        self.patches = all_patches()
         self.painted: dict[bytes, tuple[float, bool]] = {}  # codes -> (nearness to the scene, whether that is right)
         self._judge = Verifier(self)
-        self.lacking = ""  # the requirement that wrong pictures do not meet
+        self.lacking = ""  # the requirement that wrong images do not meet
         self.steps_painted = 0
 
     def generator(self, model: str) -> Double:
@@ -218,8 +225,8 @@ class Double:
         except UserError:
             return None
 
-    def check(self, prompt: str, picture: np.ndarray):
-        return judge_reading(read(picture), self.metadata(prompt) or {"include": []})
+    def check(self, prompt: str, image: np.ndarray):
+        return judge_reading(read(image), self.metadata(prompt) or {"include": []})
 
     def requirements(self, prompt: str) -> tuple[Requirement, ...]:
         metadata = self.metadata(prompt)
@@ -231,4 +238,4 @@ class Double:
         return self._judge
 
     def canonical(self, prompt: str) -> str:
-        return prompt if self.any_words else typed.canonical(prompt)
+        return prompt if self.any_words else prompts.canonical(prompt)

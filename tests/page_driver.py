@@ -25,7 +25,7 @@ ARGUMENTS = (
 ).split()
 PATIENCE = 90_000  # milliseconds; a busy machine is slow
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 DRAWN = ".cot-plot svg[width]"  # the Results tab, open, with its charts
 # what of the Results tab reaches over the edge, save what scrolls for itself
 TOO_WIDE = """
@@ -157,6 +157,15 @@ def listened(page) -> list[str]:
 
     page.on("request", hear)
     return asked
+
+
+def at_rest(page, selector: str) -> dict[str, float]:
+    """The box of an element, once the page has scrolled to where it scrolls."""
+    before, box = None, page.locator(selector).bounding_box()
+    while box != before:
+        page.wait_for_timeout(150)
+        before, box = box, page.locator(selector).bounding_box()
+    return box
 
 
 @contextmanager

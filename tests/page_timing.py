@@ -38,7 +38,7 @@ WATCH = """
     const now = performance.now();
     const fresh = viewer.querySelector(".cot-settings").textContent !== before;
     for (const cell of fresh ? viewer.querySelectorAll('td[data-state="decoded"]') : []) {
-      if (!cell.querySelector("canvas").shown) continue; // its picture is being decoded
+      if (!cell.querySelector("canvas").shown) continue; // its image is being decoded
       shown[`${cell.dataset.path} ${cell.dataset.step}`] ??= performance.timeOrigin + now;
       first ??= now;
     }

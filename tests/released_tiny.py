@@ -30,7 +30,7 @@ def build(root: Path) -> Path:
         channels=4, channel_multipliers=_LEVELS, encoder_blocks=_LEVELS, decoder_blocks=_LEVELS, bits=13, norm_groups=4
     )
     magvit.save_pretrained(root / str(places.magvit))
-    mini = tiny_mini.build(root / "mini", drawn=True)  # whose judge knows GenEval's words
+    mini = tiny_mini.build(root / "mini")  # whose judge knows GenEval's words
     shutil.move(mini / "tokenizer", root / str(places.words))
     shutil.move(mini / "judge", root / str(places.judges["parm"]))
     shutil.rmtree(mini)

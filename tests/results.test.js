@@ -16,10 +16,10 @@ const accuracy = (counting, strict = counting) => Object.fromEntries(
 );
 const row = (more = {}) => ({
   name: "parm", label: "PARM", model: "base", seed: "shipped", paths: 20, missing: "", paper: { overall: 0.67, counting: null },
-  accuracy: accuracy(0.6, 0.5), pictures: 1, operations: null, seconds: 1, ...more,
+  accuracy: accuracy(0.6, 0.5), images: 1, operations: null, seconds: 1, ...more,
 });
 const gain = (more = {}) => ({ label: "PARM - plain", of: "parm", minus: "plain", seed: "shipped", paper: { overall: 0.14 }, accuracy: accuracy(0.2), ...more });
-const ladder = (more = {}) => ({ kinds: ["counting", "colors"], pictures: { counting: 20, colors: 10 }, rows: [row()], differences: [gain()], ...more });
+const ladder = (more = {}) => ({ kinds: ["counting", "colors"], images: { counting: 20, colors: 10 }, rows: [row()], differences: [gain()], ...more });
 
 test("linear and logarithmic scales go from end to end, also upwards", async () => {
   const { linear, logarithmic } = await scale;
@@ -71,7 +71,7 @@ test("kinds have words, and one that is not known keeps its name", async () => {
   assert.deepEqual(["overall", "color_attr", "constructor"].map(kindWords), ["overall", "colour attribution", "constructor"]);
 });
 
-test("kind and rule choose a row's figure, the paper's and how many pictures are right", async () => {
+test("kind and rule choose a row's figure, the paper's and how many images are right", async () => {
   const { rungs: of } = await rungs;
   const [overall] = of(ladder(), "overall", "geneval");
   assert.deepEqual([overall.here[0], overall.reported, overall.right], [0.6, 0.67, [22, 30]]); // 12 of 20 and 10 of 10
@@ -79,11 +79,11 @@ test("kind and rule choose a row's figure, the paper's and how many pictures are
   assert.deepEqual([counting.here[0], counting.reported, counting.right], [0.5, null, [10, 20]]);
 });
 
-test("of several pictures a prompt all count, of two mixed numbers of paths none", async () => {
+test("of several images a prompt all count, of two mixed numbers of paths none", async () => {
   const { rungs: of } = await rungs;
-  assert.deepEqual(of(ladder({ rows: [row({ pictures: 4 })] }), "counting", "geneval")[0].right, [48, 80]);
-  assert.equal(of(ladder({ rows: [row({ pictures: null })] }), "counting", "geneval")[0].right, null);
-  assert.equal(of(ladder({ pictures: null }), "counting", "geneval")[0].right, null);
+  assert.deepEqual(of(ladder({ rows: [row({ images: 4 })] }), "counting", "geneval")[0].right, [48, 80]);
+  assert.equal(of(ladder({ rows: [row({ images: null })] }), "counting", "geneval")[0].right, null);
+  assert.equal(of(ladder({ images: null }), "counting", "geneval")[0].right, null);
 });
 
 test("a missing row has no figure and says why", async () => {
@@ -138,11 +138,11 @@ test("points are of a hundred, with one digit where they are few", async () => {
   assert.equal(points(0.04, 0), "+4");
 });
 
-test("what is worth its cost gains most for each plain picture's compute, and the figures say so", async () => {
+test("what is worth its cost gains most for each plain image's compute, and the figures say so", async () => {
   const { findings } = await finding;
   const [{ question, verdict, because }] = findings(climbed({ cheap: [0.3, 2], dear: [0.4, 20], control: [0.49, 1, { yardstick: true }] }), "overall", "geneval");
   assert.deepEqual([question, verdict], ["Which method is worth its cost?", "CHEAP."]);
-  assert.equal(because, "It gains +30 points [+20, +40] over Plain for 2.0 times its compute: +15 points [+10, +20] for the compute of each plain picture, more than any other of 2 methods here. The most right, DEAR, gains +40 points [+30, +50] for 20 times its compute.");
+  assert.equal(because, "It gains +30 points [+20, +40] over Plain for 2.0 times its compute: +15 points [+10, +20] for the compute of each plain image, more than any other of 2 methods here. The most right, DEAR, gains +40 points [+30, +50] for 20 times its compute.");
   const [one] = findings(climbed({ trained: [0.2, 1.01] }), "overall", "geneval");
   assert.match(one.because, /at no more compute when it paints.*None gains more, whatever it costs\.$/);
   const [none] = findings(climbed({ idle: [0.05, 2] }), "overall", "geneval");

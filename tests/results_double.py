@@ -34,7 +34,7 @@ def _measured(row: Row, right: int) -> Measured:
     """The first of the prompts are right, strictly one fewer."""
     count = LIMIT * len(KINDS)
     bits = {rule: "1" * most + "0" * (count - most) for rule, most in (("geneval", right), ("strict", right - 1))}
-    outcomes = [Outcome(1 / row.pictures, row.paths, bits) for _ in range(row.pictures)]
+    outcomes = [Outcome(1 / row.images, row.paths, bits) for _ in range(row.images)]
     operations = {"generator": 8e10, "decoder": 5e9, "judge": 9e9}
     return Measured(outcomes, {"operations": operations, "seconds": 0.5})
 

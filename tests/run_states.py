@@ -2,7 +2,7 @@
 
 ``PYTHONPATH=. python tests/run_states.py`` writes tests/data/run_states.json anew, from what ``RunState`` makes of the
 events now; test_state.py and state.test.js compare with it. Cases are recorded runs, by the name of their file, or hard
-ones with their events (without pictures), made here by scripted searches. The first ``length`` events are applied.
+ones with their events (without images), made here by scripted searches. The first ``length`` events are applied.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cotdemo.run.trace import Trace
 from cotdemo.search import brush, reflect, search, taken_back
 
 FILE = Path(__file__).parent / "data" / "run_states.json"
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 _LOOKED_AT_TWICE = ("4-all-stopped", "7-position", "10-region")  # halfway, too
 
 
@@ -31,7 +31,7 @@ _LOOKED_AT_TWICE = ("4-all-stopped", "7-position", "10-region")  # halfway, too
 
 
 def shown(state: RunState) -> dict[str, Any]:
-    """What both implementations know, without pictures and what a step is made of."""
+    """What both implementations know, without images and what a step is made of."""
     end, answer = state.finished, state.answer
     costs = ("seconds", "generator_passes", "judge_passes", "pictures_decoded", "passes_saved")
     return {
@@ -52,6 +52,7 @@ def _round(round: RoundState, requirements: Sequence[str]) -> dict[str, Any]:
         "critique": round.critique,
         "tokens": list(round.tokens),
         "before": round.before,
+        "prompt": round.prompt,
         "criticised": criticised and {"text": criticised.text, "done": criticised.done},
         "agreed": round.agreed,
         "winner": winner and {
@@ -101,7 +102,7 @@ def cases() -> Iterator[dict[str, Any]]:
             yield {"name": f"{file.stem}, {length} events", "run": file.name} | _come_to(events, length)
     for name, events, lengths in _hard():
         events = [replace(event, seconds=1.5) if isinstance(event, RunFinished) else event for event in events]
-        written = [encode_event(event, pictures=False) for event in events]
+        written = [encode_event(event, images=False) for event in events]
         for event in written:
             event.pop("picture", None)
         cut = [length for length in lengths if length < len(events)]
@@ -128,7 +129,7 @@ def _hard() -> Iterator[tuple[str, list[Event], Sequence[int]]]:
     yield "nothing", [], ()
     yield "loading", [Progress("loading the model")], ()
     for name, method, say, settings in _SEARCHES:
-        studio = Studio(say=say, check=lambda prompt, picture: Verdict(False, False, "three stars , not two"))
+        studio = Studio(say=say, check=lambda prompt, image: Verdict(False, False, "three apples , not two"))
         events = list(search(method, studio, PROMPT, **{"paths": 3, "steps": 4, "seed": 7, "guidance": 1.5} | settings))
         yield name, events, (1, 2, len(events) // 3, 2 * len(events) // 3, len(events) - 1)
         after = [*events, *reflect(studio, events, anyway=name != "called right")]
@@ -189,7 +190,7 @@ def _listed() -> tuple[str, list[Event], Sequence[int]]:
         return 0.7 - 0.2 * step if words == "two" and not number else 0.2 + 0.2 * step
 
     says = _says({("potential", 1, None): "no", ("clarity", 2, 0): "no"})
-    studio = Studio(says, shows=shows, asks=("stars", "two"))
+    studio = Studio(says, shows=shows, asks=("apples", "two"))
     studio.say = lambda question, *place: "no" if question == "outcome" and not place[0] else says(question, *place)
     events = list(search("parm++", studio, PROMPT, paths=3, steps=4, seed=7, rounds=1))
     return "with a checklist", events, (len(events) // 4, len(events) // 2, len(events) - 12)
@@ -217,7 +218,7 @@ def _marked() -> tuple[str, list[Event], Sequence[int]]:
     events = list(search("orm", studio, PROMPT, paths=2, steps=4, seed=7))
     for number in (1, 2):
         studio.first_round = number - len(studio.started)
-        events += brush(studio, events, [5, 6, 9])
+        events += brush(studio, events, [5, 6, 9], "a photo of a dog" if number == 2 else "")
         lengths = (len(events) - 9,)
         events += [taken_back(events)] if number == 1 else []
     return "marked, taken back, marked again", events, lengths

@@ -4,7 +4,7 @@ const test = require("node:test");
 const assert = require("node:assert/strict");
 
 const saying = import("../cotdemo/ui/web/saying.js");
-const LIST = "It paints stars, moons, hearts, crosses, rings, houses and trees; in red, green, blue and yellow; one, two, three or four of them.";
+const LIST = "It paints GenEval's 80 things, in ten colours, one to four of them, left of, right of, above or below each other.";
 
 test("of several lines the first is in sight", async () => {
   const { folded } = await saying;
@@ -13,7 +13,9 @@ test("of several lines the first is in sight", async () => {
 
 test("of one that is long its first sentence is, and what is short stays whole", async () => {
   const { folded } = await saying;
-  assert.deepEqual(folded(`The small model does not know “lamp”. ${LIST} Try “a star”.`), ["The small model does not know “lamp”.", `${LIST} Try “a star”.`]);
+  const unknown = "The small model does not know “lamp” (did you mean sheep or laptop?).";
+  const rest = `${LIST} Try “a green cat and a yellow bus”.`;
+  assert.deepEqual(folded(`${unknown} ${rest}`), [unknown, rest]);
   assert.deepEqual(folded("The seed is too large. Choose another."), ["The seed is too large. Choose another.", ""]);
   const endless = "x".repeat(300);
   assert.deepEqual(folded(endless), [endless, ""]);

@@ -1,6 +1,6 @@
 """What GenEval's scorer costs at full size, on weights at random: ``python tests/scorer_cost.py [--threads 1]``.
 
-Seconds of one picture of 512 x 512 pixels and of the colour of one thing in it, by the wall and of the processor (which
+Seconds of one image of 512 x 512 pixels and of the colour of one thing in it, by the wall and of the processor (which
 others that compute there lengthen less), operations of matrix products and convolutions, and the most memory.
 """
 
@@ -66,8 +66,8 @@ def main() -> None:
         whole = scorer()
         with FlopCounterMode(display=False) as counted:
             whole.look(entry, image)
-        print(f"{counted.get_total_flops() / 1e12:.2f} TFLOP a picture")
-        timed("a picture", lambda: whole.look(entry, image))
+        print(f"{counted.get_total_flops() / 1e12:.2f} TFLOP an image")
+        timed("an image", lambda: whole.look(entry, image))
         with network.exact():
             timed("a thing's colour", lambda: whole.colours.of(Image.fromarray(image), [thing], "dog"))
 

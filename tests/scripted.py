@@ -1,7 +1,7 @@
 """A painter and a judge that follow a script, to test what a search asks, in which order, and what it chooses.
 
 ``Studio`` is a backend: its painter draws codes that depend on (seed, path, step) alone, or those of ``codes``; its
-judge answers what ``say`` tells about the (round, path, step) of the picture it is shown. ``log`` notes every forward
+judge answers what ``say`` tells about the (round, path, step) of the image it is shown. ``log`` notes every forward
 pass.
 """
 
@@ -19,7 +19,7 @@ TOKENS, CODEBOOK = 16, 64
 
 
 def decode(codes) -> np.ndarray:
-    """Codes (P, 16) -> grey pictures (P, 4, 4, 3): the fake decoder of the reference run of the search."""
+    """Codes (P, 16) -> grey images (P, 4, 4, 3): the fake decoder of the reference run of the search."""
     grey = np.trunc(np.asarray(codes) / 63 * 255).astype(np.uint8).reshape(-1, 4, 4, 1)
     return np.repeat(grey, 3, axis=3)
 
@@ -86,7 +86,7 @@ class ImageGenerator:
         return SamplingSession(self.studio, len(self.studio.started) - 1 + self.studio.first_round, paths, steps, seed)
 
     def masked_at(self, codes, marked, steps) -> None:
-        """What a marked picture is painted from; here everything is painted, from the beginning."""
+        """What a marked image is painted from; here everything is painted, from the beginning."""
 
 
 class Encoded:
@@ -109,7 +109,7 @@ class Encoded:
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
         self.studio.log.append(("explain", self.places[row]))
-        yield from ("three stars", ",\n not ", f"two in round {self.places[row][0]}")
+        yield from ("three apples", ",\n not ", f"two in round {self.places[row][0]}")
 
 
 @dataclass
@@ -148,7 +148,7 @@ class Studio:
     first_round: int = 0  # number of the round that is painted first: 1 where a reflection begins
     log: list = field(default_factory=list)
     started: list = field(default_factory=list)  # (model, seed, context) of every painting
-    seen: dict = field(default_factory=dict)  # picture -> (round, path, step)
+    seen: dict = field(default_factory=dict)  # image -> (round, path, step)
     grid = (4, 4)
     codebook = CODEBOOK
     picture_size = (4, 4)
@@ -161,16 +161,16 @@ class Studio:
     def verifier(self, name: str) -> Studio:
         return self
 
-    def encode(self, pictures: Sequence[np.ndarray]) -> Encoded:
-        self.log.append(("look", len(pictures)))
-        return Encoded(self, [self.seen[picture.tobytes()] for picture in pictures])
+    def encode(self, images: Sequence[np.ndarray]) -> Encoded:
+        self.log.append(("look", len(images)))
+        return Encoded(self, [self.seen[image.tobytes()] for image in images])
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return decode(codes)
 
     def canonical(self, prompt: str) -> str:
-        if "zebra" in prompt:
-            raise UserError("This backend does not know the word zebra.")
+        if "unicorn" in prompt:
+            raise UserError("This backend does not know the word unicorn.")
         return prompt
 
     def requirements(self, prompt: str) -> list[Requirement]:

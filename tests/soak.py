@@ -27,7 +27,7 @@ from soaking.figures import Budget, Report  # noqa: E402  # found by the line ab
 PARTS = {  # by name: the module of ``soaking`` whose ``soak`` it is, and what it is in a line
     "clients": ("clients", "30 at once, three rounds: own result or clear words"),
     "runs": ("runs", "finishes, cancels, drops, closed sessions: what is left of them"),
-    "fuzz": ("fuzzing", "traces, pictures, links, calls by hypothesis and a coverage-guided fuzzer"),
+    "fuzz": ("fuzzing", "traces, images, links, calls by hypothesis and a coverage-guided fuzzer"),
     "request": ("bodies", "bad bodies: the memory that one can add, and how long the loop stands still"),
     "faults": ("faults", "faults at every phase; the next run is fine"),
     "mutations": ("mutating", "sixty ways to break the code; do the tests notice?"),

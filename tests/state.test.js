@@ -22,7 +22,7 @@ function shown(state, { statusOf, answerRound, decidedAt, agreedOn, requirements
     finished: pick(state.finished, "round", "path", "seconds", "generator_passes", "judge_passes", "pictures_decoded", "passes_saved"),
     answer: answer && [answer.round, answer.winner.path],
     rounds: state.rounds.map((round) => ({
-      round: round.round, model: round.model, critique: round.critique, tokens: round.tokens, before: round.before,
+      round: round.round, model: round.model, critique: round.critique, tokens: round.tokens, before: round.before, prompt: round.prompt,
       criticised: pick(round.criticised, "text", "done"), agreed: agreedOn(round),
       winner: round.winner && { ...pick(round.winner, "path", "survivors", "fallback"), p_yes: digits(round.winner.p_yes) },
       paths: round.paths.map((one) => ({

@@ -8,8 +8,8 @@ import torch
 
 from cotdemo.errors import UserError
 from cotdemo.generator.adapter import adapted, is_adapter, new_adapter, read_adapter
-from cotdemo.things.words import prompt_tokenizer
 from cotdemo.training.generator import new_generator
+from cotdemo.world.words import prompt_tokenizer
 
 IDS = torch.arange(24).view(2, 12)
 

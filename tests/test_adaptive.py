@@ -40,7 +40,7 @@ from cotdemo.search.adaptive import WAVE
 from cotdemo.settings import Settings
 from cotdemo.ui.components import WEB
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 STEPS = 4
 ENTRIES, PATHS = select(of_split("dev"), limit=1), 7  # of a pool
 
@@ -148,8 +148,8 @@ class Told:
     def __init__(self, judge, backend: Undecided):
         self.judge, self.backend = judge, backend
 
-    def encode(self, pictures) -> Told:
-        return Told(self.judge.encode(pictures), self.backend)
+    def encode(self, images) -> Told:
+        return Told(self.judge.encode(images), self.backend)
 
     def ask(self, question, prompt, rows=None):
         said = self.judge.ask(question, prompt, rows)
@@ -225,6 +225,8 @@ def test_a_replay_is_the_live_run(pool, backend, tmp_path):
 
 def test_it_costs_as_much_as_the_paths_that_it_begins_and_the_orm_is_given_that(pool):
     enough = between(pool)
+    usual = pool.settings_of(ENTRIES[0], method="adaptive", paths=PATHS)
+    assert usual.enough == Settings.checked(PROMPT, "adaptive").enough  # its own, not that of what painted the pool
     records = [replay(pool, entry, "adaptive", PATHS, enough=enough) for entry in ENTRIES]
     runs = replays(pool, ENTRIES, "orm")
     spent = [sum(means(of)["operations"].values()) for of in (records, runs(1), runs(PATHS))]
@@ -286,7 +288,7 @@ def test_the_page_says_the_same_sentence():
         const states = runs.map((events) => events.reduce(reduce, emptyState()));
         console.log(JSON.stringify([states.map(ending), states.map(statusWords)]));
     """
-    written = json.dumps([[encode_event(event, pictures=False) for event in events] for events in runs])
+    written = json.dumps([[encode_event(event, images=False) for event in events] for events in runs])
     command = ["node", "-e", f"(async () => {{ {code} }})()"]
     done = subprocess.run(command, input=written, capture_output=True, text=True, check=True, timeout=60)
     endings, statuses = json.loads(done.stdout)

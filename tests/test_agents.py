@@ -51,10 +51,10 @@ def test_agents_are_offered_generate_and_reflect_in_words(url):
     assert "at most 300 characters" in generate.inputSchema["properties"]["prompt"]["description"]
 
 
-def test_an_agent_paints_a_picture(url):
+def test_an_agent_paints_an_image(url):
     async def paint(session):
         (name,) = [tool.name for tool in (await session.list_tools()).tools if "generate" in tool.name]
-        wanted = {"prompt": "a photo of a star", "method": "orm", "paths": 2, "steps": 3, "seed": 9}
+        wanted = {"prompt": "a photo of a dog", "method": "orm", "paths": 2, "steps": 3, "seed": 9}
         return await session.call_tool(name, wanted)
 
     result = asyncio.run(ask(url, paint))

@@ -16,15 +16,15 @@ from cotdemo.run.events import StepDecoded
 from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 CREATED = "2026-01-02T03:04:05+00:00"
 
 
 class Open(Studio):
-    """Recalls nothing of pictures that others have painted, and judges them all the same."""
+    """Recalls nothing of images that others have painted, and judges them all the same."""
 
-    def encode(self, pictures):
-        return Encoded(self, [self.seen.get(picture.tobytes(), (0, 0, 0)) for picture in pictures])
+    def encode(self, images):
+        return Encoded(self, [self.seen.get(image.tobytes(), (0, 0, 0)) for image in images])
 
 
 def say(question, number, path, step):
@@ -34,7 +34,7 @@ def say(question, number, path, step):
 
 
 def studio(**options) -> Studio:
-    return Open(say=say, check=lambda prompt, picture: Verdict(False, False, "three stars"), **options)
+    return Open(say=say, check=lambda prompt, image: Verdict(False, False, "three apples"), **options)
 
 
 def content_of(method: str, rounds: int = 0) -> dict:
@@ -142,7 +142,7 @@ def test_costs_that_a_trace_claims_do_not_grow_out_of_bounds():
     assert again(Trace.from_json(json.dumps(content))).finished.generator_passes == 10**9
 
 
-def test_a_trace_that_would_be_too_large_to_be_read_is_written_without_the_pictures_of_steps(monkeypatch):
+def test_a_trace_that_would_be_too_large_to_be_read_is_written_without_the_images_of_steps(monkeypatch):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     trace = Trace.from_json(json.dumps(RUNS["parm", 0]))
     events = [replace(event, picture=noise) if isinstance(event, StepDecoded) else event for event in trace.events]

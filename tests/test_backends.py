@@ -16,7 +16,7 @@ from cotdemo.errors import OUT_OF_MEMORY, UserError
 from cotdemo.search import search
 from cotdemo.ui.handlers import words_for
 
-PROMPT = "a photo of a red star"
+PROMPT = "a photo of a red dog"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_damaged_recipe_is_said_in_words(root):
             MiniBackend(root=root)
 
 
-def test_a_tokenizer_of_numbers_that_are_none_is_noticed_at_its_first_picture(root):
+def test_a_tokenizer_of_numbers_that_are_none_is_noticed_at_its_first_image(root):
     altered(root / "magvit", lambda tensors: [v.fill_(float("nan")) for v in tensors.values() if v.is_floating_point()])
     backend = MiniBackend(root=root)
     with pytest.raises(FloatingPointError, match="image tokenizer of mini") as raised:

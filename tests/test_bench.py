@@ -26,12 +26,13 @@ from cotdemo.evaluation.bench import (
 )  # fmt: skip
 from cotdemo.evaluation.cost import Clock, counted, matmul_rate
 from cotdemo.generator.chance import PathSampler
+from cotdemo.geneval.prompts import TAGS
 from cotdemo.run.events import Judged, PathPruned, StepDecoded, Winner
 from cotdemo.search.parm import parm
 from cotdemo.settings import Settings
-from cotdemo.world.prompts import TAGS, parse
+from cotdemo.world.prompts import parse
 
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 PATHS, STEPS = 8, 6
 SCRIPT = Script(clear_from=2)
 SETTINGS = Settings.checked(PROMPT, "parm", "mini", paths=PATHS, steps=STEPS, guidance=0.5, seed=4)
@@ -72,7 +73,7 @@ def test_the_search_follows_the_script_and_the_judge_still_answers(fast):
     # each path is asked until the script calls it clear, and then for its potential
     assert [(e.step, e.path) for e in clarity] == [(step, path) for step in range(3) for path in range(PATHS)]
     assert [e.path for e in fast if isinstance(e, Judged) and e.question == "potential"] == list(range(PATHS))
-    assert len({e.p_yes for e in clarity}) > PATHS  # real probabilities, one for each picture
+    assert len({e.p_yes for e in clarity}) > PATHS  # real probabilities, one for each image
 
 
 def test_the_plain_procedure_decodes_and_asks_as_the_released_code(plain):
@@ -91,9 +92,9 @@ def test_both_procedures_paint_the_same_tokens_and_choose_the_same_path(plain, f
 
 @pytest.mark.parametrize("question", ["clarity", "potential", "outcome"])
 def test_an_answer_from_scratch_is_the_answer_of_the_judge(tiny, question):
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    answers = tiny.verifier("parm").encode(pictures).ask(question, PROMPT)
-    alone = [plain_answer(tiny.verifier("parm"), picture, question, PROMPT, True) for picture in pictures]
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    answers = tiny.verifier("parm").encode(images).ask(question, PROMPT)
+    alone = [plain_answer(tiny.verifier("parm"), image, question, PROMPT, True) for image in images]
     np.testing.assert_allclose(alone, answers.p_yes, atol=2e-5)
 
 
@@ -219,7 +220,7 @@ def test_the_benchmark_reports_both_sides_part_by_part(result):
     assert result["agreement"] | {"differences": []} == {
         "paths": 4, "identical": 4, "largest_margin": None, "differences": [], "same_winner": 2,
     }  # fmt: skip
-    assert result["parm"]["all_pictures"]["first_picture"] < result["parm"]["all_pictures"]["seconds"]
+    assert result["parm"]["all_images"]["first_image"] < result["parm"]["all_images"]["seconds"]
     assert result["weights"].keys() == {"magvit", "showo", "judge", "self-correct"}
 
 

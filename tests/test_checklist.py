@@ -24,17 +24,17 @@ from cotdemo.run.state import RunState
 from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.settings import METHODS, Settings
-from cotdemo.things.faults import Fault, judge_reading
-from cotdemo.things.prompts import canonical, parse
-from cotdemo.things.requirements import requirements, requirements_of
 from cotdemo.ui.data import settings_of
+from cotdemo.world.faults import Fault, judge_reading
+from cotdemo.world.prompts import canonical, parse
+from cotdemo.world.requirements import requirements, requirements_of
 
-PROMPT = "a photo of two red stars"
-ASKS = ("stars", "two", "red stars")
+PROMPT = "a photo of two red apples"
+ASKS = ("apples", "two", "red apples")
 
 
 def shows(words: str, number: int, path: int, step: int) -> float:
-    """Stars all along; never two of them in round 0."""
+    """Apples all along; never two of them in round 0."""
     return 0.1 if words == "two" and not number else round(0.9 - path / 10, 2)
 
 
@@ -91,7 +91,7 @@ def test_a_path_is_stopped_before_its_guess_is_gone_through():
 def test_what_is_asked_just_now_is_told():
     _, events = run()
     before = events[events.index(of(Present, events)[0]) - 1]
-    assert before == Progress("step 1 of 4 - 3 of 3 paths alive - looking for red stars")
+    assert before == Progress("step 1 of 4 - 3 of 3 paths alive - looking for red apples")
 
 
 def test_only_parms_judge_is_asked():
@@ -126,7 +126,7 @@ def test_what_is_no_probability_ends_the_run():
 # -- Reflect
 
 
-def test_reflect_goes_through_the_picture_of_another_judges_run():
+def test_reflect_goes_through_the_image_of_another_judges_run():
     for method in ("orm", "baseline"):
         studio, events = run(method, no_to("outcome"))
         studio.first_round = 0
@@ -144,7 +144,7 @@ def test_reflect_asks_nothing_twice_and_nothing_where_it_was_not_wanted():
     studio, events = run("parm", no_to("outcome"), checklist=False)
     assert not of(Present, [*events, *reflect(studio, events)])
     _, events = run("parm", no_to("outcome"))
-    other = Studio(no_to("outcome"), asks=("moons",), seen=studio.seen)  # it reads the prompt otherwise
+    other = Studio(no_to("outcome"), asks=("buses",), seen=studio.seen)  # it reads the prompt otherwise
     assert not of(Present, reflect(other, events))
 
 
@@ -154,7 +154,7 @@ def test_reflect_asks_nothing_twice_and_nothing_where_it_was_not_wanted():
 def test_a_critique_agrees_where_it_speaks_of_what_is_least_likely():
     _, events = run("parm++", no_to("outcome"), rounds=1)
     (said,) = of(Critiqued, events)[-1:]
-    assert said.text.startswith("three stars, not two") and [ASKS[place] for place in said.about] == ["two"]
+    assert said.text.startswith("three apples, not two") and [ASKS[place] for place in said.about] == ["two"]
     assert RunState.of(events).rounds[0].agreed == 1
     lines = []
     list(narrate(events, lines.append, lambda _: None))
@@ -163,7 +163,7 @@ def test_a_critique_agrees_where_it_speaks_of_what_is_least_likely():
 
 @pytest.mark.parametrize(
     ("asks", "least"),
-    [(("stars", "red"), 0.1), (("stars", "two"), 0.6)],
+    [(("apples", "red"), 0.1), (("apples", "two"), 0.6)],
     ids=["it speaks of something else", "the judge rather sees it"],
 )
 def test_where_they_differ_nothing_is_claimed(asks, least):
@@ -203,8 +203,8 @@ def test_a_trace_that_does_not_fit_its_requirements_is_refused():
         "must hold 3 probabilities": lambda e: first(e, "Present")["p_yes"].pop(),
         "must be a number from 0 to 1": lambda e: first(e, "Present")["p_yes"].__setitem__(0, 1.5),
         "list of 1 to 16": lambda e: first(e, "Present").update(p_yes=[]),
-        "list of 0 to 16": lambda e: e[0].update(requirements=["a star"] * 17),
-        "must be a text": lambda e: e[0].update(requirements=[3, "two", "red stars"]),
+        "list of 0 to 16": lambda e: e[0].update(requirements=["a dog"] * 17),
+        "must be a text": lambda e: e[0].update(requirements=[3, "two", "red apples"]),
         "it comes twice": lambda e: e.append(first(e, "Present")),
         "a requirement that there is not": lambda e: first(e, "Critiqued").update(about=[3]),
     }
@@ -245,7 +245,7 @@ def test_the_table_names_what_is_least_likely_at_each_step():
 def test_a_terminal_lists_each_path_at_its_last_look():
     _, events = run(say=lambda question, number, path, step: "no" if (question, path) == ("potential", 1) else "yes")
     head, names, *lines = checklist(RunState.of(events)).split("\n")
-    assert names.split("  ")[:3] == ["round", "path", "step"] and names.endswith("red stars")
+    assert names.split("  ")[:3] == ["round", "path", "step"] and names.endswith("red apples")
     assert [line.split()[:4] for line in lines] == [
         ["0", "0", "3", "0.90"], ["0", "1", "0", "0.80"], ["0", "2", "3", "0.70"],
     ]  # fmt: skip
@@ -334,12 +334,12 @@ def named(entry, fault) -> set[str]:
     ("critique", "words"),
     [
         ("The image shows only one dog instead of two.", {"two dogs"}),
-        ("There's no cat in the picture!", {"a cat", "a white cat"}),
+        ("There's no cat in the image!", {"a cat", "a white cat"}),
         ("The cat is missing; the dogs are fine.", {"a cat", "a white cat"}),
         ("The cat is black and not white.", {"a white cat"}),
         ("It lacks a white cat", {"a cat", "a white cat"}),
         ("There are two hot dogs.", set()),
-        ("The picture is blurry.", set()),
+        ("The image is blurry.", set()),
         ("", set()),
     ],
 )
@@ -365,7 +365,7 @@ def test_what_breaks_a_requirement_breaks_the_prompt():
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """A backend of the drawn world with weights at random."""
-    backend = tiny_mini.backend(tmp_path_factory.mktemp("drawn"), drawn=True)
+    backend = tiny_mini.backend(tmp_path_factory.mktemp("drawn"))
     backend.canonical, backend.check = canonical, None
     return backend
 

@@ -19,19 +19,19 @@ from scripted import Studio, Verdict
 import cotdemo.backends
 from cotdemo import cli
 from cotdemo.evaluation import judging
-from cotdemo.evaluation.entries import Entry, write_picture
+from cotdemo.evaluation.entries import Entry, write_image
 from cotdemo.run.events import Critiqued, StepDecoded, Winner
 from cotdemo.run.narration import narrate
 from cotdemo.run.png import read_png_settings
 from cotdemo.run.trace import Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
-from cotdemo.world.drawing import draw
 from cotdemo.world.prompts import parse
+from cotdemo.world.scenes import draw
 from cotdemo.world.splits import random_scene
 
 ROOT = Path(__file__).parents[1]
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 
 
 def use(monkeypatch, backend) -> None:
@@ -77,7 +77,7 @@ def test_the_package_can_be_asked_to_search_by_its_own_name():
 # -- generate
 
 
-def test_generate_writes_picture_and_trace_and_tells_every_path(tiny, monkeypatch, tmp_path, capsys):
+def test_generate_writes_image_and_trace_and_tells_every_path(tiny, monkeypatch, tmp_path, capsys):
     use(monkeypatch, tiny)
     out = tmp_path / "new" / "folder"
     arguments = ["generate", PROMPT, "--paths", "3", "--steps", "4", "--seed", "5", "--out", str(out)]
@@ -151,7 +151,7 @@ def test_what_cannot_be_used_is_refused_in_words_before_anything_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("prompt", "words"), [("", "empty"), ("a\nb", "one line"), ("x" * 301, "300"), ("zebra", "zebra")]
+    ("prompt", "words"), [("", "empty"), ("a\nb", "one line"), ("x" * 301, "300"), ("unicorn", "unicorn")]
 )
 def test_a_prompt_that_cannot_be_painted_is_refused(monkeypatch, tmp_path, capsys, prompt, words):
     use(monkeypatch, Studio())
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path, capsys)
     [
         ["generate", PROMPT, "--out", "/proc/nothing/here"],
         ["eval", "--json", "/proc/figures.json", "--limit", "1"],
-        ["eval", "--json", "figures.json", "--out", "/proc/pictures", "--limit", "1"],
+        ["eval", "--json", "figures.json", "--out", "/proc/images", "--limit", "1"],
         ["bench", "--json", "/proc/bench.json"],
     ],
 )
@@ -227,7 +227,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(monkeypatch, tmp_path, 
     ],
 )
 def test_a_run_that_breaks_off_ends_in_words_and_leaves_no_file(monkeypatch, tmp_path, capsys, raised, status, words):
-    def encode(self, pictures):
+    def encode(self, images):
         raise raised
 
     monkeypatch.setattr(Studio, "encode", encode)
@@ -239,7 +239,7 @@ def test_a_run_that_breaks_off_ends_in_words_and_leaves_no_file(monkeypatch, tmp
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch, tmp_path):
-    monkeypatch.setattr(Studio, "encode", lambda self, pictures: 1 // 0)
+    monkeypatch.setattr(Studio, "encode", lambda self, images: 1 // 0)
     use(monkeypatch, Studio())
     with pytest.raises(ZeroDivisionError):
         cli.main(["generate", PROMPT, "--steps", "2", "--out", str(tmp_path)])
@@ -260,21 +260,21 @@ def test_the_story_of_parm_plus_has_both_rounds_and_the_critique():
             return "no", 0.1, 0.87
         return "no" if question == "outcome" and number == 0 else "yes"
 
-    studio = Studio(say=say, check=lambda prompt, picture: Verdict(True, False, "there is a moon too many"))
+    studio = Studio(say=say, check=lambda prompt, image: Verdict(True, False, "there is a bus too many"))
     lines = told(search("parm++", studio, PROMPT, paths=2, steps=3, seed=1, rounds=1))
     assert lines[0].startswith(f"“{PROMPT}”: parm++ on mini, model base, 2 attempts, 3 steps")
     assert lines[1:] == [
         "  path 0  painted to the end; the judge: no, P(yes) 0.10; "
-        "the truth (checker): right, but there is a moon too many  <- chosen",
+        "the truth (checker): right, but there is a bus too many  <- chosen",
         "  path 1  stopped after step 1 of 3 with P(no) 0.87",
-        "the judge says what is wrong: three stars, not two in round 0",
+        "the judge says what is wrong: three apples, not two in round 0",
         "round 1: self-correct repaints it",
         "  path 0  painted to the end; the judge: yes, P(yes) 0.90; "
-        "the truth (checker): right, but there is a moon too many  <- chosen",
+        "the truth (checker): right, but there is a bus too many  <- chosen",
         "  path 1  painted to the end; the judge: yes, P(yes) 0.90; "
-        "the truth (checker): right, but there is a moon too many",
+        "the truth (checker): right, but there is a bus too many",
         "The answer is path 0 of round 1; the judge: yes, P(yes) 0.90; "
-        "the truth (checker): right, but there is a moon too many.",
+        "the truth (checker): right, but there is a bus too many.",
         lines[-1],
     ]
     assert "generator passes (4 saved by stopping early)" in lines[-1]
@@ -299,7 +299,7 @@ def test_telling_changes_no_event():
 
 
 def checked() -> Studio:
-    studio = Studio(check=lambda prompt, picture: Verdict(*[studio.seen[picture.tobytes()][1] == 1] * 2, "wrong"))
+    studio = Studio(check=lambda prompt, image: Verdict(*[studio.seen[image.tobytes()][1] == 1] * 2, "wrong"))
     return studio
 
 
@@ -341,26 +341,26 @@ def test_eval_gives_the_same_figures_each_time_and_when_it_was_stopped(monkeypat
     use(monkeypatch, stopped)
     encode = stopped.encode
 
-    def interrupted(pictures):
+    def interrupted(images):
         if len(stopped.started) == 4:
             raise KeyboardInterrupt
-        return encode(pictures)
+        return encode(images)
 
     stopped.encode = interrupted
     assert cli.main([*EVAL, str(tmp_path / "c.json")]) == 130
-    assert "3 pictures are kept. The same command with --resume goes on." in capsys.readouterr().err
+    assert "3 images are kept. The same command with --resume goes on." in capsys.readouterr().err
     stopped.encode = encode
     assert cli.main([*EVAL, str(tmp_path / "c.json"), "--resume"]) == 0
     assert figures(tmp_path / "c.json") == figures(tmp_path / "a.json")
 
 
-def test_eval_writes_pictures_for_the_official_evaluator(monkeypatch, tmp_path, capsys):
+def test_eval_writes_images_for_the_official_evaluator(monkeypatch, tmp_path, capsys):
     metadata = {
         "tag": "colors",
-        "include": [{"class": "star", "count": 1, "color": "red"}],
-        "prompt": "a photo of a red star",
+        "include": [{"class": "dog", "count": 1, "color": "red"}],
+        "prompt": "a photo of a red dog",
     }
-    file, out = tmp_path / "evaluation_metadata.jsonl", tmp_path / "pictures"
+    file, out = tmp_path / "evaluation_metadata.jsonl", tmp_path / "images"
     file.write_text(json.dumps(metadata) + "\n")
     use(monkeypatch, Studio())
     arguments = [*EVAL, str(tmp_path / "a.json"), "--method", "orm", "--metadata", str(file)]
@@ -392,7 +392,7 @@ def test_eval_compares_two_evaluations(monkeypatch, tmp_path, capsys):
     ("arguments", "words"),
     [
         (["--limit", "0"], "limit must be"),
-        (["--pictures", "0"], "pictures must be"),
+        (["--images", "0"], "images must be"),
         (["--split", "pretrain"], "dev, test"),
         (["--metadata", "/nowhere/x.jsonl"], "No such file"),
         (["--method", "best"], "no method"),
@@ -425,8 +425,8 @@ def test_judge_measures_the_judge_against_the_checker(tiny, monkeypatch, tmp_pat
     arguments = ["judge", "--split", "dev", "--limit", "1", "--paths", "2", "--steps", "4", "--json", str(file)]
     assert cli.main(arguments) == 0
     figures = json.loads(file.read_text())
-    assert figures["outcome_within_prompt"]["pictures"] == 12
-    assert figures["clarity"]["pictures"] == 12 * 3
+    assert figures["outcome_within_prompt"]["images"] == 12
+    assert figures["clarity"]["images"] == 12 * 3
     assert figures["weights"] == dict(tiny.weights)
 
 
@@ -446,23 +446,23 @@ def test_judge_measures_each_verifier_on_each_generator_by_the_questions_it_has_
         assert (found[verifier]["model"], found[verifier]["verifier"]) == ("self-correct", verifier)
     assert len({figures["final_right"] for figures in found.values()}) == 1  # the same paintings
     assert not {"clarity", "potential_by_step", "mean_of_steps_within_prompt"} & found["orm"].keys()
-    assert found["prm"]["mean_of_steps_within_prompt"]["pictures"] == 12 and "clarity" not in found["prm"]
+    assert found["prm"]["mean_of_steps_within_prompt"]["images"] == 12 and "clarity" not in found["prm"]
     assert found["prm"]["potential_by_step"].keys() == found["parm"]["potential_by_step"].keys()
     assert cli.main([*arguments, "--verifier", "zero-shot"]) == 2  # its weights are not there
 
 
-def test_look_lays_pictures_out_without_a_verdict_and_compares_the_labels(tmp_path, capsys):
+def test_look_lays_images_out_without_a_verdict_and_compares_the_labels(tmp_path, capsys):
     rng = np.random.default_rng(0)
-    for index, prompt in enumerate(("a photo of a red star", "a photo of a moon", "a photo of two trees")):
+    for index, prompt in enumerate(("a photo of a red dog", "a photo of a bus", "a photo of two cats")):
         entry = Entry(index, 0, parse(prompt))
-        scene = random_scene(entry.metadata if index else parse("a photo of a blue star"), rng)
-        write_picture(tmp_path / "plain", entry, draw(scene), Settings.checked(prompt, seed=1))
+        scene = random_scene(entry.metadata if index else parse("a photo of a blue dog"), rng)
+        write_image(tmp_path / "plain", entry, draw(scene), Settings.checked(prompt, seed=1))
     sheets, labels, file = tmp_path / "sheets", tmp_path / "labels.json", tmp_path / "figures.json"
     command = ["look", str(tmp_path / "plain"), "--count", "3"]
     assert cli.main([*command, "--sheets", str(sheets)]) == 0
     assert Image.open(sheets / "01.png").width > 900
 
-    right = [not one.metadata["prompt"].endswith("red star") for one in judging.draw([tmp_path / "plain"], 3)]
+    right = [not one.metadata["prompt"].endswith("red dog") for one in judging.draw([tmp_path / "plain"], 3)]
     labels.write_text(json.dumps([int(one) for one in right]))
     assert cli.main([*command, "--labels", str(labels), "--json", str(file)]) == 0
     figures = json.loads(file.read_text())

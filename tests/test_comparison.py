@@ -18,7 +18,7 @@ from cotdemo.ui.comparison import CHOICES, MOST, NOTHING, Comparing, compared
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.session import Run
 
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 
 
 def comparing(backend=None) -> Comparing:
@@ -155,7 +155,7 @@ def test_a_finished_run_can_be_opened_and_a_forgotten_one_says_so():
 
 
 def test_two_prompts_and_several_seeds_are_each_a_run_of_every_choice():
-    compare, other = comparing(), "a photo of two red stars"
+    compare, other = comparing(), "a photo of two red apples"
     *_, last = messages(compare.compare(PROMPT, ["orm/base", "baseline/base"], 2, 7, other, 2))
     asked = [(card["prompt"], card["seed"], card["method"]) for card in last["cards"]]
     methods = ("baseline", "orm")

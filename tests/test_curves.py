@@ -72,7 +72,7 @@ def test_the_shares_of_pruning_are_shares(found, pool):
     assert 1 <= found["pruning"][-1]["step"] <= pool.settings.steps
 
 
-def test_judges_are_measured_at_every_step_and_on_final_pictures(found, pool):
+def test_judges_are_measured_at_every_step_and_on_final_images(found, pool):
     assert [row["step"] for row in found["by_step"]] == [1, 2, 3, 4, 5]
     for row in found["by_step"]:
         assert 0 <= row["potential"]["strict"] <= 1 and 0 <= row["prm"]["geneval"] <= 1

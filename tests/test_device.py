@@ -41,7 +41,7 @@ def test_what_is_not_here_is_refused_in_python(asked, backend):
 @pytest.mark.parametrize("asked", ABSENT[:-2])
 def test_what_is_not_here_is_refused_by_commands(asked, tmp_path, capsys):
     commands = (
-        ["generate", "a star", "--out", str(tmp_path / "out")],
+        ["generate", "a dog", "--out", str(tmp_path / "out")],
         ["eval", "--limit", "1", "--json", str(tmp_path / "eval.json")],
         ["bench", "--json", str(tmp_path / "bench.json")],
         ["bench", "--random", "--backend", "show-o", "--json", str(tmp_path / "bench.json")],

@@ -28,7 +28,7 @@ from cotdemo.search import reflect, search
 from cotdemo.ui.comparison import Comparing
 from cotdemo.ui.handlers import Handlers
 
-PROMPT = "a photo of a red star"
+PROMPT = "a photo of a red dog"
 ASKED = dict(prompt=PROMPT, model="sd3", paths=3, steps=4, seed=5)
 
 
@@ -76,7 +76,7 @@ def test_waves_paint_the_same_whole_images(backend):
     all_of_them = finals(search("orm", backend, **ASKED))
     events = list(search("adaptive", backend, **ASKED, enough=1))
     assert list(finals(events)) == [0, 1, 2] and len(all_of_them) == 3
-    assert all(np.array_equal(picture, all_of_them[path]) for path, picture in finals(events).items())
+    assert all(np.array_equal(image, all_of_them[path]) for path, image in finals(events).items())
     assert [path.wave for path in RunState.of(events).rounds[0].paths] == [0, 0, 1]
 
 
@@ -205,7 +205,7 @@ def test_an_evaluation_writes_its_folder(root, tmp_path):
     out = tmp_path / "out"
     arguments = [
         "eval", "--backend", "show-o", "--device", "cpu", "--assets", root, "--model", "sd3", "--method", "orm",
-        "--paths", 2, "--steps", 2, "--metadata", metadata, "--pictures", 1,
+        "--paths", 2, "--steps", 2, "--metadata", metadata, "--images", 1,
         "--out", out, "--json", tmp_path / "a.json",
     ]  # fmt: skip
     assert cli.main(list(map(str, arguments))) == 0

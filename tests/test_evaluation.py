@@ -12,15 +12,15 @@ import pytest
 from scripted import Studio, Verdict
 
 from cotdemo.errors import UserError
-from cotdemo.evaluation.entries import Entry, fingerprint, of_split, picture_file, select
+from cotdemo.evaluation.entries import Entry, fingerprint, image_file, of_split, select
 from cotdemo.evaluation.records import Journal, Path, Record, Round, load
 from cotdemo.evaluation.report import compare, comparison_table, summarise, table
 from cotdemo.evaluation.runner import Runner
 from cotdemo.evaluation.statistics import OVERALL, means_of_kinds, roc_auc, roc_auc_within
 from cotdemo.geneval.metadata import of_file
+from cotdemo.geneval.prompts import TAGS, metadata
 from cotdemo.run.png import read_png_settings
 from cotdemo.settings import Settings
-from cotdemo.world.prompts import TAGS, metadata
 
 # -- areas under ROC curves
 
@@ -72,7 +72,7 @@ def test_without_a_pair_there_is_no_area():
 # -- intervals
 
 
-def test_overall_is_the_mean_of_the_kinds_not_of_the_pictures():
+def test_overall_is_the_mean_of_the_kinds_not_of_the_images():
     estimates = means_of_kinds([1] * 90 + [0] * 10, ["many"] * 90 + ["few"] * 10, list(range(100)))
     assert list(estimates) == ["many", "few", OVERALL]
     assert estimates[OVERALL].value == 0.5
@@ -86,8 +86,8 @@ def test_an_interval_of_independent_prompts_is_the_one_of_theory():
     assert estimate.high == pytest.approx(0.5 + 1.96 * 0.025, abs=0.004)
 
 
-def test_pictures_of_the_same_prompt_are_drawn_together():
-    values = ([1] * 10 + [0] * 10) * 10  # ten pictures of a prompt share their fate
+def test_images_of_the_same_prompt_are_drawn_together():
+    values = ([1] * 10 + [0] * 10) * 10  # ten images of a prompt share their fate
     alone = means_of_kinds(values, ["a"] * 200, list(range(200)))["a"]
     together = means_of_kinds(values, ["a"] * 200, [place // 10 for place in range(200)])["a"]
     assert together.value == alone.value
@@ -117,8 +117,8 @@ def test_a_limit_takes_the_first_prompts_of_each_kind_and_changes_no_seed():
 
 
 def test_repeated_prompts_have_seeds_of_their_own():
-    entries = select(of_split("test"), pictures=2)
-    assert len({entry.seed(0) for entry in entries}) == len(entries) == 1200
+    entries = select(of_split("test"), images=2)
+    assert len({entry.seed(0) for entry in entries}) == len(entries) == 2 * 553
     assert entries[0].seed(0) != entries[0].seed(1)
     assert all(0 <= entry.seed(0) < 2**32 for entry in entries)
 
@@ -167,9 +167,7 @@ def test_a_metadata_file_that_is_missing_or_empty_is_refused(tmp_path):
 
 # -- evaluations of a script
 
-ENTRIES = select(
-    [metadata("single_object", [{"class": kind, "count": 1}]) for kind in ("star", "moon", "ring", "star")]
-)
+ENTRIES = select([metadata("single_object", [{"class": kind, "count": 1}]) for kind in ("dog", "bus", "cow", "dog")])
 HOPELESS = {1: 2, 2: 0}  # path -> step at which its potential is denied
 
 
@@ -180,11 +178,11 @@ def say(question, number, path, step):
 
 
 def studio(right=(2, 3), strict=(3,), say=say) -> Studio:
-    """Whose checker finds the final pictures of ``right`` paths right, and those of ``strict`` strictly so."""
+    """Whose checker finds the final images of ``right`` paths right, and those of ``strict`` strictly so."""
 
-    def check(prompt, picture):
-        path = made.seen[picture.tobytes()][1]
-        return Verdict(path in right, path in strict, "" if path in strict else "there is no star")
+    def check(prompt, image):
+        path = made.seen[image.tobytes()][1]
+        return Verdict(path in right, path in strict, "" if path in strict else "there is no dog")
 
     made = Studio(say=say, check=check)
     return made
@@ -226,7 +224,7 @@ def test_a_record_tells_what_every_path_came_to(tmp_path):
 def test_figures_of_a_search_with_stopped_paths(tmp_path):
     runner = Runner(studio(say=say_by_step), settings(), finish_pruned=True)
     summary = summarise(evaluate(runner, tmp_path / "e.json"), embedded=True)
-    assert summary["kinds"] == {"single_object": {"prompts": 3, "pictures": 4, "seen_in_training": True}}
+    assert summary["kinds"] == {"single_object": {"prompts": 3, "images": 4, "seen_in_training": True}}
     assert summary["accuracy"]["strict"][OVERALL]["value"] == 1.0
     paths = summary["paths"]
     assert paths["strict"]["mean_path"][OVERALL]["value"] == 0.25
@@ -263,7 +261,7 @@ def test_finishing_a_stopped_path_shows_what_it_would_have_been(tmp_path):
         assert [path.finished_later for path in b.rounds[0].paths] == [False, True, True, False]
 
 
-def test_the_plain_generator_counts_one_picture_a_prompt(tmp_path):
+def test_the_plain_generator_counts_one_image_a_prompt(tmp_path):
     records = evaluate(Runner(studio(right=(3,)), settings("baseline")), tmp_path / "e.json")
     summary = summarise(records)
     assert summary["accuracy"]["geneval"][OVERALL]["value"] == 0.0  # path 0
@@ -315,22 +313,22 @@ def test_reflection_is_counted_round_by_round():
     assert reflection["runs_repainted"] == 3
     assert reflection["strict"]["before"][OVERALL]["value"] == pytest.approx(2 / 5)
     assert reflection["strict"]["after"][OVERALL]["value"] == pytest.approx(3 / 5)
-    assert reflection["strict"]["whole"] == {"pictures": 5, "right_to_wrong": 0, "wrong_to_right": 1}
+    assert reflection["strict"]["whole"] == {"images": 5, "right_to_wrong": 0, "wrong_to_right": 1}
     assert reflection["strict"]["rounds"] == [
-        {"pictures": 3, "right_to_wrong": 1, "wrong_to_right": 1},
-        {"pictures": 1, "right_to_wrong": 0, "wrong_to_right": 1},
+        {"images": 3, "right_to_wrong": 1, "wrong_to_right": 1},
+        {"images": 1, "right_to_wrong": 0, "wrong_to_right": 1},
     ]
     assert "repainted: 3 runs; strict: 1 wrong -> right, 0 right -> wrong" in table(summary)
 
 
 def test_critiques_are_held_against_what_the_checker_found():
     assert summarise(REFLECTED)["critiques"] == {
-        "wrong_pictures": 3,
-        "wrong_pictures_criticised": 2,
+        "wrong_images": 3,
+        "wrong_images_criticised": 2,
         "true": 0.5,
         "commonest_fault_would_be_true": 1.0,
-        "right_pictures": 2,
-        "right_pictures_criticised": 0.5,
+        "right_images": 2,
+        "right_images_criticised": 0.5,
     }
 
 
@@ -340,7 +338,7 @@ def before(tmp_path):
     file = tmp_path / "before.json"
     asked = settings("parm++", paths=2, rounds=2).as_dict() | {"weights": dict(studio().weights)}
     with Journal(file, asked) as journal:
-        for entry, rounds, words in zip(ENTRIES, (1, 2, 3), ("", "about a moon", "about a ring")):
+        for entry, rounds, words in zip(ENTRIES, (1, 2, 3), ("", "about a bus", "about a cow")):
             said = record(entry.index, *[(False, "no", 0.1, words or None)] * rounds)
             said.prompt, said.seed = entry.prompt, entry.seed(9)
             for one in said.rounds:
@@ -358,9 +356,9 @@ def test_repainting_starts_from_the_critique_an_empty_one_or_that_of_another_pro
     done = evaluate(runner, tmp_path / "e.json", ENTRIES[:3])
     used = [context.critique for _, _, context in backend.started if context is not None]
     if critique == "real":
-        assert len(used) == 2 and all(words.startswith("three stars, not two") for words in used)
+        assert len(used) == 2 and all(words.startswith("three apples, not two") for words in used)
     else:
-        assert used == (["", ""] if critique == "empty" else ["about a ring", "about a moon"])
+        assert used == (["", ""] if critique == "empty" else ["about a cow", "about a bus"])
     assert [len(one.rounds) for one in done] == [1, 2, 2]  # what was accepted before is taken over
 
 
@@ -397,7 +395,7 @@ def test_a_comparison_is_paired_by_prompt_and_seed(tmp_path):
     assert result["geneval"]["difference"][OVERALL] == {"value": 1.0, "low": 1.0, "high": 1.0}
     assert (result["geneval"]["wrong_to_right"], result["geneval"]["right_to_wrong"]) == (3, 0)
     assert "+1.000 [+1.000, +1.000]" in comparison_table(result)
-    assert "1 pictures have no partner" in comparison_table(result)
+    assert "1 images have no partner" in comparison_table(result)
 
 
 def test_evaluations_of_several_seeds_are_compared_together():
@@ -470,8 +468,8 @@ def test_a_file_that_is_no_evaluation_is_refused(tmp_path, content):
 
 def test_prompts_are_checked_before_anything_is_painted():
     backend = studio()
-    bad = Entry(7, 0, {"tag": "x", "prompt": "a photo of a zebra", "include": []})
-    with pytest.raises(UserError, match="Prompt 7.*zebra"):
+    bad = Entry(7, 0, {"tag": "x", "prompt": "a photo of a unicorn", "include": []})
+    with pytest.raises(UserError, match="Prompt 7.*unicorn"):
         Runner(backend, settings()).check([*ENTRIES, bad])
     assert backend.started == []
 
@@ -480,8 +478,8 @@ def test_prompts_are_checked_before_anything_is_painted():
 
 
 def test_winners_are_written_in_genevals_layout(tmp_path):
-    out = tmp_path / "pictures"
-    entries = select(GENEVAL, pictures=2)
+    out = tmp_path / "images"
+    entries = select(GENEVAL, images=2)
     evaluate(Runner(Studio(), settings("orm"), out=out), tmp_path / "e.json", entries)
     names = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
     assert names == [
@@ -494,18 +492,18 @@ def test_winners_are_written_in_genevals_layout(tmp_path):
     assert (painted.prompt, painted.seed) == (entries[3].prompt, entries[3].seed(9))
 
 
-def test_a_picture_that_was_deleted_is_painted_again(tmp_path):
-    out, backend = tmp_path / "pictures", Studio()
+def test_an_image_that_was_deleted_is_painted_again(tmp_path):
+    out, backend = tmp_path / "images", Studio()
     runner = Runner(backend, settings("orm"), out=out)
     evaluate(runner, tmp_path / "e.json", ENTRIES[:2])
-    before = picture_file(out, ENTRIES[0]).read_bytes()
-    picture_file(out, ENTRIES[0]).unlink()
+    before = image_file(out, ENTRIES[0]).read_bytes()
+    image_file(out, ENTRIES[0]).unlink()
     evaluate(runner, tmp_path / "e.json", ENTRIES[:2], resume=True)
-    assert picture_file(out, ENTRIES[0]).read_bytes() == before
+    assert image_file(out, ENTRIES[0]).read_bytes() == before
     assert len(backend.started) == 3
 
 
-def test_a_folder_with_pictures_of_other_prompts_is_refused(tmp_path):
+def test_a_folder_with_images_of_other_prompts_is_refused(tmp_path):
     evaluate(Runner(Studio(), settings("orm"), out=tmp_path), tmp_path / "a.json", ENTRIES[:1])
     with pytest.raises(UserError, match="another prompt"):
         evaluate(Runner(Studio(), settings("orm"), out=tmp_path), tmp_path / "b.json", select(GENEVAL[:1]))

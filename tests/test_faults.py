@@ -1,4 +1,4 @@
-"""What is wrong with a picture of the drawn world is said in words, and right is what GenEval calls right."""
+"""What is wrong with an image of the drawn world is said in words, and right is what GenEval calls right."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cotdemo.geneval.rules import Found, evaluate
-from cotdemo.things.faults import CRITIQUE_WORDS, judge_reading
-from cotdemo.things.prompts import parse
-from cotdemo.things.words import PROMPT_WORDS, judge_tokenizer, prompt_tokenizer
+from cotdemo.world.faults import CRITIQUE_WORDS, judge_reading
+from cotdemo.world.prompts import parse
+from cotdemo.world.words import PROMPT_WORDS, judge_tokenizer, prompt_tokenizer
 
 CASES = json.loads((Path(__file__).parent / "data" / "geneval_rules.json").read_text())["cases"]
 
@@ -41,7 +41,7 @@ def test_a_fault_in_words(prompt, found, correct, reason):
 
 
 @pytest.mark.parametrize("number", range(0, len(CASES), 4))
-def test_a_picture_is_right_where_the_benchmark_says_so_and_wrong_only_with_a_reason(number):
+def test_an_image_is_right_where_the_benchmark_says_so_and_wrong_only_with_a_reason(number):
     metadata = CASES[number]["metadata"]
     found = [
         Found(kind, detection[5], tuple(detection[:4]))

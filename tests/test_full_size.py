@@ -42,7 +42,7 @@ def test_operations_are_those_of_the_arithmetic(counted):
     blank, open_one = 2 * 258 * layers, 2 * 258 * layers
     assert generator == pytest.approx(2 * (blank + open_one), rel=0.15)
     judge = counted["fast"]["operations"]["judge"]
-    # two pictures clear and asked on, one final: SigLIP on 729 patches, 7.1B weights x about 880 tokens
+    # two images clear and asked on, one final: SigLIP on 729 patches, 7.1B weights x about 880 tokens
     assert judge / counted["fast"]["decodes"] == pytest.approx(13e12, rel=0.25)
     assert (counted["fast"]["questions"], counted["plain"]["questions"]) == (5, 5)
 

@@ -19,7 +19,7 @@ CASES, TOLERANCES = clip_tiny.GOLDEN["cases"], clip_tiny.GOLDEN["tolerances"]
 
 
 def image_and_thing(case) -> tuple[Image.Image, Detection]:
-    image = Image.fromarray(mask2former_tiny.picture(case["image"]))
+    image = Image.fromarray(mask2former_tiny.image(case["image"]))
     x, y = np.meshgrid(np.arange(image.width), np.arange(image.height))
     cx, cy, rx, ry = (case["mask_ellipse"][name] for name in ("cx", "cy", "rx", "ry"))
     mask = ((x - cx) * ry) ** 2 + ((y - cy) * rx) ** 2 <= (rx * ry) ** 2

@@ -1,4 +1,4 @@
-"""The scorer's detector computes what GenEval's own computes: mmdet 2 on made-up weights and pictures."""
+"""The scorer's detector computes what GenEval's own computes: mmdet 2 on made-up weights and images."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def tiny_network():
 
 @pytest.fixture(scope="module")
 def answers(tiny_network):
-    """Of each picture what was read, class and mask logits, and all detections."""
+    """Of each image what was read, class and mask logits, and all detections."""
     found = {}
     for name in CASES:
-        picture = tiny.picture(name)
-        read = pixels.normalised(picture, picture.shape[:2]) if name == "direct" else pixels.read(picture)
+        image = tiny.image(name)
+        read = pixels.normalised(image, image.shape[:2]) if name == "direct" else pixels.read(image)
         with network.exact():
             classes, masks = tiny_network(read.pixels)
             found[name] = read, classes, masks, detections.detections(classes, masks, read)
@@ -49,20 +49,20 @@ def golden():
     return load_file(data("mask2former_tiny.safetensors"))
 
 
-def test_weights_and_pictures_are_those_of_the_rule():
+def test_weights_and_images_are_those_of_the_rule():
     digest = hashlib.sha256()
     for name in sorted(tiny.weights()):
         if not name.endswith("relative_position_index"):
             digest.update(tiny.weights()[name].numpy().tobytes())
     assert digest.hexdigest() == tiny.GOLDEN["weights"]["all_sha256"]
-    assert {name: sha256(tiny.picture(name)) for name in CASES} == {
+    assert {name: sha256(tiny.image(name)) for name in CASES} == {
         name: case["picture_sha256_rgb"] for name, case in CASES.items()
     }
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "direct"])
-def test_a_picture_is_resized_as_by_opencv(name):
-    assert sha256(pixels.resized(tiny.picture(name))) == CASES[name]["resized"]["sha256_rgb"]
+def test_an_image_is_resized_as_by_opencv(name):
+    assert sha256(pixels.resized(tiny.image(name))) == CASES[name]["resized"]["sha256_rgb"]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -124,7 +124,7 @@ def test_what_cannot_be_looked_at_need_not_be_masked(answers):
 
 
 def test_nothing_is_found_where_no_mask_is():
-    read = pixels.read(tiny.picture("thin"))
+    read = pixels.read(tiny.image("thin"))
     classes, masks = torch.zeros(20, 81), torch.full((20, 56, 336), -1.0)
     classes[:, 0] = 9
     found = detections.detections(classes, masks, read)

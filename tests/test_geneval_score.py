@@ -1,4 +1,4 @@
-"""``geneval score``: from a folder of pictures to the official lines and summary, on small made-up networks."""
+"""``geneval score``: from a folder of images to the official lines and summary, on small made-up networks."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ def trusted(monkeypatch, assets):
     return assets
 
 
-def put(folder: Path, number: int, entry: dict, pictures: int = 1) -> None:
+def put(folder: Path, number: int, entry: dict, images: int = 1) -> None:
     inside = folder / f"{number:05d}" / "samples"
     inside.mkdir(parents=True)
     inside.with_name("metadata.jsonl").write_text(json.dumps(entry))
-    for sample in range(pictures):
-        Image.fromarray(tiny.picture("thin")[:, : 300 + sample]).save(inside / f"{sample:04d}.png")
+    for sample in range(images):
+        Image.fromarray(tiny.image("thin")[:, : 300 + sample]).save(inside / f"{sample:04d}.png")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two pictures of one prompt, one of each of three others, and what is none of these."""
+    """Two images of one prompt, one of each of three others, and what is none of these."""
     out = tmp_path / "out"
     put(out, 0, TOASTER, 2)
     put(out, 1, DOG)
@@ -131,11 +131,11 @@ def test_stopped_it_keeps_what_it_has_and_goes_on(folder, trusted, monkeypatch, 
     assert (folder / "results.jsonl").read_bytes() == (folder / "whole.jsonl").read_bytes()
 
 
-def test_a_picture_painted_anew_and_a_prompt_that_changed_are_scored_anew(folder, trusted, monkeypatch):
+def test_an_image_painted_anew_and_a_prompt_that_changed_are_scored_anew(folder, trusted, monkeypatch):
     assert run(folder, trusted) == 0
-    picture = folder / "00000" / "samples" / "0001.png"
+    image = folder / "00000" / "samples" / "0001.png"
     later = (folder / "results.jsonl").stat().st_mtime + 10
-    os.utime(picture, (later, later))
+    os.utime(image, (later, later))
     (folder / "00001" / "metadata.jsonl").write_text(json.dumps(TOASTER))
     again = []
     score = Scorer.score
@@ -184,7 +184,7 @@ class Watching:
 
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
-    """Runs eval on two prompts, two pictures each, with a scripted backend and scorer."""
+    """Runs eval on two prompts, two images each, with a scripted backend and scorer."""
     from scripted import Studio
 
     scorer = Watching()
@@ -193,7 +193,7 @@ def evaluated(tmp_path, monkeypatch):
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in (DOG, FOUR_CAKES)))
 
     def run(*more: str) -> int:
-        kept = ("--json", str(tmp_path / "e.json"), "--metadata", str(tmp_path / "m.jsonl"), "--pictures", "2")
+        kept = ("--json", str(tmp_path / "e.json"), "--metadata", str(tmp_path / "m.jsonl"), "--images", "2")
         return cli.main(["eval", "--paths", "2", "--steps", "2", *kept, *more])
 
     return run, scorer, tmp_path
@@ -228,15 +228,15 @@ def test_an_evaluation_that_cannot_be_scored_says_so_first(evaluated, capsys):
 # -- what can be wrong
 
 
-def test_a_damaged_picture_is_told_and_the_others_are_scored(folder, trusted, capsys):
-    picture = folder / "00000" / "samples" / "0000.png"
-    whole = picture.read_bytes()
-    picture.write_bytes(whole[: len(whole) // 2])
+def test_a_damaged_image_is_told_and_the_others_are_scored(folder, trusted, capsys):
+    image = folder / "00000" / "samples" / "0000.png"
+    whole = image.read_bytes()
+    image.write_bytes(whole[: len(whole) // 2])
     assert run(folder, trusted) == 2
     out, told = capsys.readouterr()
     assert "Total images: 4" in out
-    assert "1 of 5 pictures could not be read" in told and f"{picture} is no picture, or damaged" in told
-    picture.write_bytes(whole)
+    assert "1 of 5 images could not be read" in told and f"{image} is no image, or damaged" in told
+    image.write_bytes(whole)
     assert run(folder, trusted) == 0
     assert "Total images: 5" in capsys.readouterr().out
 
@@ -251,26 +251,27 @@ def bomb() -> bytes:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(40), bomb(), b"<svg/>"])
-def test_a_hostile_picture_is_told(content, folder, trusted, capsys):
+def test_a_hostile_image_is_told(content, folder, trusted, capsys):
     (folder / "00001" / "samples" / "0000.png").write_bytes(content)
     assert run(folder, trusted) == 2
-    assert "1 of 5 pictures could not be read" in capsys.readouterr().err
+    assert "1 of 5 images could not be read" in capsys.readouterr().err
 
 
-def test_pictures_are_read_as_eyes_see_them(tmp_path):
-    from cotdemo.geneval.folder import picture
+def test_images_are_read_as_eyes_see_them(tmp_path):
 
-    image = Image.fromarray(tiny.picture("thin"))
+    from cotdemo.geneval.folder import read_image
+
+    image = Image.fromarray(tiny.image("thin"))
     turned = Image.Exif()
     turned[0x0112] = 6  # to be turned by a quarter
     image.save(tmp_path / "a.png", exif=turned)
-    assert picture(tmp_path / "a.png").size == image.size[::-1]
+    assert read_image(tmp_path / "a.png").size == image.size[::-1]
     image.putalpha(0)
     image.save(tmp_path / "b.png")
-    assert np.array_equal(np.asarray(picture(tmp_path / "b.png")), tiny.picture("thin"))
+    assert np.array_equal(np.asarray(read_image(tmp_path / "b.png")), tiny.image("thin"))
     Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "c.png")
     with pytest.raises(UserError, match="more than 8 bits"):
-        picture(tmp_path / "c.png")
+        read_image(tmp_path / "c.png")
 
 
 @pytest.mark.parametrize(
@@ -293,7 +294,7 @@ def test_metadata_that_is_none_ends_it_before_anything_is_loaded(text, words, fo
     assert f"{file} " in (told := capsys.readouterr().err) and words in told
 
 
-def test_a_folder_without_pictures_is_told_how_they_must_lie(tmp_path, trusted, capsys):
+def test_a_folder_without_images_is_told_how_they_must_lie(tmp_path, trusted, capsys):
     assert run(tmp_path, trusted) == 2
     assert "00000/samples/0000.png" in capsys.readouterr().err
     assert run(tmp_path / "none", trusted) == 2
@@ -362,7 +363,7 @@ def test_weights_that_know_nothing_are_refused_before_anything_is_scored(folder,
     assert not (folder / "results.jsonl").exists()
 
 
-def test_the_known_picture_counts_what_is_found_where_it_is():
+def test_the_known_image_counts_what_is_found_where_it_is():
     class Seeing(torch.nn.Module):
         """Sees some of the known things where they are, or elsewhere."""
 
@@ -394,7 +395,7 @@ def test_drawn_colours_are_those_that_are_asked_for():
             mean = np.median(seen, 0)
             return [min(PAINT, key=lambda name: np.abs(mean - PAINT[name]).sum())]
 
-    from cotdemo.things.sheet import COLOURS as PAINT
+    from cotdemo.world.sheet import COLOURS as PAINT
 
     assert set(PAINT) == set(COLOURS)
     assert self_test._colours_found(Eyes()) >= 8
@@ -403,7 +404,7 @@ def test_drawn_colours_are_those_that_are_asked_for():
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda monkeypatch: monkeypatch.setattr(self_test, "read", lambda picture: _shifted(picture)),
+        lambda monkeypatch: monkeypatch.setattr(self_test, "read", lambda image: _shifted(image)),
         lambda monkeypatch: monkeypatch.setattr("cotdemo.geneval.official_keys._merging", lambda tensor: tensor),
         lambda monkeypatch: monkeypatch.setattr("cotdemo.geneval.pixels.GREY", 0),
     ],
@@ -415,10 +416,10 @@ def test_the_arithmetic_is_seen_to_be_wrong(wrong, monkeypatch):
         self_test.arithmetic("cpu")
 
 
-def _shifted(picture):
+def _shifted(image):
     from cotdemo.geneval import pixels
 
-    return pixels.read(picture[:, :, ::-1])
+    return pixels.read(image[:, :, ::-1])
 
 
 # -- where the weights come from
@@ -529,7 +530,7 @@ def test_numbers_that_are_none_are_no_empty_image():
             return torch.full((20, 81), float("nan")), torch.zeros(20, 8, 8)
 
     with pytest.raises(FloatingPointError, match="not finite"):
-        Scorer(Broken(), Colours(clip_tiny.clip(), None)).score(DOG, tiny.picture("thin"))
+        Scorer(Broken(), Colours(clip_tiny.clip(), None)).score(DOG, tiny.image("thin"))
 
 
 def test_the_summary_is_the_official_one():
@@ -545,4 +546,4 @@ def test_the_summary_is_the_official_one():
         "Task breakdown\n==============\ntwo_object       = 33.33% (1 / 3)\ncounting         = 100.00% (1 / 1)\n\n"
         "Overall score (avg. over tasks): 0.66667"
     )
-    assert summary([]) == "No picture has been scored."
+    assert summary([]) == "No image has been scored."

@@ -27,10 +27,10 @@ PROMPTS = json.loads(data("judge_prompts.json").read_text())
 EXPECTED = load_file(data("llava_tiny.safetensors"))
 VISION = {**TINY["vision_config"], "num_hidden_layers": 2, "vision_use_head": False}  # the original drops the third
 VISION.pop("note")
-HEAD = 8  # text tokens before the picture
+HEAD = 8  # text tokens before the image
 
 
-def picture(name: str) -> np.ndarray:
+def image(name: str) -> np.ndarray:
     y, x = np.mgrid[:256, :256]
     square = np.stack([(3 * x + y) % 256, (x + 2 * y) % 256, ((x // 16 + y // 16) % 2) * 200 + 20], axis=-1)
     return square.astype(np.uint8)[: 160 if name == "wide" else 256]
@@ -65,7 +65,7 @@ def model(folder):
 
 @pytest.fixture(scope="module", params=["square", "wide"])
 def case(request, model):
-    pixels = to_pixels([picture(request.param)], 384, like=model.model.image_newline)
+    pixels = to_pixels([image(request.param)], 384, like=model.model.image_newline)
     with torch.inference_mode():
         seen = encode_images(model, pixels)
     text = TINY["text_ids"]
@@ -105,10 +105,10 @@ def test_two_tensors_of_one_meaning_are_refused():
         renaming(["image_newline", "model.image_newline"], ["model.image_newline"])
 
 
-def test_pictures_are_padded_and_resized_as_in_the_original(case):
+def test_images_are_padded_and_resized_as_in_the_original(case):
     name, pixels, _, _ = case
     expected = EXPECTED[f"{name}.pixel_uint8"]
-    assert np.array_equal(square(picture(name), 384).transpose(2, 0, 1), expected.numpy())
+    assert np.array_equal(square(image(name), 384).transpose(2, 0, 1), expected.numpy())
     assert torch.equal(pixels[0], (expected / 255 - 0.5) / 0.5)
 
 
@@ -125,7 +125,7 @@ def test_tower_and_projector_features_agree(case, model):
         close(seen[0, :729], EXPECTED["square.projected_all"])
 
 
-def test_the_picture_is_spliced_in_as_in_the_original(case, model):
+def test_the_image_is_spliced_in_as_in_the_original(case, model):
     name, _, seen, ids = case
     with torch.inference_mode():
         embeddings = embed(model, ids, seen, HEAD)
@@ -165,7 +165,7 @@ def test_transformers_own_forward_pass_gives_the_same_answer(case, model, monkey
             input_ids=marked,
             pixel_values=pixels[:, None],
             image_sizes=torch.tensor([[384, 384]]),
-            batch_num_images=torch.tensor([2]),  # says "not cut into tiles", as for several pictures
+            batch_num_images=torch.tensor([2]),  # says "not cut into tiles", as for several images
         )
     close(out.logits[0, -1], EXPECTED[f"{name}.first_token_logits"])
 
@@ -309,7 +309,7 @@ def test_in_half_precision_the_answers_logits_are_those_of_a_head_in_float32(fol
     assert not torch.equal(rounded, exact)
     seen = []
     half.exact.put = lambda logits, hidden: seen.append(hidden.dtype)
-    half.encode([picture("square")]).ask("outcome", "a dog")
+    half.encode([image("square")]).ask("outcome", "a dog")
     assert seen == [torch.bfloat16]
 
 
@@ -325,7 +325,7 @@ def test_what_a_training_left_beside_pickled_weights_is_no_weight(tmp_path, mode
     assert load_model(folder, vision=VISION).state_dict().keys() == model.state_dict().keys()
 
 
-def test_a_judge_without_the_newline_after_a_picture_is_refused(tmp_path):
+def test_a_judge_without_the_newline_after_an_image_is_refused(tmp_path):
     folder = write_released_folder(tmp_path / "flat", shards=1)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "mm_patch_merge_type": "flat"}))

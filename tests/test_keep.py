@@ -1,4 +1,4 @@
-"""Opening, saving, waiting: recorded runs, traces and pictures; the line of those who wait; how long it will take."""
+"""Opening, saving, waiting: recorded runs, traces and images; the line of those who wait; how long it will take."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from cotdemo.ui.page import ASSETS, build_demo
 from cotdemo.ui.queue import Line
 from cotdemo.world.prompts import parse
 
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 RUNS = ASSETS / "runs"
 FORM = (PROMPT, {"method": "orm", "model": "base"}, 2, 4, 0.5, 1.0, 7, False)
 SETTINGS = Settings.checked(
@@ -56,7 +56,7 @@ def keep(handlers):
     return handlers.keep
 
 
-def picture_of(settings: Settings, folder) -> str:
+def image_of(settings: Settings, folder) -> str:
     write_png(folder / "picture.png", np.zeros((8, 8, 3), np.uint8), settings)
     return str(folder / "picture.png")
 
@@ -73,11 +73,11 @@ def messages(updates) -> list[dict]:
     return [json.loads(update["viewer"]) for update in updates if "viewer" in update]
 
 
-# -- pictures
+# -- images
 
 
-def test_a_picture_fills_the_form_and_runs_nothing(handlers, tmp_path):
-    update = handlers.keep.open_file(picture_of(SETTINGS, tmp_path), None)
+def test_an_image_fills_the_form_and_runs_nothing(handlers, tmp_path):
+    update = handlers.keep.open_file(image_of(SETTINGS, tmp_path), None)
     assert form_in(update) == {
         "prompt": SETTINGS.prompt, "choice": {"method": "parm++", "model": "base"}, "paths": 3, "steps": 7,
         "guidance": 1.33, "temperature": 0.7, "seed": 5, "judge_from": 2, "stopping": "lenient",
@@ -87,15 +87,15 @@ def test_a_picture_fills_the_form_and_runs_nothing(handlers, tmp_path):
     assert "run_id" not in update and "picture" not in update and not handlers.loader.settled
 
 
-def test_a_picture_says_what_the_form_has_no_place_for(keep, tmp_path):
+def test_an_image_says_what_the_form_has_no_place_for(keep, tmp_path):
     settings = replace(SETTINGS, method="parm", rounds=0, verdicts="sampled")
-    message = notice_of(keep.open_file(picture_of(settings, tmp_path), None))["message"]
+    message = notice_of(keep.open_file(image_of(settings, tmp_path), None))["message"]
     assert "verdicts sampled" in message and "judge_from" not in message and "prompt" not in message
 
 
-def test_a_picture_of_another_backend_is_refused_in_words(keep, tmp_path):
+def test_an_image_of_another_backend_is_refused_in_words(keep, tmp_path):
     settings = replace(SETTINGS, method="parm", rounds=0, backend="show-o")
-    update = keep.open_file(picture_of(settings, tmp_path), None)
+    update = keep.open_file(image_of(settings, tmp_path), None)
     assert list(update) == ["viewer"] and "--backend show-o" in notice_of(update)["message"]
 
 
@@ -111,18 +111,18 @@ def test_a_picture_of_another_backend_is_refused_in_words(keep, tmp_path):
         (lambda data: b"{}", "not a trace"),
     ],
 )
-def test_a_hostile_picture_is_refused_in_words_and_what_is_on_show_stays(keep, tmp_path, change, words):
-    data = open(picture_of(SETTINGS, tmp_path), "rb").read()
+def test_a_hostile_image_is_refused_in_words_and_what_is_on_show_stays(keep, tmp_path, change, words):
+    data = open(image_of(SETTINGS, tmp_path), "rb").read()
     (tmp_path / "hostile.png").write_bytes(change(data))
     update = keep.open_file(str(tmp_path / "hostile.png"), None)
     assert list(update) == ["viewer"]
     assert notice_of(update)["type"] == "Failed" and words in notice_of(update)["message"]
 
 
-def test_settings_out_of_range_in_a_picture_are_refused_in_words(keep, tmp_path):
-    update = keep.open_file(picture_of(replace(SETTINGS, paths=3000), tmp_path), None)
+def test_settings_out_of_range_in_an_image_are_refused_in_words(keep, tmp_path):
+    update = keep.open_file(image_of(replace(SETTINGS, paths=3000), tmp_path), None)
     assert "paths must be a whole number from 1 to 32" in notice_of(update)["message"]
-    update = keep.open_file(picture_of(replace(SETTINGS, paths=32, steps=50), tmp_path), None)
+    update = keep.open_file(image_of(replace(SETTINGS, paths=32, steps=50), tmp_path), None)
     assert "at most 800" in notice_of(update)["message"]
 
 
@@ -144,10 +144,10 @@ def test_a_trace_brings_its_settings_into_the_form(keep, tmp_path):
 
 
 def test_an_opened_trace_is_shown_and_saved_as_it_stands_in_the_file(keep, tmp_path, monkeypatch):
-    """Its pictures are compressed once: thousands of small ones took seconds to compress again."""
+    """Its images are compressed once: thousands of small ones took seconds to compress again."""
     trace = Trace.of(search("orm", Double(pace=0), PROMPT, paths=2, steps=4, seed=9))
     trace.save(tmp_path / "trace.json")
-    monkeypatch.setattr("cotdemo.fields.encode_picture", lambda *picture, **how: 1 / 0)
+    monkeypatch.setattr("cotdemo.fields.encode_image", lambda *image, **how: 1 / 0)
     update = keep.open_file(str(tmp_path / "trace.json"), None)
     events = json.loads((tmp_path / "trace.json").read_text())["events"]
     assert json.loads(update["viewer"])["events"] == events
@@ -168,7 +168,7 @@ def test_nothing_is_opened_over_a_run_that_is_under_way(handlers, tmp_path):
     run = next(update["run_id"] for update in updates if "run_id" in update)
     next(update for update in updates if "viewer" in update)
     with pytest.warns(UserWarning, match="under way"):
-        assert handlers.keep.open_file(picture_of(SETTINGS, tmp_path), run) == {}
+        assert handlers.keep.open_file(image_of(SETTINGS, tmp_path), run) == {}
     with pytest.warns(UserWarning, match="under way"):
         assert handlers.keep.open_recorded("9-plain", run) == {"gallery": ""}
     list(updates)
@@ -196,11 +196,11 @@ def test_recorded_runs_are_opened_without_a_model(handlers):
         message = json.loads(update["viewer"])
         assert message["events"][0]["prompt"] == card["prompt"] == update["prompt"]
         assert message["recorded"]["created"].startswith(card["date"]) and message["events"][0]["weights"]
-        assert update["picture"].size == (64, 64)
+        assert update["picture"].size == (128, 128)
     assert not handlers.loader.settled
 
 
-@pytest.mark.parametrize("name", [None, 5, ["1"], {}, "", "../../etc/passwd", "1-three-hearts.json", "__class__"])
+@pytest.mark.parametrize("name", [None, 5, ["1"], {}, "", "../../etc/passwd", "1-some-stopped.json", "__class__"])
 def test_a_recorded_run_that_there_is_not_opens_nothing(keep, name):
     assert keep.open_recorded(name, None) == {"gallery": ""}
 
@@ -233,7 +233,7 @@ def test_there_is_a_recorded_run_of_every_kind_and_each_tells_its_story():
     assert kinds == {"single_object", "two_object", "counting", "colors", "position", "color_attr"}
     assert {ONE_LEFT, ALL_STOPPED, MENDED, NOT_MENDED} <= {recording.story for recording in RECORDINGS}
     cards = Handlers("mini", Double, runs).keep.cards()
-    assert all(card["picture"].startswith("data:image/webp") and len(card["picture"]) < 20_000 for card in cards)
+    assert all(card["picture"].startswith("data:image/webp") and len(card["picture"]) < 6_000 for card in cards)
 
 
 def test_another_backend_has_none_of_them():
@@ -252,7 +252,7 @@ def without(event: str, name: str = "") -> Callable[[dict], None]:
 
 
 def unwon(content: dict) -> None:
-    """A run that was stopped before it came to a picture."""
+    """A run that was stopped before it came to an image."""
     events = content["events"]
     content["events"] = events[: next(place for place, one in enumerate(events) if one["type"] == "Winner")]
 

@@ -44,9 +44,7 @@ def root(tmp_path_factory):
 @pytest.fixture
 def few(monkeypatch):
     """The rows with few paths."""
-    rows = tuple(
-        replace(row, paths=SMALL[row.name], pictures=min(row.pictures, 2)) for row in ROWS if row.name in SMALL
-    )
+    rows = tuple(replace(row, paths=SMALL[row.name], images=min(row.images, 2)) for row in ROWS if row.name in SMALL)
     for module in (climbing, results):
         monkeypatch.setattr(module, "ROWS", rows)
     monkeypatch.setattr(climbing, "PATHS", (1, 8))
@@ -179,7 +177,8 @@ def changed(weights_of):
 
 def test_rows_that_repaint_run_live_and_the_others_read_how_many_paths_they_took(root, few, kept, tmp_path):
     names = ["self-correct", "parm++8", "parm++8-shuffled", "parm++8-empty", "as-many-as-parm++8"]
-    ladder = Ladder(tmp_path / "ladder.json", "dev", 0, 1)
+    # twelve prompts: of six the judge, whose weights are by chance, criticises one
+    ladder = Ladder(tmp_path / "ladder.json", "dev", 0, 2)
     one = bench(root, ladder, tmp_path, kept)
     rows = [row for row in few if row.name in names]
     (told,) = plan(ladder, [one], [row for row in rows if row.name == "parm++8-shuffled"])

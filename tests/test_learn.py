@@ -16,7 +16,7 @@ from cotdemo.ui.keep import recorded_runs
 from cotdemo.ui.learn import stops_of, tour_of
 
 RUNS = recorded_runs("mini", Path(__file__).parents[1] / "assets" / "runs")
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 
 
 def titles(trace: Trace) -> list[str]:
@@ -27,7 +27,7 @@ def test_the_tour_is_of_a_run_that_shows_everything():
     tour = tour_of(RUNS)
     shown = [stop["title"] for stop in tour["stops"]]
     assert tour["prompt"] == RUNS[tour["run"]].started.settings.prompt
-    assert shown[:2] == ["A picture is a grid of tokens", "Every row is an attempt"]
+    assert shown[:2] == ["An image is a grid of tokens", "Every row is an attempt"]
     for title in ("Clear enough to judge?", "Can it still come out right?", "Best of what is left", "Reflection"):
         assert title in shown
     assert tour_of({}) == {}
@@ -100,14 +100,14 @@ def test_the_tour_says_what_the_judge_said_even_where_it_gave_no_answer_or_was_n
 
 @pytest.mark.parametrize("left, words", [(0, "It was its last."), (1, "The step that it had left was never painted")])
 def test_the_steps_that_a_stopped_path_had_left_are_counted_in_words(left, words):
-    trace = RUNS["1-three-hearts"]
+    trace = RUNS["1-some-stopped"]
     stopped = changed(trace, PathPruned, step=trace.started.settings.steps - 1 - left)
     assert words in {stop.title: stop.text for stop in stops_of(stopped)}["Hopeless attempts stop"]
 
 
 def test_what_did_not_happen_is_no_stop():
     plain = Trace.of(search("baseline", Double(pace=0), PROMPT, seed=3))
-    assert titles(plain) == ["A picture is a grid of tokens", "Look for yourself", "The truth"]
+    assert titles(plain) == ["An image is a grid of tokens", "Look for yourself", "The truth"]
     parm = Trace.of(search("parm", Double(pace=0), PROMPT, seed=3, paths=4))
     assert "Reflection" not in titles(parm)
     unchecked = Trace.of(search("parm", Double(pace=0), PROMPT, seed=3, paths=4, check=False))

@@ -27,7 +27,7 @@ from cotdemo.ui.page import build_demo, launch_options
 from cotdemo.ui.uploads import BoundedUploads, let_go
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 DOORS = (
     "queue/join",
     "run/reflect",

@@ -15,7 +15,7 @@ from cotdemo.ui.login import A_MINUTE, Accounts, BoundedLogins
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 USER, PASSWORD = "ada", "a pass:wörd"
-CALL = {"data": ["a photo of a red star"]}
+CALL = {"data": ["a photo of a red dog"]}
 
 
 @pytest.fixture(scope="module")

@@ -46,8 +46,8 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-def picture(height: int = 64, width: int = 64, count: int = 1) -> torch.Tensor:
-    values = raw_uniform(f"picture {height} {width}", count * 3 * height * width).reshape(count, 3, height, width)
+def image(height: int = 64, width: int = 64, count: int = 1) -> torch.Tensor:
+    values = raw_uniform(f"image {height} {width}", count * 3 * height * width).reshape(count, 3, height, width)
     return torch.from_numpy(2 * values - 1).float()
 
 
@@ -124,8 +124,8 @@ def test_the_gradient_passes_the_quantizer_unchanged():
 
 
 @torch.inference_mode()
-def test_a_small_model_turns_a_picture_into_a_grid_of_codes_and_back(small):
-    pixels = picture(count=2)
+def test_a_small_model_turns_an_image_into_a_grid_of_codes_and_back(small):
+    pixels = image(count=2)
     codes = small.encode(pixels)
     assert codes.shape == (2, 64) and codes.dtype == torch.int64 and 0 <= codes.min() and codes.max() < 1024
     assert small.decode(codes).shape == pixels.shape
@@ -133,21 +133,21 @@ def test_a_small_model_turns_a_picture_into_a_grid_of_codes_and_back(small):
 
 
 @torch.inference_mode()
-def test_a_picture_need_not_be_square(small):
-    codes = small.encode(picture(height=32, width=64))
+def test_an_image_need_not_be_square(small):
+    codes = small.encode(image(height=32, width=64))
     assert codes.shape == (1, 32)
     assert small.decode(codes, grid=(4, 8)).shape == (1, 3, 32, 64)
 
 
 @torch.inference_mode()
-def test_pictures_of_a_batch_do_not_influence_each_other(small):
+def test_images_of_a_batch_do_not_influence_each_other(small):
     codes = torch.from_numpy(ids_by_rule("batch", 3 * 64, 1024)).view(3, 64)
     torch.testing.assert_close(small.decode(codes)[1:2], small.decode(codes[1:2]), rtol=0, atol=1e-5)
 
 
 @torch.inference_mode()
 def test_training_reconstructs_what_encoding_and_decoding_do(small):
-    pixels = picture(count=2)
+    pixels = image(count=2)
     reconstruction, latents, codes = small(pixels)
     assert latents.shape == (2, 10, 8, 8)
     assert torch.equal(codes, small.encode(pixels))
@@ -155,12 +155,12 @@ def test_training_reconstructs_what_encoding_and_decoding_do(small):
 
 
 def test_training_reaches_every_weight(small):
-    pixels = picture()
+    pixels = image()
     (small(pixels)[0] - pixels).square().mean().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in small.parameters())
 
 
-def test_patches_add_no_weights_and_keep_the_size_of_the_picture():
+def test_patches_add_no_weights_and_keep_the_size_of_the_image():
     plain, patched = MagvitV2(**SMALL | {"patch_size": 1}), MagvitV2(**SMALL)
     assert plain.state_dict().keys() == patched.state_dict().keys()
     assert patched.downsampling == 2 * plain.downsampling
@@ -173,9 +173,9 @@ def test_pixels_are_truncated_not_rounded_and_clamped():
     assert shown[0, 0, :, 0].tolist() == [0, 0, 127, 255, 255]
 
 
-def test_a_picture_that_does_not_fit_the_grid_is_refused_in_words(small):
+def test_an_image_that_does_not_fit_the_grid_is_refused_in_words(small):
     with pytest.raises(UserError, match="multiples of 8"):
-        small.encode(picture(height=60))
+        small.encode(image(height=60))
 
 
 def test_codes_that_do_not_fill_the_grid_are_refused_in_words(small):
@@ -209,7 +209,7 @@ def test_a_saved_model_is_loaded_as_it_was(small, tmp_path, no_network):
     loaded = MagvitV2.from_pretrained(tmp_path)
     assert_same(loaded, small)
     assert not loaded.training
-    assert torch.equal(loaded.encode(picture()), small.encode(picture()))
+    assert torch.equal(loaded.encode(image()), small.encode(image()))
 
 
 @pytest.mark.parametrize("subfolder", [None, "tokenizer"])

@@ -6,11 +6,11 @@ import re
 
 import pytest
 from page_double import Double, SamplingSession
-from page_driver import DESKTOP, PHONE, filled, run, settled, small, status
+from page_driver import DESKTOP, PHONE, at_rest, filled, run, settled, small, status
 
 
 class Faithful(Double):
-    """Whose first attempt at marked tokens is the picture as it was, and right; no other attempt is."""
+    """Whose first attempt at marked tokens is the image as it was, and right; no other attempt is."""
 
     def start(self, *asked, context=None, after=None):
         return FaithfulSession(self, asked[0], *asked[1:3], asked[5], context, after)
@@ -46,8 +46,8 @@ def marked(page) -> int:
 
 
 def drag(page, begin: tuple[float, float], end: tuple[float, float]) -> None:
-    """From one place of the picture to another, in shares of its sides."""
-    box = page.locator(".cot-brush").bounding_box()
+    """From one place of the image to another, in shares of its sides."""
+    box = at_rest(page, ".cot-brush")
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (begin, end)]
     page.mouse.move(*places[0])
     page.mouse.down()
@@ -80,7 +80,7 @@ def test_marked_tokens_are_painted_anew_and_that_is_taken_back(visit, site):
         changed = re.search(r"(\d+) of 64 tokens", page.locator(".cot-slide label").first.inner_text())
         assert 0 < int(changed[1]) <= 16
         undo.click()
-        page.wait_for_selector(".cot-status:has-text('The picture before is back')")
+        page.wait_for_selector(".cot-status:has-text('The image before is back')")
         assert undo.is_hidden() and page.locator(".cot-reflection").is_hidden()
         page.get_by_role("button", name="Brush").click()
         page.get_by_role("button", name="Mark the least sure").click()
@@ -99,6 +99,24 @@ def test_the_brush_goes_by_keys_and_is_put_away(visit):
         assert page.locator(".cot-brush [role=status]").inner_text() == "Row 2, column 1, marked"
         page.keyboard.press("Escape")
         assert page.locator(".cot-brush").is_hidden() and page.locator(".cot-brush-bar").is_hidden()
+
+
+def test_what_is_marked_can_become_something_else(visit, site):
+    site.backend.pace = 0.005
+    with visit(small("orm", 3, 6, 5)) as page:
+        filled(page, 5)
+        run(page)
+        own = page.locator(".cot-prompt").inner_text()
+        page.get_by_role("button", name="Brush").click()
+        page.get_by_role("button", name="Mark the least sure").click()
+        page.get_by_label("Another prompt for the whole image").fill("a photo of three cats")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".cot-reflection:has-text('as “a photo of three cats”')")
+        settled(page)
+        assert page.locator(".cot-prompt").inner_text() == "a photo of three cats"
+        assert status(page).startswith("Painted anew where it was marked, as “a photo of three cats”. ")
+        page.get_by_role("button", name="Undo").click()
+        page.wait_for_function(f"document.querySelector('.cot-prompt').textContent === {own!r}")
 
 
 def test_the_run_that_everybody_sees_first_can_be_brushed_and_shared(visit):
@@ -124,10 +142,10 @@ def test_where_no_attempt_was_better_that_is_said_and_all_are_shown(enter, faith
     page.get_by_role("button", name="Brush").click()
     drag(page, (0.05, 0.05), (0.95, 0.95))
     page.get_by_role("button", name=re.compile("Paint .* anew")).click()
-    page.wait_for_selector(".cot-status:has-text('None of the 4 attempts was better; the picture stays.')")
+    page.wait_for_selector(".cot-status:has-text('None of the 4 attempts was better; the image stays.')")
     settled(page)
     words = page.locator(".cot-critique").inner_text()
-    assert "the picture stays" in words and "no surer of those that differ" in words
+    assert "the image stays" in words and "no surer of those that differ" in words
     each = page.locator(".cot-attempts li")
     assert each.count() == 4 and each.locator("img[src^='data:image/']").count() == 4
     said = each.all_inner_texts()

@@ -8,7 +8,7 @@ import pytest
 from page_driver import DESKTOP, PHONE, filled, open_settings, run, seed_whose_winner_is, settled, small
 from test_page_manners import serious
 
-ASKED = ("a star", "a red star", "a moon", "a blue moon")  # of ``page_driver.PROMPT``
+ASKED = ("a car", "a red car", "a bus", "a blue bus")  # of ``page_driver.PROMPT``
 
 
 def lines(page) -> list[str]:
@@ -24,7 +24,7 @@ def a_run(page, seed: int = 3) -> None:
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_bars_stand_under_every_guess_and_words_beside_those_of_the_one_shown_large(visit, viewport):
-    with visit(small(), viewport, reduced_motion="reduce") as page:
+    with visit(small(), viewport) as page:
         a_run(page)
         assert [line.rpartition(": ")[0] for line in lines(page)] == list(ASKED)
         assert all(re.fullmatch(r".*: \d+%", line) for line in lines(page))
@@ -40,12 +40,12 @@ def test_bars_stand_under_every_guess_and_words_beside_those_of_the_one_shown_la
 
 
 def test_what_an_attempt_will_miss_is_seen_and_since_when(visit):
-    with visit(small(paths=8, steps=12), reduced_motion="reduce") as page:
+    with visit(small(paths=8, steps=12)) as page:
         a_run(page)
         page.locator('.cot-try[data-kind="pruned"]').first.click()
         page.wait_for_selector('.cot-checklist i[data-says="no"]')
         missed = page.locator('.cot-checklist li:has(i[data-says="no"])')
-        assert missed.text_content().startswith("a blue moon:") and "at step" in missed.get_attribute("title")
+        assert missed.text_content().startswith("a blue bus:") and "at step" in missed.get_attribute("title")
         rows = page.locator(".cot-decided dt").all_inner_texts()
         words = page.locator(".cot-decided .cot-words").all_inner_texts()
         assert rows == list(ASKED)
@@ -58,19 +58,19 @@ def test_what_an_attempt_will_miss_is_seen_and_since_when(visit):
 
 
 @pytest.mark.parametrize(
-    ("critique", "agrees"), [("the moon is red , not blue", True), ("there is a star too many", False)]
+    ("critique", "agrees"), [("the bus is red , not blue", True), ("there is a dog too many", False)]
 )
 def test_a_critique_and_the_checklist_agree_or_nothing_is_claimed(visit, site, critique, agrees):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     seed = seed_whose_winner_is(right=False)
-    with visit(small("parm", 2, 6, seed), reduced_motion="reduce") as page:
+    with visit(small("parm", 2, 6, seed)) as page:
         site.backend.critique = critique
         a_run(page, seed)
         page.click("#reflect")
         page.wait_for_selector(".cot-card img >> nth=1")
         settled(page)
         said = page.locator(".cot-agreed").all_inner_texts()
-        assert [re.sub(r"\s+", " ", one) for one in said] == ["The checklist says so, too a blue moon: 2%"] * agrees
+        assert [re.sub(r"\s+", " ", one) for one in said] == ["The checklist says so, too a blue bus: 2%"] * agrees
         for theme in ("light", "dark"):
             page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
             for part in ("#stage", "#viewer"):
@@ -79,7 +79,7 @@ def test_a_critique_and_the_checklist_agree_or_nothing_is_claimed(visit, site, c
 
 
 def test_it_can_be_left_out(visit):
-    with visit(small(), reduced_motion="reduce") as page:
+    with visit(small()) as page:
         open_settings(page)
         filled(page, 3)
         page.get_by_label("Checklist").uncheck()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from page_double import Double
 from page_driver import PROMPT, filled, leaving, open_tab, run, small
+from test_page_stage import MOVING
 
 FIGURE = {"width": 760, "height": 470}
 PREFIX = "/behind/a-proxy"
@@ -55,7 +56,7 @@ def proxied(url: str):
 def test_as_a_figure_the_page_is_its_stage_and_plays(visit, site):
     name = list(site.demo.keep.recorded)[1]
     prompt = site.demo.keep.recorded[name].started.settings.prompt
-    with visit(f"?run={name}&view=run&compact=1", FIGURE) as page:
+    with visit(f"?run={name}&view=run&compact=1", FIGURE, reduced_motion=MOVING) as page:
         page.wait_for_selector(f".cot-prompt:text-is('{prompt}')")
         page.wait_for_selector('.cot-show[data-part="painting"]')  # it plays
         for part in ("#prompt", "#cot-tabs [role='tab']", "h1", "footer", ".cot-matrix", ".cot-invitation", "#gallery"):
@@ -103,8 +104,8 @@ def test_the_page_works_under_a_root_path(enter):
             filled(page, 5)
             run(page)
             assert page.locator(".cot-prompt").inner_text() == PROMPT and page.url.startswith(address)
-            picture = page.request.get(page.locator('meta[property="og:image"]').first.get_attribute("content"))
-            assert picture.ok and PREFIX in picture.url
+            image = page.request.get(page.locator('meta[property="og:image"]').first.get_attribute("content"))
+            assert image.ok and PREFIX in image.url
             open_tab(page, "Results")
             page.wait_for_selector(".cot-findings")
             host = address.removesuffix(f"{PREFIX}/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from page_driver import DESKTOP, PHONE, listened, quiet, status
+from test_page_stage import MOVING
 
 SOME_STOPPED = ".cot-gallery button:has-text('some attempts stopped')"
 
@@ -20,7 +21,7 @@ def guessing(page):
 
 
 def test_bets_are_made_by_the_keyboard_before_anything_tells_the_end_and_then_scored(visit):
-    with visit(reduced_motion="reduce") as page:
+    with visit() as page:
         card = guessing(page)
         assert page.locator("#viewer .cot").is_hidden() and page.locator("#picture").is_hidden()
         assert card.locator("img").is_hidden() and page.locator(".cot-acts").is_hidden()
@@ -59,7 +60,7 @@ def agreed(bets: list[str], page) -> int:
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_what_is_guessed_is_played_from_there_on_and_can_be_left(visit, viewport):
-    with visit(viewport=viewport) as page:
+    with visit(viewport=viewport, reduced_motion=MOVING) as page:
         guessing(page)
         assert page.locator(".cot-guess-bar").bounding_box()["width"] <= viewport["width"]
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]

@@ -24,7 +24,7 @@ def test_hostile_text_is_shown_as_text(visit, site):
             page.click("#anyway")
         page.wait_for_selector(".cot-card img >> nth=1")
         assert page.locator(".cot-critique blockquote").inner_text() == HOSTILE
-        assert page.locator(".cot img:not(.cot-picture, .cot-pane > img), .cot script").count() == 0
+        assert page.locator(".cot img:not(.cot-image, .cot-pane > img), .cot script").count() == 0
 
 
 def test_hostile_text_in_an_opened_trace_is_shown_as_text(visit, site, tmp_path):
@@ -37,7 +37,7 @@ def test_hostile_text_in_an_opened_trace_is_shown_as_text(visit, site, tmp_path)
         page.locator("input[type=file]").first.set_input_files(tmp_path / "trace.json")
         page.wait_for_selector(".cot-recorded:has-text('opened trace')")
         assert page.locator(".cot-prompt").inner_text() == HOSTILE
-        assert page.locator(".cot img:not(.cot-picture), .cot script, .cot b").count() == 0
+        assert page.locator(".cot img:not(.cot-image), .cot script, .cot b").count() == 0
 
 
 def test_a_file_that_is_no_trace_is_refused_in_words(visit, tmp_path):

@@ -1,4 +1,4 @@
-"""What is opened, saved and shared: links, recorded runs, traces, pictures, tables."""
+"""What is opened, saved and shared: links, recorded runs, traces, images, tables."""
 
 from __future__ import annotations
 
@@ -45,17 +45,29 @@ def test_a_link_offers_its_run_and_paints_it_after_one_click(visit):
         assert offer.is_hidden()
 
 
+def test_a_links_offer_moves_nothing_and_can_be_declined(visit):
+    with visit() as page:
+        top = page.locator(".cot-head").bounding_box()["y"]
+    with visit(small("orm", 2, 4, 5)) as page:
+        offer = page.locator(".cot-offer")
+        offer.wait_for()
+        assert page.locator(".cot-head").bounding_box()["y"] == top
+        offer.get_by_role("button", name="Not now").click()
+        page.get_by_label("for researchers").check()  # draws it all again
+        assert offer.is_hidden()
+
+
 def test_the_address_is_that_of_the_run_on_show_and_survives_a_reload(visit, site):
     with visit(small("orm", 2, 4, 5)) as page:
         filled(page, 5)
         run(page)
         address = page.url
         assert "run=" in address and "seed=5" in address and "method=orm" in address
-        steps, picture = site.backend.steps_painted, page.locator("#picture img").get_attribute("src")
+        steps, image = site.backend.steps_painted, page.locator("#picture img").get_attribute("src")
         reload(page)
         page.wait_for_selector(".cot-recorded:has-text('A run of')")
         assert cells(page, "decoded") == 2 * 4 and page.locator("#prompt textarea").input_value() == PROMPT
-        assert page.locator("#picture img").get_attribute("src").split("/")[-2] == picture.split("/")[-2]
+        assert page.locator("#picture img").get_attribute("src").split("/")[-2] == image.split("/")[-2]
         assert site.backend.steps_painted == steps
         with leaving(page):
             page.goto(address.replace("run=", "run=x"))
@@ -72,6 +84,7 @@ def test_a_run_that_a_reload_has_stopped_says_so(visit, site):
             page.reload()
         page.wait_for_selector(".cot-status:has-text('Its page was left')")
         assert page.locator(".cot-prompt").first.inner_text() == PROMPT
+        assert page.locator("#reflect").is_disabled()  # there is no image to reflect on
         site.backend.pace = 0.01
 
 
@@ -79,16 +92,16 @@ def test_a_recorded_run_has_an_address(visit, site):
     with visit() as page:
         assert "run=" not in page.url
         page.locator('.cot-gallery button[data-name="3-critique-helped"]').click()
-        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
         assert page.url.endswith("?run=3-critique-helped")
     with visit("?run=3-critique-helped&__theme=dark") as page:
-        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
         chosen = page.locator('.cot-gallery button[aria-current="true"]')
         assert chosen.get_attribute("data-name") == "3-critique-helped"
         page.wait_for_function("location.search.includes('__theme=dark')")
 
 
-def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
+def test_a_run_can_be_saved_and_its_image_holds_its_settings(visit, tmp_path):
     from cotdemo.run.png import read_png_settings
     from cotdemo.run.trace import Trace
 
@@ -98,7 +111,7 @@ def test_a_run_can_be_saved_and_its_picture_holds_its_settings(visit, tmp_path):
         run(page)
         page.wait_for_selector("#run:not([disabled])")
         saved = save(page, "Trace")
-        assert saved.suggested_filename == "a-red-star-and-a-blue-moon-seed-5-trace.json"
+        assert saved.suggested_filename == "a-red-car-and-a-blue-bus-seed-5-trace.json"
         saved.save_as(tmp_path / "trace.json")
         assert Trace.load(tmp_path / "trace.json").started.settings.seed == 5
         page.locator("#picture").scroll_into_view_if_needed()  # a browser loads it no sooner
@@ -120,10 +133,10 @@ def test_a_recorded_run_is_opened_and_brings_its_settings(visit, site):
         assert "the critique helped" in card.inner_text()
         card.focus()
         page.keyboard.press("Enter")
-        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
         assert "A recorded run of 20" in page.locator(".cot-recorded").inner_text()
         page.wait_for_selector(".cot-critique blockquote")
-        page.wait_for_function("document.querySelector('#prompt textarea').value === 'a photo of two red stars'")
+        page.wait_for_function("document.querySelector('#prompt textarea').value === 'a photo of two red apples'")
         assert page.locator('#choice input[value="parm++"]').is_checked()
         assert card.get_attribute("aria-current") == "true" and cards.first.get_attribute("aria-current") is None
         assert site.backend.steps_painted == steps
@@ -144,7 +157,7 @@ def drop(page, *files: tuple[str, bytes]) -> None:
     page.evaluate(script, [target, [[name, list(data)] for name, data in files]])
 
 
-def test_a_trace_or_a_picture_is_dropped_on_the_viewer(visit, site, tmp_path):
+def test_a_trace_or_an_image_is_dropped_on_the_viewer(visit, site, tmp_path):
     from cotdemo.run.png import write_png
     from cotdemo.settings import Settings
 
@@ -153,7 +166,7 @@ def test_a_trace_or_a_picture_is_dropped_on_the_viewer(visit, site, tmp_path):
     data = (tmp_path / "winner.png").read_bytes()
     with visit() as page:
         page.click('.cot-gallery button[data-name="9-plain"]')
-        page.wait_for_selector(".cot-prompt:has-text('a photo of a star')")
+        page.wait_for_selector(".cot-prompt:has-text('a photo of an elephant')")
         drop(page, ("trace.json", site.trace.to_json().encode()))
         page.wait_for_selector(".cot-recorded:has-text('opened trace')")
         assert page.evaluate("window.overlay") and page.locator(".cot-drop").is_hidden()
@@ -217,23 +230,23 @@ def test_a_run_is_one_file_that_plays_without_a_server(visit, enter, tmp_path):
     assert [url for url in asked if url != file.as_uri()] == []
 
 
-def test_one_menu_saves_the_picture_large_and_by_name_and_is_worked_by_keys(visit, tmp_path):
+def test_one_menu_saves_the_image_large_and_by_name_and_is_worked_by_keys(visit, tmp_path):
     from PIL import Image
 
     from cotdemo.run.png import read_png_settings
 
-    with visit("?run=3-critique-helped", reduced_motion="reduce") as page:
-        page.wait_for_selector(".cot-prompt:has-text('two red stars')")
+    with visit("?run=3-critique-helped") as page:
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
         menu = page.locator(".cot-menu")
         menu.locator("summary").focus()
         page.keyboard.press("Enter")
         page.keyboard.press("ArrowDown")
         assert page.evaluate("document.activeElement.textContent").startswith("Copy link")
-        saved = save(page, "Picture")
-        assert re.fullmatch(r"two-red-stars-seed-\d+\.png", saved.suggested_filename)
+        saved = save(page, "Image")
+        assert re.fullmatch(r"two-red-apples-seed-\d+\.png", saved.suggested_filename)
         saved.save_as(tmp_path / "picture.png")
         assert Image.open(tmp_path / "picture.png").size == (512, 512)
-        assert read_png_settings(tmp_path / "picture.png").prompt == "a photo of two red stars"
+        assert read_png_settings(tmp_path / "picture.png").prompt == "a photo of two red apples"
         assert save(page, "Before and after").suggested_filename.endswith("-before-after.png")
         page.keyboard.press("Escape")
         assert menu.get_attribute("open") is None and page.evaluate("document.activeElement.tagName") == "SUMMARY"
@@ -241,6 +254,10 @@ def test_one_menu_saves_the_picture_large_and_by_name_and_is_worked_by_keys(visi
         page.wait_for_function("location.search.includes('9-plain')")
         menu.locator("summary").click()
         labels = menu.locator("strong:visible").all_inner_texts()
-        assert "Picture" in labels and "Before and after" not in labels
+        assert menu.locator(".cot-menu-list").bounding_box()["y"] >= 0
+        assert "Image" in labels and "Before and after" not in labels
         page.locator(".cot-prompt").click()
         assert menu.get_attribute("open") is None
+        menu.evaluate("menu => scrollTo(0, menu.getBoundingClientRect().top + scrollY - 60)")  # no room above it
+        menu.locator("summary").click()
+        assert menu.locator(".cot-menu-list").bounding_box()["y"] >= 60

@@ -52,8 +52,8 @@ def test_a_line_and_its_row_are_pointed_at_together(visit):
         plot.hover(position={"x": 34, "y": box["height"] - 22})  # the first step, where nothing is clear
         pointed = page.locator(".cot-matrix tr[data-pointed]")
         assert pointed.count() == 1 and "step 1:" in page.locator(".cot-rewards .cot-note").inner_text()
-        name = pointed.locator(".cot-path-name").inner_text()
         plot.click(position={"x": 34, "y": box["height"] - 22})
+        name = pointed.locator(".cot-path-name").inner_text()  # attempts are within a pixel of each other there
         assert page.locator(".cot-focus-title span").first.inner_text() == name
         assert page.locator(".cot-place").inner_text().startswith("step 1 of")
 
@@ -219,6 +219,6 @@ def test_the_chart_keeps_its_place_where_a_repainting_is_judged_at_its_end_alone
         assert page.locator(".cot-rewards-title").inner_text().startswith("Clear enough")
         place = page.locator(".cot-rewards").bounding_box()
         rounds.nth(1).click()
-        assert page.locator(".cot-rewards-title").inner_text() == "Matches: of the final pictures"
+        assert page.locator(".cot-rewards-title").inner_text() == "Matches: of the final images"
         assert page.locator('.cot-reward [data-verdict^="outcome"]').count() == 4
         assert page.locator(".cot-rewards").bounding_box() == place

@@ -54,7 +54,7 @@ def test_the_whole_page_has_no_more_serious_faults_than_a_page_of_stock_componen
             gr.Slider(1, 8, label="Paths")
             gr.Radio(["a", "b"], value="a", label="Method")
             gr.Button("Run", variant="primary")
-            gr.Image(label="Picture")
+            gr.Image(label="Image")
         with gr.Tab("Two"):
             gr.Markdown("nothing")
     _, url, _ = stock.launch(prevent_thread_lock=True, quiet=True)
@@ -88,10 +88,9 @@ def test_nothing_shifts_while_a_run_streams(visit, viewport):
         page.evaluate(SHIFTS)
         run(page)
         page.wait_for_timeout(500)
-        # on a slow machine also what follows the click counts, as where the line above the stage says something else
-        assert page.evaluate("window.shifts") < 0.01
+        assert page.evaluate("window.shifts") < 0.005
 
 
 def test_nothing_moves_where_less_motion_is_asked_for(visit):
-    with visit(reduced_motion="reduce") as page:
+    with visit() as page:
         assert page.locator(".cot-progress span").evaluate("bar => getComputedStyle(bar).transitionDuration") == "0s"

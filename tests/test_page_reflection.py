@@ -1,4 +1,4 @@
-"""Reflection on the page: critique, both pictures, both verdicts."""
+"""Reflection on the page: critique, both images, both verdicts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_reflect_where_nothing_was_painted_says_what_to_do(serve, tmp_path):
     assert "press Run first" in status(page)
 
 
-def test_reflect_on_first_paint_is_on_the_picture_that_is_shown(visit, site):
+def test_reflect_on_first_paint_is_on_the_image_that_is_shown(visit, site):
     with visit() as page:
         before = page.locator("#picture img").get_attribute("src")
         assert before and page.locator('tr[data-kind="won"]').count() == 1
@@ -30,7 +30,7 @@ def test_reflect_on_first_paint_is_on_the_picture_that_is_shown(visit, site):
         assert page.locator(".cot-reflection").is_hidden()
 
 
-def test_reflection_shows_critique_both_pictures_and_both_verdicts(visit):
+def test_reflection_shows_critique_both_images_and_both_verdicts(visit):
     seed = seed_whose_winner_is(right=False)
     with visit(small("parm", 2, 6, seed)) as page:
         open_settings(page)
@@ -40,7 +40,7 @@ def test_reflection_shows_critique_both_pictures_and_both_verdicts(visit):
         page.click("#reflect")
         page.wait_for_selector(".cot-card img >> nth=1")
         settled(page)
-        assert page.locator(".cot-critique blockquote").inner_text() == "there is a star too many"
+        assert page.locator(".cot-critique blockquote").inner_text() == "there is a dog too many"
         first, repainted = (page.locator(".cot-card").nth(index).inner_text() for index in (0, 1))
         assert "sure that it matches the prompt" in first and "Checker (hidden from the judge)" in first
         assert "sure that it matches the prompt" in repainted and "“self-correct”" not in repainted
@@ -59,7 +59,7 @@ def test_reflection_shows_critique_both_pictures_and_both_verdicts(visit):
         assert page.locator(".cot-changes").is_visible()
 
 
-def test_a_picture_the_judge_calls_right_can_be_repainted_anyway(visit):
+def test_an_image_the_judge_calls_right_can_be_repainted_anyway(visit):
     seed = seed_whose_winner_is(right=True)
     with visit(small("parm", 2, 6, seed)) as page:
         open_settings(page)

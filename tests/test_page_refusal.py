@@ -57,6 +57,19 @@ def test_a_refusal_begins_with_a_short_line_and_moves_nothing(enter, choosy, vie
     assert more.is_hidden() and page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
+def test_what_cannot_be_painted_is_told_below_the_prompt_while_it_is_typed(enter, choosy):
+    page = enter(viewport=PHONE)
+    page.goto(choosy)
+    page.wait_for_function(RESTING)
+    quiet(page)
+    said = page.locator(".cot-limit")
+    page.fill("#prompt textarea", "a brontosaurus")
+    page.wait_for_function(f"document.querySelector('.cot-limit').textContent === {FIRST!r}")
+    page.fill("#prompt textarea", "")
+    page.wait_for_function("document.querySelector('.cot-limit').textContent === ''")
+    assert said.is_hidden() or said.inner_text() == ""
+
+
 def test_a_comparison_is_refused_as_shortly(enter, choosy):
     page = enter(viewport=PHONE)
     page.goto(choosy)

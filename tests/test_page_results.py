@@ -17,7 +17,7 @@ def choose(page, words: str) -> None:
 def test_kind_and_rule_change_the_figures_here_and_leave_the_papers_apart(visit, viewport):
     with visit("#results", viewport) as page:
         here, paper = (row_of(page, "parm").locator(f'td[data-source="{source}"]') for source in ("here", "paper"))
-        assert here.inner_text().split()[0] == ".750" and "9 of 12 pictures" in here.inner_text()
+        assert here.inner_text().split()[0] == ".750" and "9 of 12 images" in here.inner_text()
         assert paper.inner_text().strip() == ".67"
         choose(page, "strict")
         assert here.inner_text().split()[0] == ".667" and paper.inner_text().strip() == ".67"

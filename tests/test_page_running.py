@@ -47,14 +47,14 @@ def test_an_unknown_word_is_told_in_words_and_the_next_run_works(visit, site):
     site.backend.any_words = False
     try:
         with visit() as page:
-            page.fill("#prompt textarea", "a photo of a zebra")
+            page.fill("#prompt textarea", "a photo of a unicorn")
             run(page, "failed")
-            assert "zebra" in status(page)
+            assert "unicorn" in status(page)
             assert cells(page, "decoded") > 0  # what was on show stays
             page.wait_for_selector("#run:not([disabled])")
-            page.fill("#prompt textarea", "a photo of a star")
+            page.fill("#prompt textarea", "a photo of a dog")
             run(page)
-            assert page.locator(".cot-prompt").inner_text() == "a photo of a star"
+            assert page.locator(".cot-prompt").inner_text() == "a photo of a dog"
     finally:
         site.backend.any_words = True
 
@@ -104,9 +104,9 @@ def test_the_named_endpoints_answer_a_client(site):
     site.may_load.set()
     client = Client(site.url, verbose=False)
     asked = {"prompt": PROMPT, "method": "parm", "paths": 2, "steps": 4, "seed": 9}
-    picture, said = client.predict(**asked, api_name="/generate")
+    image, said = client.predict(**asked, api_name="/generate")
     made = json.loads(said)
-    assert made["settings"]["seed"] == 9 and read_png_settings(picture).seed == 9 and "trace" not in made
+    assert made["settings"]["seed"] == 9 and read_png_settings(image).seed == 9 and "trace" not in made
     _, said = client.predict(run=made["run"], anyway=True, api_name="/reflect")
     again = json.loads(said)
     assert again["critique"] and again["before"] == made["verdict"] and again["run"] != made["run"]

@@ -80,7 +80,7 @@ def test_a_link_a_recorded_run_and_a_trace_set_it_to_be_seen(visit, site, tmp_pa
         page.get_by_label("random").check()
         says(page, "Run draws a new seed.")
         page.click('.cot-gallery button[data-name="2-one-left"]')
-        page.wait_for_selector(".cot-prompt:has-text('orange house')")
+        page.wait_for_selector(".cot-prompt:has-text('two dogs')")
         seed = page.locator(".cot-settings").inner_text().rpartition("seed ")[2]
         says(page, f"Run keeps seed {seed}.")
         assert (seed_of(page), chosen(page)) == (seed, "keep")

@@ -1,4 +1,4 @@
-"""The stage: a recorded run is played once, a live one as it comes; the judge's word stands beside the picture."""
+"""The stage: a recorded run is played once, a live one as it comes; the judge's word stands beside the image."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ from page_driver import (
 )  # fmt: skip
 from test_page_manners import serious
 
+from cotdemo.evaluation.recording import RUNS
+from cotdemo.run.prose import prose
+from cotdemo.run.trace import Trace
+
+MOVING = "no-preference"  # the stage plays only for those who have nothing against it
 PLAYING = "document.querySelector('.cot-replay')?.textContent === 'Skip'"
 RESTING = "document.querySelector('.cot-show[data-part=\"rest\"]') && !(" + PLAYING + ")"
 # how much the page has shifted since its first paint, whatever the visitor did
@@ -33,12 +38,17 @@ SHIFTS = """
 """
 
 
+def percent(value: float) -> str:
+    """As the page writes it."""
+    return ">99%" if value > 0.99 else "<1%" if value < 0.01 else f"{value:.0%}"
+
+
 def rest(page) -> None:
     page.wait_for_function(RESTING)
 
 
 def large(page) -> str:
-    """The pixels of the large picture."""
+    """The pixels of the large image."""
     return page.locator(".cot-big > canvas").evaluate("canvas => canvas.toDataURL()")
 
 
@@ -50,7 +60,7 @@ def in_view(page, selector: str) -> bool:
 
 
 def test_the_recorded_run_is_played_once_and_then_the_prompt_has_the_focus(visit):
-    with visit() as page:
+    with visit(reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         asked = listened(page)
         first, said = large(page), status(page)
@@ -68,7 +78,7 @@ def test_the_recorded_run_is_played_once_and_then_the_prompt_has_the_focus(visit
 
 
 def test_whoever_has_something_else_in_focus_keeps_it(visit):
-    with visit() as page:
+    with visit(reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         page.locator("#seed input").focus()
         rest(page)
@@ -76,27 +86,27 @@ def test_whoever_has_something_else_in_focus_keeps_it(visit):
 
 
 def test_a_phone_opens_no_keyboard(visit):
-    with visit("", PHONE, has_touch=True, is_mobile=True) as page:
+    with visit("", PHONE, has_touch=True, is_mobile=True, reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         assert in_view(page, ".cot-big")
         rest(page)
         assert page.evaluate("document.activeElement === document.body")
 
 
-def test_on_a_phone_the_prompt_and_run_are_on_the_screen_with_the_picture(visit):
-    with visit("", PHONE, reduced_motion="reduce") as page:
+def test_on_a_phone_the_prompt_and_run_are_on_the_screen_with_the_image(visit):
+    with visit("", PHONE) as page:
         page.wait_for_selector('.cot-show[data-part="rest"]')
         for part in (".cot-big", "#prompt", "#run"):
             assert in_view(page, part), part
-        picture, tries = (page.locator(part).bounding_box() for part in (".cot-big canvas", ".cot-tries"))
-        assert tries["x"] >= picture["x"] + picture["width"] and picture["width"] > 200
-        assert tries["height"] <= picture["height"] + 1
+        image, tries = (page.locator(part).bounding_box() for part in (".cot-big canvas", ".cot-tries"))
+        assert tries["x"] >= image["x"] + image["width"] and image["width"] > 200
+        assert tries["height"] <= image["height"] + 1
         page.get_by_role("button", name="Brush").click()  # as large as the screen is wide, for fingers
         assert page.locator(".cot-brush").bounding_box()["width"] > 300
 
 
 def test_with_less_motion_it_rests_at_once(visit):
-    with visit(reduced_motion="reduce") as page:
+    with visit() as page:
         page.wait_for_selector('.cot-show[data-part="rest"]')
         assert "is chosen" in status(page) and page.locator(".cot-replay").is_hidden()
         page.wait_for_timeout(400)
@@ -105,7 +115,7 @@ def test_with_less_motion_it_rests_at_once(visit):
 
 @pytest.mark.parametrize("by", ["click", "key", "skip"])
 def test_a_click_or_a_key_ends_it_at_the_result(visit, by):
-    with visit() as page:
+    with visit(reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         if by == "click":
             page.locator(".cot-big").click()
@@ -120,7 +130,7 @@ def test_a_click_or_a_key_ends_it_at_the_result(visit, by):
 
 
 def test_an_attempt_can_be_looked_at_large(visit):
-    with visit(reduced_motion="reduce") as page:
+    with visit() as page:
         page.wait_for_selector('.cot-show[data-part="rest"]')
         chosen = large(page)
         other = page.locator('.cot-try[data-kind="pruned"]').first
@@ -139,17 +149,17 @@ def test_an_attempt_can_be_looked_at_large(visit):
 
 
 def test_enter_runs_the_prompt(visit):
-    with visit(reduced_motion="reduce") as page:
+    with visit() as page:
         quiet(page)
-        page.fill("#prompt textarea", "a photo of three moons")
+        page.fill("#prompt textarea", "a photo of three cats")
         page.press("#prompt textarea", "Enter")
-        page.wait_for_function("document.querySelector('.cot-prompt').textContent === 'a photo of three moons'")
+        page.wait_for_function("document.querySelector('.cot-prompt').textContent === 'a photo of three cats'")
         settled(page)
 
 
 def test_a_live_run_shows_the_attempt_that_leads(visit, site):
     site.backend.pace = 0.5
-    with visit(small(), reduced_motion="reduce") as page:
+    with visit(small()) as page:
         open_settings(page)
         filled(page, 3)
         run(page, "running")
@@ -160,7 +170,7 @@ def test_a_live_run_shows_the_attempt_that_leads(visit, site):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_after_reflect_the_word_of_the_judge_and_both_pictures_are_in_view(visit, viewport):
+def test_after_reflect_the_word_of_the_judge_and_both_images_are_in_view(visit, viewport):
     seed = seed_whose_winner_is(right=False)
     with visit(small("parm", 2, 6, seed), viewport) as page:
         open_settings(page)
@@ -267,7 +277,7 @@ def test_a_narrow_grid_begins_with_the_first_steps_and_shows_all_its_rows(visit,
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_stage_has_no_serious_accessibility_faults(visit, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with visit(f"?__theme={theme}") as page:
+    with visit(f"?__theme={theme}", reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
         for _ in range(2):
             found = serious(axe.run(page, context="#stage").response["violations"])
@@ -281,13 +291,15 @@ def test_the_stage_has_no_serious_accessibility_faults(visit, theme):
         assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found] == []
 
 
-def test_a_mended_run_ends_with_the_picture_before_and_after(visit):
-    with visit() as page:
+def test_a_mended_run_ends_with_the_image_before_and_after(visit):
+    state = Trace.load(RUNS / "3-critique-helped.json").state
+    before, after = (percent(state.path_of(one.winner).outcome.p_yes) for one in (state.rounds[0], state.rounds[-1]))
+    with visit(reduced_motion=MOVING) as page:
         page.click('.cot-gallery button[data-name="3-critique-helped"]')
         page.wait_for_selector('.cot-show[data-part="critique"]')
-        assert "one star, not two" in status(page)
+        assert prose(state.rounds[1].critique) in status(page)
         assert page.locator(".cot-mended").evaluate("one => getComputedStyle(one).visibility") == "hidden"
         rest(page)
         assert page.locator(".cot-mended input[type=range]").is_visible()
-        assert "matches <1% → >99%" in page.locator(".cot-change").inner_text()
+        assert f"matches {before} → {after}" in page.locator(".cot-change").inner_text()
         assert page.locator(".cot-prompt").inner_text() != PROMPT

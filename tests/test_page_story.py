@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -70,11 +71,11 @@ def test_what_the_run_had_and_what_run_will_do_are_both_said_and_taken_over_by_a
     assert "PARM++" in asked(page) and "4 attempts" in asked(page) and "recorded run" in asked(page)
     seed = asked(page).rpartition("seed ")[2].split()[0]
     run_will(page, "PARM, 8 attempts", "Run draws a new seed.")
-    page.fill("#prompt textarea", "a photo of a blue moon")
+    page.fill("#prompt textarea", "a photo of a blue bus")
     take = page.get_by_role("button", name="Use these settings")
     take.click()
     run_will(page, "PARM++, 4 attempts", f"Run keeps seed {seed}.")
-    assert take.is_hidden() and page.locator("#prompt textarea").input_value() == "a photo of a blue moon"
+    assert take.is_hidden() and page.locator("#prompt textarea").input_value() == "a photo of a blue bus"
     assert page.evaluate("document.activeElement.id") == "run"
     page.get_by_label("PARM", exact=True).check()
     take.wait_for()
@@ -86,7 +87,7 @@ def test_of_a_recorded_run_that_is_opened_the_form_has_the_settings_until_it_is_
     page.click('.cot-gallery button[data-name="9-plain"]')
     run_will(page, "Baseline, 1 attempt", "Run keeps seed")
     take = page.get_by_role("button", name="Use these settings")
-    assert "25 · Baseline · 1 attempt · seed" in asked(page) and take.is_hidden()
+    assert re.search(r"A recorded run of [\d-]+ · Baseline · 1 attempt · seed", asked(page)) and take.is_hidden()
     page.get_by_label("random").check()  # the seed in the field is still the run's
     run_will(page, "Run draws a new seed.")
     page.locator("#seed input").fill("77")

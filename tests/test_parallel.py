@@ -31,7 +31,7 @@ def align(folder: Path, work: Path, *launcher: str) -> list[dict]:
 
 
 def test_two_processes_lose_what_one_does(tmp_path):
-    folder = tiny_mini.build(tmp_path / "mini", drawn=True)
+    folder = tiny_mini.build(tmp_path / "mini")
     alone, together = align(folder, tmp_path / "one"), align(folder, tmp_path / "two", *TWO)
     assert len(alone) == len(together) == 6  # only one of them writes
     for one, two in zip(alone, together):
@@ -44,8 +44,8 @@ def evaluate(out: Path, metadata: Path, processes: int, *more: str) -> tuple[dic
     """What an evaluation by some processes writes: its file, and its output."""
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m", "cotdemo")
     command = [sys.executable, *(launcher if processes > 1 else ("-m", "cotdemo")), "eval", "--method", "orm"]
-    command += ["--paths", "2", "--steps", "3", "--pictures", "2", "--threads", "1", "--metadata", str(metadata)]
-    command += ["--out", str(out / "pictures"), "--json", str(out / "eval.json"), *more]
+    command += ["--paths", "2", "--steps", "3", "--images", "2", "--threads", "1", "--metadata", str(metadata)]
+    command += ["--out", str(out / "images"), "--json", str(out / "eval.json"), *more]
     done = subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
     )
@@ -65,9 +65,9 @@ def test_three_processes_share_an_evaluation_and_go_on_after_a_kill(tmp_path):
         return [(r["index"], r["sample"], r["seed"], r["rounds"]) for r in content["records"]]
 
     assert essence(together) == essence(alone) and len(essence(alone)) == 8
-    pictures = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.png"))
-    assert len(pictures) == 8
-    assert pictures == sorted(path.relative_to(tmp_path / "three") for path in (tmp_path / "three").rglob("*.png"))
+    images = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.png"))
+    assert len(images) == 8
+    assert images == sorted(path.relative_to(tmp_path / "three") for path in (tmp_path / "three").rglob("*.png"))
 
     # killed: one process had written two records, another one half a record; fewer go on
     file = tmp_path / "three" / "eval.json"

@@ -64,15 +64,15 @@ def test_a_step_shows_guess_masked_positions_and_confidence_of_every_path():
     assert (second.confidence[first.masked] < 1).all()
 
 
-def test_after_the_last_step_one_token_is_masked_and_the_guess_is_the_picture():
+def test_after_the_last_step_one_token_is_masked_and_the_guess_is_the_image():
     session = pipeline().start(PROMPT, [0, 1], steps=4)
     while not session.done:
         step = session.step()
     assert step.index == 3
     assert step.masked.sum(1).tolist() == [1, 1]
-    pictures = session.decode(step.codes)
-    assert pictures.shape == (2, 16, 16, 3)
-    assert pictures.dtype == np.uint8
+    images = session.decode(step.codes)
+    assert images.shape == (2, 16, 16, 3)
+    assert images.dtype == np.uint8
     with pytest.raises(RuntimeError, match="finished"):
         session.step()
 
@@ -97,19 +97,19 @@ def test_fast_and_plain_forms_repaint_the_same_codes():
         assert [step[:3] for step in fast[1]] == [step[:3] for step in plain[1]]
 
 
-def test_a_critique_changes_the_picture_and_so_does_the_choice_of_the_unconditional_branch():
+def test_a_critique_changes_the_image_and_so_does_the_choice_of_the_unconditional_branch():
     def final(**given):
         return painted(pipeline().start(PROMPT, [0], 6, **given))[0][-1][1]
 
     context = Correction(list(range(16)), "w7 w8")
-    pictures = [
+    images = [
         final(),
         final(context=context),
         final(context=Correction(context.prompt_codes, "w9")),
         final(context=Correction(context.prompt_codes[::-1], "w7 w8")),
         final(context=context, keep_image=True),
     ]
-    assert len({tuple(picture) for picture in pictures}) == len(pictures)
+    assert len({tuple(image) for image in images}) == len(images)
 
 
 def test_path_i_is_the_same_whatever_the_other_paths_are(mini):
@@ -295,7 +295,7 @@ def test_a_step_that_does_not_fit_is_refused():
             pipeline().start(PROMPT, **{"paths": [0, 1], "steps": 6, "after": steps[1]} | given)
 
 
-def test_each_path_can_repaint_a_picture_of_its_own(mini):
+def test_each_path_can_repaint_an_image_of_its_own(mini):
     contexts = [Correction(list(range(64)), "w7"), Correction(list(range(64, 128)), "w8 w9")]
     together = painted(mini.start(PROMPT, range(2), 4, 0.0, context=contexts))
     apart = [painted(mini.start(PROMPT, [path], 4, 0.0, context=contexts[path]))[path] for path in range(2)]
@@ -303,7 +303,7 @@ def test_each_path_can_repaint_a_picture_of_its_own(mini):
         assert [step[:3] for step in together[path]] == [step[:3] for step in apart[path]]
     with pytest.raises(UserError, match="2 contexts were given for 3 paths"):
         mini.start(PROMPT, range(3), context=contexts)
-    with pytest.raises(UserError, match="one picture for all paths"):
+    with pytest.raises(UserError, match="one image for all paths"):
         mini.start(PROMPT, range(2), context=contexts, keep_image=True)
 
 
@@ -332,17 +332,17 @@ def test_the_pipeline_follows_the_call_conventions_of_diffusers():
 
     call = {"num_inference_steps": 4, "num_images_per_prompt": 2}
     generators = [torch.Generator().manual_seed(seed) for seed in (1, 2, 3, 4)]
-    pictures = pipeline()(
+    images = pipeline()(
         [PROMPT, "w9"], **call, generator=generators,
         callback_on_step_end=watch, callback_on_step_end_tensor_inputs=["masked"],
     ).images  # fmt: skip
-    assert [picture.size for picture in pictures] == [(16, 16)] * 4
+    assert [image.size for image in images] == [(16, 16)] * 4
     assert [step for step, _ in seen] == [0, 1, 2, 3]
 
     (again,) = pipeline()("w9", **call, generator=[torch.Generator().manual_seed(seed) for seed in (3, 4)],
                           output_type="np", return_dict=False)  # fmt: skip
     assert again.shape == (2, 16, 16, 3)
-    np.testing.assert_array_equal(np.asarray(pictures[2]), (again[0] * 255).round().astype(np.uint8))
+    np.testing.assert_array_equal(np.asarray(images[2]), (again[0] * 255).round().astype(np.uint8))
     assert pipeline()("w9", **call, output_type="pt").images.shape == (2, 3, 16, 16)
 
 
@@ -356,7 +356,7 @@ def test_a_call_can_be_interrupted_and_returns_its_guess():
 
 
 def test_a_call_refuses_arguments_at_odds():
-    with pytest.raises(ValueError, match="2 generators for 1 pictures"):
+    with pytest.raises(ValueError, match="2 generators for 1 images"):
         pipeline()(PROMPT, 4, generator=[torch.Generator(), torch.Generator()])
     with pytest.raises(ValueError, match="callback"):
         pipeline()(PROMPT, 4, callback_on_step_end_tensor_inputs=["latents"])

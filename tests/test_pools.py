@@ -24,7 +24,7 @@ PATHS, STEPS = 5, 6
 # of a probability: decoded in another batch a pixel may be one level off, to which a judge of random weights is
 # sensitive; the shipped ones move by about 1e-5
 TOLERANCE = 2e-2
-COUNTED = 0.02  # a question about a single picture goes to other kernels than one about several, and counts more
+COUNTED = 0.02  # a question about a single image goes to other kernels than one about several, and counts more
 
 
 @pytest.fixture(scope="module")

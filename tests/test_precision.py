@@ -14,18 +14,19 @@ from packaging.requirements import Requirement
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from cotdemo import cli
-from cotdemo.backends import ReleasedBackend, load_backend, released, sizes
+from cotdemo.backends import MINI, ReleasedBackend, load_backend, released, sizes
 from cotdemo.backends.scorer import BYTES
 from cotdemo.compute import precision
 from cotdemo.compute.memory import bytes_of
 from cotdemo.compute.precision import CHOICES, PRECISIONS, Card, plan, quantisation
 from cotdemo.errors import UserError
+from cotdemo.evaluation.agreement import judge_in
 from cotdemo.evaluation.full_size import JUDGE
 from cotdemo.verifiers.llava import LlavaVerifier
 from cotdemo.verifiers.released_keys import released_config
 
 QUANTISED = [name for name, row in PRECISIONS.items() if row.quantised]
-PROMPT = "a photo of a red star"
+PROMPT = "a photo of a red dog"
 needs_library = pytest.mark.skipif(not precision.installed(), reason="bitsandbytes is not installed")
 
 
@@ -175,18 +176,18 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return [np.random.default_rng(seed).integers(0, 255, (64, 64, 3), np.uint8) for seed in range(6)]
 
 
-def answers(judge, pictures) -> np.ndarray:
-    seen = judge.encode(pictures)
+def answers(judge, images) -> np.ndarray:
+    seen = judge.encode(images)
     return np.stack([seen.ask(question, PROMPT).p_yes for question in ("clarity", "outcome")])
 
 
 @needs_library
 @pytest.mark.parametrize("name", QUANTISED)
-def test_a_quantised_judge_answers_in_less_memory_and_sees_and_decides_in_half_precision(name, root, pictures):
+def test_a_quantised_judge_answers_in_less_memory_and_sees_and_decides_in_half_precision(name, root, images):
     exact = ReleasedBackend("show-o", "cpu", root).verifier("parm")
     backend = ReleasedBackend("show-o", "cpu", root, precision=name)
     judge = backend.verifier("parm")
@@ -196,10 +197,10 @@ def test_a_quantised_judge_answers_in_less_memory_and_sees_and_decides_in_half_p
     for part in (judge.model.model.vision_tower, judge.model.model.multi_modal_projector):
         assert {type(m).__module__.partition(".")[0] for m in part.modules()} & {"bitsandbytes"} == set()
     assert type(judge.model.lm_head).__module__.startswith(("torch", "cotdemo"))
-    assert np.isfinite(answers(judge, pictures)).all()
+    assert np.isfinite(answers(judge, images)).all()
     assert bytes_of(judge.model) < bytes_of(exact.model) / 2
     if name == "int8":  # weights at random, and as few, are not themselves in four bits
-        assert np.abs(answers(judge, pictures) - answers(exact, pictures)).mean() < 0.05
+        assert np.abs(answers(judge, images) - answers(exact, images)).mean() < 0.05
 
 
 def hooked(module) -> int:
@@ -207,7 +208,7 @@ def hooked(module) -> int:
 
 
 @needs_library
-def test_where_even_four_bits_do_not_fit_the_rest_is_brought_in_groups(root, pictures, monkeypatch):
+def test_where_even_four_bits_do_not_fit_the_rest_is_brought_in_groups(root, images, monkeypatch):
     monkeypatch.setattr(ReleasedBackend, "free_memory", lambda self: 8e9)
     backend = ReleasedBackend("show-o", "cpu", root, precision="nf4")
     assert backend.plan.offload
@@ -217,8 +218,8 @@ def test_where_even_four_bits_do_not_fit_the_rest_is_brought_in_groups(root, pic
     assert not hooked(model.model.language_model.layers)
     monkeypatch.undo()
     assert np.array_equal(
-        answers(judge, pictures),
-        answers(ReleasedBackend("show-o", "cpu", root, precision="nf4").verifier("parm"), pictures),
+        answers(judge, images),
+        answers(ReleasedBackend("show-o", "cpu", root, precision="nf4").verifier("parm"), images),
     )
 
 
@@ -239,13 +240,21 @@ def test_a_generator_brought_in_groups_paints_the_same(tmp_path, monkeypatch):
     assert torch.equal(painted(plain), painted(generator))
 
 
-def test_eyes_that_overflow_in_float16_are_opened_in_float32(root, pictures):
+def test_eyes_that_overflow_in_float16_are_opened_in_float32(root, images):
     judge = LlavaVerifier.from_pretrained(root / "ZiyuG" / "Image-Generation-CoT" / "parm", dtype=torch.float16)
     tower = judge.model.model.vision_tower
     mlp = tower.encoder.layers[0].mlp
     mlp.fc1.weight.data *= 3e4  # what lies between exceeds 65,504, and what comes out does not
     mlp.fc2.weight.data *= 3e-5
-    seen = judge.encode(pictures)
+    seen = judge.encode(images)
     assert tower.dtype == torch.float32 and bool(seen._seen.isfinite().all())
     assert judge.model.model.multi_modal_projector.linear_1.weight.dtype == torch.float16
     assert np.isfinite(seen.ask("outcome", PROMPT).p_yes).all()
+
+
+@needs_library
+def test_a_judge_whose_layers_fill_no_block_answers_in_four_bits():
+    judge = judge_in("nf4", MINI / "judge", "cpu")
+    assert any(layer.out_features % 32 for layer in judge.model.modules() if type(layer).__name__ == "Linear4bit")
+    image = np.full((1, 128, 128, 3), 120, np.uint8)
+    assert np.isfinite(judge.encode(image).ask("outcome", ["a photo of a dog"]).p_yes).all()

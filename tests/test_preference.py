@@ -14,13 +14,13 @@ from showo_cases import tiny_real
 
 from cotdemo.errors import UserError
 from cotdemo.generator.showo import Showo
-from cotdemo.things.splits import random_prompts
-from cotdemo.things.task import DrawnThings
 from cotdemo.training import dpo
 from cotdemo.training.dpo_loss import dpo_loss, log_likelihood
 from cotdemo.training.generator import mask_codes
 from cotdemo.training.loop import Schedule
 from cotdemo.training.pairs import Pairs, Pool, mended, paint_pool, pairs_of, strictly_right
+from cotdemo.world.splits import random_prompts
+from cotdemo.world.task import DrawnThings
 
 GOLDEN = json.loads(data("dpo_golden.json").read_text())
 PAIRS = ("pair1", "pair2")
@@ -109,7 +109,7 @@ def pool(right: list[list[bool]]) -> Pool:
     return Pool(np.asarray([f"prompt {row}" for row in range(len(right))]), codes.astype(np.uint16), right)
 
 
-def test_pairs_are_right_and_wrong_pictures_of_one_prompt():
+def test_pairs_are_right_and_wrong_images_of_one_prompt():
     painted = pool([[True, False, True, False], [True] * 4, [False] * 4, [False, False, True, False]])
     pairs = pairs_of(painted, most=3, seed=1)
     assert pairs.prompts.tolist() == ["prompt 0", "prompt 0", "prompt 3"]
@@ -120,17 +120,17 @@ def test_pairs_are_right_and_wrong_pictures_of_one_prompt():
     rows = [int(prompt.split()[1]) for prompt in pairs.prompts]
     assert all((row, *codes.tolist()) in sides[True] for row, codes in zip(rows, pairs.chosen))
     assert all((row, *codes.tolist()) in sides[False] for row, codes in zip(rows, pairs.rejected))
-    assert len({tuple(codes.tolist()) for codes in pairs.chosen}) == 3  # no picture twice
+    assert len({tuple(codes.tolist()) for codes in pairs.chosen}) == 3  # no image twice
     assert len(pairs_of(painted, most=1, seed=1)) == 2
 
 
-def test_prompts_whose_pictures_agree_give_no_pairs():
+def test_prompts_whose_images_agree_give_no_pairs():
     with pytest.raises(UserError, match="nothing to prefer"):
         pairs_of(pool([[True, True], [False, False]]), most=1, seed=1)
 
 
 def test_a_pool_is_the_same_each_time(tmp_path):
-    pipeline = tiny_mini.backend(tmp_path, drawn=True).generator("base")
+    pipeline = tiny_mini.backend(tmp_path).generator("base")
 
     def paint() -> Pool:
         prompts = [entry["prompt"] for entry in random_prompts("align", 3, np.random.default_rng(4))]
@@ -144,14 +144,14 @@ def test_a_pool_is_the_same_each_time(tmp_path):
     assert np.array_equal(Pool.load(tmp_path / "pool.npz").right, one.right)
 
 
-def test_mended_pictures_are_wrong_ones_but_for_a_region(tmp_path):
-    pipeline = tiny_mini.backend(tmp_path, drawn=True).generator("base")
+def test_mended_images_are_wrong_ones_but_for_a_region(tmp_path):
+    pipeline = tiny_mini.backend(tmp_path).generator("base")
     prompts = ["a photo of a dog", "a photo of a red cat", "a photo of two cows"]
     painted = paint_pool(pipeline, prompts, 2, 4, lambda texts, _: [text != prompts[1] for text in texts])
     painted = replace(painted, right=np.asarray([[True, False], [True, True], [False, False]]))
     asked = []
 
-    def label(texts, pictures) -> list[bool]:
+    def label(texts, images) -> list[bool]:
         asked.extend(texts)
         return [index % 4 != 3 for index in range(len(texts))]
 
@@ -166,7 +166,7 @@ def test_mended_pictures_are_wrong_ones_but_for_a_region(tmp_path):
         mended(pipeline, painted, 4, 2, 4, lambda texts, _: [False] * len(texts))
 
 
-def test_what_two_pictures_share_is_never_masked():
+def test_what_two_images_share_is_never_masked():
     rng = torch.Generator().manual_seed(2)
     among = torch.arange(64).expand(200, 64) < torch.arange(1, 201)[:, None].clamp(max=64)
     masked = mask_codes(torch.zeros(200, 64), rng, among)
@@ -176,9 +176,9 @@ def test_what_two_pictures_share_is_never_masked():
     )
 
 
-def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
+def test_alignment_makes_the_chosen_images_likelier(tmp_path):
     torch.manual_seed(0)
-    pipeline = tiny_mini.backend(tmp_path, drawn=True).generator("base")
+    pipeline = tiny_mini.backend(tmp_path).generator("base")
     before = {name: value.clone() for name, value in pipeline.showo.state_dict().items()}
     pairs = Pairs(
         np.asarray(["a photo of a red dog"] * 6), *np.random.default_rng(0).integers(1024, size=(2, 6, 64)), ALL
@@ -197,7 +197,7 @@ def test_alignment_makes_the_chosen_pictures_likelier(tmp_path):
 
 def test_a_guided_round_also_learns_what_the_guide_prefers(tmp_path):
     torch.manual_seed(0)
-    pipeline = tiny_mini.backend(tmp_path, drawn=True).generator("base")
+    pipeline = tiny_mini.backend(tmp_path).generator("base")
     codes, chosen, rejected = np.random.default_rng(0).integers(1024, size=(3, 6, 64))
     apart, prompts = np.tile(np.arange(64) >= 40, (6, 1)), np.asarray(["a photo of a red dog"] * 6)
     agreed = Pairs(prompts, codes, codes, ALL)  # nothing to prefer: the guide alone decides

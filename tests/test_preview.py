@@ -1,4 +1,4 @@
-"""What other sites are told of a link: tags in the document as it is sent, and the picture that they name."""
+"""What other sites are told of a link: tags in the document as it is sent, and the image that they name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-PROMPT = 'a photo of a "star" & <b>moon</b>'
+PROMPT = 'a photo of a "dog" & <b>bus</b>'
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,10 @@ def test_the_page_tells_its_own_name_and_shows_its_first_run(page):
         "Gradio" not in "".join(told.values()) and answer.text.count("og:title") == answer.text.count("og:image") == 1
     )
     assert int(answer.headers["content-length"]) == answer.num_bytes_downloaded
-    assert_picture(told["og:image"])
+    assert_image(told["og:image"])
 
 
-def assert_picture(url: str) -> None:
+def assert_image(url: str) -> None:
     answer = httpx.get(url)
     assert answer.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(answer.content)).width >= 460
@@ -56,12 +56,12 @@ def assert_picture(url: str) -> None:
 def test_a_link_to_a_run_tells_of_that_run(page):
     url, run_id, recorded = page
     told = tags(httpx.get(url, params={"run": run_id}).text)
-    assert told["og:title"].startswith("“a photo of a &quot;star&quot; &amp; &lt;b&gt;moon&lt;/b&gt;”")
+    assert told["og:title"].startswith("“a photo of a &quot;dog&quot; &amp; &lt;b&gt;bus&lt;/b&gt;”")
     assert told["og:image"].endswith(f"/preview.png?run={run_id}")
-    assert_picture(told["og:image"])
+    assert_image(told["og:image"])
     told = tags(httpx.get(url, params={"run": recorded}).text)
     assert told["og:image"].endswith(recorded)
-    assert_picture(told["og:image"])
+    assert_image(told["og:image"])
 
 
 @pytest.mark.parametrize("run", ["nonsense", "../../etc/passwd", "%00", '"><script>'])

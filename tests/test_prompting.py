@@ -57,26 +57,26 @@ def test_a_text_too_long_loses_its_end_and_keeps_its_eos():
     assert SMALL.prefix(range(7)) == SMALL.prefix(range(6))
 
 
-def test_a_repainting_reads_the_previous_picture_and_the_critique_after_the_prompt():
+def test_a_repainting_reads_the_previous_image_and_the_critique_after_the_prompt():
     prefix = SMALL.prefix([7, 8], previous=[0, 63, 5], critique=[9])
     assert prefix == [105, 99, 7, 8, 99] + [101, 110, 173, 115, 102] + [99, 9, 99]
 
 
-def test_the_unconditional_prefix_drops_the_words_and_on_request_keeps_the_picture():
+def test_the_unconditional_prefix_drops_the_words_and_on_request_keeps_the_image():
     assert SMALL.prefix() == [105, 99, 99]
     assert SMALL.prefix(previous=[1]) == [105, 99, 99, 101, 111, 102, 99, 99]
 
 
-def test_each_picture_sees_itself_both_ways_and_what_stands_before_it_but_nothing_behind():
+def test_each_image_sees_itself_both_ways_and_what_stands_before_it_but_nothing_behind():
     prefix = SMALL.prefix([7], previous=[1, 2], critique=[9])
     ids = SMALL.sequences([prefix], torch.tensor([[-1, 3]]), padded_to=len(prefix) + 2)[0]
     allowed = SMALL.attention(ids[None])[0]
-    before, after = range(6, 10), range(13, 17)  # the two pictures with soi and eoi, behind two pads
+    before, after = range(6, 10), range(13, 17)  # the two images with soi and eoi, behind two pads
     assert [ids[position].item() for position in (6, 9, 13, 16)] == [101, 102, 101, 102]
 
     expected = torch.ones(17, 17, dtype=torch.bool).tril()
-    for picture in (before, after):
-        expected[picture.start : picture.stop, picture.start : picture.stop] = True
+    for image in (before, after):
+        expected[image.start : image.stop, image.start : image.stop] = True
     expected[2:, :2] = False
     assert torch.equal(allowed, expected)
 

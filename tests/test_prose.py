@@ -18,8 +18,8 @@ from cotdemo.ui.learn import stops_of
 HERE = Path(__file__).parent
 CASES = json.loads((HERE / "prose.json").read_text())  # the page's own words are held to the same: viewer.test.js
 RUNS = recorded_runs("mini", HERE.parent / "assets" / "runs")
-PROMPT = "a photo of a red star and a blue moon"
-RAW = "one star , not two"
+PROMPT = "a photo of a red car and a blue bus"
+RAW = "one apple , not two"
 
 
 @pytest.mark.parametrize("raw, written", CASES)
@@ -39,7 +39,7 @@ def test_an_endpoint_gives_written_words_and_the_raw_ones_in_the_trace():
     endpoints = Endpoints(Handlers("mini", lambda: Double(pace=0, critique=RAW)))
     made = endpoints.painted(PROMPT, paths=2, steps=4, seed=9)
     again = endpoints.reflected(made.run.trace(), anyway=True).told(with_trace=True)
-    assert again["critique"] == "one star, not two"
+    assert again["critique"] == "one apple, not two"
     said = [event["text"] for event in again["trace"]["events"] if event["type"] == "Critiqued"]
     assert said == [RAW]
 

@@ -54,4 +54,4 @@ def test_a_recorded_run_is_what_the_shipped_weights_paint(wanted, backend):
 def test_a_story_that_no_seed_tells_is_told_in_words(backend, monkeypatch):
     monkeypatch.setattr(recording, "SEEDS", 1)
     with pytest.raises(UserError, match="Choose another prompt"):
-        record(Recording("x", "a photo of a star", "baseline", ALL_STOPPED, paths=1), backend)
+        record(Recording("x", "a photo of a dog", "baseline", ALL_STOPPED, paths=1), backend)

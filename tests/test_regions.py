@@ -1,4 +1,4 @@
-"""Reflection by region: what a round opens, and that it leaves the rest of the picture as it is."""
+"""Reflection by region: what a round opens, and that it leaves the rest of the image as it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cotdemo.search.reflection import amended
 from cotdemo.search.regions import distances
 from cotdemo.settings import MAX_PROMPT, Settings
 
-PROMPT = "a photo of a red star"
+PROMPT = "a photo of a red dog"
 STEPS = 6
 
 
@@ -40,7 +40,7 @@ def test_regions_are_connected_and_of_many_shapes():
 
 
 @pytest.mark.parametrize("steps", [2, 6, 18])
-def test_a_reopened_picture_has_what_a_step_leaves(tiny, steps):
+def test_a_reopened_image_has_what_a_step_leaves(tiny, steps):
     codes, order = list(range(64)), distances((8, 8), 3, np.random.default_rng(2))
     pipeline = tiny.generator("base")
     step = pipeline.reopened(codes, order, 0.5, steps)
@@ -215,6 +215,43 @@ def test_what_was_marked_can_be_taken_back_and_painted_again(tiny):
     assert again.winner.round == 2 and again.state.rounds[2].before == 0
 
 
+def test_marked_tokens_are_painted_from_another_prompt_and_the_image_is_judged_by_it(tiny, monkeypatch):
+    events = list(search("parm", tiny, PROMPT, paths=2, steps=STEPS, seed=3))
+    asked = []
+    real = type(tiny.verifier("parm")).encode
+
+    def heard(self, images):
+        encoded = real(self, images)
+        ask = encoded.ask
+        encoded.ask = lambda question, prompt, *more, **options: (
+            asked.append(prompt) or ask(question, prompt, *more, **options)
+        )
+        return encoded
+
+    monkeypatch.setattr(type(tiny.verifier("parm")), "encode", heard)
+    new = list(brush(tiny, events, range(64), "  A photo of THREE cats. "))
+    other = "a photo of three cats"
+    assert [event.prompt for event in new if isinstance(event, RoundStarted)] == [other]
+    assert set(asked) == {other}
+    alike = list(brush(tiny, events, range(64)))
+    codes = [next(event.codes for event in one if isinstance(event, StepDecoded)) for one in (new, alike)]
+    assert codes[0] != codes[1]  # it was painted from other words
+    trace = Trace.from_json(Trace.of([*events, *new]).to_json())
+    assert trace.state.prompt == other and trace.state.settings.prompt == PROMPT
+    more = Trace.of([*trace.events, *brush(tiny, trace.events, [1])])  # by default from the answer's own
+    assert more.state.rounds[2].prompt == other
+    back = Trace.of([*trace.events, taken_back(trace.events)])
+    assert back.state.prompt == PROMPT
+    assert Trace.of([*back.events, *brush(tiny, back.events, [1], PROMPT)]).state.rounds[2].prompt == ""
+
+
+def test_a_prompt_that_cannot_be_painted_is_refused_before_anything_is(tiny):
+    events = list(search("baseline", tiny, PROMPT, paths=1, steps=STEPS, seed=3))
+    for prompt, words in (("a photo of a dragon", "dragon"), ("x" * 400, "300")):
+        with pytest.raises(UserError, match=words):
+            brush(tiny, events, [3], prompt)
+
+
 @pytest.mark.parametrize("tokens", [[], [64], [-1]])
 def test_marks_that_are_none_are_refused_at_once(tiny, tokens):
     events = list(search("baseline", tiny, PROMPT, paths=1, steps=STEPS, seed=3))
@@ -222,7 +259,7 @@ def test_marks_that_are_none_are_refused_at_once(tiny, tokens):
         brush(tiny, events, tokens)
 
 
-def test_a_picture_of_one_step_has_no_part_to_paint(tiny):
+def test_an_image_of_one_step_has_no_part_to_paint(tiny):
     events = list(search("baseline", tiny, PROMPT, paths=1, steps=1, seed=3))
     with pytest.raises(UserError, match="2 steps"):
         brush(tiny, events, [3])

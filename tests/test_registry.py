@@ -29,7 +29,7 @@ from cotdemo.ui.form import FIELDS, OTHERS, component
 from cotdemo.ui.handlers import Handlers
 
 ROOT = Path(__file__).parents[1]
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 NEW = """
     sharpness: float = setting(
         Number(0.0, 2.0), "how sharp it is to be", default=0.5, absent=0.5, label="Sharpness", note="of edges",
@@ -49,14 +49,14 @@ from cotdemo.ui.form import FIELDS, from_address
 from cotdemo.ui.handlers import Handlers
 import io, numpy as np
 
-asked = Settings.checked("a star", sharpness=1.5, seed=0)
+asked = Settings.checked("a dog", sharpness=1.5, seed=0)
 assert asked.sharpness == 1.5 and "sharpness 1.5" in asked.in_words()
 try:
-    Settings.checked("a star", sharpness=3)
+    Settings.checked("a dog", sharpness=3)
 except Exception as error:
     assert str(error) == "sharpness must be a number from 0 to 2.", error
-options = cli._parser("generate").parse_args(["generate", "a star", "--sharpness", "1.5", "--out", "x"])
-assert cli._settings(options, "a star", 0) == asked
+options = cli._parser("generate").parse_args(["generate", "a dog", "--sharpness", "1.5", "--out", "x"])
+assert cli._settings(options, "a dog", 0) == asked
 endpoint = taking_settings(Endpoints(Handlers("mini", None)).generate)
 assert inspect.signature(endpoint).parameters["sharpness"].default == 0.5 and "sharpness: how sharp" in endpoint.__doc__
 started = RunStarted(asked, (1, 1), 2, (1, 1))
@@ -97,18 +97,18 @@ def added() -> Iterator[list]:
 
 
 class Reddest:
-    """A verifier of one's own: the more red a picture is, the likelier it is right."""
+    """A verifier of one's own: the more red an image is, the likelier it is right."""
 
     def __init__(self, backend: object = None):
-        self.pictures: list[np.ndarray] = []
+        self.images: list[np.ndarray] = []
 
-    def encode(self, pictures):
+    def encode(self, images):
         encoded = Reddest()
-        encoded.pictures = pictures
+        encoded.images = images
         return encoded
 
     def ask(self, question, prompt, rows=None, *, seeds=None) -> Answers:
-        red = np.array([self.pictures[row][..., 0].mean() / 255 for row in rows])
+        red = np.array([self.images[row][..., 0].mean() / 255 for row in rows])
         return Answers(red, 1 - red, red > 0.5, red <= 0.5)
 
 

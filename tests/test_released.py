@@ -130,7 +130,7 @@ def test_a_gpu_with_too_little_memory_is_told_before_anything_is_downloaded(monk
         ReleasedBackend("show-o", "cuda").warm_up()
 
 
-def test_whole_pictures_are_repainted_by_a_generator_that_somebody_gives(monkeypatch, tmp_path):
+def test_whole_images_are_repainted_by_a_generator_that_somebody_gives(monkeypatch, tmp_path):
     asked = dict(method="parm++", prompt="a photo of a dog", repaint="whole")
     with pytest.raises(UserError, match="region, or give one .*self-correct"):
         search(backend=load_backend("show-o", "cpu", tmp_path), **asked)

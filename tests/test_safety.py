@@ -28,7 +28,7 @@ from cotdemo.search.withheld import GREY, screened, stand_in
 from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.handlers import Handlers, verdict
 
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 
 
 def image(seed: int) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_traces_words_and_answers_say_that_an_image_is_withheld(grey):
 def test_a_client_is_given_the_grey_image(grey):
     handlers = Handlers("mini", lambda: Guarded(any_words=True))
     answer = Endpoints(handlers).painted(PROMPT, "orm", paths=2, steps=3, seed=1)
-    given = np.asarray(Image.open(io.BytesIO(answer.picture())).convert("RGB"))
+    given = np.asarray(Image.open(io.BytesIO(answer.image())).convert("RGB"))
     assert np.array_equal(given, grey) and answer.told(False)["verdict"]["withheld"]
 
 

@@ -1,4 +1,4 @@
-"""What a chosen picture is called, by the page and by what else shows a run: one wording, declared once."""
+"""What a chosen image is called, by the page and by what else shows a run: one wording, declared once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RUNS = sorted((Path(__file__).parents[1] / "assets" / "runs").glob("*.json"))
 
 
 def answered(trace: Trace, answer: str | None) -> Trace:
-    """The run with another answer to "outcome" about every picture; with none where nobody is asked."""
+    """The run with another answer to "outcome" about every image; with none where nobody is asked."""
     p_yes = {"yes": 0.8, "no": 0.3, "neither": 0.3, None: None}[answer]
     events = []
     for event in trace.events:

@@ -150,7 +150,7 @@ def test_facebooks_detector_says_that_it_is_another(root, trusted):
 
 
 def test_the_embedded_model_keeps_its_exact_checker():
-    assert load_backend("mini", scored=OFFICIAL).check("a photo of a red star", NOISE).strict is False
+    assert load_backend("mini", scored=OFFICIAL).check("a photo of a red dog", NOISE).strict is False
 
 
 class Card:
@@ -287,7 +287,7 @@ def test_whoever_meets_it_first_is_told_with_no_path_of_the_server(root, monkeyp
     form = (TOASTER, {"method": "baseline", "model": "base"}, 1, 1, 0.0, 1.0, 7, False)
     for _ in range(2):
         list(handlers.paint(*form))
-    assert len(warned) == 1 and warned[0].startswith("Pictures are not checked. not-here.pth is missing")
+    assert len(warned) == 1 and warned[0].startswith("Images are not checked. not-here.pth is missing")
     assert _watched(backend).startswith(" Final images are not checked: not-here.pth is missing")
 
 
@@ -369,7 +369,7 @@ def test_a_page_whose_scorer_is_missing_says_so_once_and_paints(page_of, trusted
     asked_for(page, TOASTER)
     toast = page.get_by_test_id("toast-body")
     toast.wait_for()
-    assert "Pictures are not checked. not-here.pth is missing; it is at https://" in toast.inner_text()
+    assert "Images are not checked. not-here.pth is missing; it is at https://" in toast.inner_text()
     assert page.locator(".cot-facts .cot-truth").is_hidden()
     asked_for(page, "a photo of a dog")
     assert toast.count() == 1

@@ -29,7 +29,7 @@ from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.search.reflection import MAX_CRITIQUE
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 
 
 def run(studio, method="parm", **settings):
@@ -116,7 +116,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_computed():
     for method, prompt, settings in [
         ("vote", PROMPT, {}),
         ("parm", "", {}),
-        ("parm", "a photo of a zebra", {}),
+        ("parm", "a photo of a unicorn", {}),
         ("parm", PROMPT, {"paths": 33}),
         ("parm", PROMPT, {"model": "sdxl"}),
     ]:
@@ -163,22 +163,22 @@ def test_guesses_are_events_with_codes_masks_and_confidences():
     assert (first.picture == decode([first.codes])[0]).all()
 
 
-def test_final_pictures_go_to_the_checker_and_stopped_paths_do_not():
-    def check(prompt, picture):
+def test_final_images_go_to_the_checker_and_stopped_paths_do_not():
+    def check(prompt, image):
         assert prompt == PROMPT
-        right = bool((picture == final).all())
-        return Verdict(right, right, "" if right else "three stars , not two")
+        right = bool((image == final).all())
+        return Verdict(right, right, "" if right else "three apples , not two")
 
     say = at({("potential", 0, None): "no"})
     final = of(StepDecoded, run(Studio(say=say)))[-1].picture  # path 2's
     events = run(Studio(say=say, check=check))
     assert of(Checked, events) == [
-        Checked(0, 1, False, False, "three stars , not two"),
+        Checked(0, 1, False, False, "three apples , not two"),
         Checked(0, 2, True, True, ""),
     ]
     assert of(Checked, run(Studio(say=say, check=check), check=False)) == []
     assert len(of(Checked, run(Studio(check=check), "baseline", show="none"))) == 3
-    assert of(Checked, run(Studio(check=lambda prompt, picture: None))) == []  # a prompt it cannot judge
+    assert of(Checked, run(Studio(check=lambda prompt, image: None))) == []  # a prompt it cannot judge
 
 
 def test_a_judge_that_answers_nan_ends_the_run():
@@ -221,7 +221,7 @@ def test_without_guidance_a_step_is_one_pass():
     assert run(Studio(), "baseline", paths=1, guidance=0)[-1].generator_passes == 4
 
 
-def test_orm_takes_the_final_picture_with_the_highest_p_yes():
+def test_orm_takes_the_final_image_with_the_highest_p_yes():
     p_yes = {0: 0.3, 1: 0.8, 2: 0.8}
     studio = Studio(say=lambda question, number, path, step: ("yes", p_yes[path], 1 - p_yes[path]))
     events = run(studio, "orm")
@@ -335,7 +335,7 @@ CODE_OF_PIXEL = {int(pixel): code for code, pixel in enumerate(decode(np.arange(
 
 
 class Replay(Studio):
-    """Paints the pictures of a recorded search and answers as its judge did."""
+    """Paints the images of a recorded search and answers as its judge did."""
 
     def __init__(self, case):
         super().__init__(codes=self.recorded_codes)
@@ -402,7 +402,7 @@ def test_by_the_right_rules_the_same_candidate_wins_with_no_more_passes(name):
     recorded = replay.say
 
     def say(question, *place):
-        # the released code does not judge a picture that it falls back to
+        # the released code does not judge an image that it falls back to
         return "no" if question == "outcome" and not replay.outcomes else recorded(question, *place)
 
     replay.say = say
@@ -443,7 +443,7 @@ def test_lenient_rules_stop_only_what_is_hopeless():
     assert [event.path for event in of(PathPruned, run(Studio(say=say)))] == [0, 1]
 
 
-def test_by_lenient_rules_a_picture_may_win_that_never_was_clear():
+def test_by_lenient_rules_an_image_may_win_that_never_was_clear():
     say = at(
         {("clarity", 2, None): "no", ("outcome", 0, None): ("yes", 0.7, 0.3), ("outcome", 1, None): ("no", 0.2, 0.8)}
     )
@@ -496,8 +496,8 @@ class Generator(Studio):
     def generator(self, model):
         return pipeline()
 
-    def encode(self, pictures):
-        return Encoded(self, [(0, path, 0) for path in range(len(pictures))])
+    def encode(self, images):
+        return Encoded(self, [(0, path, 0) for path in range(len(images))])
 
     def canonical(self, prompt):
         return prompt
@@ -526,7 +526,7 @@ def test_a_restored_path_of_the_real_generator_ends_as_if_it_had_never_been_stop
 
 
 def outcomes(*p_yes_of_rounds):
-    """Round r's final pictures get P(yes) of entry r; above one half the judge says "yes"."""
+    """Round r's final images get P(yes) of entry r; above one half the judge says "yes"."""
 
     def say(question, number, path, step):
         if question != "outcome":
@@ -537,19 +537,19 @@ def outcomes(*p_yes_of_rounds):
     return say
 
 
-def test_a_picture_that_is_right_is_not_repainted():
+def test_an_image_that_is_right_is_not_repainted():
     events = run(Studio(say=outcomes(0.9)), "parm++")
     assert len(of(RoundStarted, events)) == 1
     assert of(Critiqued, events) == []
 
 
-def test_a_wrong_picture_is_criticised_and_repainted_by_the_self_correcting_model():
+def test_a_wrong_image_is_criticised_and_repainted_by_the_self_correcting_model():
     studio = Studio(say=outcomes(0.2, 0.9))
     events = run(studio, "parm++")
     first, second = of(Winner, events)
     said = [(event.text, event.done) for event in of(Critiqued, events)]
-    words = "three stars, not two in round 0"  # one line, whatever the judge's pieces hold
-    assert said == [("", False), ("three stars", False), ("three stars, not", False), (words, False), (words, True)]
+    words = "three apples, not two in round 0"  # one line, whatever the judge's pieces hold
+    assert said == [("", False), ("three apples", False), ("three apples, not", False), (words, False), (words, True)]
     (model, seed, context), (corrector, other_seed, correction) = studio.started
     assert (model, corrector, context) == ("base", "self-correct", None)
     assert (correction.prompt_codes, correction.critique) == (first.codes, words)
@@ -568,7 +568,7 @@ def test_reflection_ends_after_the_rounds_allowed(rounds):
     assert events[-1].round == rounds
 
 
-def test_the_best_picture_so_far_is_kept_and_repainted():
+def test_the_best_image_so_far_is_kept_and_repainted():
     studio = Studio(say=outcomes(0.3, 0.2, 0.4, 0.1))
     events = run(studio, "parm++")
     winners = of(Winner, events)
@@ -588,7 +588,7 @@ def test_a_yes_beats_a_higher_p_yes_without_one():
     assert run(Studio(say=say), "parm++")[-1].round == 1
 
 
-def test_of_two_pictures_that_are_as_good_the_earlier_one_stays():
+def test_of_two_images_that_are_as_good_the_earlier_one_stays():
     events = run(Studio(say=outcomes(0.3, 0.3)), "parm++", rounds=1)
     assert len(of(RoundStarted, events)) == 2 and events[-1].round == 0
     studio = Studio(say=outcomes(0.3, 0.3))
@@ -636,7 +636,7 @@ def test_parm_and_then_reflect_is_parm_plus_plus():
     assert Trace.from_json(trace.to_json()).winner == trace.winner == of(Winner, events)[2]
 
 
-def test_reflect_judges_a_picture_that_nobody_has_judged():
+def test_reflect_judges_an_image_that_nobody_has_judged():
     studio = Studio(say=outcomes(0.2, 0.9))
     events = run(studio, "baseline", paths=2)
     more, passes = [], 0
@@ -661,13 +661,13 @@ def test_reflect_does_not_take_over_what_another_judge_said():
     assert Trace.from_json(Trace.of(events).to_json()).winner == of(Winner, events)[0]
 
 
-def test_reflect_repaints_a_right_picture_only_if_told_to():
+def test_reflect_repaints_a_right_image_only_if_told_to():
     studio = Studio(say=outcomes(0.9, 0.8))
     events = run(studio)
     for _ in range(2):
         events += reflect(studio, events)
     assert len(studio.started) == 1
-    assert "the judge calls this picture right (P(yes) = 0.90)" in [event.message for event in of(Progress, events)]
+    assert "the judge calls this image right (P(yes) = 0.90)" in [event.message for event in of(Progress, events)]
     events += reflect(studio, events, anyway=True)
     assert len(studio.started) == 2
     assert len(of(Winner, events)) == 2
@@ -683,7 +683,7 @@ def test_reflect_works_on_a_run_from_a_trace_and_decodes_its_codes():
     assert more[-1].round == 1
 
 
-def test_reflect_goes_by_the_codes_of_a_trace_and_not_by_the_picture_that_it_shows():
+def test_reflect_goes_by_the_codes_of_a_trace_and_not_by_the_image_that_it_shows():
     studio = Studio(say=outcomes(0.2, 0.9))
     events = run(studio)
     (winner,) = of(Winner, events)

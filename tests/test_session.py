@@ -30,7 +30,7 @@ from cotdemo.ui.keep import NOT_YET
 from cotdemo.ui.session import Loader, Run, Runs, batches
 
 DATA = Path(__file__).parent / "data"
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 FORM = (PROMPT, {"method": "parm", "model": "base"}, 3, 5, 0.5, 1.0, 7, False)
 
 
@@ -280,7 +280,7 @@ def test_repeated_numbers_cannot_make_a_small_request_a_large_answer(handlers):
 
 
 def large_trace(tokens: int = 64, paths: int = 4, steps: int = 18) -> Trace:
-    """Without pictures, on a grid far above the embedded one: what its records take is all in tuples."""
+    """Without images, on a grid far above the embedded one: what its records take is all in tuples."""
     settings = Settings.checked(PROMPT, "orm", paths=paths, steps=steps, seed=1)
     rng = np.random.default_rng(0)
     events: list = [RunStarted(settings, (tokens, tokens), 60_000, (64, 64)), RoundStarted(0, "base")]
@@ -365,10 +365,10 @@ def test_a_run_of_8_paths_and_18_steps_sends_less_than_1_5_mb(handlers):
     assert sum(len(update.get("viewer", "")) for update in updates) + len(updates[-1]["viewer"]) < 1_500_000
 
 
-def test_the_winner_comes_as_a_picture_with_its_settings_inside(handlers, tmp_path):
-    picture = list(handlers.paint(*FORM))[-1]["picture"]
-    picture.save(tmp_path / "winner.png", pnginfo=None)
-    assert picture.info["cotdemo"] and json.loads(picture.info["cotdemo"])["seed"] == 7
+def test_the_winner_comes_as_an_image_with_its_settings_inside(handlers, tmp_path):
+    image = list(handlers.paint(*FORM))[-1]["picture"]
+    image.save(tmp_path / "winner.png", pnginfo=None)
+    assert image.info["cotdemo"] and json.loads(image.info["cotdemo"])["seed"] == 7
 
 
 def test_a_new_seed_is_drawn_and_shown_where_one_is_asked_for(handlers):
@@ -380,7 +380,7 @@ def test_a_new_seed_is_drawn_and_shown_where_one_is_asked_for(handlers):
     "change, words",
     [
         ({0: ""}, "empty"),
-        ({0: "a photo of a zebra"}, "zebra"),
+        ({0: "a photo of a unicorn"}, "unicorn"),
         ({0: "x" * 301}, "300"),
         ({0: 5}, "text"),
         ({1: None}, "method"),
@@ -498,14 +498,14 @@ def test_reflect_on_first_paint_is_on_the_recorded_run_that_is_shown_and_leaves_
     assert [event["type"] for event in messages(again)[-1]["events"]].count("RoundStarted") == 3
 
 
-def test_a_wrong_picture_is_criticised_and_repainted(handlers):
+def test_a_wrong_image_is_criticised_and_repainted(handlers):
     *_, last = messages(handlers.reflect(painted(handlers, right=False)))
     kinds = [event["type"] for event in last["events"]]
     assert kinds.count("RunStarted") == 1 and kinds.count("RoundStarted") == 2 and kinds.count("Winner") == 2
     assert kinds.count("Critiqued") == 1 and kinds[-1] == "RunFinished"
 
 
-def test_a_picture_the_judge_calls_right_is_left_alone_unless_asked(handlers):
+def test_an_image_the_judge_calls_right_is_left_alone_unless_asked(handlers):
     run = painted(handlers, right=True)
     updates = list(handlers.reflect(run))
     last = messages(updates)[-1]
@@ -560,13 +560,13 @@ class Address:
 
 
 def test_settings_in_the_address_fill_the_form(handlers):
-    update = handlers.prefill(Address(prompt="a photo of a star", method="orm", paths="4", guidance="2.5", seed="11"))
+    update = handlers.prefill(Address(prompt="a photo of a dog", method="orm", paths="4", guidance="2.5", seed="11"))
     assert update == {
-        "prompt": "a photo of a star", "paths": 4, "guidance": 2.5, "seed": 11, "fresh": False,
+        "prompt": "a photo of a dog", "paths": 4, "guidance": 2.5, "seed": 11, "fresh": False,
         "choice": {"method": "orm", "model": "base"}, "viewer": update["viewer"],
     }  # fmt: skip
     told = json.loads(update["viewer"])["notice"]
-    assert told["type"] == "Offered" and told["message"].startswith("This link asks for “a photo of a star”")
+    assert told["type"] == "Offered" and told["message"].startswith("This link asks for “a photo of a dog”")
 
 
 def test_a_run_in_the_address_is_shown_as_long_as_it_is_kept(handlers):
@@ -578,7 +578,7 @@ def test_a_run_in_the_address_is_shown_as_long_as_it_is_kept(handlers):
     assert update["run_id"] not in (None, run_id) and update["prompt"] == PROMPT
     for unknown in ("nonsense", "", "../..", "recorded"):
         told = json.loads(handlers.prefill(Address(run=unknown, prompt=PROMPT, seed="3"))["viewer"])["notice"]
-        assert told["type"] == "Offered" and "no longer kept" in told["message"] and "same picture" in told["message"]
+        assert told["type"] == "Offered" and "no longer kept" in told["message"] and "same image" in told["message"]
         assert json.loads(handlers.prefill(Address(run=unknown))["viewer"])["notice"]["type"] == "Failed"
 
 
@@ -619,12 +619,12 @@ def test_an_address_without_settings_changes_nothing(handlers):
 # -- endpoints
 
 
-def test_the_endpoints_give_picture_verdict_and_trace(handlers, tmp_path):
+def test_the_endpoints_give_image_verdict_and_trace(handlers, tmp_path):
     endpoints = Endpoints(handlers)
-    picture, said = endpoints.generate(PROMPT, paths=3, steps=5, seed=3)
+    image, said = endpoints.generate(PROMPT, paths=3, steps=5, seed=3)
     made = json.loads(said)
     assert made["settings"]["seed"] == 3 and made["verdict"]["path"] in range(3) and "trace" not in made
-    assert read_png_settings(picture["path"]).seed == 3
+    assert read_png_settings(image["path"]).seed == 3
     again = json.loads(endpoints.reflect(made["run"], anyway=True, with_trace=True)[1])
     assert again["critique"] and again["before"] == made["verdict"]
     first = handlers.runs.get(made["run"]).trace()

@@ -33,7 +33,7 @@ const { forms, place, known } = JSON.parse(readFileSync(0, "utf8"));
 console.log(JSON.stringify(forms.map((form) => Object.fromEntries(snippetsOf(form, place, known)))));
 """
 PROMPTS = (
-    "a photo of two red stars",
+    "a photo of two red apples",
     'it\'s "quoted" `here` and $HOME $(touch x) ${y}',
     "--seed 5",
     "-h",
@@ -66,7 +66,7 @@ def snippets(*forms: dict[str, object], mcp: bool = True) -> list[dict[str, str]
 def copied() -> list[tuple[Settings, dict[str, str]]]:
     forms = [
         *(form_of(prompt) for prompt in PROMPTS),
-        form_of("a photo of a star", judge_from=3, stopping="lenient", repaint="region", checklist=False),
+        form_of("a photo of a dog", judge_from=3, stopping="lenient", repaint="region", checklist=False),
     ]
     return [(Settings.checked(**form), made) for form, made in zip(forms, snippets(*forms))]
 
@@ -129,14 +129,14 @@ def test_the_client_asks_this_page_for_the_same_settings(copied):
 
 
 def test_an_agent_is_told_of_where_there_is_a_server_for_it():
-    (made,) = snippets(form_of("a star"))
-    (without,) = snippets(form_of("a star"), mcp=False)
+    (made,) = snippets(form_of("a dog"))
+    (without,) = snippets(form_of("a dog"), mcp=False)
     assert json.loads(made["MCP"])["mcpServers"]["cotdemo"]["url"] == URL + "gradio_api/mcp/"
     assert "MCP" not in without
 
 
 def test_emptied_fields_take_their_defaults():
-    (made,) = snippets(form_of("a star", seed=None, steps=None))
+    (made,) = snippets(form_of("a dog", seed=None, steps=None))
     assert "seed" not in made["Link"] and "--steps" not in made["Shell"]
     assert "seed" not in literals(calls(made["Python"], "search")[0])
 

@@ -122,7 +122,7 @@ def test_more_faults_can_be_struck_than_are_asked_for(tmp_path):
 
 def test_inputs_of_all_kinds_are_refused_in_words_or_taken():
     figures = reached(fuzzing.soak(Budget(600, scale=0.002)))
-    assert figures["traces and pictures"] >= 200 and figures["links and calls"] >= 20
+    assert figures["traces and images"] >= 200 and figures["links and calls"] >= 20
 
 
 def test_a_fuzzer_builds_upon_what_reaches_new_lines():

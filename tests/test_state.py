@@ -17,11 +17,11 @@ from cotdemo.search import reflect, search
 from cotdemo.settings import Settings
 
 CASES = json.loads(FILE.read_text(encoding="utf-8"))
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 
 
 def run(method="parm", say=lambda *_: "yes", **settings) -> tuple[Studio, list[Event]]:
-    studio = Studio(say=say, check=lambda prompt, picture: Verdict(True, False, "there is a moon too many"))
+    studio = Studio(say=say, check=lambda prompt, image: Verdict(True, False, "there is a bus too many"))
     settings = {"paths": 3, "steps": 4, "seed": 7} | settings
     return studio, list(search(method, studio, PROMPT, **settings))
 
@@ -83,7 +83,7 @@ def test_a_path_goes_from_waiting_to_won():
         ["waiting", "alive", "pruned"],
         ["waiting", "alive", "painted", "judged", "won"],
     ]
-    assert state.answer_path.checked.reason == "there is a moon too many"
+    assert state.answer_path.checked.reason == "there is a bus too many"
 
 
 def test_a_restored_path_is_pruned_until_it_wins_and_has_all_its_steps():

@@ -19,8 +19,8 @@ def test_settings_name_the_rules_and_no_others():
     assert tuple(RULES) == tuple(STOPPINGS)
     named = {"paper": PAPER, "lenient": LENIENT}
     for stopping, rule in named.items():
-        assert rule_of(Settings.checked("a star", seed=0, stopping=stopping)) is rule
-    assert rule_of(Settings.checked("a star", seed=0, original=True)) is RELEASED
+        assert rule_of(Settings.checked("a dog", seed=0, stopping=stopping)) is rule
+    assert rule_of(Settings.checked("a dog", seed=0, original=True)) is RELEASED
     with pytest.raises(dataclasses.FrozenInstanceError):
         PAPER.stops = False
 

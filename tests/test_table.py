@@ -18,12 +18,12 @@ from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.settings import METHODS
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 RECORDED = sorted(RUNS.glob("*.json"))
 
 
 def a_trace(prompt: str = PROMPT, **settings) -> Trace:
-    studio = Studio(check=lambda prompt, picture: Verdict(False, False, "three stars"))
+    studio = Studio(check=lambda prompt, image: Verdict(False, False, "three apples"))
     events = list(search("parm++", studio, PROMPT, **{"paths": 2, "steps": 3, "seed": 1, "rounds": 1} | settings))
     return Trace.of([replace(events[0], settings=replace(events[0].settings, prompt=prompt)), *events[1:]])
 

@@ -15,7 +15,7 @@ from test_cli import PROMPT, use
 from cotdemo import cli
 from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.events import StepDecoded
-from cotdemo.run.listing import listed
+from cotdemo.run.listing import checklist, listed
 from cotdemo.run.state import RunState
 from cotdemo.run.terminal import SIDE, Screen, drawn, in_lines, tiles
 from cotdemo.run.trace import Trace
@@ -62,9 +62,17 @@ def test_a_run_of_one_row_keeps_its_place():
 
 def test_the_command_tells_story_and_table_of_a_file(capsys):
     assert cli.main(["trace", str(RECORDED[0])]) == 0
-    story, table = capsys.readouterr().out.split("\n\n")
+    story, table, looks = capsys.readouterr().out.split("\n\n")
     assert story.startswith("“a photo of") and "<- chosen" in story
-    assert table.rstrip("\n") == listed(Trace.load(RECORDED[0]).state)
+    state = Trace.load(RECORDED[0]).state
+    assert table == listed(state) and looks.rstrip("\n") == checklist(state)
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+def test_of_every_attempt_the_story_says_how_it_ended(file, capsys):
+    assert cli.main(["trace", str(file)]) == 0
+    told = re.findall(r"^  path \d+ +(.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert told and all(re.match("painted to the end|stopped after step", words) for words in told)
 
 
 def test_the_command_writes_the_very_table_that_the_page_saves(capsys):
@@ -144,7 +152,7 @@ def test_a_tile_shows_what_is_kept_and_the_last_step_all():
         assert sum({"█": 2, "▀": 1, "▄": 1}.get(mark, 0) for mark in tile) / (2 * len(tile)) == kept
 
 
-def test_colours_are_those_of_the_picture():
+def test_colours_are_those_of_the_image():
     red = np.broadcast_to(np.uint8([250, 10, 20]), (4, 4, 3))
     state = RunState.of(replace(e, picture=red) if isinstance(e, StepDecoded) else e for e in a_run(paths=1))
     line = tiles(state, state.rounds[0], 80, 24, True)[0]

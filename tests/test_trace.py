@@ -1,4 +1,4 @@
-"""Traces and pictures as files: what is written comes back, and hostile files end in words."""
+"""Traces and images as files: what is written comes back, and hostile files end in words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from scripted import Studio, Verdict
 
 from cotdemo.errors import UserError
-from cotdemo.fields import THUMBNAIL, Nested, decode_picture, encode_picture
+from cotdemo.fields import THUMBNAIL, Nested, decode_image, encode_image
 from cotdemo.run.codec import decode_event, encode_event
 from cotdemo.run.events import (
     Checked,
@@ -40,7 +40,7 @@ from cotdemo.run.trace import MAX_BYTES, MAX_EVENTS, Trace
 from cotdemo.search import search
 from cotdemo.settings import Settings
 
-PROMPT = "a photo of two red stars"
+PROMPT = "a photo of two red apples"
 CREATED = "2025-01-31T12:00:00+00:00"
 
 
@@ -51,7 +51,7 @@ def say(question, number, path, step):
 
 
 def a_run(**settings):
-    studio = Studio(say=say, check=lambda prompt, picture: Verdict(False, False, "three stars , not two"))
+    studio = Studio(say=say, check=lambda prompt, image: Verdict(False, False, "three apples , not two"))
     settings = {"paths": 3, "steps": 4, "seed": 1, "rounds": 1} | settings
     return list(search("parm++", studio, PROMPT, **settings))
 
@@ -108,7 +108,7 @@ def test_what_is_written_comes_back(trace, content, tmp_path):
     assert Trace.from_json(content.encode()) == again
 
 
-def test_pictures_of_rounds_come_back_to_the_bit_and_those_of_steps_nearly(trace, content):
+def test_images_of_rounds_come_back_to_the_bit_and_those_of_steps_nearly(trace, content):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (64, 64, 3), np.uint8)
     again = decode_event(encode_event(Winner(0, 1, (1,), 0.5, picture=noise)))
@@ -121,15 +121,15 @@ def test_pictures_of_rounds_come_back_to_the_bit_and_those_of_steps_nearly(trace
             assert event.picture.shape == (4, 4, 3)
 
 
-def test_large_pictures_of_steps_become_thumbnails_and_winners_keep_their_size():
-    picture = np.zeros((512, 256, 3), np.uint8)
-    step = decode_event(encode_event(StepDecoded(0, 0, 0, (1,), (), (1.0,), picture)))
+def test_large_images_of_steps_become_thumbnails_and_winners_keep_their_size():
+    image = np.zeros((512, 256, 3), np.uint8)
+    step = decode_event(encode_event(StepDecoded(0, 0, 0, (1,), (), (1.0,), image)))
     assert step.picture.shape == (96, 48, 3)
-    assert decode_event(encode_event(Winner(0, 0, (), None, picture=picture))).picture.shape == (512, 256, 3)
+    assert decode_event(encode_event(Winner(0, 0, (), None, picture=image))).picture.shape == (512, 256, 3)
 
 
-def test_the_stream_can_leave_out_the_pictures_of_steps(trace):
-    messages = [encode_event(event, pictures=False) for event in trace.events]
+def test_the_stream_can_leave_out_the_images_of_steps(trace):
+    messages = [encode_event(event, images=False) for event in trace.events]
     assert {message["type"] for message in messages if "picture" in message} == {"RoundStarted", "Winner"}
 
 
@@ -145,12 +145,12 @@ def test_codes_masks_and_confidences_are_packed():
 
 
 def test_every_type_of_event_comes_back():
-    picture = np.full((8, 8, 3), 200, np.uint8)
+    image = np.full((8, 8, 3), 200, np.uint8)
     for event in [
         Progress("step 1 of 4"),
-        Critiqued(1, "three stars", done=False),
+        Critiqued(1, "three apples", done=False),
         Checked(0, 1, True, False, ""),
-        RoundStarted(1, "self-correct", "", picture),
+        RoundStarted(1, "self-correct", "", image),
         Winner(0, 0, (0,), None),
         RunFinished(0, 0, 1.5, 1, 2, 3, 4),
     ]:
@@ -168,13 +168,13 @@ def test_a_run_of_8_paths_and_18_steps_of_64_tokens_stays_well_below_400_kb(path
         for path in range(paths):
             # two discs on plain ground, with the ripple of a decoder
             y, x = np.mgrid[:64, :64]
-            picture = np.full((64, 64, 3), 235.0)
+            image = np.full((64, 64, 3), 235.0)
             for _ in range(2):
                 cx, cy = rng.integers(10, 54, 2)
-                picture[(y - cy) ** 2 + (x - cx) ** 2 < 90] = rng.integers(0, 256, 3)
-            picture = np.clip(picture + rng.normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
+                image[(y - cy) ** 2 + (x - cx) ** 2 < 90] = rng.integers(0, 256, 3)
+            image = np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
             codes = tuple(rng.integers(0, 1024, 64).tolist())
-            events.append(StepDecoded(0, path, step, codes, (3, 4, 5), tuple(rng.random(64)), picture))
+            events.append(StepDecoded(0, path, step, codes, (3, 4, 5), tuple(rng.random(64)), image))
     content = Trace.of(events).to_json()
     assert len(content) < 330_000
     assert len(Trace.from_json(content).events) == len(events)
@@ -279,9 +279,9 @@ def test_size_depth_and_counts_are_bounded_before_parsing(tmp_path):
             Trace.load(tmp_path / "hostile.json")
 
 
-def test_pictures_are_bounded_by_what_they_take_in_memory(content, monkeypatch):
+def test_images_are_bounded_by_what_they_take_in_memory(content, monkeypatch):
     """Flat ones take a hundred bytes in the file, and a few hundred times that once they are read."""
-    url = encode_picture(np.zeros((THUMBNAIL, THUMBNAIL, 3), np.uint8), THUMBNAIL, lossless=True)
+    url = encode_image(np.zeros((THUMBNAIL, THUMBNAIL, 3), np.uint8), THUMBNAIL, lossless=True)
     content = json.loads(content)
     steps = [event for event in content["events"] if event["type"] == "StepDecoded"]
     for event in steps:
@@ -450,16 +450,16 @@ def url(data):
     return "data:image/webp;base64," + pack(data)
 
 
-def test_pictures_are_measured_before_they_are_decoded():
+def test_images_are_measured_before_they_are_decoded():
     giant_lossless, giant_lossy = bytearray(webp(lossless=True)), bytearray(webp())
     giant_lossless[21:25] = struct.pack("<I", 0x3FFF | 0x3FFF << 14)
     giant_lossy[26:30] = struct.pack("<HH", 16383, 16383)
     for data in (giant_lossless, giant_lossy, webp(97, 8), webp(8, 97)):
         with pytest.raises(UserError, match="pixels"):
-            decode_picture("picture", url(data), 96)
+            decode_image("picture", url(data), 96)
 
 
-def test_animations_other_formats_and_damaged_pictures_are_refused():
+def test_animations_other_formats_and_damaged_images_are_refused():
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     animated, png = io.BytesIO(), io.BytesIO()
     frames[0].save(animated, "WEBP", save_all=True, append_images=frames[1:])
@@ -469,8 +469,8 @@ def test_animations_other_formats_and_damaged_pictures_are_refused():
     damaged.append(whole[:40] + b"\xff" * (len(whole) - 40))
     for data in damaged:
         with pytest.raises(UserError, match="picture"):
-            decode_picture("picture", url(data), 96)
-    assert decode_picture("picture", url(whole), 96).shape == (8, 8, 3)
+            decode_image("picture", url(data), 96)
+    assert decode_image("picture", url(whole), 96).shape == (8, 8, 3)
 
 
 def test_mutated_traces_raise_nothing_but_user_error(content):
@@ -528,16 +528,16 @@ def test_mutated_values_raise_nothing_but_user_error(content):
     assert refused > 200
 
 
-def test_mutated_pictures_raise_nothing_but_user_error():
+def test_mutated_images_raise_nothing_but_user_error():
     rng = random.Random(2)
     noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     for lossless in (True, False):
-        data = base64.b64decode(encode_picture(noise, 96, lossless).split(",")[1])
+        data = base64.b64decode(encode_image(noise, 96, lossless).split(",")[1])
         for _ in range(150):
             mutant = bytearray(data)
             for _ in range(rng.choice([1, 3, 10])):
                 mutant[rng.randrange(len(mutant))] = rng.randrange(256)
-            raises_user_error(decode_picture, "picture", url(mutant), 96)
+            raises_user_error(decode_image, "picture", url(mutant), 96)
 
 
 def raises_user_error(function, *arguments):
@@ -553,12 +553,12 @@ def raises_user_error(function, *arguments):
 # -- PNG metadata
 
 SETTINGS = Settings.checked("ein roter Apfel für Zoë 🍎", "parm", seed=5)
-PICTURE = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
 
 
-def png_of(settings=SETTINGS, picture=PICTURE):
+def png_of(settings=SETTINGS, image=IMAGE):
     buffer = io.BytesIO()
-    write_png(buffer, picture, settings)
+    write_png(buffer, image, settings)
     return buffer.getvalue()
 
 
@@ -572,16 +572,16 @@ def with_chunk(kind, body):
 
 
 def test_a_png_carries_the_settings_of_its_run(tmp_path):
-    write_png(tmp_path / "winner.png", PICTURE, SETTINGS)
+    write_png(tmp_path / "winner.png", IMAGE, SETTINGS)
     assert read_png_settings(tmp_path / "winner.png") == SETTINGS
     assert read_png_settings(io.BytesIO(png_of())) == SETTINGS
-    assert (np.asarray(Image.open(tmp_path / "winner.png")) == PICTURE).all()
+    assert (np.asarray(Image.open(tmp_path / "winner.png")) == IMAGE).all()
 
 
 def test_a_png_of_another_program_carries_none(tmp_path):
     info = PngInfo()
     info.add_text("parameters", "something else")
-    Image.fromarray(PICTURE).save(tmp_path / "other.png", pnginfo=info)
+    Image.fromarray(IMAGE).save(tmp_path / "other.png", pnginfo=info)
     with pytest.raises(UserError, match="no settings"):
         read_png_settings(tmp_path / "other.png")
 

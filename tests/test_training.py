@@ -18,18 +18,18 @@ from cotdemo.generator.magvit import MagvitV2
 from cotdemo.geneval.prompts import TAGS
 from cotdemo.geneval.rules import Found
 from cotdemo.settings import VERIFIERS
-from cotdemo.things import splits
-from cotdemo.things.checker_a import read
-from cotdemo.things.faults import Verdict, judge_reading
-from cotdemo.things.prompts import parse
-from cotdemo.things.scenes import draw
-from cotdemo.things.splits import random_prompt, split
-from cotdemo.things.words import judge_tokenizer, prompt_tokenizer
 from cotdemo.training import dpo, generator, judge, judge_data, self_correct, stages, tokenizer, trajectories
+from cotdemo.training.images import to_pixels
 from cotdemo.training.loop import Schedule, fit
-from cotdemo.training.pictures import to_pixels
 from cotdemo.training.repair import follow
 from cotdemo.verifiers.images import to_pixels as judge_pixels
+from cotdemo.world import splits
+from cotdemo.world.checker_a import read
+from cotdemo.world.faults import Verdict, judge_reading
+from cotdemo.world.prompts import parse
+from cotdemo.world.scenes import draw
+from cotdemo.world.splits import random_prompt, split
+from cotdemo.world.words import judge_tokenizer, prompt_tokenizer
 
 PROMPT = "a photo of a red dog and a blue bus"
 PAINTINGS = trajectories.Paintings(count=6, guesses=2, steps=(4,), seed=1)
@@ -37,7 +37,7 @@ PAINTINGS = trajectories.Paintings(count=6, guesses=2, steps=(4,), seed=1)
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> MiniBackend:
-    return tiny_mini.backend(tmp_path_factory.mktemp("tiny"), drawn=True)
+    return tiny_mini.backend(tmp_path_factory.mktemp("tiny"))
 
 
 # The loop
@@ -179,7 +179,7 @@ def test_a_lesson_is_criticised_exactly_where_it_is_wrong(lessons):
     assert [bool(text) for text in lessons.critiques] == [outcome == 0 for outcome in lessons.outcome]
 
 
-def test_drawn_pictures_are_damaged_only_where_that_is_asked_for(tiny, monkeypatch):
+def test_drawn_images_are_damaged_only_where_that_is_asked_for(tiny, monkeypatch):
     scenes = []
     monkeypatch.setattr(judge_data, "draw", lambda scene: draw(scenes.append(scene) or scene))
     clean = judge_data.drawn(tiny.magvit, judge_data.Drawn(count=20))
@@ -192,7 +192,7 @@ def test_drawn_pictures_are_damaged_only_where_that_is_asked_for(tiny, monkeypat
     assert all(recipe.drawn == judge_data.Drawn() for name, recipe in judge.RECIPES.items() if name != "judge-guide")
 
 
-def test_a_repainting_begins_with_a_wrong_picture_and_its_critique(tiny, lessons, monkeypatch):
+def test_a_repainting_begins_with_a_wrong_image_and_its_critique(tiny, lessons, monkeypatch):
     finals = judge_data.finals(lessons)
     wrong = finals.only(np.flatnonzero(finals.outcome == 0))
     pipeline, told = tiny.generator("self-correct"), []
@@ -213,7 +213,7 @@ def test_rollouts_keep_what_is_painted_and_differ_in_the_rest_until_one_ends_rig
     session = pipeline.start([entry["prompt"] for entry in entries], range(4), 6, seed=1)
     state = [session.step() for _ in range(4)][-1]
     # an untrained generator paints nothing right; what counts as right here is something that varies
-    monkeypatch.setattr(trajectories, "read", lambda picture: int(picture.sum()) % 5 == 0)
+    monkeypatch.setattr(trajectories, "read", lambda image: int(image.sum()) % 5 == 0)
     monkeypatch.setattr(trajectories, "judge_reading", lambda found, entry: Verdict(found, found, ()))
     decode = pipeline.decode
     monkeypatch.setattr(pipeline, "decode", lambda codes: decoded.append(codes) or decode(codes))
@@ -222,11 +222,11 @@ def test_rollouts_keep_what_is_painted_and_differ_in_the_rest_until_one_ends_rig
     kept, left, ends = ~state.masked, list(range(4)), [set() for _ in entries]
     for codes in decoded:
         assert len(codes) == len(left)
-        for row, end, picture in zip(list(left), codes, decode(codes)):
+        for row, end, image in zip(list(left), codes, decode(codes)):
             assert (end[kept[row]] == state.codes[row][kept[row]]).all()
             assert tuple(end.tolist()) not in ends[row]
             ends[row].add(tuple(end.tolist()))
-            if int(picture.sum()) % 5 == 0:
+            if int(image.sum()) % 5 == 0:
                 left.remove(row)
     assert right.tolist() == [row not in left for row in range(4)]
     assert {len(ends[row]) for row in left} == {3}
@@ -334,12 +334,12 @@ def test_lessons_are_kept_in_a_file(lessons, tmp_path):
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention):
-    """Branches that shared anything but picture and prompt would make another loss."""
+    """Branches that shared anything but image and prompt would make another loss."""
     torch.manual_seed(0)
-    one = judge.new_judge(tiny_mini.DRAWN_VISION, tiny_mini.TEXT, judge_tokenizer())
+    one = judge.new_judge(tiny_mini.VISION, tiny_mini.TEXT, judge_tokenizer())
     one.model.eval().requires_grad_(False)
     rng = np.random.default_rng(0)
-    pictures = rng.integers(256, size=(2, 128, 128, 3), dtype=np.uint8)
+    images = rng.integers(256, size=(2, 128, 128, 3), dtype=np.uint8)
     prompts = [PROMPT, "a photo of a dog"]
     answers = [
         [("clarity", "yes"), ("potential", "no"), ("outcome", "yes"), ("outcome", "no", "a photo of a blue dog")],
@@ -351,14 +351,14 @@ def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention
     packs = [judge.pack(one.conversation, prompt, said, weights, dear) for prompt, said in zip(prompts, answers)]
     batch = judge.collate(packs, one.conversation.trunk, one.tokenizer.pad_token_id)
     one.model.set_attn_implementation(attention)
-    packed = float(judge.losses(one, pictures, batch)["loss"])
+    packed = float(judge.losses(one, images, batch)["loss"])
     one.model.set_attn_implementation("sdpa")
 
     total = count = 0.0
     for row, (prompt, said) in enumerate(zip(prompts, answers)):
         for question, answer, other in said:
             lesson = one.conversation.lesson(question, other or prompt, answer)
-            pixels = judge_pixels(pictures[row : row + 1], 128, one.model.model.image_newline)
+            pixels = judge_pixels(images[row : row + 1], 128, one.model.model.image_newline)
             embeddings = judge.encode_images(one.model, pixels)
             words = one.model.get_input_embeddings()(torch.tensor([lesson.ids[one.conversation.trunk :]]))
             hidden = one.model.model.language_model(inputs_embeds=torch.cat([embeddings, words], 1)).last_hidden_state
@@ -374,7 +374,7 @@ def test_packed_lessons_teach_what_the_judge_says_question_by_question(attention
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, "a photo of three dogs", "a photo of a dog left of a cat"])
-def test_following_critiques_one_by_one_makes_a_picture_right(prompt):
+def test_following_critiques_one_by_one_makes_an_image_right(prompt):
     rng = np.random.default_rng(5)
     entry, in_the_way = parse(prompt), 0
     for _ in range(20):
@@ -432,7 +432,7 @@ def test_a_critique_that_cannot_be_followed_is_left_out():
     assert follow(entry, crowd, judge_reading(crowd, entry).faults[0]) is None
 
 
-def test_corrections_are_of_wrong_pictures_and_change_them(tiny, lessons):
+def test_corrections_are_of_wrong_images_and_change_them(tiny, lessons):
     data = self_correct.corrections(tiny.magvit, lessons)
     assert len(data.prompts) == len(data.critiques) == len(data.before) == len(data.after)
     assert 0 < len(data.prompts) <= (lessons.outcome == 0).sum()
@@ -461,7 +461,7 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
     brief(self_correct, batch=4, paintings=PAINTINGS, drawn=judge_data.Drawn(count=8, damaged=0.2), schedule=_BRIEF)
     for name, recipe in judge.RECIPES.items():
         paintings = {folder: replace(PAINTINGS, seed=one.seed) for folder, one in recipe.paintings.items()}
-        changes = {"batch": 4, "vision": tiny_mini.DRAWN_VISION, "text": tiny_mini.TEXT, "paintings": paintings,
+        changes = {"batch": 4, "vision": tiny_mini.VISION, "text": tiny_mini.TEXT, "paintings": paintings,
                    "drawn": replace(recipe.drawn, count=16)}  # fmt: skip
         phases = {phase: getattr(recipe, phase) and _BRIEF for phase in ("on_drawn", "on_painted")}
         monkeypatch.setitem(judge.RECIPES, name, replace(recipe, **changes, **phases))
@@ -508,8 +508,8 @@ def test_the_stages_make_a_whole_set_of_weights(tmp_path, monkeypatch):
 
 
 def test_each_round_of_alignment_learns_from_what_the_one_before_paints(tmp_path, monkeypatch):
-    root = tiny_mini.build(tmp_path / "mini", drawn=True)
-    monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, pictures: [row % 2 == 0 for row in range(4)])
+    root = tiny_mini.build(tmp_path / "mini")
+    monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, images: [row % 2 == 0 for row in range(4)])
     first = replace(dpo.Recipe(), prompts=2, paths=2, batch=2, masks=1, schedule=_BRIEF)
     rounds = (first, replace(first, painted=6), replace(first, painted=7))
     for name, source, recipes in (("dpo", "showo", rounds[:1]), ("dpo-iter", "dpo", rounds[1:])):
@@ -538,19 +538,19 @@ def test_each_round_of_alignment_learns_from_what_the_one_before_paints(tmp_path
     assert len(list((tmp_path / "work").glob("pool-*"))) == 3
 
 
-def test_alignment_needs_a_right_and_a_wrong_picture(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, pictures: [False] * len(prompts))
+def test_alignment_needs_a_right_and_a_wrong_image(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, images: [False] * len(prompts))
     align = stages._aligned("showo", replace(dpo.Recipe(), prompts=2, paths=2))
     monkeypatch.setitem(stages.STAGES, "dpo", ("dpo", ("magvit", "showo"), align))
-    stage = stages.Stage("dpo", tmp_path / "work", tiny_mini.build(tmp_path / "mini", drawn=True), "cpu", {})
+    stage = stages.Stage("dpo", tmp_path / "work", tiny_mini.build(tmp_path / "mini"), "cpu", {})
     with pytest.raises(UserError, match="nothing to prefer"):
         stage.run()
 
 
 def test_a_later_round_goes_on_with_an_adapter_alone(tmp_path, monkeypatch):
-    root = tiny_mini.build(tmp_path / "mini", drawn=True)
+    root = tiny_mini.build(tmp_path / "mini")
     shutil.copytree(root / "self-correct", root / "dpo")  # whole weights, in which an adapter of the base has no place
-    monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, pictures: [row % 2 == 0 for row in range(4)])
+    monkeypatch.setattr(stages.Stage, "_label", lambda _: lambda prompts, images: [row % 2 == 0 for row in range(4)])
     align = stages._aligned("dpo", replace(dpo.Recipe(), prompts=2, paths=2))
     monkeypatch.setitem(stages.STAGES, "dpo-iter", ("dpo-iter", ("magvit", "dpo"), align))
     with pytest.raises(UserError, match="no adapter"):
@@ -558,6 +558,6 @@ def test_a_later_round_goes_on_with_an_adapter_alone(tmp_path, monkeypatch):
 
 
 def test_a_judge_without_its_beginning_names_the_stage_that_makes_it(tmp_path):
-    root = tiny_mini.build(tmp_path / "mini", drawn=True)
+    root = tiny_mini.build(tmp_path / "mini")
     with pytest.raises(UserError, match="python -m cotdemo train judge-zero-shot"):
         stages.Stage("judge-prm", tmp_path, root, "cpu", {})

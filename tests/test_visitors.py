@@ -17,7 +17,7 @@ from cotdemo.ui.queue import MOST, OF_ADDRESS, OF_SESSION, Line
 from cotdemo.ui.session import Run, Runs
 from cotdemo.ui.visitors import Allowance, Visitor, address_of
 
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 FORM = (PROMPT, {"method": "parm", "model": "base"}, 3, 5, 0.5, 1.0, 7, False)
 
 

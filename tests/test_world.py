@@ -1,222 +1,204 @@
-"""The embedded world: splits, prompts, GenEval's rules, checker A."""
+"""The drawn world of GenEval's things: drawings, sheet, scenes, splits."""
 
-from __future__ import annotations
-
-import json
+import re
+from collections import Counter
+from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cotdemo.errors import UserError
-from cotdemo.world import checker_a, splits
-from cotdemo.world.drawing import draw, silhouette
-from cotdemo.world.geneval import CRITIQUE_WORDS, Found, judge_reading
-from cotdemo.world.prompts import PROMPT_WORDS, TAGS, metadata, parse, words
-from cotdemo.world.scenes import COLOURS, KINDS, RELATIONS, relations
-from cotdemo.world.splits import NAMES, random_prompt, random_scene, split
+from cotdemo.geneval import prompts as geneval
+from cotdemo.geneval.prompts import CLASSES, TAGS
+from cotdemo.geneval.rules import Found, evaluate
+from cotdemo.world import splits
+from cotdemo.world.prompts import parse
+from cotdemo.world.scenes import CANVAS, anything, draw, packed
+from cotdemo.world.sheet import COLOURS, NATURAL, SIZE, TINTS, drawing, file_of, own_colour, sheet
+from cotdemo.world.splits import NAMES, named, prompts, random_prompts, random_scene, split
+from cotdemo.world.words import PROMPT_WORDS
+
+_OTHER_WORDS = ("1", "2", "sofa", "kitten", ",", "&", "in", "on", "top", "under", "glass", "hot", "the", "left", "side")
+_ALLOWED = {"svg", "g", "path", "circle", "ellipse", "rect", "polygon", "polyline", "line"}
 
 
-def named(entry: dict) -> list[tuple]:
-    """The combinations a prompt names, most telling first."""
-    include = entry["include"]
-    found: list[tuple] = []
-    if len(include) == 2:
-        found.append(("pair", *sorted((include[0]["class"], include[1]["class"]), key=KINDS.index)))
-    found += [("number", item["class"], item["count"]) for item in include if item["count"] > 1]
-    found += [("colour", item["class"], item["color"]) for item in include if "color" in item]
-    return found
+@pytest.mark.parametrize("kind", CLASSES)
+def test_a_drawing_is_plain_svg_whose_body_takes_any_colour(kind):
+    source = file_of(kind).read_text(encoding="utf-8")
+    assert set(re.findall(r"<([a-zA-Z]+)", source)) <= _ALLOWED
+    assert re.match(r'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48" color="#[0-9a-f]{6}"', source)
+    assert "currentColor" in source
+    assert len(source) < 2000
 
 
-# Splits
+@pytest.mark.parametrize("kind", CLASSES)
+def test_a_drawing_fills_its_box_and_is_mostly_its_colour(kind):
+    alpha = drawing(kind)[..., 3] / 255
+    assert alpha.mean() > 0.2
+    red, blue = drawing(kind, "red").astype(float), drawing(kind, "blue").astype(float)
+    tinted = (np.abs(red - blue)[..., :3].max(-1) > 30) & (alpha > 0.5)
+    assert tinted.sum() / (alpha > 0.5).sum() > 0.3
 
 
-def test_the_frozen_splits_are_what_their_command_writes():
-    frozen = json.loads(splits.FILE.read_text())
-    assert json.loads(json.dumps(splits.build())) == frozen
+def test_the_sheet_is_what_the_drawings_render_to():
+    resvg = pytest.importorskip("resvg_py", reason="rendering drawings takes resvg-py")
+    assert resvg
+    from cotdemo.world.sheet import render
+
+    rendered = np.asarray(render()).reshape(len(CLASSES), SIZE, len(TINTS), SIZE, 4).swapaxes(1, 2)
+    assert np.abs(rendered.astype(int) - sheet()).max() <= 2
 
 
-@pytest.mark.parametrize("what, total", [("pairs", 66), ("numbers", 36), ("colours", 120)])
-def test_every_combination_belongs_to_exactly_one_split(what, total):
-    owned = [item for name in NAMES for item in getattr(split(name), what)]
-    assert len(owned) == len(set(owned)) == total
+def test_a_natural_colour_that_is_one_of_the_ten_looks_like_it():
+    for kind in CLASSES:
+        colour = own_colour(kind)
+        if colour:
+            np.testing.assert_array_equal(drawing(kind, NATURAL), drawing(kind, colour))
 
 
-def test_every_split_has_every_kind_and_every_colour():
-    for name in NAMES:
-        assert {kind for pair in split(name).pairs for kind in pair} == set(KINDS)
-        assert {colour for _, colour in split(name).colours} == set(COLOURS)
+def test_every_combination_belongs_to_one_split_and_those_of_geneval_to_test():
+    for what, total in (("pairs", 3160), ("numbers", 240), ("colours", 790)):
+        owned = [set(getattr(split(name), what)) for name in NAMES]
+        assert sum(map(len, owned)) == len(set().union(*owned)) == total
+        official = set().union(*(named(entry)[what] for entry in geneval.draw()))
+        assert official == owned[-1]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_what_decides_a_prompt_belongs_to_its_split_and_no_other_held_out_combination_is_named(name):
-    rng = np.random.default_rng(0)
-    owner = {
-        (label, *item): other
-        for other in NAMES
-        for label, items in (
-            ("pair", split(other).pairs),
-            ("number", split(other).numbers),
-            ("colour", split(other).colours),
-        )
-        for item in items
-    }
-    for index in range(600):
-        found = named(random_prompt(split(name), TAGS[index % 6], rng))
-        if found:
-            assert owner[found[0]] == name
-        assert all(owner[combination] in (name, "pretrain") for combination in found)
+@pytest.mark.parametrize("name", NAMES[:-1])
+def test_no_prompt_of_another_split_names_a_combination_of_geneval(name):
+    forbidden = {what: set(getattr(split("test"), what)) for what in ("pairs", "numbers", "colours")}
+    for entry in random_prompts(name, 3000, np.random.default_rng(5)):
+        assert not any(combination & forbidden[what] for what, combination in named(entry).items())
 
 
-def test_evaluation_prompts_are_fixed_and_a_hundred_of_each_kind():
-    for name in ("dev", "test"):
-        entries = splits.prompts(name)
-        assert [entry["tag"] for entry in entries] == [tag for tag in TAGS for _ in range(100)]
-    assert not {e["prompt"] for e in splits.prompts("dev") if e["tag"] != "single_object"} & {
-        e["prompt"] for e in splits.prompts("test") if e["tag"] != "single_object"
-    }
-
-
-# Prompts
+def test_dev_is_of_the_make_and_size_of_the_benchmark():
+    test, dev = prompts("test"), prompts("dev")
+    assert Counter(entry["tag"] for entry in dev) == Counter(entry["tag"] for entry in test)
+    assert [entry["prompt"] for entry in test] == [entry["prompt"] for entry in geneval.draw()]
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_a_prompt_in_words_and_its_metadata_say_the_same(tag):
+def test_a_random_scene_is_right_by_the_rules_of_the_benchmark(tag):
+    rng = np.random.default_rng(3)
+    for _ in range(100):
+        entry = splits.random_prompt(split("pretrain"), tag, rng)
+        scene = random_scene(entry, rng)
+        found = [
+            Found(thing.kind, own_colour(thing.kind) if thing.tint == NATURAL else thing.tint, thing.box)
+            for thing in scene.things
+        ]
+        assert evaluate(found, entry) == (True, "")
+
+
+def test_things_do_not_overlap_and_stay_on_the_canvas():
     rng = np.random.default_rng(1)
-    for _ in range(200):
-        entry = random_prompt(split("pretrain"), tag, rng)
+    for _ in range(50):
+        scene = packed(rng)
+        assert draw(scene).shape == (CANVAS, CANVAS, 3)
+        for a, b in combinations(scene.things, 2):
+            assert abs(a.x - b.x) >= SIZE or abs(a.y - b.y) >= SIZE
+        assert {thing.tint for thing in scene.things} <= {NATURAL, *COLOURS}
+
+
+def test_the_benchmarks_prompts_are_read_as_the_benchmark_has_them():
+    for entry in geneval.draw():
         assert parse(entry["prompt"]) == entry
 
 
-def test_a_position_prompt_has_genevals_form():
-    assert parse("a photo of a star right of a moon") == {
-        "tag": "position",
-        "include": [
-            {"class": "moon", "count": 1},
-            {"class": "star", "count": 1, "position": ["right of", 0]},
-        ],
-        "prompt": "a photo of a star right of a moon",
-    }
-
-
-def test_a_counting_prompt_excludes_one_more():
-    assert parse("Two red stars!")["exclude"] == [{"class": "star", "count": 3}]
-
-
-@pytest.mark.parametrize("prompt", ["a photo of a dog", "a photo of 🌟", "фото звезды", "a star ${7*7}", "<img src=x>"])
-def test_an_unknown_word_is_named_with_the_words_that_are_known(prompt):
-    with pytest.raises(UserError, match="does not know .*stars.*red"):
-        words(prompt)
-
-
-@pytest.mark.parametrize("prompt", ["", "  ", "...", "\n"])
-def test_an_empty_prompt_is_refused(prompt):
-    with pytest.raises(UserError, match="empty"):
-        words(prompt)
-
-
-@pytest.mark.parametrize("prompt", ["a photo of", "star star star", "a photo of a red", "two stars left of a moon"])
-def test_known_words_in_another_sentence_have_no_metadata(prompt):
-    assert parse(prompt) is None
-
-
-# Scenes and drawing
-
-
-def test_every_kind_looks_different():
-    sheets = [silhouette(kind, 21) for kind in KINDS]
-    for i, a in enumerate(sheets):
-        for b in sheets[:i]:
-            assert np.minimum(a, b).sum() / np.maximum(a, b).sum() < 0.9
-
-
-def test_relations_follow_genevals_rule():
-    assert relations((0, 0, 10, 10), (30, 0, 40, 10)) == {"left of"}
-    assert relations((30, 0, 40, 10), (0, 0, 10, 10)) == {"right of"}
-    assert relations((0, 30, 10, 40), (0, 0, 10, 10)) == {"below"}
-    assert relations((0, 0, 10, 10), (40, 40, 50, 50)) == {"left of", "above"}
-    assert relations((0, 0, 10, 10), (2, 0, 12, 10)) == set()  # nearer than a tenth of both widths: no direction
-    assert relations((0, 0, 10, 10), (0, 0, 10, 10)) == set()
-
-
-@pytest.mark.parametrize("relation", RELATIONS)
-def test_a_scene_for_a_relation_shows_that_relation_only(relation):
-    entry = metadata(
-        "position", [{"class": "moon", "count": 1}, {"class": "star", "count": 1, "position": [relation, 0]}]
-    )
-    for seed in range(20):
-        moon, star = random_scene(entry, np.random.default_rng(seed)).objects
-        assert relations((star.x, star.y, star.x + 24, star.y + 24), (moon.x, moon.y, moon.x + 24, moon.y + 24)) == {
-            relation
-        }
-
-
-# GenEval's rules
-
-
-def found(kind, colour="red", x=0, y=0, score=1.0) -> Found:
-    return Found(kind, colour, (x, y, x + 20, y + 20), score)
-
-
-def verdict(prompt, *objects):
-    return judge_reading(objects, parse(prompt))
-
-
-def test_a_right_picture_has_no_fault():
-    assert verdict("two red stars", found("star"), found("star", x=30)).strict
-
-
-def test_more_objects_of_another_class_are_correct_but_not_strictly():
-    result = verdict("a star", found("star"), found("moon", x=30))
-    assert (result.correct, result.strict, result.reason) == (True, False, "there is a moon too many")
-
-
-def test_more_of_the_same_class_is_correct_unless_it_was_counted():
-    assert verdict("a star", found("star"), found("star", x=30)).correct
-    assert not verdict("two stars", *[found("star", x=20 * i) for i in range(3)]).correct
+@pytest.mark.parametrize(
+    ("typed", "canonical"),
+    [
+        ("2 kitties, and a RED sofa.", "a photo of two cats and a red couch"),
+        ("Two red dogs and a cat", "a photo of two red dogs and a cat"),
+        ("bike", "a photo of a bicycle"),
+        ("A DOG THAT IS RED & A CAT THAT IS BLUE!", "a photo of a red dog and a blue cat"),
+        ("a dog in red and a blue cat", "a photo of a red dog and a blue cat"),
+        ("the dog is to the left of the cat", "a photo of a dog left of a cat"),
+        ("a mouse on top of a cellphone", "a photo of a computer mouse above a cell phone"),
+        ("an orange orange", "a photo of an orange orange"),
+        ("orange dog and an orange", "a photo of an orange dog and an orange"),
+        ("a dog, a cat, a bus", "a photo of a dog and a cat and a bus"),
+        ("a dog and a dog", "a photo of two dogs"),
+        ("  three\tdonuts!!! ", "a photo of three donuts"),
+        ("tv remote", "a photo of a tv remote"),
+        ("a TV and a remote", "a photo of a tv and a tv remote"),
+    ],
+)  # fmt: skip
+def test_people_type_as_they_like(typed, canonical):
+    entry = parse(typed)
+    assert entry["prompt"] == canonical
+    assert parse(canonical) == entry
 
 
 @pytest.mark.parametrize(
-    "prompt, objects, reason",
+    ("typed", "told"),
     [
-        ("two stars", [found("star"), found("star"), found("star")], "three stars , not two"),
-        ("two stars", [found("star")], "one star , not two"),
-        ("a star", [], "there is no star"),
-        ("a blue star", [found("star")], "the star is red , not blue"),
-        ("a star left of a moon", [found("star", x=40), found("moon")], "the star is right of , not left of"),
-        ("a star", [found(None, None)], "there is no star; something is malformed"),
+        ("", "Name something to paint"),
+        ("a photo of", "Name something to paint"),
+        ("a doog", "did you mean dog"),
+        ("an appel", "did you mean apple"),
+        ("猫", "does not know “猫”"),
+        ("a grey cat", "none of the ten colours"),
+        ("5 dogs", "At most 4 things"),
+        ("three dogs and two cats", "At most 4 things"),
+        ("a red person", "People come in one colour"),
+        ("a cat beside a dog", "no relation here"),
+        ("a dog and a cat left of a bus", "Try “a photo of a dog left of a bus”"),
+        ("left of a dog", "Try “a photo of a dog”"),
+        ("a red apple and a green apple", "two colours"),
     ],
-)
-def test_what_is_wrong_is_said_in_words(prompt, objects, reason):
-    assert verdict(prompt, *objects).reason == reason
+)  # fmt: skip
+def test_what_cannot_be_painted_or_checked_is_refused_with_what_works(typed, told):
+    with pytest.raises(UserError, match=re.escape(told)):
+        parse(typed)
 
 
-def test_colour_is_judged_on_the_best_scored_objects():
-    assert verdict("a red star", found("star", "blue", score=0.5), found("star", x=30)).correct
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused_in_words(text):
+    try:
+        entry = parse(text)
+    except UserError:
+        return
+    assert parse(entry["prompt"]) == entry
+    assert sum(item["count"] for item in entry["include"]) <= 4
+    assert set(re.findall(r"\S+", entry["prompt"])) <= set(PROMPT_WORDS)
 
 
-def test_critiques_use_only_words_the_models_know():
-    known = {*PROMPT_WORDS, *CRITIQUE_WORDS}
-    for prompt, objects in (
-        ("two stars", [found("star")]), ("a blue cross", [found("cross")]), ("a star", [found(None)]),
-        ("four arrows", [found("arrow", x=i) for i in range(6)]),
-        ("a star above a moon", [found("star"), found("moon")]),
-    ):  # fmt: skip
-        for fault in verdict(prompt, *objects).faults:
-            assert set(fault.words().split()) <= known
+@given(st.lists(st.sampled_from([*PROMPT_WORDS, *_OTHER_WORDS]), min_size=1, max_size=10))
+def test_any_words_are_read_or_refused_in_words(words):
+    test_any_text_is_read_or_refused_in_words.hypothesis.inner_test(" ".join(words))
 
 
-# Checker A (checker B has its own file)
+def test_a_hint_names_combinations_of_pretrain_alone():
+    rng, where = np.random.default_rng(3), splits.split("pretrain")
+    whole = 0
+    for _ in range(300):
+        scene = anything(rng)
+        phrases = splits.hint(scene, rng).removeprefix("a photo of ").split(" and ")
+        kinds = []
+        for thing, phrase in zip(scene.things, phrases, strict=True):
+            words = phrase.split(" ", 1)[1]
+            assert words in {
+                thing.kind, f"{thing.tint} {thing.kind}", f"<unk> {thing.kind}", f"{thing.tint} <unk>", "<unk>"
+            }  # fmt: skip
+            kinds += [thing.kind] * words.endswith(thing.kind)
+            if words == f"{thing.tint} {thing.kind}":
+                assert thing.tint in where.known[thing.kind]
+                whole += 1
+        assert all(tuple(sorted(pair)) in where.pair_set for pair in combinations(kinds, 2))
+    assert whole > 50
 
 
-def recovered(scene, reading) -> bool:
-    truth = sorted((o.kind, o.colour, o.x, o.y) for o in scene.objects)
-    seen = sorted((f.kind or "", f.colour or "", f.box[0], f.box[1]) for f in reading)
-    return len(truth) == len(seen) and all(
-        a[:2] == b[:2] and abs(a[2] + 1 - b[2]) <= 3 and abs(a[3] + 1 - b[3]) <= 3 for a, b in zip(truth, seen)
-    )
-
-
-def test_checker_a_reads_clean_renders():
-    rng = np.random.default_rng(2)
-    scenes = [random_scene(random_prompt(split("test"), TAGS[i % 6], rng), rng) for i in range(1000)]
-    assert np.mean([recovered(scene, checker_a.read(draw(scene))) for scene in scenes]) >= 0.995
+def test_a_careless_caption_says_another_relation_or_number_and_nothing_else_wrong():
+    rng, said = np.random.default_rng(3), "a photo of a dog right of a teddy bear"
+    always = {"relation": 1.0, "number": 1.0}
+    wrong = {splits.miscaptioned(said, always, rng) for _ in range(40)}
+    assert {parse(caption)["include"][1]["position"][0] for caption in wrong} == {"left of", "above", "below"}
+    assert all([item["class"] for item in parse(caption)["include"]] == ["teddy bear", "dog"] for caption in wrong)
+    said = "a photo of two red buses"
+    captions = [splits.miscaptioned(said, {"number": 0.3}, rng) for _ in range(80)]
+    assert set(captions) == {said, "a photo of three red buses", "a photo of four red buses"}
+    assert 40 < captions.count(said) < 70
+    assert splits.miscaptioned("a photo of a red dog", always, rng) == "a photo of a red dog"

@@ -19,7 +19,7 @@ from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.zero_gpu import MOST, ZeroGpu, seconds_for
 
-PROMPT = "a photo of a red star and a blue moon"
+PROMPT = "a photo of a red car and a blue bus"
 FORM = (PROMPT, {"method": "parm", "model": "base"}, 3, 5, 0.5, 1.0, 7, False)
 END = None
 
@@ -112,7 +112,7 @@ def test_closing_gives_the_gpu_back(handlers, lender):
 
 
 def test_what_must_be_refused_borrows_nothing(handlers, lender):
-    for prompt, settings in ((PROMPT, {"paths": 99}), ("", {}), ("a photo of a zebra", {})):
+    for prompt, settings in ((PROMPT, {"paths": 99}), ("", {}), ("a photo of a unicorn", {})):
         with pytest.raises(UserError):
             handlers.searches.search("parm", Double(pace=0), prompt, **settings)
     assert lender.seconds == []
@@ -121,7 +121,7 @@ def test_what_must_be_refused_borrows_nothing(handlers, lender):
 def test_what_is_not_on_the_gpu_yet_is_read_before_one_is_lent_and_paid_for_as_moving(lender, tmp_path, monkeypatch):
     backend = tiny_mini.MiniBackend(root=tiny_mini.build_all_judges(tmp_path))
     backend.warm_up()
-    searches, asked = ZeroGpu(backend, lender), dict(prompt="a photo of a red star", paths=2, steps=3, seed=1)
+    searches, asked = ZeroGpu(backend, lender), dict(prompt="a photo of a red dog", paths=2, steps=3, seed=1)
     for method, parts in (("parm", 0), ("orm", 1), ("parm++", 1), ("baseline", 0)):
         list(searches.search(method, backend, **asked))
         assert lender.seconds[-1] == seconds_for(2, 3, 3 * (method == "parm++"), parts), method
@@ -137,7 +137,7 @@ def test_what_is_not_on_the_gpu_yet_is_read_before_one_is_lent_and_paid_for_as_m
 def test_a_part_that_cannot_be_read_is_said_before_a_gpu_is_asked_for(lender, tmp_path):
     backend = tiny_mini.MiniBackend(root=tiny_mini.build(tmp_path))
     with pytest.raises(UserError, match="judge-orm"):
-        ZeroGpu(backend, lender).search("orm", backend, "a photo of a red star")
+        ZeroGpu(backend, lender).search("orm", backend, "a photo of a red dog")
     assert lender.seconds == []
 
 

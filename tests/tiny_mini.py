@@ -9,10 +9,9 @@ import torch
 
 from cotdemo.backends import MiniBackend
 from cotdemo.generator.magvit import MagvitV2
-from cotdemo.things import words as things_words
 from cotdemo.training.generator import new_generator
 from cotdemo.training.judge import new_judge
-from cotdemo.world import words as world_words
+from cotdemo.world.words import judge_tokenizer, prompt_tokenizer
 
 PHI = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -20,7 +19,7 @@ PHI = {
 }  # fmt: skip
 VISION = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "image_size": 64, "patch_size": 16,
+    "image_size": 128, "patch_size": 32,
 }  # fmt: skip
 TEXT = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -28,26 +27,20 @@ TEXT = {
 }  # fmt: skip
 
 
-DRAWN_VISION = VISION | {"image_size": 128, "patch_size": 32}  # of the drawn world, whose pictures are twice as large
-
-
-def build(root: Path, drawn: bool = False) -> Path:
-    """Write ``root``/tokenizer, magvit, showo, self-correct and judge; the judge's answers are "yes" or "no".
-
-    ``drawn``: for the world of GenEval's things.
-    """
+def build(root: Path) -> Path:
+    """Write ``root``/tokenizer, magvit, showo, self-correct and judge; the judge's answers are "yes" or "no"."""
     torch.manual_seed(0)
-    vocabulary = things_words if drawn else world_words
-    words = vocabulary.prompt_tokenizer()
+    words = prompt_tokenizer()
     words.save_pretrained(root / "tokenizer")
     magvit = MagvitV2(
         channels=8, channel_multipliers=(1, 1), encoder_blocks=(1, 1), decoder_blocks=(1, 1),
-        bits=10, norm_groups=4, patch_size=8 if drawn else 4,
+        bits=10, norm_groups=4, patch_size=8,
     )  # fmt: skip
     magvit.save_pretrained(root / "magvit")
     for part in ("showo", "self-correct"):
         new_generator(PHI, words, magvit.codebook_size, tokens=64).save_pretrained(root / part)
-    judge = new_judge(DRAWN_VISION if drawn else VISION, TEXT, vocabulary.judge_tokenizer())
+    judge = new_judge(VISION, TEXT, judge_tokenizer())
+    torch.manual_seed(10)  # a judge that says both, of most prompts
     with torch.no_grad():
         for parameter in (p for p in judge.model.parameters() if p.ndim > 1):
             parameter.normal_(std=0.3)
@@ -64,5 +57,5 @@ def build_all_judges(root: Path) -> Path:
     return root
 
 
-def backend(root: Path, drawn: bool = False) -> MiniBackend:
-    return MiniBackend(root=build(root, drawn))
+def backend(root: Path) -> MiniBackend:
+    return MiniBackend(root=build(root))

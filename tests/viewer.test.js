@@ -9,7 +9,7 @@ const words = import(`${WEB}/words.js`);
 
 const base64 = (bytes) => Buffer.from(bytes).toString("base64");
 const started = (more = {}) => ({
-  type: "RunStarted", prompt: "a photo of a star", method: "parm", backend: "mini", model: "base", paths: 3, steps: 4,
+  type: "RunStarted", prompt: "a photo of a dog", method: "parm", backend: "mini", model: "base", paths: 3, steps: 4,
   guidance: 1.75, temperature: 1, seed: 7, rounds: 0, grid: [2, 4], codebook: 1024, picture_size: [64, 64], weights: {}, ...more,
 });
 // `kept` are the positions that are settled after the step.
@@ -213,9 +213,9 @@ test("Stopped does not undo a finished run", async () => {
   assert.equal(reduce(await after(decoded(0, 0)), { type: "Stopped" }).phase, "stopped");
 });
 
-test("a reflection pairs the criticised picture with the one repainted from it", async () => {
+test("a reflection pairs the criticised image with the one repainted from it", async () => {
   const { reflections } = await reducer;
-  const critique = { type: "Critiqued", round: 0, text: "three stars , not two", done: true };
+  const critique = { type: "Critiqued", round: 0, text: "three apples , not two", done: true };
   const again = (round) => ({ type: "RoundStarted", round, model: "self-correct", critique: critique.text });
   const state = await after(winner(0), critique, again(1), winner(1, { round: 1 }), again(2), winner(2, { round: 2 }));
   const pairs = reflections(state);
@@ -229,7 +229,7 @@ test("a critique still coming stands alone until it is repainted", async () => {
   assert.deepEqual(reflections(state).map(({ critique, done, after }) => [critique, done, after]), [["three", false, null]]);
 });
 
-test("a picture the judge calls right is shown as approved, not as criticised", async () => {
+test("an image the judge calls right is shown as approved, not as criticised", async () => {
   const { reflections } = await reducer;
   const [entry] = reflections(await after(winner(0), finished({ path: 0 }), { type: "Approved", round: 0, p_yes: 0.97 }));
   assert.deepEqual([entry.approved, entry.critique, entry.after], [0.97, "", null]);
@@ -237,9 +237,9 @@ test("a picture the judge calls right is shown as approved, not as criticised", 
 
 test("the answer carries the judge's and the checker's word", async () => {
   const { answerOf } = await reducer;
-  const checked = { type: "Checked", round: 0, path: 1, correct: false, strict: false, reason: "there is no moon" };
+  const checked = { type: "Checked", round: 0, path: 1, correct: false, strict: false, reason: "there is no bus" };
   const answer = answerOf((await after(decoded(1, 3), judged(1, 3, "outcome", 0.9), checked, winner(1))).rounds[0]);
-  assert.deepEqual([answer.path, answer.outcome.p_yes, answer.checked.reason], [1, 0.9, "there is no moon"]);
+  assert.deepEqual([answer.path, answer.outcome.p_yes, answer.checked.reason], [1, 0.9, "there is no bus"]);
 });
 
 test("probabilities take three characters and never round to certainty falsely", async () => {
@@ -334,16 +334,16 @@ test("a screen reader hears a critique as it is written", async () => {
   const { reduce } = await reducer;
   const { milestone } = await words;
   const before = await after(winner(0));
-  assert.equal(milestone(before, reduce(before, { type: "Critiqued", round: 0, text: "one star , not two", done: true })), "Critique: one star, not two");
+  assert.equal(milestone(before, reduce(before, { type: "Critiqued", round: 0, text: "one apple , not two", done: true })), "Critique: one apple, not two");
 });
 
 test("a word-level model's commas are set as a person sets them", async () => {
   const { prose, truthWords } = await words;
-  assert.equal(prose("three stars , not two"), "three stars, not two");
-  assert.equal(truthWords({ strict: false, correct: false, reason: "the star is red , not blue" }), "wrong: the star is red, not blue");
+  assert.equal(prose("three apples , not two"), "three apples, not two");
+  assert.equal(truthWords({ strict: false, correct: false, reason: "the dog is red , not blue" }), "wrong: the dog is red, not blue");
 });
 
-test("where the best that was painted anew is the picture as it was, that is said, whatever the others are", async () => {
+test("where the best that was painted anew is the image as it was, that is said, whatever the others are", async () => {
   const { reduce, emptyState, stays } = await reducer;
   const { statusWords } = await words;
   const codes = (first) => base64(new Uint8Array(Uint16Array.from({ length: 8 }, (_, token) => (token ? 300 + token : first)).buffer));
@@ -354,8 +354,8 @@ test("where the best that was painted anew is the picture as it was, that is sai
   ].reduce(reduce, emptyState());
   const state = run([300, 301, 302, 300]);
   assert.equal(stays(state.rounds[0], state.rounds[1]), true);
-  assert.equal(statusWords(state), "Painted anew where it was marked. None of the 4 attempts was better; the picture stays.");
-  assert.equal(statusWords(run([300])), "Painted anew where it was marked. The attempt was no better; the picture stays.");
+  assert.equal(statusWords(state), "Painted anew where it was marked. None of the 4 attempts was better; the image stays.");
+  assert.equal(statusWords(run([300])), "Painted anew where it was marked. The attempt was no better; the image stays.");
   assert.match(statusWords(run([300, 301], 1)), /^Painted anew where it was marked\. Attempt 2 of 2 is chosen/);
 });
 
@@ -455,7 +455,7 @@ test("of a pinned guess is said what the judge said", async () => {
 // A run of two steps, mended once: attempt 1 is stopped, attempt 2 chosen, criticised and painted again.
 async function mended() {
   const again = { round: 1 };
-  const critique = { type: "Critiqued", round: 0, text: "one star , not two", done: true };
+  const critique = { type: "Critiqued", round: 0, text: "one apple , not two", done: true };
   const first = [decoded(0, 0), decoded(1, 0), decoded(2, 0), judged(0, 0, "potential", 0.1), pruned(0, 0), decoded(1, 1), decoded(2, 1), judged(1, 1, "outcome", 0.05), winner(1, { p_yes: 0.05 })];
   const second = [0, 1].flatMap((step) => [0, 1, 2].map((path) => decoded(path, step, [], again)));
   return after(...first, critique, { type: "RoundStarted", round: 1, model: "self-correct", critique: critique.text }, ...second, judged(2, 1, "outcome", 0.98, again), winner(2, { ...again, p_yes: 0.98 }), finished({ round: 1, path: 2 }));
@@ -481,7 +481,7 @@ test("what happens at a moment is said in one sentence", async () => {
   assert.deepEqual([0, 2, 3, 5].map((at) => nowWords(state, list[at])), [
     "Step 1 of 4: attempt 1 is stopped, as the judge sees no way left to come out right.",
     "Attempt 2 of 3 is the best of a bad lot: the judge is 5% sure that it matches the prompt.",
-    "The judge says what is wrong: “one star, not two”.",
+    "The judge says what is wrong: “one apple, not two”.",
     "Painted again from the critique, step 2 of 4: more tokens are kept at every step.",
   ]);
   const [first] = state.rounds;

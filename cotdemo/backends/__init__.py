@@ -41,6 +41,7 @@ def load_backend(
     beside: float = 0.0,
     guarded: bool = False,
     scored: str | None = None,
+    graphs: bool = False,
 ) -> Backend:
     """The backend of that name; ``device`` None takes a GPU where there is one and the backend wants it.
 
@@ -49,6 +50,7 @@ def load_backend(
     ``cotdemo.compute.precision``, "auto" the most exact that fits, where ``beside`` bytes are for something else.
     ``guarded``: of a released model, images that a safety checker flags are withheld. ``scored`` names the detector
     (``cotdemo.backends.scorer.DETECTORS``) by which GenEval's scorer checks a released model's final images.
+    ``graphs``: the steps of a released generator are replayed as CUDA graphs.
 
     Raises UserError for a name that is not offered, a device that is not here, a precision that cannot be used, or
     where shipped weights are missing.
@@ -58,6 +60,6 @@ def load_backend(
     if device is not None and not is_zero_gpu():  # there a GPU is lent later
         device = device_of(device)
     row = BACKENDS[name]
-    asked = {} if row.ships else {"guarded": guarded, "scored": scored}
+    asked = {} if row.ships else {"guarded": guarded, "scored": scored, "graphs": graphs}
     more = {option: value for option, value in asked.items() if value}
     return resolve(row.load)(name, device, root, tell, precision, beside, **more)

@@ -20,9 +20,9 @@ from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..registry import BACKENDS, MODELS, VERIFIERS, resolve
-from ..things.requirements import Requirement, requirements_of
 from ..verifiers.llava import LlavaVerifier
-from ..world.geneval import Verdict
+from ..world.faults import Verdict
+from ..world.requirements import Requirement, requirements_of
 from .hub import Tell, is_zero_gpu
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class Backend:
         return painter.placed(self.device, offload=free is not None and free < painter.bytes + self.room)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Codes ``(P, N)`` to pictures ``(P, height, width, 3)`` uint8."""
+        """Codes ``(P, N)`` to images ``(P, height, width, 3)`` uint8."""
         with self._lock, torch.inference_mode():
             tensor = torch.as_tensor(codes, device=self.device)
             return self.magvit.images(tensor, self.grid)

@@ -19,8 +19,8 @@ from ..geneval.prompts import article, phrase, plural
 from ..geneval.rules import evaluate
 from ..geneval.scorer import Scorer
 from ..geneval.verdict import OFFICIAL
-from ..things.faults import Fault, judge_reading
-from ..things.prompts import verbatim
+from ..world.faults import Fault, judge_reading
+from ..world.prompts import verbatim
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The embedded model: shipped weights, their hashes, and the small world that an exact checker reads."""
+"""The embedded model: shipped weights, their hashes, and the drawn world that an exact checker reads."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from transformers import PreTrainedTokenizerBase
 
 from ..compute.precision import AUTO
@@ -25,8 +26,9 @@ from ..generator.showo import Showo
 from ..registry import EMBEDDED, MODELS, VERIFIERS
 from ..verifiers.checkpoint import load_tokenizer
 from ..verifiers.llava import LlavaVerifier
-from ..world import checker_b, prompts, typed
-from ..world.geneval import Verdict, judge_reading
+from ..world import checker_b, prompts
+from ..world.faults import Verdict, judge_reading
+from ..world.words import PROMPT_WORDS
 from .base import Backend, readable
 from .hub import Tell
 
@@ -60,6 +62,12 @@ def weights_hash(folder: Path) -> str:
             f"or remake them: python -m cotdemo train {stage}"
         )
     return file_hash(files[0])
+
+
+def parameters(folder: Path) -> int:
+    """How many numbers the weights in a folder are; those of an adapter alone, where it holds one."""
+    with safe_open(next(folder.glob("*.safetensors")), "pt") as stored:
+        return sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
 
 
 def recipe_of(folder: Path) -> dict[str, Any]:
@@ -106,7 +114,7 @@ def mismatches(root: Path) -> list[str]:
 
 
 class MiniBackend(Backend):
-    """The embedded model: a small world that an exact checker can read."""
+    """The embedded model: the drawn world of GenEval's things, which an exact checker can read."""
 
     def __init__(self, device: str = "cpu", root: Path = MINI):
         super().__init__(EMBEDDED, device, torch.float32)
@@ -119,7 +127,7 @@ class MiniBackend(Backend):
             self.picture_size = (whole("image_size", pixels, 1, 4096),) * 2
         self.weights = {name: weights_hash(root / name) for name in _REMADE_BY if (root / name).is_dir()}
         self.models = [name for name, model in MODELS.items() if model.part in self.weights]
-        self.words = prompts.PROMPT_WORDS
+        self.words = PROMPT_WORDS
         for mismatch in mismatches(root):
             log.warning("The embedded weights do not belong together: %s.", mismatch)
 
@@ -168,12 +176,11 @@ class MiniBackend(Backend):
         )
 
     def canonical(self, prompt: str) -> str:
-        return typed.canonical(prompt)
+        return prompts.canonical(prompt)
 
-    def check(self, prompt: str, picture: np.ndarray) -> Verdict | None:
-        """What checker B says; None for a sentence that is not of the world's six kinds."""
-        metadata = prompts.parse(prompt)
-        return None if metadata is None else judge_reading(checker_b.read(picture), metadata)
+    def check(self, prompt: str, image: np.ndarray) -> Verdict:
+        """What checker B says. Raises UserError for a prompt that is none of this world."""
+        return judge_reading(checker_b.read(image), prompts.parse(prompt))
 
 
 def embedded(

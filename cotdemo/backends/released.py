@@ -31,7 +31,7 @@ from .sizes import ROOM, judge_bytes, need
 
 SCORER = "GenEval's scorer"
 
-_MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and pictures, in the released judges' vocabularies
+_MARKS = re.compile(r"<image>|<\|[a-z_]+\|>")  # of turns and images, in the released judges' vocabularies
 _COT = "ZiyuG/Image-Generation-CoT"  # the weights of arXiv 2501.13926
 _TURBO = "SJTU-Deng-Lab/Show-o-Turbo"
 _TURBO_TOP_K = {16: 200, 32: 500}  # its authors' scripts, for 4 steps; for 2 they take 200 at both sizes
@@ -85,11 +85,13 @@ class ReleasedBackend(Backend):
         beside: float = 0.0,
         guarded: bool = False,
         scored: str | None = None,
+        graphs: bool = False,
     ):
         """``precision`` is one of ``cotdemo.compute.precision``; ``beside`` are bytes that others will take there.
 
         ``guarded``: images that the safety checker flags are withheld. ``scored`` names the detector by which GenEval's
-        scorer checks final images, loaded when there is a first one to check.
+        scorer checks final images, loaded when there is a first one to check. ``graphs``: steps of the generator are
+        replayed as CUDA graphs; raises UserError where there is no NVIDIA GPU.
         """
         super().__init__(name, device, torch.float32, tell)
         self.source, self.guarded, self.scored = RELEASED[name], guarded, scored
@@ -99,6 +101,9 @@ class ReleasedBackend(Backend):
             self._check_by(scored)
         self.plan = plan(precision, self._card(), lambda *way: need(*way, self.room))
         self.dtype = getattr(torch, self.plan.dtype)
+        if graphs and capability(self.device) is None:
+            raise UserError("Steps are replayed as CUDA graphs on an NVIDIA GPU only: leave --graphs out.")
+        self.graphs = graphs and not self.plan.offload  # whose weights come and go within a step
         self._root = root
         self.top_k = {"turbo": _TURBO_TOP_K[self.source.side]}
         self.grid = (self.source.side, self.source.side)
@@ -155,6 +160,7 @@ class ReleasedBackend(Backend):
         local = self._root / CORRECTOR if model == CORRECTOR else self._fetch(self.source.generators[model])
         showo = Showo.from_pretrained(local, torch_dtype=self.dtype)
         showo.register_to_config(num_vq_tokens=self.source.side**2)  # no weight depends on it, and some configs err
+        showo.replayed = self.graphs
         return showo
 
     def _placed(self, network: Any) -> Any:
@@ -219,7 +225,7 @@ class ReleasedBackend(Backend):
 
 def released(
     name: str, device: str | None, root: Path | None, tell: Tell, precision: str = AUTO, beside: float = 0.0,
-    guarded: bool = False, scored: str | None = None,
+    **asked: Any,
 ) -> Backend:  # fmt: skip
     """A released backend, on an accelerator where there is one."""
-    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell, precision, beside, guarded, scored)
+    return ReleasedBackend(name, device or accelerator() or "cpu", root, tell, precision, beside, **asked)

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 
 if TYPE_CHECKING:
+    from torch.nn import Module
     from transformers import BitsAndBytesConfig
 
 AUTO = "auto"
 LIBRARY = "bitsandbytes"
 INSTALL = "pip install -r requirements-gpu.txt"
+PACKED = 32, 64  # rows and columns of a layer's block where bitsandbytes packs four bits for a processor
 BFLOAT16_SINCE = (8, 0)  # NVIDIA's compute capability; cards before it, such as the T4, emulate it
 
 
@@ -175,3 +177,13 @@ def quantisation(name: str, dtype: str, skipped: Sequence[str]) -> BitsAndBytesC
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype,
         llm_int8_skip_modules=list(skipped),
     )  # fmt: skip
+
+
+def packable(model: Module) -> None:
+    """Keep bitsandbytes from packing four-bit layers that do not fill its blocks, on processors with AVX-512 for
+    bfloat16: it packs any, and ends there. They are computed as on any other processor.
+    """
+    for layer in model.modules():
+        if getattr(layer, "support_avx512bf16_for_cpu", False):
+            fills = all(size % block == 0 for size, block in zip((layer.out_features, layer.in_features), PACKED))
+            layer.support_avx512bf16_for_cpu = fills

@@ -2,12 +2,12 @@
 
 Verdicts are scripted for the comparison, since real ones decide how much there is to do; both sides compute them all
 the same. Beside it, PARM with its real verdicts: how long a run takes, and how long the page waits for its first
-picture.
+image.
 
 The plain procedure is that of the paper's released code (github ZiyuGuo99/Image-Generation-CoT). One path at a time.
 Whole padded sequences at every step, logits for every position over the whole vocabulary. Every guess is decoded, once
-more for the judge until one is clear, and the final picture: 19 + c decodes at 18 steps where the c-th picture is the
-first clear one. Every question encodes its picture anew, reads its text from the beginning and is answered by
+more for the judge until one is clear, and the final image: 19 + c decodes at 18 steps where the c-th image is the
+first clear one. Every question encodes its image anew, reads its text from the beginning and is answered by
 transformers' ``generate``, greedily, until the end mark. A rejected path is painted to its end. Where the released code
 does more, it is let off: no PNG files between generator and judge, answers of one word (it allows 100 tokens), one
 random number a token (it draws one for each code).
@@ -142,8 +142,8 @@ Guess = tuple[tuple[int, ...], tuple[int, ...]]  # codes, positions masked again
 class Script:
     """Verdicts that depend on path and step alone, so that two procedures have the same work to do.
 
-    Pictures are clear from step ``clear_from`` on (counted from 0); one path in ``hopeless_one_in`` has no potential;
-    every final picture is called right.
+    Images are clear from step ``clear_from`` on (counted from 0); one path in ``hopeless_one_in`` has no potential;
+    every final image is called right.
     """
 
     clear_from: int
@@ -151,7 +151,7 @@ class Script:
 
     @classmethod
     def typical(cls, steps: int) -> Script:
-        """The first clear picture at the 8th of 18 steps, where the paper's judge finds its earliest ones."""
+        """The first clear image at the 8th of 18 steps, where the paper's judge finds its earliest ones."""
         return cls(clear_from=max(round(steps * 8 / 18), 1) - 1)
 
     def says(self, question: Question, path: int, step: int) -> bool:
@@ -175,7 +175,7 @@ class PlainRun:
         self.winner = max(scores, key=scores.get) if scores else None
 
     def _paint(self, path: int) -> tuple[bool, np.ndarray]:
-        """Paint one path to its end; whether it may come out right, and the final picture."""
+        """Paint one path to its end; whether it may come out right, and the final image."""
         s = self._settings
         session = self._generator.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, form="plain")
         clear = promising = False
@@ -185,24 +185,24 @@ class PlainRun:
             self.guesses[path, step.index] = tuple(step.codes[0].tolist()), tuple(masked)
             self._decode(session, step.codes)
             if not clear:
-                picture = self._decode(session, step.codes)
-                clear = self._ask("clarity", path, step.index, picture)[0]
+                image = self._decode(session, step.codes)
+                clear = self._ask("clarity", path, step.index, image)[0]
                 if clear:
-                    promising = self._ask("potential", path, step.index, picture)[0]
+                    promising = self._ask("potential", path, step.index, image)[0]
         return promising, self._decode(session, step.codes)
 
     def _decode(self, session: SamplingSession, codes: torch.Tensor) -> np.ndarray:
         self.decodes += 1
         return session.decode(codes)[0]
 
-    def _ask(self, question: Question, path: int, step: int, picture: np.ndarray) -> tuple[bool, float]:
+    def _ask(self, question: Question, path: int, step: int, image: np.ndarray) -> tuple[bool, float]:
         """The scripted verdict, and P(yes)."""
         self.questions += 1
         verdict = self._script.says(question, path, step)
-        return verdict, self._meter.spend("judge", [], lambda: self._answer(question, picture, verdict))
+        return verdict, self._meter.spend("judge", [], lambda: self._answer(question, image, verdict))
 
-    def _answer(self, question: Question, picture: np.ndarray, verdict: bool) -> float:
-        return plain_answer(self._judge, picture, question, self._settings.prompt, verdict)
+    def _answer(self, question: Question, image: np.ndarray, verdict: bool) -> float:
+        return plain_answer(self._judge, image, question, self._settings.prompt, verdict)
 
 
 class _Dictated(LogitsProcessor):
@@ -218,8 +218,8 @@ class _Dictated(LogitsProcessor):
 
 
 @torch.inference_mode()
-def plain_answer(judge: LlavaVerifier, picture: np.ndarray, question: Question, prompt: str, verdict: bool) -> float:
-    """P(yes) before ``verdict`` is dictated, by transformers' own computation over picture and text."""
+def plain_answer(judge: LlavaVerifier, image: np.ndarray, question: Question, prompt: str, verdict: bool) -> float:
+    """P(yes) before ``verdict`` is dictated, by transformers' own computation over image and text."""
     model, conversation = judge.model, judge.conversation
     device, size = model.device, judge.picture_size
     ids = torch.tensor([conversation.ids(question, prompt)], device=device)
@@ -227,7 +227,7 @@ def plain_answer(judge: LlavaVerifier, picture: np.ndarray, question: Question, 
     said = model.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
-        pixel_values=to_pixels([picture], size, like=model.model.image_newline)[:, None],
+        pixel_values=to_pixels([image], size, like=model.model.image_newline)[:, None],
         image_sizes=torch.tensor([[size, size]], device=device),
         batch_num_images=torch.tensor([2], device=device),  # as if beside a second view: one view is taken whole
         generation_config=GenerationConfig(
@@ -405,7 +405,7 @@ def margin(pipeline: ShowoPipeline, settings: Settings, path: int, step: int, ou
 def _parm(backend: Backend, runs: list[Settings], status: Status) -> dict[str, Any]:
     """PARM with real verdicts: runs that decode what is judged, and runs that decode every guess, as the page does."""
     result: dict[str, Any] = {}
-    for name, show in (("judged_pictures", "judged"), ("all_pictures", "all")):
+    for name, show in (("judged_images", "judged"), ("all_images", "all")):
         seconds, first, passes = [], [], []
         for settings in runs:
             status(f"PARM with real verdicts, {name.replace('_', ' ')}")
@@ -420,7 +420,7 @@ def _parm(backend: Backend, runs: list[Settings], status: Status) -> dict[str, A
         result[name] = {
             "seconds": median(seconds),
             "slowest": max(seconds),
-            "first_picture": median(first),
+            "first_image": median(first),
             "generator_passes": median(passes),
         }
     return result
@@ -449,10 +449,10 @@ def in_words(result: Mapping[str, Any]) -> str:
     lines.append(f"identical tokens on {agreement['identical']} of {agreement['paths']} paths{differing}")
     lines.append(f"the same winner in {agreement['same_winner']} of {asked['prompts']} runs")
     if parm := result.get("parm"):
-        judged, all_pictures = parm["judged_pictures"], parm["all_pictures"]
+        judged, all_images = parm["judged_images"], parm["all_images"]
         lines.append(
             f"PARM with real verdicts: {judged['seconds']:.2f} s a run; with every guess decoded, as the page shows "
-            f"it, {all_pictures['seconds']:.2f} s, the first picture after {all_pictures['first_picture']:.2f} s"
+            f"it, {all_images['seconds']:.2f} s, the first image after {all_images['first_image']:.2f} s"
         )
     rate = result["matmul_operations_per_second"] / 1e9
     lines.append(f"on {hardware.in_words(result['hardware'])}, {rate:.0f} GFLOP/s in matrix products")

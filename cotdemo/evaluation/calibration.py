@@ -2,7 +2,7 @@
 
 Counted are the answers that a run would ask for. Clarity is asked of every guess of a path until it is "yes", and is
 right of a guess that shows what its path ends with; potential of the guess that is clear at last, and outcome of the
-final picture, are right where that is. ``eval --curves`` keeps ten bins a question, and the Results tab draws them.
+final image, are right where that is. ``eval --curves`` keeps ten bins a question, and the Results tab draws them.
 """
 
 from __future__ import annotations

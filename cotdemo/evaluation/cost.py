@@ -255,10 +255,10 @@ class _Judge:
     of: Instrumented
     name: str
 
-    def encode(self, pictures: Sequence[np.ndarray]) -> _Encoded:
-        work = Work(("look", self.name), len(pictures))
-        encoded = self.of.meter.spend("judge", [work], lambda: self.judge.encode(pictures))
-        return _Encoded(encoded, len(pictures), self.of, self.name)
+    def encode(self, images: Sequence[np.ndarray]) -> _Encoded:
+        work = Work(("look", self.name), len(images))
+        encoded = self.of.meter.spend("judge", [work], lambda: self.judge.encode(images))
+        return _Encoded(encoded, len(images), self.of, self.name)
 
 
 class _Encoded:
@@ -319,7 +319,7 @@ class PriceList:
             session.decode(step.codes)
 
     def count_judge(self, verifier: str, questions: Sequence[Question], settings: Settings) -> None:
-        """Count what this judge's questions cost, each as the first about a picture and as a further one, in order."""
+        """Count what this judge's questions cost, each as the first about an image and as a further one, in order."""
         if self._is_new(verifier, settings):
             judge = self._counting().verifier(verifier)
             blank = list(np.zeros((2, *self.backend.picture_size, 3), np.uint8))

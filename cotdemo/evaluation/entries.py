@@ -1,10 +1,10 @@
-"""What is painted in an evaluation: prompts with GenEval's metadata, each with a seed of its own, and their pictures.
+"""What is painted in an evaluation: prompts with GenEval's metadata, each with a seed of its own, and their images.
 
 The embedded world's prompts and GenEval's ``evaluation_metadata.jsonl`` have one form, so one runner serves both.
-Pictures are kept in the folder layout that GenEval's official evaluator reads (github djghosh13/geneval):
-``OUT/00007/metadata.jsonl`` holds the prompt's object, ``OUT/00007/samples/0000.png`` and so on its pictures.
+Images are kept in the folder layout that GenEval's official evaluator reads (github djghosh13/geneval):
+``OUT/00007/metadata.jsonl`` holds the prompt's object, ``OUT/00007/samples/0000.png`` and so on its images.
 
-All that an evaluation knows of the embedded world it knows from here: ``prompts`` of a split, ``read(picture)`` by
+All that an evaluation knows of the embedded world it knows from here: ``prompts`` of a split, ``read(image)`` by
 either checker, ``judge_reading(found, metadata)``, ``inventory(found)`` and the ``GROUND`` colour.
 """
 
@@ -22,10 +22,11 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import write_text
+from ..geneval.rules import Found
 from ..run.png import write_png
 from ..settings import Settings
 from ..world import checker_a, checker_b
-from ..world.geneval import Found, inventory, judge_reading
+from ..world.faults import inventory, judge_reading
 from ..world.scenes import GROUND
 from ..world.splits import prompts
 
@@ -39,7 +40,7 @@ read = CHECKERS["B"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture to paint. ``index`` counts the whole list of prompts, ``sample`` the pictures of a prompt."""
+    """One image to paint. ``index`` counts the whole list of prompts, ``sample`` the images of a prompt."""
 
     index: int
     sample: int
@@ -58,7 +59,7 @@ class Entry:
         return self.metadata["tag"]
 
     def seed(self, base: int) -> int:
-        """This picture's own seed: the same for every method, and whatever part of the list is painted."""
+        """This image's own seed: the same for every method, and whatever part of the list is painted."""
         digest = hashlib.sha256(f"{base}/{self.index}/{self.sample}".encode()).digest()
         return int.from_bytes(digest[:4], "little")
 
@@ -70,14 +71,14 @@ def of_split(name: str) -> tuple[Mapping[str, Any], ...]:
     return prompts(name)
 
 
-def select(metadata: Sequence[Mapping[str, Any]], limit: int | None = None, pictures: int = 1) -> list[Entry]:
-    """``pictures`` entries for each prompt, of the first ``limit`` prompts of each kind."""
+def select(metadata: Sequence[Mapping[str, Any]], limit: int | None = None, images: int = 1) -> list[Entry]:
+    """``images`` entries for each prompt, of the first ``limit`` prompts of each kind."""
     taken: Counter[str] = Counter()
     chosen = []
     for index, entry in enumerate(metadata):
         taken[entry["tag"]] += 1
         if limit is None or taken[entry["tag"]] <= limit:
-            chosen += [Entry(index, sample, entry) for sample in range(pictures)]
+            chosen += [Entry(index, sample, entry) for sample in range(images)]
     return chosen
 
 
@@ -87,24 +88,24 @@ def fingerprint(metadata: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-# -- pictures in GenEval's folders
+# -- images in GenEval's folders
 
 
-def picture_file(out: Path, entry: Entry) -> Path:
+def image_file(out: Path, entry: Entry) -> Path:
     return out / f"{entry.index:05d}" / "samples" / f"{entry.sample:04d}.png"
 
 
-def pictures_in(out: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """The pictures of a folder that ``write_picture`` filled, each with its prompt's metadata, in order."""
+def images_in(out: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The images of a folder that ``write_image`` filled, each with its prompt's metadata, in order."""
     return [
         (file, json.loads((file.parents[1] / "metadata.jsonl").read_text(encoding="ascii")))
         for file in sorted(out.glob("*/samples/*.png"))
     ]
 
 
-def write_picture(out: Path, entry: Entry, picture: np.ndarray, settings: Settings) -> None:
-    """Add one picture, with its settings in the file. Raises UserError where its folder holds another prompt."""
-    file = picture_file(out, entry)
+def write_image(out: Path, entry: Entry, image: np.ndarray, settings: Settings) -> None:
+    """Add one image, with its settings in the file. Raises UserError where its folder holds another prompt."""
+    file = image_file(out, entry)
     file.parent.mkdir(parents=True, exist_ok=True)
     metadata = file.parents[1] / "metadata.jsonl"
     line = json.dumps(entry.metadata)
@@ -112,4 +113,4 @@ def write_picture(out: Path, entry: Entry, picture: np.ndarray, settings: Settin
         write_text(metadata, line, encoding="ascii")
     elif metadata.read_text(encoding="ascii", errors="replace") != line:
         raise UserError(f"{metadata} is of another prompt: name another folder, or empty this one.")
-    write_png(file, picture, settings)  # in one move: the evaluator must not see half a picture
+    write_png(file, image, settings)  # in one move: the evaluator must not see half an image

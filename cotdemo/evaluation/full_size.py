@@ -43,8 +43,9 @@ YES, NO = 9693, 2152  # in Qwen2's
 class RandomBackend(ReleasedBackend):
     """A released backend, its weights drawn at random where they are used; text is cut into words and marks."""
 
-    def __init__(self, name: str, device: str, precision: str | None = None):
-        super().__init__(name, device, precision=precision or ("fp32" if device == "cpu" else "bf16"))
+    def __init__(self, name: str, device: str, precision: str | None = None, graphs: bool = False):
+        precision = precision or ("fp32" if device == "cpu" else "bf16")
+        super().__init__(name, device, precision=precision, graphs=graphs)
         self.weights = dict.fromkeys(self.weights, RANDOM)
 
     def _load_words(self) -> PreTrainedTokenizerFast:
@@ -56,7 +57,9 @@ class RandomBackend(ReleasedBackend):
 
     def _load_showo(self, model: str) -> Showo:
         with torch.device(self.device):
-            return Showo(num_vq_tokens=self.grid[0] * self.grid[1]).to(self.dtype).eval()
+            showo = Showo(num_vq_tokens=self.grid[0] * self.grid[1]).to(self.dtype).eval()
+        showo.replayed = self.graphs
+        return showo
 
     def _load_judge(self, verifier: str) -> LlavaVerifier:
         config = released_config(JUDGE)
@@ -82,9 +85,9 @@ class AsReleased:
         return self._half.verifier(name)
 
 
-def judge_words(picture: int) -> PreTrainedTokenizerFast:
+def judge_words(image: int) -> PreTrainedTokenizerFast:
     """A tokenizer for the original questions; about as many tokens as Qwen2's makes of them."""
-    marks = {"<|im_end|>": 151645, "<|im_start|>": 151644, "<image>": picture, "yes": YES, "no": NO}
+    marks = {"<|im_end|>": 151645, "<|im_start|>": 151644, "<image>": image, "yes": YES, "no": NO}
     return _words(marks, eos_token="<|im_end|>", additional_special_tokens=["<|im_start|>", "<image>"])
 
 
@@ -145,10 +148,10 @@ class _Generator(ShowoPipeline):
 
 
 class _PlainRun(PlainRun):
-    """Its judge reads text and picture anew for every question, and does not say the end mark."""
+    """Its judge reads text and image anew for every question, and does not say the end mark."""
 
-    def _answer(self, question: str, picture: np.ndarray, verdict: bool) -> float:
-        return float(self._judge.encode([picture]).ask(question, self._settings.prompt).p_yes[0])
+    def _answer(self, question: str, image: np.ndarray, verdict: bool) -> float:
+        return float(self._judge.encode([image]).ask(question, self._settings.prompt).p_yes[0])
 
 
 def count(settings: Settings, script: Script) -> dict[str, Any]:
@@ -176,7 +179,7 @@ def in_words(result: Mapping[str, Any]) -> str:
     lines = [
         f"PARM on {asked['backend']}, {asked['paths']} paths, {asked['steps']} steps, judged from step "
         f"{asked['judge_from']}, scripted verdicts; TFLOP a run:",
-        f"{'':<8}{'all':>9}" + "".join(f"{part:>11}" for part in PARTS) + f"{'pictures':>10}{'questions':>11}",
+        f"{'':<8}{'all':>9}" + "".join(f"{part:>11}" for part in PARTS) + f"{'images':>10}{'questions':>11}",
     ]
     totals = {}
     for side in ("plain", "fast"):

@@ -2,14 +2,14 @@
 
 ``python -m cotdemo judge``: how well a judge tells right from wrong, as areas under ROC curves against checker B.
 
-*Within prompt* compares pictures of one prompt only, which is what choosing among paths needs. Beside each figure
-stands what needs no eyes: the same judge shown a blank picture and, for clarity, a predictor that knows only the step.
+*Within prompt* compares images of one prompt only, which is what choosing among paths needs. Beside each figure
+stands what needs no eyes: the same judge shown a blank image and, for clarity, a predictor that knows only the step.
 A judge is asked what it has learnt: PARM all questions, the others "outcome" alone, which the process reward model is
 asked about the guesses on the way too, and answers by what can become of them. All of it is read off a pool.
 
-``python -m cotdemo look``: a person's blind look at pictures, from folders that ``eval --out`` wrote. A fixed draw of
+``python -m cotdemo look``: a person's blind look at images, from folders that ``eval --out`` wrote. A fixed draw of
 them, from all folders alike and in random order, is laid out on contact sheets with a number and the prompt, and
-nothing else. Whoever looks writes ``labels.json``: a list with 1 for each picture that is exactly what was asked for, 0
+nothing else. Whoever looks writes ``labels.json``: a list with 1 for each image that is exactly what was asked for, 0
 for any other. Then the same command compares.
 """
 
@@ -30,7 +30,7 @@ from ..compute.hardware import describe
 from ..errors import UserError
 from ..files import whole_file
 from ..settings import VERIFIERS, whole
-from .entries import CHECKERS, GROUND, Entry, judge_reading, pictures_in
+from .entries import CHECKERS, GROUND, Entry, images_in, judge_reading
 from .pool import QUESTIONS, UNKNOWN, Maker, Pool, fill, opened, pool_options
 from .records import say, write_json
 from .statistics import roc_auc, roc_auc_within
@@ -38,7 +38,7 @@ from .statistics import roc_auc, roc_auc_within
 FIXED_STEPS = (0.35, 0.5, 0.65, 0.8)  # where potential is asked, as shares of all steps
 _AHEAD = {"parm": "potential", "prm": "outcome"}  # by which question a judge says what can become of a guess
 COLUMNS, ROWS = 5, 4
-SIDE, GAP, LINES = 192, 12, 54  # pixels: a picture, between pictures, the words under it
+SIDE, GAP, LINES = 192, 12, 54  # pixels: an image, between images, the words under it
 
 
 # -- judges
@@ -87,7 +87,7 @@ def judge_figures(pool: Pool, entries: Sequence[Entry], paths: int, verifier: st
 
 
 def _of_nothing(pool: Pool, verifier: str, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
-    """P(yes) of the judge to each question about a blank picture ``(prompts,)``."""
+    """P(yes) of the judge to each question about a blank image ``(prompts,)``."""
     ground = np.full((*pool.backend.picture_size, 3), GROUND, np.uint8)
     encoded = pool.backend.verifier(verifier).encode([ground])
     said = [[encoded.ask(question, entry.prompt).p_yes[0] for question in QUESTIONS[verifier]] for entry in entries]
@@ -96,17 +96,17 @@ def _of_nothing(pool: Pool, verifier: str, entries: Sequence[Entry]) -> dict[str
 
 def _within(said: np.ndarray, blank: np.ndarray, right: np.ndarray) -> dict[str, float | int]:
     nothing, truth = np.broadcast_to(blank[:, None, None], said.shape), right[..., None]
-    return {"pictures": said.size, "judge": within(said, truth), "blank": within(nothing, truth)}
+    return {"images": said.size, "judge": within(said, truth), "blank": within(nothing, truth)}
 
 
 def _clarity(said: np.ndarray, blank: np.ndarray, shown: np.ndarray) -> dict[str, float | int]:
-    """The last guess is the final picture, which is clear by definition, and counts not."""
+    """The last guess is the final image, which is clear by definition, and counts not."""
     known = shown[..., :-1] != UNKNOWN
     truth = shown[..., :-1][known] == 1
     steps = np.broadcast_to(np.arange(known.shape[2]), known.shape)
     nothing = np.broadcast_to(blank[:, None, None], known.shape)
     return {
-        "pictures": truth.size,
+        "images": truth.size,
         "clear": float(truth.mean()),
         "judge": roc_auc(said[..., :-1][known], truth),
         "blank": roc_auc(nothing[known], truth),
@@ -137,32 +137,32 @@ def judge(options: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class Seen:
-    """One picture to look at, and what it was meant to be."""
+    """One image to look at, and what it was meant to be."""
 
     folder: str
     file: Path
     metadata: dict[str, Any]
 
     @property
-    def picture(self) -> np.ndarray:
+    def image(self) -> np.ndarray:
         return np.asarray(Image.open(self.file).convert("RGB"))
 
 
 def draw(folders: Sequence[Path], count: int, seed: int = 0) -> list[Seen]:
-    """``count`` pictures, as many from each folder, in random order. Raises UserError where there are too few."""
+    """``count`` images, as many from each folder, in random order. Raises UserError where there are too few."""
     rng = np.random.default_rng(seed)
     chosen: list[Seen] = []
     wanted = count // len(folders)
     for folder in folders:
-        pictures = pictures_in(folder)
-        if len(pictures) < wanted:
-            raise UserError(f"{folder} holds {len(pictures)} pictures; {wanted} are wanted.")
-        chosen += [Seen(folder.name, *pictures[index]) for index in rng.choice(len(pictures), wanted, replace=False)]
+        images = images_in(folder)
+        if len(images) < wanted:
+            raise UserError(f"{folder} holds {len(images)} images; {wanted} are wanted.")
+        chosen += [Seen(folder.name, *images[index]) for index in rng.choice(len(images), wanted, replace=False)]
     return [chosen[index] for index in rng.permutation(len(chosen))]
 
 
 def sheets(seen: Sequence[Seen]) -> list[Image.Image]:
-    """Contact sheets of ``COLUMNS`` x ``ROWS`` pictures, numbered from 1."""
+    """Contact sheets of ``COLUMNS`` x ``ROWS`` images, numbered from 1."""
     font = ImageFont.load_default(15)
     pages = []
     for first in range(0, len(seen), COLUMNS * ROWS):
@@ -170,7 +170,7 @@ def sheets(seen: Sequence[Seen]) -> list[Image.Image]:
         pen = ImageDraw.Draw(page)
         for place, one in enumerate(seen[first : first + COLUMNS * ROWS]):
             left, top = GAP + place % COLUMNS * (SIDE + GAP), GAP + place // COLUMNS * (SIDE + LINES)
-            page.paste(Image.fromarray(one.picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC), (left, top))
+            page.paste(Image.fromarray(one.image).resize((SIDE, SIDE), Image.Resampling.BICUBIC), (left, top))
             words = f"{first + place + 1}. {one.metadata['prompt'].removeprefix('a photo of ')}"
             pen.text((left, top + SIDE + 2), "\n".join(textwrap.wrap(words, 26)), "black", font)
         pages.append(page)
@@ -183,7 +183,7 @@ def agreement(seen: Sequence[Seen], labels: Sequence[int]) -> dict[str, Any]:
         raise UserError(f"There must be {len(seen)} labels, each 0 or 1; there are {len(labels)}.")
     person = [bool(label) for label in labels]
     said = {
-        name: [judge_reading(read(one.picture), one.metadata).strict for one in seen] for name, read in CHECKERS.items()
+        name: [judge_reading(read(one.image), one.metadata).strict for one in seen] for name, read in CHECKERS.items()
     }
 
     def share(name: str, of: Sequence[int]) -> float:
@@ -191,7 +191,7 @@ def agreement(seen: Sequence[Seen], labels: Sequence[int]) -> dict[str, Any]:
 
     folders = {name: [row for row, one in enumerate(seen) if one.folder == name] for name in {o.folder for o in seen}}
     return {
-        "pictures": len(seen),
+        "images": len(seen),
         "right_to_the_person": float(np.mean(person)),
         "agreement": {name: share(name, range(len(seen))) for name in said},
         "by_folder": {name: {checker: share(checker, rows) for checker in said} for name, rows in folders.items()},
@@ -218,7 +218,7 @@ def look(options: argparse.Namespace) -> None:
         for number, page in enumerate(sheets(seen), 1):
             with whole_file(options.sheets / f"{number:02d}.png") as file:
                 page.save(file, "PNG")
-        print(f"{len(seen)} pictures on {number} sheets in {options.sheets}")
+        print(f"{len(seen)} images on {number} sheets in {options.sheets}")
     elif options.labels:
         try:
             labels = json.loads(options.labels.read_text(encoding="ascii"))

@@ -61,7 +61,7 @@ class NotMeasured(UserError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether the pictures of one choice for each prompt were right; a row is the mean of its outcomes by share."""
+    """Whether the images of one choice for each prompt were right; a row is the mean of its outcomes by share."""
 
     share: float
     paths: float  # that were begun in the first round, a mean where prompts differ
@@ -131,7 +131,7 @@ class Workbench:
 
     def maker(self, row: Row) -> Maker:
         """Makes what a row needs of its pool."""
-        most = PATHS[1] if row.as_costly_as else max(row.paths, row.pictures)
+        most = PATHS[1] if row.as_costly_as else max(row.paths, row.images)
         return Maker(self.pool(row.model), most, [row.verifier] if row.verifier else [])
 
     def runner(self, row: Row) -> Runner:
@@ -207,11 +207,11 @@ def _paths_beside(row: Row, bench: Workbench) -> dict[int, int]:
 
 
 def _plain(row: Row, pool: Pool, entries: Sequence[Entry]) -> Measured:
-    """The first pictures of each prompt, each counting its share."""
+    """The first images of each prompt, each counting its share."""
     truths = pool.truths(entries)
     outcomes = [
-        Outcome(1 / row.pictures, 1, {rule: bits(truth[path] for truth in of) for rule, of in truths.items()})
-        for path in range(row.pictures)
+        Outcome(1 / row.images, 1, {rule: bits(truth[path] for truth in of) for rule, of in truths.items()})
+        for path in range(row.images)
     ]
     return Measured(outcomes, means([replay(pool, entry, "baseline", 1) for entry in entries]))
 

@@ -29,10 +29,20 @@ TOLD = 25  # rows of a table of kernels
 
 
 def latency(backend: Backend, settings: Settings, repeats: int = 3) -> dict[str, Any]:
-    """Milliseconds of a guided step of one path: as the session runs it, and its logits alone, eager and replayed.
+    """Milliseconds of a guided step of one path: as the session runs it, and its logits alone; ``graph`` are the same
+    with steps replayed as CUDA graphs, None where there is no CUDA."""
+    found = _latency(backend, settings, repeats)
+    if hardware.capability(backend.device) is None:
+        return found | {"graph": None}
+    showo = backend.generator(settings.model).showo
+    before, showo.replayed = showo.replayed, True
+    try:
+        return found | {"graph": _latency(backend, settings, repeats)}
+    finally:
+        showo.replayed = before
 
-    ``graph`` is that of one CUDA graph of the logits, None where there is no CUDA, or in words why it cannot be.
-    """
+
+def _latency(backend: Backend, settings: Settings, repeats: int) -> dict[str, float]:
     generator, steps, firsts = backend.generator(settings.model), [], []
     for _ in range(repeats + 1):  # the first run warms up
         session, each = _session(generator, settings, 1), []
@@ -45,7 +55,6 @@ def latency(backend: Backend, settings: Settings, repeats: int = 3) -> dict[str,
         "slowest": max(steps[settings.steps - 1 :]),
         "first": median(firsts[1:]),
         "logits": median(_milliseconds(backend, logits) for _ in range(20)),
-        "graph": _replayed(backend, logits),
     }
 
 
@@ -73,18 +82,6 @@ def _milliseconds(backend: Backend, do: Callable[[], Any]) -> float:
     return 1000 * (time.perf_counter() - begun)
 
 
-def _replayed(backend: Backend, logits: Callable[[], torch.Tensor]) -> float | str | None:
-    if not backend.device.startswith("cuda"):
-        return None
-    try:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            logits()
-    except RuntimeError as error:
-        return f"it could not be captured: {error}"
-    return median(_milliseconds(backend, graph.replay) for _ in range(20))
-
-
 def memory(backend: Backend, settings: Settings) -> dict[str, Any]:
     """Bytes on the accelerator: weights alone, and the most while all paths take two steps and are looked at.
 
@@ -102,19 +99,19 @@ def memory(backend: Backend, settings: Settings) -> dict[str, Any]:
 def _steps_and_look(backend: Backend, settings: Settings) -> None:
     session = _session(backend.generator(settings.model), settings, settings.paths)
     session.step()
-    pictures = session.decode(session.step().codes)
-    judge = backend.verifier("parm").encode(list(pictures))
+    images = session.decode(session.step().codes)
+    judge = backend.verifier("parm").encode(list(images))
     for question in ("clarity", "potential"):
         judge.ask(question, settings.prompt)
 
 
 def kernels(backend: Backend, settings: Settings) -> dict[str, Any]:
-    """What torch's profiler sees of one guided step of one path, and of one look at the pictures of all paths."""
+    """What torch's profiler sees of one guided step of one path, and of one look at the images of all paths."""
     session = _session(backend.generator(settings.model), settings, 1)
     session.step()
-    pictures = list(np.repeat(session.decode(session.step().codes), settings.paths, axis=0))
+    images = list(np.repeat(session.decode(session.step().codes), settings.paths, axis=0))
     judge = backend.verifier("parm")
-    look = lambda: judge.encode(pictures).ask("clarity", settings.prompt)  # noqa: E731
+    look = lambda: judge.encode(images).ask("clarity", settings.prompt)  # noqa: E731
     look()
     return {"step": _profiled(session.step), "look": _profiled(look)}
 

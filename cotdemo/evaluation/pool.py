@@ -35,6 +35,7 @@ from .entries import Entry, fingerprint, inventory, of_split, read, select
 from .records import say, write_json
 
 FOLDER = Path("runs/pools")
+PAINTED = ("backend", "model", "paths", "steps", "guidance", "temperature")  # settings of whoever painted it
 # what each judge is asked: PARM all questions, the others what they have learnt
 QUESTIONS: Mapping[str, tuple[Question, ...]] = {
     "parm": ("clarity", "potential", "outcome"), "orm": ("outcome",), "zero-shot": ("outcome",), "prm": ("outcome",),
@@ -43,7 +44,7 @@ YES, NO, NEITHER = 1, 0, -1
 UNKNOWN = -1
 MAX_PART = 64_000_000  # bytes of one file, unpacked
 CHECKED = 8  # paths of a prompt whose guesses are checked too: enough to know how good clarity is
-EVERY_STEP = ("clarity", "potential")  # the others are asked about final pictures, but for ``prm``
+EVERY_STEP = ("clarity", "potential")  # the others are asked about final images, but for ``prm``
 DEFAULT_JUDGES = ("parm", "orm", "zero-shot")
 Status = Callable[[str], None]
 
@@ -61,7 +62,7 @@ class Paintings:
     """Paths of one prompt; the first is path 0."""
 
     codes: np.ndarray = _array("paths steps tokens", np.int16)  # the guess of every step
-    correct: np.ndarray = _array("paths", bool)  # what the checker says of the final pictures
+    correct: np.ndarray = _array("paths", bool)  # what the checker says of the final images
     strict: np.ndarray = _array("paths", bool)
     seconds: np.ndarray = _array("2", np.float64)  # spent by generator and decoder on
     operations: np.ndarray = _array("2", np.int64)  # so many operations
@@ -78,7 +79,7 @@ class Answers:
 
     p: np.ndarray = _array("questions paths steps 2", np.float32)  # P(yes) and P(no); NaN where it was not asked
     said: np.ndarray = _array("questions paths steps", np.int8)  # YES, NO or NEITHER
-    clear: np.ndarray = _array("paths steps", np.int8)  # truth: the guess shows what the final picture shows, 1 or 0
+    clear: np.ndarray = _array("paths steps", np.int8)  # truth: the guess shows what the final image shows, 1 or 0
     seconds: np.ndarray = _array("1", np.float64)
     operations: np.ndarray = _array("1", np.int64)
     elapsed: np.ndarray = _array("", np.float64)
@@ -163,6 +164,8 @@ class Pool:
         }
         digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = folder / f"{model}-{split}-seed{seed}-{digest}"
+        # folders by judge; a hash takes a read of all weights
+        self._layers: dict[str | None, str] = {None: "paintings"}
         self._parts: dict[Path, Paintings | Answers] = {}
 
     def sessions(self, index: int) -> Paintings | None:
@@ -208,20 +211,21 @@ class Pool:
         return np.stack([self.answers("parm", entry.index).clear[:paths] for entry in entries])
 
     def settings_of(self, entry: Entry, **rest: object) -> Settings:
-        """The settings of a run on the pool's paths of one prompt: the pool's own but for ``rest``."""
-        own = {"prompt": entry.prompt, "seed": entry.seed(self.settings.seed)}
-        return Settings.from_dict(self.settings.as_dict() | own | rest)
+        """The settings of a run on the pool's paths of one prompt: what painted them, and for the method its defaults
+        and ``rest``. No pool holds answers to the checklist."""
+        painted = {name: getattr(self.settings, name) for name in PAINTED}
+        own = {"prompt": entry.prompt, "seed": entry.seed(self.settings.seed), "checklist": False}
+        return Settings.checked(**painted | own | rest)
 
     def weights_with(self, verifier: str | None) -> dict[str, str]:
         """Hashes of all weights that a search with this judge depends on."""
         return self.weights | (self.backend.weights_of(verifier=verifier) if verifier else {})
 
     def _file(self, index: int, verifier: str | None = None) -> Path:
-        layer = "paintings"
-        if verifier:
+        if verifier not in self._layers:
             (hash,) = self.backend.weights_of(verifier=verifier).values()
-            layer = f"{verifier}-{hash}"
-        return self.folder / layer / f"{index:04}.npz"
+            self._layers[verifier] = f"{verifier}-{hash}"
+        return self.folder / self._layers[verifier] / f"{index:04}.npz"
 
     def _part(self, kind: type[Part], file: Path, **sizes: int) -> Part | None:
         if file not in self._parts:
@@ -277,7 +281,7 @@ class Maker:
         session, codes = started(metered, settings, paths), []
         while not session.done:
             codes.append(session.step().codes)
-        truth = [metered.check(entry.prompt, picture) for picture in session.decode(codes[-1])]
+        truth = [metered.check(entry.prompt, image) for image in session.decode(codes[-1])]
         return Paintings(
             codes=torch.stack(codes, 1).numpy().astype(np.int16),
             correct=np.array([one.correct for one in truth]),
@@ -293,14 +297,14 @@ class Maker:
         judge, (paths, steps, _), begun = metered.verifier(verifier), codes.shape, time.perf_counter()
         p = np.full((len(questions), paths, steps, 2), np.nan, np.float32)
         said = np.full((len(questions), paths, steps), NEITHER, np.int8)
-        shown: dict[int, np.ndarray] = {}  # step -> pictures, of the paths whose guesses are checked
+        shown: dict[int, np.ndarray] = {}  # step -> images, of the paths whose guesses are checked
         for step in range(steps):
             asked = [number for number, question in enumerate(questions) if _asks(verifier, question, step, steps)]
             if not asked:
                 continue
-            pictures = metered.backend.decode(codes[:, step].astype(np.int64))
-            shown[step] = pictures[: max(CHECKED - first, 0)]
-            encoded = judge.encode(list(pictures))
+            images = metered.backend.decode(codes[:, step].astype(np.int64))
+            shown[step] = images[: max(CHECKED - first, 0)]
+            encoded = judge.encode(list(images))
             for number in asked:
                 answers = encoded.ask(questions[number], entry.prompt)
                 p[number, :, step] = np.stack([answers.p_yes, answers.p_no], axis=1)
@@ -320,9 +324,9 @@ def _asks(verifier: str, question: str, step: int, steps: int) -> bool:
 
 
 def _clear(shown: Mapping[int, np.ndarray], paths: int, steps: int) -> np.ndarray:
-    """Whether the guesses show the objects and colours of the final pictures (paths, steps)."""
+    """Whether the guesses show the things and colours of the final images (paths, steps)."""
     clear = np.full((paths, steps), UNKNOWN, np.int8)
-    things = {step: [inventory(read(picture)) for picture in pictures] for step, pictures in shown.items()}
+    things = {step: [inventory(read(image)) for image in images] for step, images in shown.items()}
     for step, those in things.items():
         clear[: len(those), step] = [one == final for one, final in zip(those, things[steps - 1])]
     return clear
@@ -381,7 +385,7 @@ def fill(maker: Maker, entries: Sequence[Entry], status: Status) -> None:
 def pool_options(parser: argparse.ArgumentParser) -> None:
     """Which pool a command is about."""
     parser.add_argument("--model", default="base", choices=MODELS, help="what paints (base)")
-    parser.add_argument("--split", default="test", help="prompts of the embedded world: dev | test (default)")
+    parser.add_argument("--split", default="test", help="embedded prompts: dev | test, GenEval's 553 (default)")
     parser.add_argument("--paths", type=int, default=PATHS[1], metavar="N", help="paths a prompt (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of which every prompt's own is made (0)")
     parser.add_argument("--limit", type=int, metavar="K", help="the first K prompts of each kind (%(default)s)")

@@ -43,16 +43,16 @@ class Recording:
 
 # One of each of GenEval's kinds; the first is what the page opens with.
 RECORDINGS = (
-    Recording("1-three-hearts", "a photo of three hearts", "parm", SOME_STOPPED, seed=4),
-    Recording("2-one-left", "a photo of a green cross and an orange house", "parm", ONE_LEFT, paths=4),
-    Recording("3-critique-helped", "a photo of two red stars", "parm++", MENDED, paths=4),
-    Recording("4-all-stopped", "a photo of a red heart and a blue ring", "parm", ALL_STOPPED, right=False),
-    Recording("5-critique-did-not-help", "a photo of a pink moon and a black tree", "parm++", NOT_MENDED, False, 0, 4),
-    Recording("6-two-objects", "a photo of a heart and a moon", "parm", SOME_STOPPED),
-    Recording("7-position", "a photo of a tree left of a star", "prm", RANKED),
-    Recording("8-colour", "a photo of a green house", "orm", RANKED),
-    Recording("9-plain", "a photo of a star", "baseline", PLAIN, paths=1),
-    Recording("10-region", "a photo of a purple star and a brown moon", "parm++", MENDED, paths=4, repaint="region"),
+    Recording("1-some-stopped", "a photo of a blue dog and a red car", "parm", SOME_STOPPED, seed=3),
+    Recording("2-one-left", "a photo of two dogs", "parm", ONE_LEFT, paths=4),
+    Recording("3-critique-helped", "a photo of two red apples", "parm++", MENDED, paths=4),
+    Recording("4-all-stopped", "a photo of four boats", "parm", ALL_STOPPED, right=False),
+    Recording("5-critique-did-not-help", "a photo of a pink horse and a black vase", "parm++", NOT_MENDED, False, 0, 4),
+    Recording("6-two-objects", "a photo of a cat and a bicycle", "parm", SOME_STOPPED),
+    Recording("7-position", "a photo of a dog right of a teddy bear", "prm", RANKED),
+    Recording("8-colour", "a photo of a green bus", "orm", RANKED),
+    Recording("9-plain", "a photo of an elephant", "baseline", PLAIN, paths=1),
+    Recording("10-region", "a photo of a red cup and a blue book", "parm++", MENDED, paths=4, repaint="region"),
 )
 
 

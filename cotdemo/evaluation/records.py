@@ -1,4 +1,4 @@
-"""What a run came to, without its pictures: every path of every round, its verdicts and its truth.
+"""What a run came to, without its images: every path of every round, its verdicts and its truth.
 
 A record is made from the state of one run (``cotdemo.run.state``). All figures of an evaluation are functions of
 records (``report``), so whatever yields the events of a run can be evaluated.
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Path:
-    """One path of one round. ``correct`` is None where the final picture is not known, or nothing can check it."""
+    """One path of one round. ``correct`` is None where the final image is not known, or nothing can check it."""
 
     __pydantic_config__ = _STRICT
 
@@ -66,14 +66,14 @@ class Path:
         return made
 
     def outcome(self) -> Outcome | None:
-        """The answer about the final picture, where it was judged."""
+        """The answer about the final image, where it was judged."""
         asked = [Outcome(p_yes, said) for _, question, p_yes, _, said in self.verdicts if question == "outcome"]
         return asked[-1] if asked else None  # a process reward model asks it about every guess
 
 
 @dataclass
 class Round:
-    """One round of painting and the picture it chose."""
+    """One round of painting and the image it chose."""
 
     __pydantic_config__ = _STRICT
 
@@ -99,7 +99,7 @@ class Round:
 
 @dataclass
 class Record:
-    """One picture of an evaluation: the answer is the winner of round ``answer``."""
+    """One image of an evaluation: the answer is the winner of round ``answer``."""
 
     __pydantic_config__ = _STRICT
 
@@ -123,7 +123,7 @@ class Record:
 
     @property
     def final(self) -> Path:
-        """The path whose picture is the answer."""
+        """The path whose image is the answer."""
         return self.rounds[self.answer].chosen
 
     @classmethod

@@ -59,8 +59,8 @@ def compare(a: Sequence[Record], b: Sequence[Record]) -> dict[str, Any]:
 
     Raises UserError where none is shared.
     """
-    first = {_picture(record): record for record in a}
-    pairs = [(first[_picture(record)], record) for record in b if _picture(record) in first]
+    first = {_image(record): record for record in a}
+    pairs = [(first[_image(record)], record) for record in b if _image(record) in first]
     if not pairs:
         raise UserError("These evaluations are not of the same prompts and seeds, so they cannot be paired.")
     result: dict[str, Any] = {"pairs": len(pairs), "only_a": len(a) - len(pairs), "only_b": len(b) - len(pairs)}
@@ -77,7 +77,7 @@ def compare(a: Sequence[Record], b: Sequence[Record]) -> dict[str, Any]:
     return result
 
 
-def _picture(record: Record) -> tuple[int, int, str, int]:
+def _image(record: Record) -> tuple[int, int, str, int]:
     """What two evaluations have to share for a fair comparison."""
     return (*record.place, record.prompt, record.seed)
 
@@ -87,7 +87,7 @@ def _kinds(records: Sequence[Record], embedded: bool) -> dict[str, Any]:
     for kind in dict.fromkeys(record.kind for record in records):
         prompts = [record.prompt for record in records if record.kind == kind]
         seen = embedded and kind in SEEN
-        kinds[kind] = {"prompts": len(set(prompts)), "pictures": len(prompts), "seen_in_training": seen}
+        kinds[kind] = {"prompts": len(set(prompts)), "images": len(prompts), "seen_in_training": seen}
     return kinds
 
 
@@ -141,7 +141,7 @@ def _rounded(stopped: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _judge(records: Sequence[Record]) -> dict[str, Any] | None:
-    """Whether P(yes) to outcome tells right pictures from wrong ones of the same prompt and seed, first round."""
+    """Whether P(yes) to outcome tells right images from wrong ones of the same prompt and seed, first round."""
     rows = [
         (path.outcome()[0], path.strict, path.correct, record.place)
         for record in records
@@ -153,13 +153,13 @@ def _judge(records: Sequence[Record]) -> dict[str, Any] | None:
     scores, strict, correct, places = zip(*rows)
     areas = {"geneval": roc_auc_within(scores, correct, places), "strict": roc_auc_within(scores, strict, places)}
     return {
-        "pictures": len(rows),
+        "images": len(rows),
         "outcome_auc_within": {rule: None if np.isnan(area) else round(area, 6) for rule, area in areas.items()},
     }
 
 
 def _reflection(records: Sequence[Record]) -> dict[str, Any] | None:
-    """What repainting did; None where nothing was repainted. Round r compares its picture with the best before it."""
+    """What repainting did; None where nothing was repainted. Round r compares its image with the best before it."""
     if all(len(record.rounds) == 1 for record in records):
         return None
     result: dict[str, Any] = {"runs_repainted": sum(len(record.rounds) > 1 for record in records)}
@@ -178,7 +178,7 @@ def _reflection(records: Sequence[Record]) -> dict[str, Any] | None:
 
 
 def _repaintings(records: Sequence[Record], number: int, of: Callable[[Path], bool | None]) -> list[tuple[Any, Any]]:
-    """(what the best picture before round ``number`` was, what the picture of that round is)."""
+    """(what the best image before round ``number`` was, what the image of that round is)."""
     pairs = []
     for record in records:
         if number < len(record.rounds):
@@ -189,7 +189,7 @@ def _repaintings(records: Sequence[Record], number: int, of: Callable[[Path], bo
 
 def _changes(pairs: Sequence[tuple[bool, bool]]) -> dict[str, int]:
     return {
-        "pictures": len(pairs),
+        "images": len(pairs),
         "right_to_wrong": sum(bool(x and not y) for x, y in pairs),
         "wrong_to_right": sum(bool(y and not x) for x, y in pairs),
     }
@@ -213,12 +213,12 @@ def _critiques(records: Sequence[Record]) -> dict[str, Any] | None:
     said = [(one.critique, one.chosen.reason.split("; ")) for one in wrong if one.critique is not None]
     common = Counter(fault for _, faults in said for fault in faults).most_common(1)
     return {
-        "wrong_pictures": len(wrong),
-        "wrong_pictures_criticised": len(said),
+        "wrong_images": len(wrong),
+        "wrong_images_criticised": len(said),
         "true": _share(sum(words in faults for words, faults in said), len(said)),
         "commonest_fault_would_be_true": _share(common[0][1] if common else 0, len(said)),
-        "right_pictures": len(right),
-        "right_pictures_criticised": _share(sum(one.critique is not None for one in right), len(right)),
+        "right_images": len(right),
+        "right_images_criticised": _share(sum(one.critique is not None for one in right), len(right)),
     }
 
 
@@ -249,15 +249,15 @@ def _share(part: float, whole: int) -> float | None:
 def table(summary: Mapping[str, Any]) -> str:
     """The figures for a terminal."""
     accuracies = summary["accuracy"]
-    lines = [f"{'kind':<24}{'prompts':>8}{'pictures':>10}   {'GenEval':<23}  {'strict':<23}"]
+    lines = [f"{'kind':<24}{'prompts':>8}{'images':>10}   {'GenEval':<23}  {'strict':<23}"]
     for kind, counts in summary["kinds"].items():
-        row = f"{kind:<24}{counts['prompts']:>8}{counts['pictures']:>10}   {both(accuracies, kind)}"
+        row = f"{kind:<24}{counts['prompts']:>8}{counts['images']:>10}   {both(accuracies, kind)}"
         lines.append(row + ("  seen in training" if counts["seen_in_training"] else ""))
-    total = [sum(counts[name] for counts in summary["kinds"].values()) for name in ("prompts", "pictures")]
+    total = [sum(counts[name] for counts in summary["kinds"].values()) for name in ("prompts", "images")]
     lines.append(f"{'overall (mean of kinds)':<24}{total[0]:>8}{total[1]:>10}   {both(accuracies, OVERALL)}")
     lines = [line.rstrip() for line in lines]
     if accuracies["strict"] is None:
-        lines.append("Nothing here can check these pictures but GenEval's evaluator: geneval score FOLDER.")
+        lines.append("Nothing here can check these images but GenEval's evaluator: geneval score FOLDER.")
     return "\n".join([*lines, *_sentences(summary)])
 
 
@@ -271,7 +271,7 @@ def comparison_table(result: Mapping[str, Any]) -> str:
         if result[rule]:
             lines.append(f"{rule}: {_changed(result[rule])}")
     left_out = result["only_a"] + result["only_b"]
-    alone = f"; {left_out} pictures have no partner and are left out" if left_out else ""
+    alone = f"; {left_out} images have no partner and are left out" if left_out else ""
     lines.append(f"{result['pairs']} pairs{alone}")
     return "\n".join(line.rstrip() for line in lines)
 
@@ -317,14 +317,14 @@ def _sentences(summary: Mapping[str, Any]) -> list[str]:
     if summary["critiques"]:
         said = summary["critiques"]
         lines.append(
-            f"critiques: {_number(said['true'])} true of {said['wrong_pictures_criticised']} on wrong pictures "
+            f"critiques: {_number(said['true'])} true of {said['wrong_images_criticised']} on wrong images "
             f"(always the commonest fault: {_number(said['commonest_fault_would_be_true'])}); "
-            f"{_number(said['right_pictures_criticised'])} of {said['right_pictures']} right pictures criticised"
+            f"{_number(said['right_images_criticised'])} of {said['right_images']} right images criticised"
         )
     spent = summary["cost"]
     lines.append(
         f"cost: {spent['seconds']:.1f} s, {spent['generator_passes']} generator passes, "
-        f"{spent['judge_passes']} questions, {spent['pictures_decoded']} pictures decoded, "
+        f"{spent['judge_passes']} questions, {spent['pictures_decoded']} images decoded, "
         f"{sum(spent['operations'].values()) / 1e9:.0f} GFLOP"
     )
     return lines

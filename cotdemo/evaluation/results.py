@@ -27,7 +27,7 @@ __all__ = ["OVERALL", "RULES"]
 PAPER = Path(__file__).with_name("paper.json")
 LADDER, CURVES = "cotdemo-ladder", "cotdemo-curves"
 VERSION = 1
-HEADLINE = ("plain", "orm", "prm", "parm", "parm-lenient", "dpo-iter", "dpo-iter-parm+parm", "parm++")
+HEADLINE = ("plain", "orm", "prm", "parm", "parm-lenient", "dpo-iter", "dpo-iter-parm+parm", "parm++8", "parm++")
 PLAIN = "plain"  # the row that all others are held against; ``PLAIN`` of ui/web/rungs.js
 SHIPPED = "shipped"  # the training seed whose weights are in assets
 USUAL = 20  # paths of a search
@@ -40,7 +40,7 @@ USUAL = 20  # paths of a search
 class Row:
     """One rung: ``method`` over ``paths`` paths of ``model``.
 
-    ``pictures`` is how many of the plain generator's pictures count for each prompt; a search has one winner.
+    ``images`` is how many of the plain generator's images count for each prompt; a search has one winner.
     ``as_costly_as`` names a row whose counted operations decide the number of paths, ``beside`` the row whose repainted
     paths do (and whose critiques are shuffled). ``judge_from`` and ``stopping`` are PARM's settings. ``paper`` is the
     row's name in paper.json.
@@ -51,7 +51,7 @@ class Row:
     model: str = "base"
     paths: int = USUAL
     paper: str | None = None
-    pictures: int = 1
+    images: int = 1
     as_costly_as: str | None = None
     critique: str = "real"
     beside: str | None = None
@@ -98,7 +98,7 @@ class Row:
 
 
 def _plain(name: str, model: str, paper: str) -> Row:
-    return Row(name, "baseline", model, 1, paper, pictures=4)
+    return Row(name, "baseline", model, 1, paper, images=4)
 
 
 SMALL = (1, 2, 4, 8)  # paths of PARM++ where it is compared with PARM that has as many paths in all
@@ -225,8 +225,8 @@ def _checked_curves(content: Any) -> Any:
     return content
 
 
-def pictures_of(asked: Mapping[str, Any]) -> dict[str, int] | None:
-    """How many pictures of each kind were asked for; None where the prompts are no longer the ones of then."""
+def images_of(asked: Mapping[str, Any]) -> dict[str, int] | None:
+    """How many images of each kind were asked for; None where the prompts are no longer the ones of then."""
     split, _, prints = asked["prompts"].partition(" ")
     if split not in SPLITS or prints != fingerprint(of_split(split)):
         return None
@@ -286,16 +286,16 @@ def headline_markdown(file: Path) -> str:
 def _told(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """What the numbers rest on."""
     asked, split = content["asked"], content["asked"]["prompts"].partition(" ")[0]
-    pictures = pictures_of(asked)
-    counted = f", {sum(pictures.values())} prompts" if pictures else ""
+    images = images_of(asked)
+    counted = f", {sum(images.values())} prompts" if images else ""
     hardware = "; ".join(dict.fromkeys(row["hardware"] for row in rows))
     return (
         f"Written from `assets/ladder.json` by a command: do not edit. The `{split}` split{counted}, one winner a "
         f"prompt (the plain generators: several); {asked['steps']} steps, guidance {asked['guidance']:g}, temperature "
         f"{asked['temperature']:g}, seed {asked['seed']}. 95% intervals by bootstrap over prompts, stratified by kind; "
         "overall is the mean of the kinds. *GenEval* by GenEval's rules, *strict* if nothing is there besides that was "
-        "not asked for. The paper's figures are GenEval's with the full-size models: another world, for orientation, "
-        f"and not to be compared with these. Measured {content['created'][:10]} on {hardware}."
+        "not asked for. The paper's figures are of the full-size models, by GenEval's detector: for orientation, and "
+        f"not to be compared with these. Measured {content['created'][:10]} on {hardware}."
     )
 
 
@@ -347,7 +347,7 @@ def _repainting(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             row["label"],
             str(found["runs_repainted"]),
             *(str(found["strict"]["whole"][name]) for name in ("wrong_to_right", "right_to_wrong")),
-            *(_figure((row["critiques"] or {}).get(name)) for name in ("true", "right_pictures_criticised")),
+            *(_figure((row["critiques"] or {}).get(name)) for name in ("true", "right_images_criticised")),
         ]
         for row in rows
         if (found := row.get("reflection")) and found["strict"]

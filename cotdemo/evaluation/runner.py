@@ -1,7 +1,7 @@
 """Searches on the prompts of an evaluation, a record each: painted live, or replayed on a pool.
 
 A replay is the search itself: ``Recorded`` is a backend (``cotdemo.search.protocols.Backend``) whose generator and
-judges answer from the pool. In place of codes and pictures it hands out where they are: rows of (path, step). The
+judges answer from the pool. In place of codes and images it hands out where they are: rows of (path, step). The
 search cannot tell, so what it yields here is what it would yield live, up to the rounding of kernels that depend on the
 size of a batch.
 """
@@ -26,7 +26,7 @@ from ..search.protocols import Backend
 from ..settings import Settings
 from ..verifiers.llava import Answers as Said
 from .cost import Instrumented, Prices
-from .entries import Entry, picture_file, write_picture
+from .entries import Entry, image_file, write_image
 from .pool import NO, QUESTIONS, YES, Answers, Pool
 from .records import Journal, Record, load
 
@@ -59,8 +59,8 @@ def finish_pruned(backend: Backend, settings: Settings, record: Record) -> None:
     session = backend.generator(s.model).start(s.prompt, stopped, s.steps, s.guidance, s.temperature, s.seed)
     while not session.done:
         step = session.step()
-    for number, picture in zip(step.paths, np.asarray(session.decode(step.codes))):
-        verdict = backend.check(s.prompt, picture)
+    for number, image in zip(step.paths, np.asarray(session.decode(step.codes))):
+        verdict = backend.check(s.prompt, image)
         if verdict is not None:
             path = paths[number]
             path.correct, path.strict, path.reason = verdict.correct, verdict.strict, verdict.reason
@@ -75,7 +75,7 @@ class Runner:
     """How entries are painted. ``base`` is what all runs share; its prompt and seed are replaced by each entry's.
 
     ``finish_pruned`` paints stopped paths to their ends afterwards, to learn whether they would have come out right.
-    ``critique`` is "real", "empty" (repaint from no words) or "shuffled" (from the words on pictures of other prompts).
+    ``critique`` is "real", "empty" (repaint from no words) or "shuffled" (from the words on images of other prompts).
     ``out`` is a folder for the winners in GenEval's layout; ``kept`` is told of each that has been written there.
 
     ``beside`` is the file of a parm++ evaluation to be compared with. What it accepted without repainting would come
@@ -132,12 +132,11 @@ class Runner:
                 raise UserError(f"Prompt {entry.index}, {ascii(entry.prompt)[:80]}: {error}") from None
 
     def left(self, entries: Sequence[Entry], journal: Journal) -> list[Entry]:
-        """Those that the journal lacks, or whose pictures are missing."""
+        """Those that the journal lacks, or whose images are missing."""
         return [
             entry
             for entry in entries
-            if entry.place not in journal.records
-            or (self.out is not None and not picture_file(self.out, entry).exists())
+            if entry.place not in journal.records or (self.out is not None and not image_file(self.out, entry).exists())
         ]
 
     def run(self, entries: Sequence[Entry], journal: Journal) -> Iterator[Record]:
@@ -151,7 +150,7 @@ class Runner:
                 if self.finish_pruned:
                     finish_pruned(self.backend, settings, record)
                 if self.out is not None:
-                    write_picture(self.out, entry, run.answer.picture, settings)
+                    write_image(self.out, entry, run.answer.picture, settings)
                     if self.kept is not None:
                         self.kept(entry, run.answer.picture)
             journal.add(record)
@@ -169,7 +168,7 @@ class Runner:
 
 
 def _strangers(entry: Entry, said: Sequence[tuple[str, str]], seed: int) -> Rewrite:
-    """Critiques that were said about pictures of other prompts, one after another."""
+    """Critiques that were said about images of other prompts, one after another."""
     others = [words for prompt, words in said if prompt != entry.prompt]
     rng = random.Random(seed)
     return lambda words: rng.choice(others)
@@ -291,9 +290,9 @@ class Recorded:
             raise UserError(f"The pool {self.pool.folder} holds no answers of {verifier} on {self.entry.prompt}.")
         return answers
 
-    def check(self, prompt: str, picture: np.ndarray) -> Verdict:
+    def check(self, prompt: str, image: np.ndarray) -> Verdict:
         sessions = self.pool.sessions(self.entry.index)
-        return Verdict(bool(sessions.correct[picture[0]]), bool(sessions.strict[picture[0]]))
+        return Verdict(bool(sessions.correct[image[0]]), bool(sessions.strict[image[0]]))
 
     def canonical(self, prompt: str) -> str:
         """Whatever was painted could be."""
@@ -308,15 +307,15 @@ class Verifier:
     recorded: Recorded
     name: str
 
-    def encode(self, pictures: Sequence[np.ndarray]) -> Encoded:
-        return Encoded(self.recorded, self.name, np.array(pictures))
+    def encode(self, images: Sequence[np.ndarray]) -> Encoded:
+        return Encoded(self.recorded, self.name, np.array(images))
 
 
 @dataclass(frozen=True)
 class Encoded:
     recorded: Recorded
     name: str
-    places: np.ndarray  # (pictures, 2): path, step
+    places: np.ndarray  # (images, 2): path, step
 
     def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> Said:
         answers, number = self.recorded.answers(self.name), QUESTIONS[self.name].index(question)

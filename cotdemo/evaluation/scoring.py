@@ -1,4 +1,4 @@
-"""``python -m cotdemo geneval prompts DIR | score DIR``: the benchmark's official files, and its score of pictures."""
+"""``python -m cotdemo geneval prompts DIR | score DIR``: the benchmark's official files, and its score of images."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import check_writable
-from ..geneval.folder import Sample, picture, samples
+from ..geneval.folder import Sample, read_image, samples
 from ..geneval.metadata import checked
 from ..geneval.prompts import write
 from ..geneval.results import Results, summary
 from ..geneval.verdict import OFFICIAL
-from .entries import Entry, picture_file
+from .entries import Entry, image_file
 from .records import say
 
 if TYPE_CHECKING:
     from ..geneval.scorer import Scorer
 
-RESULTS = "results.jsonl"  # in a folder of pictures
+RESULTS = "results.jsonl"  # in a folder of images
 TOLD_EVERY = 30  # seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("what", choices=("prompts", "score"), help="prompts: write the two official files; score: judge pictures")
-    add("folder", type=Path, metavar="DIR", help="where the files go, or pictures are in GenEval's folder layout")
+    add("what", choices=("prompts", "score"), help="prompts: write the two official files; score: judge images")
+    add("folder", type=Path, metavar="DIR", help="where the files go, or images are in GenEval's folder layout")
     add("--out", type=Path, metavar="FILE", help="result lines, which it also goes on from (DIR/results.jsonl)")
     add("--detector", default=OFFICIAL, help="official (default) | approximate: facebook's weights, other scores")
     add("--weights", type=Path, metavar="FILE", help="the official detector's .pth, if it is here")
@@ -48,8 +48,8 @@ def main(options: argparse.Namespace) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
-    """Score a folder's pictures, or those that have no result yet, and sum all results up."""
-    pictures = samples(options.folder)
+    """Score a folder's images, or those that have no result yet, and sum all results up."""
+    images = samples(options.folder)
     file = options.out or options.folder / RESULTS
     check_writable(file.parent)
 
@@ -59,15 +59,15 @@ def score(options: argparse.Namespace) -> None:
 
     disable_progress_bar()  # weights are read in a moment; downloads still show how far they are
     scorer = load_scorer(options.detector, options.device, options.assets, options.weights, say)
-    score_rest(file, pictures, scorer)
+    score_rest(file, images, scorer)
 
 
-def score_rest(file: Path, pictures: Sequence[Sample], scorer: Scorer) -> None:
-    """Score those pictures that have no result in ``file`` yet, write it whole, and print the summary.
+def score_rest(file: Path, images: Sequence[Sample], scorer: Scorer) -> None:
+    """Score those images that have no result in ``file`` yet, write it whole, and print the summary.
 
-    Raises UserError, once all others are scored and summed up, where pictures could not be read.
+    Raises UserError, once all others are scored and summed up, where images could not be read.
     """
-    results = Results(file, pictures, scorer.detector)
+    results = Results(file, images, scorer.detector)
     try:
         unread = _score_each(results, scorer)
     except KeyboardInterrupt:
@@ -76,20 +76,20 @@ def score_rest(file: Path, pictures: Sequence[Sample], scorer: Scorer) -> None:
     print(f"Detector: {scorer.detector}. Wrote {file}.", flush=True)
     if unread:
         raise UserError(
-            f"{len(unread)} of {len(pictures)} pictures could not be read and are in no figure above: {unread[0]} "
+            f"{len(unread)} of {len(images)} images could not be read and are in no figure above: {unread[0]} "
             "Mend them; the same command then scores them."
         )
 
 
 def _score_each(results: Results, scorer: Scorer) -> list[str]:
-    """Score what is left, a line a picture; returns, in words, which could not be read."""
+    """Score what is left, a line an image; returns, in words, which could not be read."""
     left, unread = results.left, []
-    say(f"{len(results.samples) - len(left)} of {len(results.samples)} pictures have their results")
+    say(f"{len(results.samples) - len(left)} of {len(results.samples)} images have their results")
     begun = told = time.monotonic()
     with results:
         for number, sample in enumerate(left, 1):
             try:
-                image = picture(sample.file)
+                image = read_image(sample.file)
             except UserError as error:
                 unread.append(str(error))
                 say(str(error))
@@ -117,13 +117,13 @@ def check(entries: Sequence[Entry]) -> None:
 
 
 class AsPainted:
-    """Scores an evaluation's pictures as they are painted into ``out``, beside what is there already.
+    """Scores an evaluation's images as they are painted into ``out``, beside what is there already.
 
     Raises UserError as ``Results`` does.
     """
 
     def __init__(self, out: Path, entries: Sequence[Entry], scorer: Scorer):
-        planned = [Sample(picture_file(out, entry), entry.metadata) for entry in entries]
+        planned = [Sample(image_file(out, entry), entry.metadata) for entry in entries]
         there = samples(out) if any(out.glob("*/samples/*.png")) else []
         every = {sample.place: sample for sample in (*there, *planned)}
         self.out, self.scorer = out, scorer
@@ -137,8 +137,8 @@ class AsPainted:
         self.results.__exit__(*raised)
 
     def __call__(self, entry: Entry, image: np.ndarray) -> None:
-        """Score one picture, which lies in its file."""
-        sample = Sample(picture_file(self.out, entry), entry.metadata)
+        """Score one image, which lies in its file."""
+        sample = Sample(image_file(self.out, entry), entry.metadata)
         self.results.add(sample, self.scorer.score(entry.metadata, image))
 
     def finish(self) -> None:

@@ -34,7 +34,7 @@ def means_of_kinds(
 ) -> dict[str, Estimate]:
     """Mean of ``values`` for each kind, in order of appearance, and ``OVERALL``: the mean of the kinds' means.
 
-    Intervals are percentiles of a bootstrap over prompts, stratified by kind. Pictures of the same prompt are not
+    Intervals are percentiles of a bootstrap over prompts, stratified by kind. Images of the same prompt are not
     independent, so they are drawn together. For a paired comparison pass differences. Raises ValueError for no values.
     """
     values = np.asarray(values, float)
@@ -86,7 +86,7 @@ def roc_auc(scores: Sequence[float], labels: Sequence[bool]) -> float:
 
 
 def roc_auc_within(scores: Sequence[float], labels: Sequence[bool], groups: Sequence[Hashable]) -> float:
-    """As ``roc_auc``, over pairs of the same group only: is the right picture *of a prompt* told from its wrong ones?
+    """As ``roc_auc``, over pairs of the same group only: is the right image *of a prompt* told from its wrong ones?
 
     Easy and hard prompts then add nothing. NaN where no group has both labels.
     """

@@ -1,4 +1,4 @@
-"""``python -m cotdemo eval --variants --method adaptive``: adaptive best of N by how sure of a picture is enough.
+"""``python -m cotdemo eval --variants --method adaptive``: adaptive best of N by how sure of an image is enough.
 
 Each threshold stands beside the ORM that paints all paths, and beside the ORM that is given the same compute. The
 lowest one that reaches an accuracy that is wanted is the one to take: on dev, as test is for measuring it. The last two

@@ -71,7 +71,7 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Choice:
-    """The picture that a variant has chosen, its path, and how many paths it has painted and stopped."""
+    """The image that a variant has chosen, its path, and how many paths it has painted and stopped."""
 
     picture: Any
     path: int

@@ -225,7 +225,7 @@ class MagvitV2(FromFolderOrHub, ModelMixin, ConfigMixin):
         """
         if any(side % self.downsampling for side in pixels.shape[2:]):
             raise UserError(
-                f"A picture of {pixels.shape[3]} x {pixels.shape[2]} pixels cannot be tokenized: "
+                f"An image of {pixels.shape[3]} x {pixels.shape[2]} pixels cannot be tokenized: "
                 f"resize it so that both sides are multiples of {self.downsampling}."
             )
         return self.encoder(pixels)

@@ -146,5 +146,5 @@ def _sampler(generator: torch.Generator | Sequence[torch.Generator] | None, imag
     if generator is None or isinstance(generator, torch.Generator):
         return BatchSampler(generator)
     if len(generator) != images:
-        raise ValueError(f"{len(generator)} generators for {images} pictures: give one, or one each.")
+        raise ValueError(f"{len(generator)} generators for {images} images: give one, or one each.")
     return PathSampler(dict(enumerate(generator)))

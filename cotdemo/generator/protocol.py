@@ -119,7 +119,7 @@ class MaskedGenerator(ABC):
 
     def _partly(self, steps: int, paths: int) -> Unmasking:
         if steps < 2:
-            raise UserError("To sample a part of a picture anew takes 2 steps or more.")
+            raise UserError("To sample a part of an image anew takes 2 steps or more.")
         return self.unmasking(steps, 0.0, range(paths))
 
 

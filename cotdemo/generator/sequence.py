@@ -142,5 +142,5 @@ class Vocabulary:
 
     def _code(self, code: int) -> int:
         if not 0 <= code < self.codebook:
-            raise UserError(f"{code} is no code of a picture: codes run from 0 to {self.codebook - 1}.")
+            raise UserError(f"{code} is no code of an image: codes run from 0 to {self.codebook - 1}.")
         return self.first_code + int(code)

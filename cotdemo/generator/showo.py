@@ -77,6 +77,7 @@ class Showo(FromFolderOrHub, ModelMixin, ConfigMixin):
 
     _supports_gradient_checkpointing = True
     _no_split_modules = ["PhiDecoderLayer"]
+    replayed = False  # whether sampling sessions capture their steps as CUDA graphs
 
     @register_to_config
     def __init__(

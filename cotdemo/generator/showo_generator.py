@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from ..compute.graphs import Replayed
 from ..errors import UserError
 from .chance import PathSampler, Sampler
-from .image_block import Prefix
 from .magvit import MagvitV2
 from .mask_predict import guided
 from .protocol import Context, MaskedGenerator, one_each
@@ -36,7 +36,7 @@ class CachedPrefix:
             different.append(tuple(unconditional))
         self._unconditional = None if unconditional is None else len(different) - 1
         self._prefix = showo.prefill(showo.vocabulary.padded(different).to(showo.device))
-        self._selected: tuple[tuple[int, ...], Prefix] = ((), self._prefix)
+        self._selected: tuple[int, ...] = ()
 
     def __call__(
         self, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor | None
@@ -59,9 +59,12 @@ class CachedPrefix:
         return (logits, None) if self._unconditional is None else logits.float().chunk(2)
 
     def _logits(self, canvas: torch.Tensor, rows: Sequence[int], where: torch.Tensor | None) -> torch.Tensor:
-        if tuple(rows) != self._selected[0]:  # the batch changes only when a path leaves or returns
-            self._selected = tuple(rows), self._prefix.select(torch.tensor(rows, device=self._showo.device))
-        return self._showo.image_logits(canvas, self._selected[1], where)
+        if tuple(rows) != self._selected:  # the batch changes only when a path leaves or returns
+            self._selected = tuple(rows)
+            prefix = self._prefix.select(torch.tensor(rows, device=self._showo.device))
+            self._at = partial(self._showo.image_logits, prefix=prefix)
+            self._of_all = Replayed(self._at) if self._showo.replayed else self._at
+        return self._of_all(canvas) if where is None else self._at(canvas, where=where)
 
 
 class WholeSequences:
@@ -200,7 +203,7 @@ class ShowoGenerator(MaskedGenerator):
         keep_image = self.config.keep_image if keep_image is None else keep_image
         previous = {tuple(context.prompt_codes) for context in contexts if context is not None} if keep_image else set()
         if len(previous) > 1:
-            raise UserError("An unconditional branch that keeps the picture takes one picture for all paths.")
+            raise UserError("An unconditional branch that keeps the image takes one image for all paths.")
         unconditional = self.showo.vocabulary.prefix(previous=next(iter(previous), None)) if guidance > 0 else None
         return Prefilled(FORMS[form](self.showo, prefixes, unconditional), guidance)
 
@@ -209,7 +212,7 @@ class ShowoGenerator(MaskedGenerator):
         if context is None:
             return self.showo.vocabulary.prefix(self._ids(prompt))
         if len(context.prompt_codes) != self.tokens:
-            raise UserError(f"A picture has {self.tokens} tokens, the one to correct {len(context.prompt_codes)}.")
+            raise UserError(f"An image has {self.tokens} tokens, the one to correct {len(context.prompt_codes)}.")
         return self.showo.vocabulary.prefix(self._ids(prompt), context.prompt_codes, self._ids(context.critique))
 
     def _ids(self, text: str) -> list[int]:

@@ -14,7 +14,7 @@ from .prompts import CLASSES
 from .rules import MOST, Box
 
 BEST = 100  # pairs of a query and a class that are looked at
-AT_ONCE = 8  # masks in memory, in float32 and as large as the picture
+AT_ONCE = 8  # masks in memory, in float32 and as large as the image
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Detection:
 
 
 def detections(classes: torch.Tensor, masks: torch.Tensor, read: Read, least: float = 0.0) -> list[Detection]:
-    """The detections of one picture, from the network's logits of classes and masks.
+    """The detections of one image, from the network's logits of classes and masks.
 
     No score exceeds that of its class, so what has a class score of at most ``least`` is left out at once.
     """
@@ -47,7 +47,7 @@ def detections(classes: torch.Tensor, masks: torch.Tensor, read: Read, least: fl
 
 
 def _masks(logits: torch.Tensor, read: Read) -> tuple[torch.Tensor, torch.Tensor]:
-    """Masks ``(masks, height, width)`` in the picture's size, and how sure each is.
+    """Masks ``(masks, height, width)`` in the image's size, and how sure each is.
 
     Enlarged in two steps, as logits, and between them the padding is cut off: in one step, or without the cut, boxes
     move by up to 202 pixels.

@@ -1,4 +1,4 @@
-"""Pictures in the folders of GenEval's official evaluator: ``00000/metadata.jsonl`` and ``00000/samples/0000.png``."""
+"""Images in the folders of GenEval's official evaluator: ``00000/metadata.jsonl`` and ``00000/samples/0000.png``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..run.png import MAX_BYTES, MAX_SIDE
 from .metadata import checked
 
 MAX_METADATA = 100_000  # bytes
-_NUMBER, _PICTURE = re.compile(r"[0-9]{1,12}"), re.compile(r"[0-9]{1,12}\.png")
+_NUMBER, _IMAGE = re.compile(r"[0-9]{1,12}"), re.compile(r"[0-9]{1,12}\.png")
 
-Place = tuple[str, str]  # a prompt's folder and a picture's file in it, by name
+Place = tuple[str, str]  # a prompt's folder and an image's file in it, by name
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture of a prompt."""
+    """One image of a prompt."""
 
     file: Path
     metadata: Mapping[str, Any]
@@ -34,13 +34,13 @@ class Sample:
 
 
 def place_of(file: str) -> Place:
-    """The place of a picture's file, however the folder was written."""
+    """The place of an image's file, however the folder was written."""
     parts = file.replace("\\", "/").rsplit("/", 3)
     return (parts[-3] if len(parts) > 2 else "", parts[-1])
 
 
 def samples(folder: Path) -> list[Sample]:
-    """All pictures of a folder, in order. Raises UserError where it has none, or a prompt's object is unreadable."""
+    """All images of a folder, in order. Raises UserError where it has none, or a prompt's object is unreadable."""
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder.")
     found = []
@@ -50,11 +50,11 @@ def samples(folder: Path) -> list[Sample]:
         metadata = _metadata(prompt / "metadata.jsonl")
         inside = prompt / "samples"
         files = inside.iterdir() if inside.is_dir() else ()
-        pictures = sorted((file for file in files if _PICTURE.fullmatch(file.name) and file.is_file()), key=_number)
-        found += [Sample(file, metadata) for file in pictures]
+        images = sorted((file for file in files if _IMAGE.fullmatch(file.name) and file.is_file()), key=_number)
+        found += [Sample(file, metadata) for file in images]
     if not found:
         raise UserError(
-            f"{folder} holds no pictures in GenEval's layout: 00000/metadata.jsonl, 00000/samples/0000.png and so on. "
+            f"{folder} holds no images in GenEval's layout: 00000/metadata.jsonl, 00000/samples/0000.png and so on. "
             "eval --metadata FILE --out FOLDER writes it."
         )
     return found
@@ -79,8 +79,8 @@ def _metadata(file: Path) -> Mapping[str, Any]:
         raise UserError(f"{file} is not GenEval's metadata of one prompt: {why}.") from None
 
 
-def picture(file: Path) -> Image.Image:
-    """The RGB picture of a file, turned as it says of itself. Raises UserError for one that is damaged or too large."""
+def read_image(file: Path) -> Image.Image:
+    """The RGB image of a file, turned as it says of itself. Raises UserError for one that is damaged or too large."""
     try:
         if file.stat().st_size > MAX_BYTES:
             raise UserError(f"{file} is too large: at most {MAX_BYTES // 1_000_000} MB are read.")
@@ -93,4 +93,4 @@ def picture(file: Path) -> Image.Image:
     except UserError:
         raise
     except Exception as error:  # whatever decoders come to with a hostile file
-        raise UserError(f"{file} is no picture, or damaged ({type(error).__name__}): paint it anew.") from error
+        raise UserError(f"{file} is no image, or damaged ({type(error).__name__}): paint it anew.") from error

@@ -1,4 +1,4 @@
-"""A detector whose weights follow from a rule, and pictures that do: for comparing with what mmdet computed on them.
+"""A detector whose weights follow from a rule, and images that do: for comparing with what mmdet computed on them.
 
 Every machine makes the same: a weight depends on its name and shape alone.
 """
@@ -50,8 +50,8 @@ def _of(table: Mapping[str, float], name: str, other: float) -> float:
     return next((value for end, value in table.items() if name.endswith(end)), other)
 
 
-def picture(size: Sequence[int], shapes: Sequence[Sequence]) -> np.ndarray:
-    """A picture ``(height, width, 3)`` uint8 of a (width, height): a soft ground, discs, rectangles, and some noise.
+def image(size: Sequence[int], shapes: Sequence[Sequence]) -> np.ndarray:
+    """An image ``(height, width, 3)`` uint8 of a (width, height): a soft ground, discs, rectangles, and some noise.
 
     A shape is ("disc", x, y, radius, r, g, b) or ("rect", left, top, right, bottom, r, g, b), in hundredths.
     """

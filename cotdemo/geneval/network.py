@@ -58,7 +58,7 @@ class Mask2Former(Mask2FormerPreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of one picture ``(1, 3, height, width)``: class logits ``(queries, classes + 1)``, the last for "nothing",
+        """Of one image ``(1, 3, height, width)``: class logits ``(queries, classes + 1)``, the last for "nothing",
         and mask logits ``(queries, height / 4, width / 4)``.
         """
         output = self.model(pixel_values, output_hidden_states=True)

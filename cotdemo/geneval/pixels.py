@@ -1,4 +1,4 @@
-"""A picture as the official detector reads it: enlarged or made smaller as OpenCV does, padded with grey, normalised.
+"""An image as the official detector reads it: enlarged or made smaller as OpenCV does, padded with grey, normalised.
 
 Other resizers differ by a grey level in every fifth pixel, those that smooth by up to 18. Sums are whole numbers, so
 that every machine reads the same.
@@ -26,31 +26,31 @@ class Read:
 
     pixels: torch.Tensor  # (1, 3, height, width) float32, padded
     inner: tuple[int, int]  # of it, without the padding
-    size: tuple[int, int]  # of the picture
+    size: tuple[int, int]  # of the image
 
 
-def read(picture: np.ndarray) -> Read:
-    """A picture ``(height, width, 3)`` uint8 RGB as the detector's input."""
-    return normalised(resized(picture), picture.shape[:2])
+def read(image: np.ndarray) -> Read:
+    """An image ``(height, width, 3)`` uint8 RGB as the detector's input."""
+    return normalised(resized(image), image.shape[:2])
 
 
-def normalised(picture: np.ndarray, size: tuple[int, int]) -> Read:
-    """A picture of the right size, padded and normalised; ``size`` is the one that it had at first."""
-    height, width = picture.shape[:2]
+def normalised(image: np.ndarray, size: tuple[int, int]) -> Read:
+    """An image of the right size, padded and normalised; ``size`` is the one that it had at first."""
+    height, width = image.shape[:2]
     right, below = -width % MULTIPLE, -height % MULTIPLE
-    padded = np.pad(picture, ((0, below), (0, right), (0, 0)), constant_values=GREY)
+    padded = np.pad(image, ((0, below), (0, right), (0, 0)), constant_values=GREY)
     values = (padded.astype(np.float32) - MEAN) / STD
     return Read(torch.from_numpy(values.transpose(2, 0, 1).copy())[None], (height, width), size)
 
 
-def resized(picture: np.ndarray) -> np.ndarray:
-    """The picture in the size that the detector was made for; equal to OpenCV's INTER_LINEAR to the bit."""
-    height, width = picture.shape[:2]
+def resized(image: np.ndarray) -> np.ndarray:
+    """The image in the size that the detector was made for; equal to OpenCV's INTER_LINEAR to the bit."""
+    height, width = image.shape[:2]
     scale = min(LONG / max(height, width), SHORT / min(height, width))
     new_height, new_width = (max(1, math.floor(side * scale + 0.5)) for side in (height, width))
     (left, right), (of_left, of_right) = _neighbours(width, new_width, inside=True)
     (above, below), (of_above, of_below) = (part[..., None, None] for part in _neighbours(height, new_height))
-    values = picture.astype(np.int32)
+    values = image.astype(np.int32)
     across = values[:, left] * of_left[:, None] + values[:, right] * of_right[:, None] >> 4
     above, below = across[above[:, 0, 0]], across[below[:, 0, 0]]
     return (((of_above * above >> 16) + (of_below * below >> 16) + 2) >> 2).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The official evaluator's result lines, one JSON object a picture, written as they come, and its summary of them.
+"""The official evaluator's result lines, one JSON object an image, written as they come, and its summary of them.
 
 A line has the official keys: filename, tag, prompt, correct, reason, metadata, details. Where the detector was not
 GenEval's own, ``detector`` says so beside them.
@@ -28,7 +28,7 @@ Line = Mapping[str, Any]
 
 
 def line_of(sample: Sample, verdict: Verdict) -> Line:
-    """A picture's result line."""
+    """An image's result line."""
     line = {
         "filename": sample.file.as_posix(),
         "tag": sample.metadata["tag"],
@@ -42,9 +42,9 @@ def line_of(sample: Sample, verdict: Verdict) -> Line:
 
 
 class Results:
-    """The lines of a results file by the places of their pictures, for some pictures and one detector.
+    """The lines of a results file by the places of their images, for some images and one detector.
 
-    Lines that are there are taken over, unless the picture is newer than the file, or its prompt another. Opened, as a
+    Lines that are there are taken over, unless the image is newer than the file, or its prompt another. Opened, as a
     context, it takes further lines, each written at once. Raises UserError for a file that is damaged, of another
     folder or by another detector, and leaves it as it is.
     """
@@ -58,7 +58,7 @@ class Results:
 
     @property
     def left(self) -> list[Sample]:
-        """The pictures that have no line yet."""
+        """The images that have no line yet."""
         return [sample for sample in self.samples if sample.place not in self.lines]
 
     def __enter__(self) -> Results:
@@ -75,7 +75,7 @@ class Results:
         self._stream.flush()
 
     def finish(self) -> list[Line]:
-        """Write the file anew, a line a picture in their order; returns the lines."""
+        """Write the file anew, a line an image in their order; returns the lines."""
         lines = [self.lines[sample.place] for sample in self.samples if sample.place in self.lines]
         with whole_file(self.file, "w", encoding="ascii", newline="") as file:
             file.writelines(json.dumps(line) + "\n" for line in lines)
@@ -124,29 +124,29 @@ class Results:
 
 
 def _newer(file: Path, written: int) -> bool:
-    """Whether a picture has been painted since, or is yet to be."""
+    """Whether an image has been painted since, or is yet to be."""
     return not file.exists() or file.stat().st_mtime_ns > written
 
 
 def summary(lines: Iterable[Line]) -> str:
-    """The official summary: pictures and prompts that are right, each kind's share, and the mean of the kinds."""
+    """The official summary: images and prompts that are right, each kind's share, and the mean of the kinds."""
     tags: dict[str, list[bool]] = {}
     prompts: dict[str, list[bool]] = {}
     for line in lines:
         tags.setdefault(line["tag"], []).append(line["correct"])
         prompts.setdefault(line["metadata"], []).append(line["correct"])
-    pictures = [correct for of_tag in tags.values() for correct in of_tag]
-    if not pictures:
-        return "No picture has been scored."
+    images = [correct for of_tag in tags.values() for correct in of_tag]
+    if not images:
+        return "No image has been scored."
     of_prompts = [any(of_prompt) for of_prompt in prompts.values()]
     shares = {tag: fmean(of_tag) for tag, of_tag in tags.items()}
     return "\n".join(
         [
             "Summary",
             "=======",
-            f"Total images: {len(pictures)}",
+            f"Total images: {len(images)}",
             f"Total prompts: {len(prompts)}",
-            f"% correct images: {fmean(pictures):.2%}",
+            f"% correct images: {fmean(images):.2%}",
             f"% correct prompts: {fmean(of_prompts):.2%}",
             "",
             "Task breakdown",

@@ -1,8 +1,8 @@
 """What a scorer must get right before it scores: a scorer that finds nothing in silence is worse than none.
 
 ``arithmetic`` needs no weights: a small made-up detector must answer, on the device and with the libraries that are
-here, what mmdet answered on one picture (``self_test.json``), from bytes to the boxes that GenEval looks at. ``known``
-asks the scorer's own weights: of eight drawn things in one picture two must be found by their names where they are, and
+here, what mmdet answered on one image (``self_test.json``), from bytes to the boxes that GenEval looks at. ``known``
+asks the scorer's own weights: of eight drawn things in one image two must be found by their names where they are, and
 of ten drawn things in ten colours five must have theirs. Weights of something else, or damaged, find nothing.
 """
 
@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..files import ASSETS
 from .colours import Colours
 from .detections import Detection, detections, kept
-from .made_up import picture, weights
+from .made_up import image, weights
 from .network import Mask2Former, exact, official
 from .pixels import read
 from .prompts import CLASSES, COLOURS
@@ -32,7 +32,7 @@ SHEET = ASSETS / "things.png"  # a row of drawings a kind: its own colour, then 
 _DRAWING = 48  # pixels, both ways
 KINDS = ("stop sign", "zebra", "elephant", "umbrella", "clock", "dog", "airplane", "pizza")
 COLOURED = "umbrella"
-CELL, ACROSS = 256, 4  # pixels of a drawing in the picture, and drawings in a row of it
+CELL, ACROSS = 256, 4  # pixels of a drawing in the image, and drawings in a row of it
 GROUND = (225, 225, 225)
 LEAST_KINDS, LEAST_COLOURS = 2, 5
 
@@ -41,7 +41,7 @@ def arithmetic(device: str) -> None:
     """Raise UserError where a device, or a library, computes something else than the official detector would."""
     golden = json.loads(GOLDEN.read_text(encoding="ascii"))
     network = official(weights(golden["keys"]), golden["config"]).to(device)
-    given = read(picture(golden["size"], golden["shapes"]))
+    given = read(image(golden["size"], golden["shapes"]))
     with exact():
         classes, masks = network(given.pixels.to(device))
         found = kept(detections(classes, masks, given, THRESHOLD), THRESHOLD)
@@ -77,19 +77,19 @@ def known(network: Mask2Former, colours: Colours) -> str:
 
 
 def _things_found(network: Mask2Former) -> int:
-    given = read(np.asarray(known_picture()))
+    given = read(np.asarray(known_image()))
     with exact():
         found = kept(detections(*network(given.pixels.to(network.device)), given, THRESHOLD), THRESHOLD)
     return sum(any(_cell(one) == place for one in found.get(kind, ())) for place, kind in enumerate(KINDS))
 
 
 def _cell(thing: Detection) -> int:
-    """Which place in the picture the middle of a thing is in."""
+    """Which place in the image the middle of a thing is in."""
     left, top, right, bottom = thing.box
     return int((top + bottom) / 2) // CELL * ACROSS + int((left + right) / 2) // CELL
 
 
-def known_picture() -> Image.Image:
+def known_image() -> Image.Image:
     """Drawings of the known things, in rows."""
     image = Image.new("RGB", (ACROSS * CELL, -(-len(KINDS) // ACROSS) * CELL), GROUND)
     for place, kind in enumerate(KINDS):

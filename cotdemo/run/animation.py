@@ -158,7 +158,7 @@ def _tile(
         pen.rectangle(box, fill=VEIL)
         return
     event = path.last.event
-    pixels = Image.fromarray(event.picture).resize((TILE, TILE), Image.Resampling.NEAREST)
+    pixels = Image.fromarray(event.picture).resize((TILE, TILE), Image.Resampling.LANCZOS)
     if event.step + 1 < path.asked:  # what is masked after the last step is drawn in it all the same
         pixels.paste(VEIL, mask=_veil(event, state.started))
     won, stopped = round.winner is not None and round.winner.path == path.path, path.pruned is not None

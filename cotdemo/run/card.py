@@ -1,4 +1,4 @@
-"""A picture and what its repair came to, as one image: prompt, both pictures, the critique, what the judge says."""
+"""An image and what its repair came to, as one image: prompt, both images, the critique, what the judge says."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .state import RoundState, RunState
 
 SIDE, GAP, MARGIN = 384, 28, 28  # pixels
 WIDTH = 2 * (MARGIN + SIDE) + GAP
-PIXELS = 64  # longest side up to which a picture is enlarged pixel by pixel; larger ones smoothly
+PIXELS = 64  # longest side up to which an image is enlarged pixel by pixel; larger ones smoothly
 APPROVED = (10, 117, 86)
 LINES = 3  # of a text at most
 Line = tuple[str, int, tuple[int, int, int]]  # words, their size, their colour
 
 
-def enlarged(picture: np.ndarray, side: int) -> Image.Image:
-    """A picture (height, width, 3) uint8 whose longest side is ``side``; one that is as large stays as it is."""
-    image = Image.fromarray(picture)
+def enlarged(image: np.ndarray, side: int) -> Image.Image:
+    """An image (height, width, 3) uint8 whose longest side is ``side``; one that is as large stays as it is."""
+    image = Image.fromarray(image)
     longest = max(image.size)
     if longest >= side:
         return image
@@ -33,9 +33,9 @@ def enlarged(picture: np.ndarray, side: int) -> Image.Image:
 
 
 def repair_of(state: RunState) -> tuple[RoundState, RoundState] | None:
-    """The rounds of a picture and of what was painted from it: the answer, or the last that a critique came to.
+    """The rounds of an image and of what was painted from it: the answer, or the last that a critique came to.
 
-    None where nothing was painted anew, or one of both pictures is not there.
+    None where nothing was painted anew, or one of both images is not there.
     """
     answer = state.answer
     later = [round for round in state.rounds[1:] if not round.tokens]
@@ -48,15 +48,20 @@ def repair_of(state: RunState) -> tuple[RoundState, RoundState] | None:
     return pair if all(one and one.winner and one.winner.picture is not None for one in pair) else None
 
 
+def _marked(after: RoundState) -> str:
+    anew = f" as “{after.prompt}”" if after.prompt else ""
+    return f"{len(after.tokens)} tokens marked and painted anew{anew}"
+
+
 def before_after(state: RunState) -> Image.Image | None:
     """The card; None where ``repair_of`` finds no repair."""
     pair = repair_of(state)
     if pair is None:
         return None
     before, after = pair
-    why = f"{len(after.tokens)} tokens marked and painted anew" if after.tokens else f"“{prose(after.critique)}”"
+    why = _marked(after) if after.tokens else f"“{prose(after.critique)}”"
     by = [] if after.tokens or not after.critique else [("The judge says", 17, FAINT)]
-    head = _lines([(f"“{state.settings.prompt}”", 26, INK)], WIDTH - 2 * MARGIN)
+    head = _lines([(f"“{before.prompt or state.settings.prompt}”", 26, INK)], WIDTH - 2 * MARGIN)
     said = _lines([*by, (why, 26, INK)], WIDTH - 2 * MARGIN)
     columns = [_lines(_caption(state, one), SIDE) for one in pair]
     top = MARGIN + _height(head) + 14
@@ -67,9 +72,9 @@ def before_after(state: RunState) -> Image.Image | None:
     _write(pen, MARGIN, MARGIN, head)
     for column, (round, lines) in enumerate(zip(pair, columns)):
         left = MARGIN + column * (SIDE + GAP)
-        picture = enlarged(round.winner.picture, SIDE)
-        picture.thumbnail((SIDE, SIDE))
-        card.paste(picture, (left, top))
+        image = enlarged(round.winner.picture, SIDE)
+        image.thumbnail((SIDE, SIDE))
+        card.paste(image, (left, top))
         _write(pen, left, middle, lines)
     _write(pen, MARGIN, bottom, said)
     return card
@@ -78,7 +83,7 @@ def before_after(state: RunState) -> Image.Image | None:
 def _caption(state: RunState, round: RoundState) -> list[Line]:
     path = state.path_of(round.winner)
     again = "Painted again" + (f", round {round.round}" if state.rounds_begun > 2 else "")
-    lines: list[Line] = [(again if round.round else "First picture", 19, INK)]
+    lines: list[Line] = [(again if round.round else "First image", 19, INK)]
     if path.outcome:
         colour = APPROVED if path.outcome.answer == "yes" else STOPPED
         lines.append((f"Judge: {chances(path.outcome.p_yes)} sure that it matches the prompt", 17, colour))

@@ -13,15 +13,15 @@ from functools import cache
 from typing import Any, get_args
 
 from ..errors import UserError
-from ..fields import Nested, Picture
+from ..fields import Nested, Pixels
 from .events import Event, StepDecoded
 
 EVENTS: Mapping[str, type] = {event.__name__: event for event in get_args(Event)}
 
 
-def encode_event(event: Event, pictures: bool = True) -> dict[str, Any]:
-    """One event as a JSON-safe object; ``pictures=False`` leaves out the pictures of steps."""
-    left_out = () if pictures or not isinstance(event, StepDecoded) else (Picture,)
+def encode_event(event: Event, images: bool = True) -> dict[str, Any]:
+    """One event as a JSON-safe object; ``images=False`` leaves out the images of steps."""
+    left_out = () if images or not isinstance(event, StepDecoded) else (Pixels,)
     return {"type": type(event).__name__, **_encoded(event, left_out)}
 
 

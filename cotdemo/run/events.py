@@ -7,7 +7,7 @@ Each field is declared once, with its kind (what is accepted, how it is written)
 codec and the tables of docs/trace.md derive from them.
 
 Conventions: paths are numbered from 0 and keep their number for the whole run; steps are numbered from 0; rounds are
-numbered from 0 (round 0 paints, later rounds repaint after a critique). Pictures are RGB ``uint8`` arrays of shape
+numbered from 0 (round 0 paints, later rounds repaint after a critique). Images are RGB ``uint8`` arrays of shape
 ``(height, width, 3)`` and take no part in comparisons.
 """
 
@@ -19,9 +19,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..fields import (
+    IMAGE,
     MAX_SIDE,
     MAX_TOKENS,
-    PICTURE,
+    SMALL,
     THUMBNAIL,
     Codes,
     Flag,
@@ -31,7 +32,7 @@ from ..fields import (
     OneOf,
     Option,
     OrNone,
-    Picture,
+    Pixels,
     Positions,
     Several,
     Shares,
@@ -56,9 +57,9 @@ MOST_COUNTED = 10**9
 _PROBABILITY, _COUNT = Number(0, 1), Whole(0, MOST_COUNTED)
 _ASKED = OneOf({question: Option(question) for question in QUESTIONS})
 _ANSWERS = OneOf({answer: Option(answer) for answer in ("yes", "no", "neither")})
-# Pictures of steps are many, and their codes tell them exactly: small and lossy. A round's picture is what people look
+# Images of steps are many, and their codes tell them exactly: small and lossy. A round's image is what people look
 # at: as it is, and to the bit where that costs little.
-_STEP_PICTURE, _ROUND_PICTURE = Picture(THUMBNAIL), Picture(PICTURE, exact=THUMBNAIL)
+_STEP_IMAGE, _ROUND_IMAGE = Pixels(THUMBNAIL), Pixels(IMAGE, exact=SMALL)
 
 
 def _round(about: str = "") -> Any:
@@ -73,12 +74,12 @@ def _step(about: str = "") -> Any:
     return declared(Whole(0, STEPS[1] - 1), about)
 
 
-def _picture(kind: Picture, about: str) -> Any:
+def _image(kind: Pixels, about: str) -> Any:
     return declared(kind, about, default=None, compare=False, repr=False)
 
 
 def _withheld() -> Any:
-    about = "true: a safety checker flagged the picture, and a grey one stands in for it"
+    about = "true: a safety checker flagged the image, and a grey one stands in for it"
     return declared(OrNone(Flag()), about, default=None)
 
 
@@ -100,16 +101,19 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class RoundStarted:
-    """A round of painting begins; from round 1 on it repaints a picture: from a critique (PARM++), or where marked."""
+    """A round of painting begins; from round 1 on it repaints an image: from a critique (PARM++), or where marked."""
 
     round: int = _round("one more than the round before")
     model: str = declared(OneOf(MODELS), "the model that paints it")
     critique: str = declared(Text(MAX_WORDS), "the words it repaints from", default="")
-    picture: np.ndarray | None = _picture(_ROUND_PICTURE, "that it repaints")
+    picture: np.ndarray | None = _image(_ROUND_IMAGE, "that it repaints")
     tokens: tuple[int, ...] | None = declared(
         OrNone(Wholes(0, MAX_TOKENS - 1, 1, MAX_TOKENS)),
         "positions that were marked to be painted anew; none where the round repaints from a critique",
         default=None,
+    )
+    prompt: str = declared(
+        Text(MAX_PROMPT), "what it paints and is judged by; none where that is the run's own prompt", default=""
     )
     withheld: bool | None = _withheld()
 
@@ -130,7 +134,7 @@ class StepDecoded:
     confidence: tuple[float, ...] = declared(
         Shares(), "probability of each code; 1.0 where the position was known before", repr=False
     )
-    picture: np.ndarray | None = _picture(_STEP_PICTURE, "of the guess; none where nobody judges or shows it")
+    picture: np.ndarray | None = _image(_STEP_IMAGE, "of the guess; none where nobody judges or shows it")
     passes: int | None = declared(
         _COUNT,
         "forward passes of one sequence through the generator that the step took: 2 where it is guided, otherwise 1; "
@@ -144,7 +148,7 @@ class StepDecoded:
 class Judged:
     """The judge's answer to one question about the path's guess at this step, read from one forward pass.
 
-    Once for each round, path, step and question. Where another judge than PARM's ranked the pictures, Reflect brings
+    Once for each round, path, step and question. Where another judge than PARM's ranked the images, Reflect brings
     PARM's word on the winner besides.
     """
 
@@ -192,7 +196,7 @@ class PathPruned:
 
 @dataclass(frozen=True)
 class Winner:
-    """The picture that a round chose; one per round."""
+    """The image that a round chose; one per round."""
 
     round: int = _round()
     path: int = _path()
@@ -202,9 +206,9 @@ class Winner:
         Flag(), "true: no path survived, and the one with the lowest P(no) to potential was finished", default=False
     )
     codes: tuple[int, ...] = declared(
-        Codes(), "of the picture; without them the run cannot be reflected on", default=(), repr=False
+        Codes(), "of the image; without them the run cannot be reflected on", default=(), repr=False
     )
-    picture: np.ndarray | None = _picture(_ROUND_PICTURE, "the picture itself")
+    picture: np.ndarray | None = _image(_ROUND_IMAGE, "the image itself")
     withheld: bool | None = _withheld()
 
 
@@ -224,7 +228,7 @@ class Critiqued:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a checker says about a final picture, once each: the embedded world's, which is exact, or a detector, which
+    """What a checker says about a final image, once each: the embedded world's, which is exact, or a detector, which
     errs. The judge does not see it.
     """
 
@@ -232,7 +236,7 @@ class Checked:
     path: int = _path()
     correct: bool = declared(Flag(), "right by GenEval's rules")
     strict: bool = declared(
-        Flag(), "right, and nothing in the picture that was not asked for; of a detector the same as correct"
+        Flag(), "right, and nothing in the image that was not asked for; of a detector the same as correct"
     )
     reason: str = declared(Text(MAX_WORDS), 'what is wrong; "" when right')
     by: str | None = declared(
@@ -261,7 +265,7 @@ class RunFinished:
         _COUNT, "forward passes of one sequence through the generator, of all steps together"
     )
     judge_passes: int = declared(_COUNT, "questions answered, critiques included")
-    pictures_decoded: int = declared(_COUNT, "pictures that were decoded from codes")
+    pictures_decoded: int = declared(_COUNT, "images that were decoded from codes")
     passes_saved: int = declared(_COUNT, "generator passes that stopping paths, or beginning fewer, avoided")
 
 

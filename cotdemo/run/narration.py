@@ -30,7 +30,8 @@ def _lines(state: RunState, event: Event) -> Iterator[str]:
         yield f"“{asked.prompt}”: {asked.method} on {asked.backend}, {', '.join(asked.in_words())}"
     elif isinstance(event, RoundStarted) and event.round:
         marked = f", {len(event.tokens)} marked tokens of it" if event.tokens else ""
-        yield f"round {event.round}: {event.model} repaints it{marked}"
+        anew = f", as “{event.prompt}”" if event.prompt else ""
+        yield f"round {event.round}: {event.model} repaints it{marked}{anew}"
     elif isinstance(event, Winner):
         for path in state.rounds[event.round].paths:
             if path.steps:
@@ -45,7 +46,7 @@ def _lines(state: RunState, event: Event) -> Iterator[str]:
         yield from filter(None, [ending(state)])
         yield (
             f"{event.seconds:.2f} s, {event.generator_passes} generator passes ({event.passes_saved} saved by stopping "
-            f"early), {event.judge_passes} questions, {event.pictures_decoded} pictures decoded"
+            f"early), {event.judge_passes} questions, {event.pictures_decoded} images decoded"
         )
 
 
@@ -62,7 +63,7 @@ def _path(path: PathState) -> str:
     words, stopped = [], path.pruned
     if stopped:
         words.append(f"stopped after step {stopped.step + 1} of {path.asked} with P(no) {stopped.p_no:.2f}")
-    if len(path.steps) == path.asked:
+    if path.asked - 1 in path.steps:  # a region is painted in the last of them
         words.append("finished all the same, as none survived" if stopped else "painted to the end")
     return f"  path {path.path:<2} {', '.join(words)}{_verdict(path)}"
 

@@ -1,6 +1,6 @@
-"""Pictures that carry the settings they were made with, in a text chunk of the PNG file.
+"""Images that carry the settings they were made with, in a text chunk of the PNG file.
 
-Reading walks the chunks by hand and decompresses nothing, so neither a giant picture nor a compressed text can do harm.
+Reading walks the chunks by hand and decompresses nothing, so neither a giant image nor a compressed text can do harm.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
-def write_png(target: str | os.PathLike[str] | BinaryIO, picture: np.ndarray, settings: Settings) -> None:
-    """Write a picture (height, width, 3) uint8 as PNG, with ``settings`` as JSON in a tEXt chunk named "cotdemo".
+def write_png(target: str | os.PathLike[str] | BinaryIO, image: np.ndarray, settings: Settings) -> None:
+    """Write an image (height, width, 3) uint8 as PNG, with ``settings`` as JSON in a tEXt chunk named "cotdemo".
 
     A file is written whole or not at all; raises OSError, with its name, where it cannot.
     """
@@ -41,7 +41,7 @@ def write_png(target: str | os.PathLike[str] | BinaryIO, picture: np.ndarray, se
     info.add_text(KEYWORD, json.dumps(settings.as_dict(), allow_nan=False))
     opened = nullcontext(target) if hasattr(target, "write") else whole_file(target)
     with opened as file:
-        Image.fromarray(np.ascontiguousarray(picture)).save(file, "PNG", pnginfo=info)
+        Image.fromarray(np.ascontiguousarray(image)).save(file, "PNG", pnginfo=info)
 
 
 def read_png_settings(source: str | os.PathLike[str] | BinaryIO) -> Settings:
@@ -94,7 +94,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if (count == 0) != (kind == b"IHDR") or (count == 0 and length != 13):
             raise UserError("This PNG is damaged: it must begin with its header.")
         if count == 0 and not all(1 <= side <= MAX_SIDE for side in struct.unpack(">II", body[:8])):
-            raise UserError(f"This picture is too large: at most {MAX_SIDE} x {MAX_SIDE} pixels are accepted.")
+            raise UserError(f"This image is too large: at most {MAX_SIDE} x {MAX_SIDE} pixels are accepted.")
         if kind == b"IEND":
             return
         yield kind, body

@@ -8,7 +8,7 @@ _APART = re.compile(r"\s+([,.;!?])(?=\s|$)")
 
 
 def prose(text: str) -> str:
-    """``text`` with its punctuation set close: "one star , not two" -> "one star, not two".
+    """``text`` with its punctuation set close: "one apple , not two" -> "one apple, not two".
 
     ``prose`` in cotdemo/ui/web/words.js does the same to what the page is streamed.
     """

@@ -1,4 +1,4 @@
-"""What a chosen picture is called, and why a run has ended, in the page's own words: declared in ``ui/web/said.js``.
+"""What a chosen image is called, and why a run has ended, in the page's own words: declared in ``ui/web/said.js``.
 
 What stands between the braces there is JSON, so that the page's JavaScript and this read the same lines.
 """

@@ -100,7 +100,7 @@ class PathState:
 
 @dataclass
 class RoundState:
-    """One round of painting; from round 1 on it repaints from ``critique``, or ``tokens`` of the picture that was the
+    """One round of painting; from round 1 on it repaints from ``critique``, or ``tokens`` of the image that was the
     answer then."""
 
     round: int
@@ -108,7 +108,8 @@ class RoundState:
     paths: list[PathState]
     critique: str = ""
     tokens: tuple[int, ...] = ()  # that were marked to be painted anew
-    before: int | None = None  # the round whose picture they were marked in
+    before: int | None = None  # the round whose image they were marked in
+    prompt: str = ""  # what it paints, where that is not the run's own prompt
     winner: Winner | None = None
     criticised: Critiqued | None = None  # what the verifier says is wrong with its winner
     begun: bool = False  # round 0 is here from the start of the run on
@@ -192,7 +193,7 @@ class RunState:
                 before = self.answer.round if event.tokens and self.answer else None
                 self.phase, round = "running", self._round(event.round)
                 round.model, round.critique, round.begun = event.model, event.critique, True
-                round.tokens, round.before = event.tokens or (), before
+                round.tokens, round.before, round.prompt = event.tokens or (), before, event.prompt
             case StepDecoded():
                 step, path = StepState(event), self._path(event)
                 path.wave = self._round(event.round).next_wave if path.wave is None else path.wave
@@ -235,6 +236,12 @@ class RunState:
     def settings(self) -> Settings | None:
         """What was asked for; None before the start."""
         return self.started.settings if self.started else None
+
+    @property
+    def prompt(self) -> str:
+        """What the answer was painted from and is judged by: the run's prompt, or that of its marked tokens."""
+        own = self.rounds[self.answer.round].prompt if self.answer else ""
+        return own or self.settings.prompt
 
     @property
     def requirements(self) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def story_of(trace: Trace) -> str:
 
 
 def is_right(trace: Trace, of_round: int | None = None) -> bool:
-    """Whether the checker finds nothing wrong with the answer, or with the picture that a round chose."""
+    """Whether the checker finds nothing wrong with the answer, or with the image that a round chose."""
     state = trace.state
     winner = state.answer if of_round is None else state.rounds[of_round].winner
     checked = state.path_of(winner).checked

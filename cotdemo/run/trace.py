@@ -44,7 +44,7 @@ FORMAT = "cotdemo-trace"
 VERSION = 1
 PROGRAM = in_words("cotdemo", "torch")  # what traces are made by here
 MAX_BYTES = 8_000_000
-MAX_PIXELS = 160_000_000  # bytes of all pictures as they are in memory; those of real runs fill the file before
+MAX_PIXELS = 160_000_000  # bytes of all images as they are in memory; those of real runs fill the file before
 _MAX_DEPTH = 8
 _MAX_MARKS = {b"{": 2 * MAX_EVENTS, b"[": 2 * MAX_EVENTS, b",": 20 * MAX_EVENTS, b'"': 50 * MAX_EVENTS}
 
@@ -53,7 +53,7 @@ _MAX_MARKS = {b"{": 2 * MAX_EVENTS, b"[": 2 * MAX_EVENTS, b",": 20 * MAX_EVENTS,
 class Trace:
     """The events of one run, complete or stopped, with the moment it was made (ISO 8601, UTC).
 
-    ``read`` are the texts of the events where they were read: written again, their pictures stay as they are.
+    ``read`` are the texts of the events where they were read: written again, their images stay as they are.
     ``program`` is what made it, with its version; "" where a file does not say.
     """
 
@@ -155,18 +155,18 @@ def event_text(event: Event) -> str:
 def joined(texts: Iterable[str], created: str, program: str = PROGRAM) -> str:
     """The trace file of events that have been written already (``event_text``).
 
-    Without the pictures of steps where it could not be read with them: their codes tell them exactly.
+    Without the images of steps where it could not be read with them: their codes tell them exactly.
     """
     made = {"created": created, "program": program} if program else {"created": created}
     head = compact({"format": FORMAT, "version": VERSION, **made, "events": []})
     texts = list(texts)
     if len(head) + sum(len(text) + 1 for text in texts) > MAX_BYTES:
-        texts = map(without_picture, texts)
+        texts = map(without_image, texts)
     return head[:-2] + ",".join(texts) + head[-2:]
 
 
-def without_picture(text: str) -> str:
-    """The text of an event, of a step without its picture."""
+def without_image(text: str) -> str:
+    """The text of an event, of a step without its image."""
     if not text.startswith('{"type":"StepDecoded"'):
         return text
     content = json.loads(text)
@@ -193,7 +193,7 @@ def _parse(text: str | bytes) -> Any:
 
 def _decoded(contents: Sequence[Any]) -> list[Event]:
     """The events. Raises UserError at the first that is not valid or does not fit those before it, and where the
-    pictures so far take too much memory; what comes after that is not looked at."""
+    images so far take too much memory; what comes after that is not looked at."""
     events: list[Event] = []
     state, once = RunState(), set()
     pixels = 0
@@ -202,10 +202,10 @@ def _decoded(contents: Sequence[Any]) -> list[Event]:
             event = decode_event(content)
         except UserError as error:
             raise UserError(f"Event {place} of this trace is not valid: {error}") from None
-        picture = getattr(event, "picture", None)
-        pixels += 0 if picture is None else picture.nbytes
+        image = getattr(event, "picture", None)
+        pixels += 0 if image is None else image.nbytes
         if pixels > MAX_PIXELS:
-            raise UserError(f"The pictures of this trace take too much memory: {MAX_PIXELS // 1_000_000} MB at most.")
+            raise UserError(f"The images of this trace take too much memory: {MAX_PIXELS // 1_000_000} MB at most.")
         _check_next(state, once, place, event)
         state.apply(event)
         events.append(event)

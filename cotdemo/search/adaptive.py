@@ -1,7 +1,7 @@
 """Best of N that paints no more than it takes: paths begin in small waves, and the judge's certainty ends the run.
 
 The ORM's best of N (arXiv 2501.13926 section 3.1) spends as much on a prompt that the first path gets right as on one
-that all get wrong. Here the judge is asked after each wave, and where it is sure enough of a picture no other is begun,
+that all get wrong. Here the judge is asked after each wave, and where it is sure enough of an image no other is begun,
 as Adaptive-Consistency (arXiv 2305.11860) samples answers only until they agree. How sure it has to be is the setting
 ``enough``, which ``eval --variants --method adaptive`` chooses on dev for an accuracy that is wanted.
 """

@@ -17,7 +17,7 @@ def baseline(run: Run) -> Generator[Event, None, Chosen]:
 
 
 def orm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chosen]:
-    """Best of N by the outcome question about the final pictures (arXiv 2501.13926 section 3.1)."""
+    """Best of N by the outcome question about the final images (arXiv 2501.13926 section 3.1)."""
     paths = tuple(range(run.settings.paths))
     round = yield from _paint(run, paths, beginning)
     path, outcome = yield from round.best(paths)
@@ -46,7 +46,7 @@ def prm(run: Run) -> Generator[Event, None, Chosen]:
 
 
 def _paint(run: Run, see: tuple[int, ...] | range, beginning: Beginning = FIRST) -> Generator[Event, None, Round]:
-    """Paint all paths to the end; the final pictures of those in ``see`` are decoded."""
+    """Paint all paths to the end; the final images of those in ``see`` are decoded."""
     round = Round(run, beginning)
     yield from round.start()
     while not round.session.done:

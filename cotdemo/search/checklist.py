@@ -1,7 +1,7 @@
 """The checklist: what the judge says of each requirement of the prompt, guess by guess. It chooses nothing.
 
 So one sees what will go wrong with a path, and when that is decided. The small judge has learnt the question; the
-released one is asked it without having seen it. It costs little: all questions share the picture's tokens.
+released one is asked it without having seen it. It costs little: all questions share the image's tokens.
 """
 
 from __future__ import annotations

@@ -31,9 +31,9 @@ def search(
     rewrite: Callable[[str], str] | None = None,
     **settings: object,
 ) -> Iterator[Event]:
-    """Paint ``prompt`` and choose the best picture; yields ``RunStarted``, the run's events, ``RunFinished``.
+    """Paint ``prompt`` and choose the best image; yields ``RunStarted``, the run's events, ``RunFinished``.
 
-    ``settings`` are those of ``cotdemo.settings.Settings`` beside them, by name. ``show`` says which pictures
+    ``settings`` are those of ``cotdemo.settings.Settings`` beside them, by name. ``show`` says which images
     ``StepDecoded`` carries: "all", "judged" or "none"; a winner always has its own. ``check=False`` leaves out the
     backend's checker. ``rewrite`` changes critiques before they are painted from.
 
@@ -75,7 +75,7 @@ def prepared(settings: Settings, backend: Backend) -> Settings:
         raise UserError(f"These settings are for {settings.backend}, and {backend.name} is running.")
     if settings.corrects and CORRECTOR not in backend.models:
         raise UserError(
-            f"To repaint whole pictures takes a self-correcting generator, and {backend.name} has none: repaint a "
+            f"To repaint whole images takes a self-correcting generator, and {backend.name} has none: repaint a "
             "region, or give one (--assets DIR with its weights in DIR/self-correct)."
         )
     return replace(settings, prompt=plain_text("prompt", backend.canonical(settings.prompt), MAX_PROMPT))
@@ -93,10 +93,10 @@ def reflect(
     """One round of reflection on the answer of a run: its verdict, the critique, the repainted candidates.
 
     ``events`` are the run's, of whatever method, painted here or opened from a trace; the events yielded continue them,
-    and both together are again a run that can be reflected on. The last one, ``RunFinished``, names the better picture
-    and counts the run before it, too. If the judge calls the picture right, nothing is repainted unless ``anyway``.
+    and both together are again a run that can be reflected on. The last one, ``RunFinished``, names the better image
+    and counts the run before it, too. If the judge calls the image right, nothing is repainted unless ``anyway``.
 
-    Raises UserError at once if there is no picture to reflect on, if the run was painted by another backend, on
+    Raises UserError at once if there is no image to reflect on, if the run was painted by another backend, on
     another grid, with another codebook or other weights, if no self-correcting model is offered, or after the last
     round allowed.
     """
@@ -105,43 +105,52 @@ def reflect(
     run = _further(backend, state, len(events), repaint=None, show=show, check=check, rewrite=rewrite)
     number = state.rounds_begun
     if number > ROUNDS[1] and (anyway or not is_right(before)):
-        raise UserError(f"This picture has been repainted {ROUNDS[1]} times, which is the most. Start a new run.")
+        raise UserError(f"This image has been repainted {ROUNDS[1]} times, which is the most. Start a new run.")
     said = state.rounds[before.winner.round].criticised
     critique = said.text if said and said.done else None  # the judge would say the same again
     return _finished(run, _reflection(run, number, before, critique, anyway), seconds=_seconds(state))
 
 
 def brush(
-    backend: Backend, events: Sequence[Event], tokens: Sequence[int], *, show: Show = "all", check: bool = True
+    backend: Backend,
+    events: Sequence[Event],
+    tokens: Sequence[int],
+    prompt: str = "",
+    *,
+    show: Show = "all",
+    check: bool = True,
 ) -> Iterator[Event]:
     """Paint marked tokens of a run's answer anew, on as many paths as the run had; the best of them is the answer.
 
-    ``tokens`` are positions in the grid, row by row. Everything else is as for ``reflect``; nobody criticises the
-    picture, and the judge does not choose between it and what comes of it: whoever marked it does (``taken_back``).
+    ``tokens`` are positions in the grid, row by row. They are painted from ``prompt``, by which the image is judged and
+    checked from then on; by default from the one that it was painted from. Everything else is as for ``reflect``;
+    nobody criticises the image, and the judge does not choose between it and what comes of it: whoever marked it does
+    (``taken_back``).
 
-    Raises UserError as ``reflect`` does, and where no token of the grid is marked or a picture takes a single step.
+    Raises UserError as ``reflect`` does, for a prompt that cannot be painted, and where no token of the grid is marked
+    or an image takes a single step.
     """
     state = RunState.of(events)
     before = _reflectable(backend, state)
-    run = _further(backend, state, len(events), repaint="region", show=show, check=check)
+    run = _further(backend, state, len(events), repaint="region", show=show, check=check, prompt=prompt)
     marked = sorted(set(tokens))
     if not marked or marked[0] < 0 or marked[-1] >= len(before.winner.codes):
-        raise UserError("Mark some tokens of the picture: they are what is painted anew.")
+        raise UserError("Mark some tokens of the image: they are what is painted anew.")
     number = state.rounds_begun
     if number > MOST_ROUNDS:
-        raise UserError(f"This picture has been repainted {MOST_ROUNDS} times, which is the most. Start a new run.")
+        raise UserError(f"This image has been repainted {MOST_ROUNDS} times, which is the most. Start a new run.")
     return _finished(run, _brushed(run, number, before, marked), seconds=_seconds(state))
 
 
 def taken_back(events: Sequence[Event]) -> RunFinished:
-    """The end of a run whose answer is again the picture that was marked and painted anew (``brush``).
+    """The end of a run whose answer is again the image that was marked and painted anew (``brush``).
 
     Raises UserError where the answer came about otherwise.
     """
     state = RunState.of(events)
     before = state.rounds[state.answer.round].before if state.answer and state.finished else None
     if before is None:
-        raise UserError("There is nothing to take back: no token of this picture was marked.")
+        raise UserError("There is nothing to take back: no token of this image was marked.")
     return replace(state.finished, round=before, path=state.rounds[before].winner.path)
 
 
@@ -151,15 +160,16 @@ def _seconds(state: RunState) -> float:
 
 def _further(
     backend: Backend, state: RunState, events: int, *, repaint: str | None, show: Show, check: bool,
-    rewrite: Callable[[str], str] | None = None,
+    rewrite: Callable[[str], str] | None = None, prompt: str = "",
 ) -> Run:  # fmt: skip
-    """What a run goes on by after its end; ``repaint`` None asks for what it was asked for, or is usual."""
+    """What a run goes on by after its end; ``repaint`` None asks for what it was asked for, or is usual. Without a
+    ``prompt`` it is the answer's."""
     asked = state.settings
     most = asked.paths * (asked.steps + 3) + 20  # events that a round has
     if events + most > MAX_EVENTS:
         raise UserError(f"This run has {events} events already, and a trace holds {MAX_EVENTS}: paint it anew.")
     settings = Settings.checked(
-        asked.prompt,
+        prompt.strip() or state.prompt,
         "parm++",
         backend.name,
         asked.model,
@@ -175,8 +185,9 @@ def _further(
     )
     settings = prepared(settings, backend)
     return Run(
-        settings, backend, show, check, rewrite, Meter.after(state.finished), _checklist(backend, state, settings)
-    )
+        settings, backend, show, check, rewrite, Meter.after(state.finished), _checklist(backend, state, settings),
+        anew=settings.prompt != asked.prompt,
+    )  # fmt: skip
 
 
 def _checklist(backend: Backend, state: RunState, settings: Settings) -> Checklist:
@@ -190,15 +201,15 @@ def _reflectable(backend: Backend, state: RunState) -> Chosen:
     """The answer of a run, with the judge's word on it so far."""
     winner = state.answer
     if winner is None:
-        raise UserError("There is no picture to reflect on yet: paint one first.")
+        raise UserError("There is no image to reflect on yet: paint one first.")
     if not winner.codes:
-        raise UserError("This run does not hold the codes of its picture: paint it anew.")
+        raise UserError("This run does not hold the codes of its image: paint it anew.")
     other = _difference(backend, state.started)
     if other:
         raise UserError(f"{other}: paint it anew.")
     path = state.path_of(winner)
     if state.settings.steps - 1 not in path.steps:
-        raise UserError("This run does not hold the last step of its picture: paint it anew.")
+        raise UserError("This run does not hold the last step of its image: paint it anew.")
     if state.finished is None and state.verifier != REFLECTING:
         raise UserError("This run was stopped before its end, and ranked by another judge: paint it anew.")
     # what another judge than the reflecting one said is no word of its own
@@ -211,24 +222,24 @@ def _difference(backend: Backend, started: RunStarted) -> str:
     A trace says of itself how large its grid and its codebook are; ``cotdemo.run.trace`` has checked its codes by that.
     """
     if started.settings.backend != backend.name:
-        return f"This picture was painted by {started.settings.backend}, and {backend.name} is running"
+        return f"This image was painted by {started.settings.backend}, and {backend.name} is running"
     grid, own = tuple(started.grid), tuple(backend.grid)
     if grid != own:
-        return f"This picture has {grid[0]} x {grid[1]} tokens, and {backend.name} paints {own[0]} x {own[1]}"
+        return f"This image has {grid[0]} x {grid[1]} tokens, and {backend.name} paints {own[0]} x {own[1]}"
     if started.codebook != backend.codebook:
-        return f"This picture's tokens take {started.codebook} codes, and those of {backend.name} {backend.codebook}"
+        return f"This image's tokens take {started.codebook} codes, and those of {backend.name} {backend.codebook}"
     other = [name for name in started.weights if started.weights[name] != backend.weights.get(name)]
-    return f"This picture was painted with other weights ({', '.join(sorted(other))})" if other else ""
+    return f"This image was painted with other weights ({', '.join(sorted(other))})" if other else ""
 
 
 def _reflection(
     run: Run, number: int, before: Chosen, critique: str | None, anyway: bool
 ) -> Generator[Event, None, Chosen]:
-    before = yield from _with_full_picture(run, before)
+    before = yield from _with_full_image(run, before)
     if before.outcome is None:
         before = yield from judge_outcome(run, before)
     if is_right(before) and not anyway:
-        yield Progress(f"the judge calls this picture right (P(yes) = {before.outcome.p_yes:.2f})")
+        yield Progress(f"the judge calls this image right (P(yes) = {before.outcome.p_yes:.2f})")
         return before
     if critique is None:
         critique = yield from criticise(run, before)
@@ -237,17 +248,17 @@ def _reflection(
 
 
 def _brushed(run: Run, number: int, before: Chosen, tokens: Sequence[int]) -> Generator[Event, None, Chosen]:
-    before = yield from _with_full_picture(run, before)
+    before = yield from _with_full_image(run, before)
     return (yield from repaint_marked(run, number, before, tokens))
 
 
-def _with_full_picture(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
-    """``chosen`` with the picture of its codes: one from a trace may be a thumbnail, and is not trusted."""
-    yield Progress("decoding the picture")
+def _with_full_image(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
+    """``chosen`` with the image of its codes: one from a trace may be a thumbnail, and is not trusted."""
+    yield Progress("decoding the image")
     winner = chosen.winner
-    (picture,) = run.backend.decode(np.asarray([winner.codes]))
+    (image,) = run.backend.decode(np.asarray([winner.codes]))
     run.meter.pictures_decoded += 1
-    return Chosen(replace(winner, picture=picture), chosen.outcome)
+    return Chosen(replace(winner, picture=image), chosen.outcome)
 
 
 def _finished(

@@ -25,7 +25,7 @@ def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chose
     session, known = round.session, _Known(clear=set(round.paths) if rule.all_clear else set())
     while not session.done:
         asked = rule.asked(round.next_step, session.live, known.settled) if round.judging else []
-        # final pictures are judged once more, so all of them are needed
+        # final images are judged once more, so all of them are needed
         yield from round.step(session.live if round.ending else asked)
         if not asked:
             continue

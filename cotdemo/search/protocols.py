@@ -1,7 +1,7 @@
 """What a search needs from a generator, a judge and a backend; no torch here, anything that fits will do.
 
 Arrays may be numpy's or torch's: a search only indexes rows, calls ``tolist()`` and hands codes back to ``decode``.
-P is the number of live paths, N the number of tokens of a picture.
+P is the number of live paths, N the number of tokens of an image.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Asked = Question | Literal["present"]  # of the whole prompt, or of one of its r
 
 @dataclass(frozen=True)
 class Context:
-    """What the self-correcting model repaints from: the previous picture and what is wrong with it."""
+    """What the self-correcting model repaints from: the previous image and what is wrong with it."""
 
-    prompt_codes: tuple[int, ...]  # the previous picture's N codes
+    prompt_codes: tuple[int, ...]  # the previous image's N codes
     critique: str
 
 
@@ -51,7 +51,7 @@ class SamplingSession(Protocol):
         """Bring a dropped path back exactly where it stopped; live paths, if any, have taken as many steps."""
 
     def decode(self, codes: Any) -> Any:
-        """Codes (rows, N) -> pictures (rows, height, width, 3), uint8 numpy."""
+        """Codes (rows, N) -> images (rows, height, width, 3), uint8 numpy."""
 
 
 class ImageGenerator(Protocol):
@@ -75,11 +75,11 @@ class ImageGenerator(Protocol):
         """
 
     def reopened(self, codes: Sequence[int], order: np.ndarray, share: float, steps: int) -> Step:
-        """The step of a session of ``steps`` that leaves a picture's ``codes`` (N,) with about ``share`` of them
+        """The step of a session of ``steps`` that leaves an image's ``codes`` (N,) with about ``share`` of them
         masked: for each path those that come first in ``order`` (paths, N)."""
 
     def masked_at(self, codes: Sequence[int], marked: np.ndarray, steps: int) -> Step:
-        """The step of a session of ``steps`` that leaves exactly the ``marked`` (paths, N) of a picture's ``codes``
+        """The step of a session of ``steps`` that leaves exactly the ``marked`` (paths, N) of an image's ``codes``
         (N,) masked, as many for each path."""
 
 
@@ -93,12 +93,12 @@ class Answers(Protocol):
 
 
 class Encoded(Protocol):
-    """Pictures the judge has encoded once, to be asked about."""
+    """Images the judge has encoded once, to be asked about."""
 
     def ask(
         self, question: Asked, prompt: str, rows: Sequence[int] | None = None, *, seeds: Sequence[int] | None = None
     ) -> Answers:
-        """One question about the pictures in ``rows`` (all by default), answered in that order.
+        """One question about the images in ``rows`` (all by default), answered in that order.
 
         "present" is asked of a requirement's words in place of the prompt.
 
@@ -106,16 +106,16 @@ class Encoded(Protocol):
         """
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:
-        """What is wrong with one picture, in pieces of text to be joined as they are."""
+        """What is wrong with one image, in pieces of text to be joined as they are."""
 
 
 class Verifier(Protocol):
-    def encode(self, pictures: Sequence[np.ndarray]) -> Encoded:
-        """Encode pictures of shape (height, width, 3), uint8."""
+    def encode(self, images: Sequence[np.ndarray]) -> Encoded:
+        """Encode images of shape (height, width, 3), uint8."""
 
 
 class Verdict(Protocol):
-    """What a checker says about a picture. One that errs names itself besides, in ``by``."""
+    """What a checker says about an image. One that errs names itself besides, in ``by``."""
 
     correct: bool
     strict: bool
@@ -123,13 +123,13 @@ class Verdict(Protocol):
 
 
 class Requirement(Protocol):
-    """One thing that a prompt asks for (``cotdemo.things.requirements``)."""
+    """One thing that a prompt asks for (``cotdemo.world.requirements``)."""
 
     @property
     def words(self) -> str: ...
 
     def named_by(self, critique: str) -> bool:
-        """Whether words on what is wrong with a picture speak of it."""
+        """Whether words on what is wrong with an image speak of it."""
 
 
 class Backend(Protocol):
@@ -141,7 +141,7 @@ class Backend(Protocol):
     picture_size: tuple[int, int]  # height, width in pixels
     weights: Mapping[str, str]  # component -> short hash
     models: Collection[str]  # the generators it can load
-    check: Callable[[str, np.ndarray], Verdict | None] | None  # of a prompt and its final picture, where anybody can
+    check: Callable[[str, np.ndarray], Verdict | None] | None  # of a prompt and its final image, where anybody can
 
     def generator(self, model: str) -> ImageGenerator: ...
 
@@ -149,7 +149,7 @@ class Backend(Protocol):
         """The judge of that name (``cotdemo.settings.VERIFIERS``)."""
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Codes (P, N) -> pictures (P, height, width, 3), uint8, without a session."""
+        """Codes (P, N) -> images (P, height, width, 3), uint8, without a session."""
 
     def canonical(self, prompt: str) -> str:
         """The prompt that is meant by what was typed: what generator, judge and checker are all given.

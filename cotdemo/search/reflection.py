@@ -1,11 +1,11 @@
-"""PARM++: the judge says in words what is wrong with the chosen picture, and it is repainted (arXiv 2501.13926
+"""PARM++: the judge says in words what is wrong with the chosen image, and it is repainted (arXiv 2501.13926
 section 3.4).
 
-Whatever model painted the first picture, the self-correcting one repaints the whole of it; or the same model repaints
-regions of it (``regions``), and needs no other weights. A picture is the better one if the judge calls it right, then
+Whatever model painted the first image, the self-correcting one repaints the whole of it; or the same model repaints
+regions of it (``regions``), and needs no other weights. An image is the better one if the judge calls it right, then
 by its P(yes); the best so far is what the next round repaints, and what is kept in the end.
 
-The paper lets candidates go through PARM again. A repainting is clear from its first step on, being mostly the picture
+The paper lets candidates go through PARM again. A repainting is clear from its first step on, being mostly the image
 before: PARM would ask for its potential while it still shows the fault, and stops what is about to be mended.
 """
 
@@ -40,19 +40,19 @@ def parm_plus(run: Run) -> Generator[Event, None, Chosen]:
 
 
 def repaint(run: Run, number: int, chosen: Chosen, critique: str) -> Generator[Event, None, Chosen]:
-    """Best of N candidates that are painted from a picture and what the judge thinks of it."""
+    """Best of N candidates that are painted from an image and what the judge thinks of it."""
     words = run.rewrite(critique) if run.rewrite else critique
-    codes, picture = chosen.winner.codes, chosen.winner.picture
+    codes, image = chosen.winner.codes, chosen.winner.picture
     if run.settings.repaint == "region":
         after = regions.opened(run, number, codes)
-        beginning = Beginning(number, None, picture, words, after=after, prompt=amended(run.settings, words))
+        beginning = Beginning(number, None, image, words, after=after, prompt=amended(run.settings, words))
     else:
-        beginning = Beginning(number, CORRECTOR, picture, words, Context(codes, words))
+        beginning = Beginning(number, CORRECTOR, image, words, Context(codes, words))
     return (yield from orm(run, beginning))
 
 
 def repaint_marked(run: Run, number: int, chosen: Chosen, tokens: Sequence[int]) -> Generator[Event, None, Chosen]:
-    """Best of N candidates that differ from a picture in the marked ``tokens`` alone; the same prompt, no critique."""
+    """Best of N candidates that differ from an image in the marked ``tokens`` alone; no critique."""
     after = regions.marked(run, chosen.winner.codes, tokens)
     beginning = Beginning(number, None, chosen.winner.picture, after=after, tokens=tuple(tokens))
     return (yield from orm(run, beginning))
@@ -69,7 +69,7 @@ def amended(settings: Settings, critique: str) -> str:
 
 
 def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:
-    """The judge's words on a picture, as they come, then complete."""
+    """The judge's words on an image, as they come, then complete."""
     yield Progress("the judge says what is wrong")
     encoded = run.critic.encode([chosen.winner.picture])
     run.meter.judge_passes += 1
@@ -84,7 +84,7 @@ def criticise(run: Run, chosen: Chosen) -> Generator[Event, None, str]:
 
 def judge_outcome(run: Run, chosen: Chosen) -> Generator[Event, None, Chosen]:
     """``chosen`` with the judge's answer to "outcome", for a winner that nothing has judged."""
-    yield Progress("looking at the picture")
+    yield Progress("looking at the image")
     encoded = run.judge.encode([chosen.winner.picture])
     yield Progress("judging outcome")
     place = (chosen.winner.round, chosen.winner.path, run.settings.steps - 1)
@@ -99,7 +99,7 @@ def is_right(chosen: Chosen) -> bool:
 
 
 def rank(outcome: Judged | None) -> tuple[bool, float]:
-    """By what the judge says of two pictures the better one is found: "yes", then the higher P(yes)."""
+    """By what the judge says of two images the better one is found: "yes", then the higher P(yes)."""
     return (outcome is not None and outcome.answer == "yes", outcome.p_yes if outcome else -1.0)
 
 

@@ -1,7 +1,7 @@
-"""Reflection by region: a masked generator can leave part of a picture as it is and paint the rest anew.
+"""Reflection by region: a masked generator can leave part of an image as it is and paint the rest anew.
 
-The paper's PARM++ repaints whole pictures, by a model trained for that (arXiv 2501.13926 section 3.4). Here every path
-of a round opens another region of the picture, half of its tokens, and the judge finds out where the mistake was: paths
+The paper's PARM++ repaints whole images, by a model trained for that (arXiv 2501.13926 section 3.4). Here every path
+of a round opens another region of the image, half of its tokens, and the judge finds out where the mistake was: paths
 whose region did not hold it stay as wrong as before, and do not win.
 """
 
@@ -18,7 +18,7 @@ SHARE = 0.5  # of the tokens
 
 
 def opened(run: Run, number: int, codes: Sequence[int]) -> Step:
-    """Where the paths of round ``number`` begin: a picture's ``codes`` with a region of each path masked."""
+    """Where the paths of round ``number`` begin: an image's ``codes`` with a region of each path masked."""
     s = run.settings
     rng = np.random.default_rng([round_seed(s.seed, number), s.paths])
     order = distances(run.backend.grid, s.paths, rng)
@@ -26,7 +26,7 @@ def opened(run: Run, number: int, codes: Sequence[int]) -> Step:
 
 
 def marked(run: Run, codes: Sequence[int], tokens: Sequence[int]) -> Step:
-    """Where the paths of a round begin that paints the same ``tokens`` of a picture anew, and nothing else."""
+    """Where the paths of a round begin that paints the same ``tokens`` of an image anew, and nothing else."""
     s = run.settings
     masked: np.ndarray = np.zeros((s.paths, len(codes)), bool)
     masked[:, list(tokens)] = True
@@ -37,7 +37,7 @@ def distances(grid: tuple[int, int], paths: int, rng: np.random.Generator) -> np
     """How far each token is from the middle of a path's region ``(paths, tokens)``.
 
     Middles are anywhere in the grid. A region's tokens are the nearest ones, by a distance that makes it a square, or
-    an upright or lying oblong, up to a half of the picture.
+    an upright or lying oblong, up to a half of the image.
     """
     rows, columns = grid
     row, column = np.divmod(np.arange(rows * columns), columns)

@@ -49,10 +49,11 @@ class Meter:
 class Run:
     """What the strategies share.
 
-    ``show`` says which pictures ``StepDecoded`` carries: those of all steps, those that were decoded to be judged, or
-    none; with "all", every guess is decoded. ``check`` tells whether final pictures go to the backend's checker.
+    ``show`` says which images ``StepDecoded`` carries: those of all steps, those that were decoded to be judged, or
+    none; with "all", every guess is decoded. ``check`` tells whether final images go to the backend's checker.
     ``rewrite`` changes a critique before it is painted from (for ablations). ``checklist`` is what the judge is asked
-    besides. ``rule`` is by default the one that the settings name.
+    besides. ``rule`` is by default the one that the settings name. ``anew`` tells that they have another prompt than
+    the run began with.
     """
 
     settings: Settings
@@ -62,6 +63,7 @@ class Run:
     rewrite: Callable[[str], str] | None = None
     meter: Meter = field(default_factory=Meter)
     checklist: Checklist = field(default_factory=Checklist)
+    anew: bool = False
     rule: StoppingRule = None  # type: ignore[assignment]  # follows from the settings
 
     def __post_init__(self) -> None:
@@ -118,8 +120,8 @@ class Chosen:
 class Beginning:
     """What a round begins with. The first one begins with nothing; a later one repaints ``picture``.
 
-    Either another model is told the picture and the critique (``context``), or the paths go on ``after`` a step that
-    has left a part of the picture as it was. Its paths are numbered from ``first`` on.
+    Either another model is told the image and the critique (``context``), or the paths go on ``after`` a step that
+    has left a part of the image as it was. Its paths are numbered from ``first`` on.
     """
 
     number: int = 0
@@ -158,21 +160,19 @@ class Round:
         self.first_step = beginning.after.index + 1 if beginning.after else 0
         self.last_step = run.settings.steps - 1
         self.wave = 0  # that is painted, counted from 1 where paths begin in waves
-        self.guesses: dict[int, StepDecoded] = {}  # latest of each path, with its picture where that was decoded
+        self.guesses: dict[int, StepDecoded] = {}  # latest of each path, with its image where that was decoded
         self._passes_before = run.meter.generator_passes
 
     def start(self) -> Iterator[Event]:
         """Begin to paint."""
-        yield RoundStarted(
-            self.number, self.model, self.beginning.critique, self.beginning.picture, self.beginning.tokens
-        )
+        s, beginning = self.settings, self.beginning
+        prompt = s.prompt if self.run.anew else ""
+        yield RoundStarted(self.number, self.model, beginning.critique, beginning.picture, beginning.tokens, prompt)
         yield Progress("reading the prompt")
-        s = self.settings
         generator = self.run.backend.generator(self.model)
         seed = round_seed(s.seed, self.number)
         self.session = generator.start(
-            self.beginning.prompt or s.prompt, self.paths, s.steps, self.guidance, s.temperature, seed,
-            **self.beginning.told,
+            beginning.prompt or s.prompt, self.paths, s.steps, self.guidance, s.temperature, seed, **beginning.told,
         )  # fmt: skip
 
     def step(self, see: Collection[int]) -> Iterator[Event]:
@@ -180,7 +180,7 @@ class Round:
         yield self.progress("painting")
         step = self.session.step()
         rows = [row for row, path in enumerate(step.paths) if self.run.show == "all" or path in see]
-        pictures = dict(zip(rows, self.session.decode(step.codes[rows]))) if rows else {}
+        images = dict(zip(rows, self.session.decode(step.codes[rows]))) if rows else {}
         self.run.meter.pictures_decoded += len(rows)
         values = zip(step.paths, step.codes.tolist(), step.masked.tolist(), step.confidence.tolist())
         for row, (path, codes, masked, confidence) in enumerate(values):
@@ -190,7 +190,7 @@ class Round:
                 )
             positions = tuple(position for position, again in enumerate(masked) if again)
             guess = StepDecoded(
-                self.number, path, step.index, tuple(codes), positions, tuple(confidence), pictures.get(row),
+                self.number, path, step.index, tuple(codes), positions, tuple(confidence), images.get(row),
                 self.passes_per_step,
             )  # fmt: skip
             self.run.meter.generator_passes += guess.passes
@@ -243,8 +243,8 @@ class Round:
         return [(self.number, path, self.guesses[path].step) for path in paths]
 
     def best(self, paths: Sequence[int]) -> Generator[Event, None, tuple[int, Judged]]:
-        """The path whose picture is right with the highest P(yes); of equals the first."""
-        yield self.progress("looking at the final pictures", self.last_step)
+        """The path whose image is right with the highest P(yes); of equals the first."""
+        yield self.progress("looking at the final images", self.last_step)
         encoded = self.encode(paths)
         outcomes = yield from self.ask(encoded, "outcome", paths, paths)
         yield from self.go_through(encoded, paths)
@@ -254,7 +254,7 @@ class Round:
     def finish(
         self, path: int, survivors: Sequence[int], outcome: Judged | None, fallback: bool = False
     ) -> Generator[Event, None, Chosen]:
-        """Check the final pictures, crown ``path`` and settle the round's costs."""
+        """Check the final images, crown ``path`` and settle the round's costs."""
         if self.run.truth:
             yield from self._check()
         meter, s = self.run.meter, self.settings
@@ -266,9 +266,9 @@ class Round:
         return Chosen(winner, outcome)
 
     def _check(self) -> Iterator[Event]:
-        """What the checker says of the final pictures."""
+        """What the checker says of the final images."""
         if not BACKENDS[self.settings.backend].checked:  # by no exact checker, but by one that takes its time
-            yield self.progress("checking the final pictures", self.last_step)
+            yield self.progress("checking the final images", self.last_step)
         finals = [guess for guess in self.guesses.values() if guess.step == self.last_step]
         for guess in sorted(finals, key=lambda guess: guess.path):
             verdict = self.run.backend.check(self.settings.prompt, guess.picture)

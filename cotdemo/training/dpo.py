@@ -1,14 +1,14 @@
 """Alignment of the generator by direct preference optimisation: once, iterated, or guided by a reward model.
 
-Both pictures of a pair are seen through the same masks, several of them, whose sums are averaged; the reference is
+Both images of a pair are seen through the same masks, several of them, whose sums are averaged; the reference is
 computed in the same precision. Chosen and rejected log-likelihoods are logged apart, as both may fall, and so is that
-of the unconditional branch, which the preferences move without training it. Early rounds also learn the chosen pictures
+of the unconditional branch, which the preferences move without training it. Early rounds also learn the chosen images
 themselves. In a later one that makes them ever likelier, and easy prompts get worse: it only keeps the chosen ones from
 becoming less likely (arXiv 2402.13228).
 
 In a guided round (arXiv 2501.13926 section 4.2) a reward model has its say. The paper adds its -log P(yes) about a
 rollout to the loss; in the released code the rollout is sampled without gradients, so the term changes nothing. Here
-regions of wrong pictures are painted anew, the reward model says which of the results are right, and the model learns
+regions of wrong images are painted anew, the reward model says which of the results are right, and the model learns
 to prefer these to what they were (``pairs.mended``).
 """
 
@@ -35,19 +35,19 @@ from .pairs import Pairs
 class Recipe:
     seed: int = 5
     rank: int = 16  # of the adapter that is trained
-    painted: int = 5  # seed of the pictures, which the trainings of several seeds share
+    painted: int = 5  # seed of the images, which the trainings of several seeds share
     prompts: int = 1200
     splits: tuple[str, ...] = ("pretrain", "align")  # equally many prompts of each; the fewer, the more they are fitted
     paths: int = 8  # paintings of each
     most: int = 8  # pairs of one prompt
     beta: float = 0.1
     # without one of these two both sides fall
-    sft: float = 0.05  # weight of the chosen pictures' log-likelihood
-    anchor: float = 0.0  # weight of what chosen pictures have lost in log-likelihood
+    sft: float = 0.05  # weight of the chosen images' log-likelihood
+    anchor: float = 0.0  # weight of what chosen images have lost in log-likelihood
     masks: int = 2  # of one pair in one step
     batch: int = 16  # pairs
     guidance: float = 0.0  # weight of the pairs that a reward model has found
-    tries: int = 8  # regions of a wrong picture painted anew
+    tries: int = 8  # regions of a wrong image painted anew
     most_mended: int = 2  # pairs of one prompt from these
     original: bool = False  # the released code's sums and masks in place of the right ones
     schedule: Schedule = Schedule(
@@ -55,8 +55,9 @@ class Recipe:
     )  # fmt: skip
 
 
-# rounds, each on pictures of the one before
-FIRST, SECOND, THIRD = Recipe(), Recipe(painted=6), Recipe(painted=7, sft=0.0, anchor=0.1)
+# rounds, each on images of the one before
+FIRST, SECOND = Recipe(), Recipe(painted=6, prompts=600)
+THIRD = replace(SECOND, painted=7, sft=0.0, anchor=0.1)
 GUIDED = replace(THIRD, guidance=1.0)
 
 
@@ -102,7 +103,7 @@ class _Alignment:
 
     @torch.no_grad()
     def drift(self, model: Showo, pairs: Pairs) -> dict[str, float]:
-        """How much likelier chosen pictures have become without a prompt."""
+        """How much likelier chosen images have become without a prompt."""
         vocabulary, device = self.base.vocabulary, self.base.device
         rng = torch.Generator().manual_seed(self.recipe.seed)
         rows = torch.randint(len(pairs), (64,), generator=rng).numpy()

@@ -1,6 +1,6 @@
-"""Direct preference optimisation on pictures (arXiv 2305.18290; for Show-o: arXiv 2501.13926 section 4.2).
+"""Direct preference optimisation on images (arXiv 2305.18290; for Show-o: arXiv 2501.13926 section 4.2).
 
-The log-likelihood of a picture is that of its masked tokens, given the others, for one random mask. Both pictures of a
+The log-likelihood of an image is that of its masked tokens, given the others, for one random mask. Both images of a
 pair get the same masks here, several of them: a single mask, another one for each side, as in the released code, makes
 the difference between the two mostly a matter of how many tokens happened to be masked.
 """
@@ -16,7 +16,7 @@ from ..generator.showo import Showo
 
 
 def masked_logits(model: Showo, ids: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
-    """Logits over the codes ``(masked tokens, codes)`` where the pictures at the end of ``ids`` are ``masked``."""
+    """Logits over the codes ``(masked tokens, codes)`` where the images at the end of ``ids`` are ``masked``."""
     hidden = model.hidden(ids, model.vocabulary.attention(ids))
     return model.code_logits(hidden[:, -masked.shape[1] - 1 : -1][masked])
 
@@ -26,8 +26,8 @@ def log_likelihood(
 ) -> torch.Tensor:
     """Sum of log-probabilities ``(rows,)`` of ``codes (rows, tokens)`` where ``masked``, in the sequences ``ids``.
 
-    ``ids (rows, length)`` end with the partly masked picture. Probabilities are over the codes, as pictures are drawn.
-    ``original`` is the released code's: over the whole vocabulary, with the marks at both ends of the picture counted.
+    ``ids (rows, length)`` end with the partly masked image. Probabilities are over the codes, as images are drawn.
+    ``original`` is the released code's: over the whole vocabulary, with the marks at both ends of the image counted.
     """
     vocabulary, tokens = model.vocabulary, codes.shape[1]
     if not original:

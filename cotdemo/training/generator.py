@@ -1,4 +1,4 @@
-"""Stage 2: the generator. Learns to fill in masked tokens of ``pretrain`` pictures, as Show-o does.
+"""Stage 2: the generator. Learns to fill in masked tokens of ``pretrain`` images, as Show-o does.
 
 The masking ratio is cos(pi t / 2) with t uniform, and the loss is on masked tokens only. Some sequences have no text,
 which trains the unconditional branch of guidance; their images show every thing in every colour, also what no prompt of
@@ -29,11 +29,11 @@ from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.sequence import MARKS, Vocabulary
 from ..generator.showo import Showo
+from .images import to_pixels
 from .loop import Schedule, fit, plain_attention
-from .pictures import to_pixels
 from .task import Task
 
-_TOGETHER = 250  # pictures tokenized in one batch
+_TOGETHER = 250  # images tokenized in one batch
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ PARTS = (
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 2
-    pool: int = 80_000  # pictures tokenized once; every step draws from them
+    pool: int = 80_000  # images tokenized once; every step draws from them
     hinted: int = 40_000  # images of anything beside these
     batch: int = 64
     phi: dict = field(
@@ -96,19 +96,19 @@ def token_pool(
         prompts, codes = [], []
         device = next(magvit.parameters()).device
 
-        def add(pictures: np.ndarray) -> None:
-            codes.append(magvit.encode(to_pixels(pictures, device)).cpu().numpy().astype(np.uint16))
+        def add(images: np.ndarray) -> None:
+            codes.append(magvit.encode(to_pixels(images, device)).cpu().numpy().astype(np.uint16))
 
         for chunk in range(math.ceil(count / _TOGETHER)):
             size = min(_TOGETHER, count - chunk * _TOGETHER)
-            entries, pictures = task.examples(split, size, np.random.default_rng([seed, chunk]))
+            entries, images = task.examples(split, size, np.random.default_rng([seed, chunk]))
             prompts += [entry["prompt"] for entry in entries]
-            add(pictures)
+            add(images)
         for chunk in range(math.ceil(hinted / _TOGETHER)):
             size = min(_TOGETHER, hinted - chunk * _TOGETHER)
-            hints, pictures = task.hinted(size, np.random.default_rng([seed, 1, chunk]))
+            hints, images = task.hinted(size, np.random.default_rng([seed, 1, chunk]))
             prompts += hints
-            add(pictures)
+            add(images)
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(file) as stream:
             np.savez(stream, prompts=np.asarray(prompts), codes=np.concatenate(codes))
@@ -118,9 +118,9 @@ def token_pool(
 
 
 def mask_codes(codes: torch.Tensor, rng: torch.Generator, among: torch.Tensor | None = None) -> torch.Tensor:
-    """Where to mask, bool ``(B, tokens)``: a random share cos(pi t / 2) of each picture, at least one token.
+    """Where to mask, bool ``(B, tokens)``: a random share cos(pi t / 2) of each image, at least one token.
 
-    Of the tokens ``among``, bool ``(B, tokens)``, some of each picture, if not of all.
+    Of the tokens ``among``, bool ``(B, tokens)``, some of each image, if not of all.
     """
     among = torch.ones(codes.shape, dtype=torch.bool) if among is None else among
     share = torch.cos(math.pi / 2 * torch.rand(len(codes), 1, generator=rng))

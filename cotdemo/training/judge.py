@@ -1,9 +1,9 @@
-"""Stage 3: the judges. One LLaVA-OneVision learns to answer every question about a picture in one pass.
+"""Stage 3: the judges. One LLaVA-OneVision learns to answer every question about an image in one pass.
 
-It learns to see, from drawn pictures, then to judge, from generated ones. The first phase alone makes the zero-shot
+It learns to see, from drawn images, then to judge, from generated ones. The first phase alone makes the zero-shot
 outcome reward model, with which the second phase of every other judge begins (arXiv 2501.13926 sections 3 and 4).
 
-The questions of a lesson share picture and prompt, so they are packed into one sequence: a trunk (picture, prompt) and
+The questions of a lesson share image and prompt, so they are packed into one sequence: a trunk (image, prompt) and
 one branch for each question, which sees the trunk and itself only. That is what the judge computes question by question
 when it judges, at a fraction of the cost.
 """
@@ -11,7 +11,7 @@ when it judges, at a fraction of the cost.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,11 +22,11 @@ from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGener
 
 from ..generator.magvit import MagvitV2
 from ..generator.showo import added_mask
-from ..things.words import judge_tokenizer
 from ..verifiers.conversation import IGNORE, Conversation
 from ..verifiers.images import to_pixels
 from ..verifiers.llava import LlavaVerifier
 from ..verifiers.network import encode_images
+from ..world.words import judge_tokenizer
 from .judge_data import UNKNOWN, Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
 from .trajectories import Paintings
@@ -70,7 +70,7 @@ class Recipe:
 _ON_DRAWN = Schedule(steps=2000, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
 _GENERATORS = {"showo": Paintings(count=6400), "self-correct": Paintings(count=1600, seed=7)}  # the latter repaints
 RECIPES = {
-    # clean pictures only, none of them generated
+    # clean images only, none of them generated
     "judge-zero-shot": Recipe(
         weights={"outcome": 1.0, "present": 0.5, "explain": 0.5, "describe": 0.5}, dear={},
         on_drawn=_ON_DRAWN, paintings={}, on_painted=None,
@@ -83,7 +83,8 @@ RECIPES = {
     "judge": Recipe(paintings=_GENERATORS),
     # guides DPO and selects nothing, so it shares neither seed nor first phase with the others
     "judge-guide": Recipe(
-        seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=_ON_DRAWN, paintings={"showo": Paintings(count=6400)}
+        seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=replace(_ON_DRAWN, steps=1200),
+        paintings={"showo": Paintings(count=6400)},
     ),
 }  # fmt: skip
 
@@ -117,7 +118,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Packed:
-    """Lessons about one picture in one sequence; all of one length, the picture's tokens not counted among ``ids``."""
+    """Lessons about one image in one sequence; all of one length, the image's tokens not counted among ``ids``."""
 
     ids: list[int]  # words of the prompt, then of the branches
     branch: list[int]  # 0 for the prompt, else the number of the branch
@@ -133,18 +134,18 @@ def pack(
     weights: dict[str, float],
     dear: dict[str, float] | None = None,
 ) -> Packed:
-    """A trunk of picture and ``prompt``, a branch for each answer, its targets exactly those of `Conversation.lesson`.
+    """A trunk of image and ``prompt``, a branch for each answer, its targets exactly those of `Conversation.lesson`.
 
     ``weights`` are of questions, ``dear`` of answers besides.
     """
-    picture = conversation.trunk
+    image = conversation.trunk
     trunk = len(conversation.ids("outcome", prompt)) - len(conversation.tokenizer("match ?").input_ids)
-    packed = Packed(list(conversation.ids("outcome", prompt)[picture:trunk]), [0] * (trunk - picture),
-                    list(range(picture, trunk)), [IGNORE] * (trunk - picture), [0.0] * (trunk - picture))  # fmt: skip
+    packed = Packed(list(conversation.ids("outcome", prompt)[image:trunk]), [0] * (trunk - image),
+                    list(range(image, trunk)), [IGNORE] * (trunk - image), [0.0] * (trunk - image))  # fmt: skip
     for number, (question, answer, other) in enumerate(answers, start=1):
         lesson = conversation.lesson(question, other or prompt, answer)
-        alone = question == "describe" or other is not None  # sees the picture, and not the prompt
-        start = picture if alone else trunk
+        alone = question == "describe" or other is not None  # sees the image, and not the prompt
+        start = image if alone else trunk
         packed.ids.extend(lesson.ids[start:])
         packed.branch.extend([-number if alone else number] * (len(lesson.ids) - start))
         packed.positions.extend(range(start, len(lesson.ids)))
@@ -155,10 +156,10 @@ def pack(
     return packed
 
 
-def collate(packs: Sequence[Packed], picture: int, pad: int) -> dict[str, torch.Tensor]:
-    """Packed lessons as tensors ``(lessons, length)`` and their attention ``(lessons, 1, picture + length, same)``.
+def collate(packs: Sequence[Packed], image: int, pad: int) -> dict[str, torch.Tensor]:
+    """Packed lessons as tensors ``(lessons, length)`` and their attention ``(lessons, 1, image + length, same)``.
 
-    A word sees the picture, earlier words of its own branch and, unless its branch is negative, the prompt.
+    A word sees the image, earlier words of its own branch and, unless its branch is negative, the prompt.
     """
     length = max(len(p.ids) for p in packs)
 
@@ -166,15 +167,15 @@ def collate(packs: Sequence[Packed], picture: int, pad: int) -> dict[str, torch.
         return torch.tensor([row + [fill] * (length - len(row)) for row in rows], dtype=dtype)
 
     branch = table([p.branch for p in packs], 10**6, torch.long)
-    full = F.pad(branch, (picture, 0), value=0)
+    full = F.pad(branch, (image, 0), value=0)
     own = full[:, :, None] == full[:, None, :]
     prompt = (full[:, None, :] == 0) & (full[:, :, None] > 0)
-    of_picture = torch.arange(picture + length) < picture
-    causal = torch.ones(picture + length, picture + length, dtype=torch.bool).tril()
-    attention = (own | prompt | of_picture[None, None]) & causal
+    of_image = torch.arange(image + length) < image
+    causal = torch.ones(image + length, image + length, dtype=torch.bool).tril()
+    attention = (own | prompt | of_image[None, None]) & causal
     return {
         "ids": table([p.ids for p in packs], pad, torch.long),
-        "positions": F.pad(table([p.positions for p in packs], 0, torch.long), (picture, 0)),
+        "positions": F.pad(table([p.positions for p in packs], 0, torch.long), (image, 0)),
         "targets": table([p.targets for p in packs], IGNORE, torch.long),
         "weights": table([p.weights for p in packs], 0.0, torch.float32),
         "attention": attention[:, None],
@@ -184,7 +185,7 @@ def collate(packs: Sequence[Packed], picture: int, pad: int) -> dict[str, torch.
 def answers_of(lessons: Lessons, row: int, taught: Collection[str]) -> list[Answer]:
     """What lesson ``row`` teaches: those of the ``taught`` questions that it gives an answer to.
 
-    Asked about two prompts that differ in one point, a judge cannot do with having seen all their words in the picture.
+    Asked about two prompts that differ in one point, a judge cannot do with having seen all their words in the image.
     """
     yes_no = {True: "yes", False: "no"}
     said = [Answer(q, yes_no[bool(value)]) for q in _QUESTIONS if (value := getattr(lessons, q)[row]) != UNKNOWN]
@@ -199,22 +200,22 @@ def answers_of(lessons: Lessons, row: int, taught: Collection[str]) -> list[Answ
     return [answer for answer in said if answer.question in taught]
 
 
-def losses(judge: LlavaVerifier, pictures: np.ndarray, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weighted cross-entropy of packed lessons on pictures ``(lessons, H, W, 3)`` uint8."""
+def losses(judge: LlavaVerifier, images: np.ndarray, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weighted cross-entropy of packed lessons on images ``(lessons, H, W, 3)`` uint8."""
     model = judge.model
-    pixels = to_pixels(pictures, judge.picture_size, like=model.model.image_newline)
+    pixels = to_pixels(images, judge.picture_size, like=model.model.image_newline)
     batch = {name: value.to(pixels.device) for name, value in batch.items()}
     seen = encode_images(model, pixels)
     embeddings = torch.cat([seen, model.get_input_embeddings()(batch["ids"])], dim=1)
-    picture = seen.shape[1]
+    image = seen.shape[1]
     positions = batch["positions"].clone()
-    positions[:, :picture] = torch.arange(picture, device=positions.device)
+    positions[:, :image] = torch.arange(image, device=positions.device)
     attention = batch["attention"]
     if model.model.language_model.config._attn_implementation == "eager":
         attention = added_mask(attention)
     hidden = model.model.language_model(
         inputs_embeds=embeddings, attention_mask=attention, position_ids=positions, use_cache=False
-    ).last_hidden_state[:, picture:]
+    ).last_hidden_state[:, image:]
     where = batch["targets"] != IGNORE
     logits, targets, weights = model.lm_head(hidden[where]).float(), batch["targets"][where], batch["weights"][where]
     each = F.cross_entropy(logits, targets, reduction="none")
@@ -240,7 +241,7 @@ def train(
     judge.model.to(device).requires_grad_(True)
     plain_attention(judge.model)
     conversation = judge.conversation
-    picture = conversation.trunk
+    image = conversation.trunk
 
     def step(_, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([recipe.seed, index])
@@ -257,8 +258,8 @@ def train(
         ]
         with torch.no_grad():
             codes = torch.from_numpy(lessons.codes[rows].astype(np.int64)).to(device)
-            pictures = MagvitV2.to_uint8(magvit.decode(codes))
-        return losses(judge, pictures, collate(packs, picture, judge.tokenizer.pad_token_id))
+            images = MagvitV2.to_uint8(magvit.decode(codes))
+        return losses(judge, images, collate(packs, image, judge.tokenizer.pad_token_id))
 
     fit(judge.model, step, schedule, work, **options)
     judge.model.requires_grad_(False)

@@ -1,7 +1,7 @@
-"""What the judge learns from: pictures as tokens, each with a prompt, and answers that checker A gives.
+"""What the judge learns from: images as tokens, each with a prompt, and answers that checker A gives.
 
-Here those on *drawn* pictures: scenes that fit their prompt and scenes with one thing changed, seen through the image
-tokenizer; where wanted, some with tokens of another picture pasted in. Those on generated pictures are made in
+Here those on *drawn* images: scenes that fit their prompt and scenes with one thing changed, seen through the image
+tokenizer; where wanted, some with tokens of another image pasted in. Those on generated images are made in
 ``trajectories``.
 """
 
@@ -17,32 +17,32 @@ import torch
 from ..generator.magvit import MagvitV2
 from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, metadata
 from ..geneval.rules import Found
-from ..things.checker_a import read
-from ..things.faults import judge_reading
-from ..things.requirements import Requirement, requirements
-from ..things.scenes import MOST, PITCH, Scene, Thing, draw, free_spots
-from ..things.sheet import NATURAL, own_colour
-from ..things.splits import COLOURED, is_of_test, random_prompts, random_scene
+from ..world.checker_a import read
+from ..world.faults import judge_reading
+from ..world.requirements import Requirement, requirements
+from ..world.scenes import MOST, PITCH, Scene, Thing, draw, free_spots
+from ..world.sheet import NATURAL, own_colour
+from ..world.splits import COLOURED, is_of_test, random_prompts, random_scene
 from .arrays import Arrays
-from .pictures import to_pixels
+from .images import to_pixels
 
 SWAPPED = 0.5  # share of wrong scenes, where two colours are asked for, in which they are exchanged
-UNKNOWN = -1  # a question that this picture gives no answer to
+UNKNOWN = -1  # a question that this image gives no answer to
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Which drawn pictures, with prompts of some splits."""
+    """Which drawn images, with prompts of some splits."""
 
     count: int = 40_000
-    damaged: float = 0.0  # share with tokens of another picture pasted in
+    damaged: float = 0.0  # share with tokens of another image pasted in
     splits: tuple[str, ...] = ("pretrain", "align")
     seed: int = 6
 
 
 @dataclass(frozen=True)
 class Lessons(Arrays):
-    """Pictures and answers; arrays of one length. Questions hold 1 (yes), 0 (no) or UNKNOWN."""
+    """Images and answers; arrays of one length. Questions hold 1 (yes), 0 (no) or UNKNOWN."""
 
     prompts: np.ndarray  # (n,) str
     codes: np.ndarray  # (n, tokens) uint16
@@ -50,9 +50,9 @@ class Lessons(Arrays):
     potential: np.ndarray  # (n,) int8
     outcome: np.ndarray  # (n,) int8
     critiques: np.ndarray  # (n,) str: what is wrong; "" where nothing is known to be
-    contents: np.ndarray  # (n,) str: what is in the picture, in words
-    other: np.ndarray  # (n,) str: another prompt, that the picture fits or that differs in one point
-    other_outcome: np.ndarray  # (n,) int8: whether the picture fits that one, or UNKNOWN
+    contents: np.ndarray  # (n,) str: what is in the image, in words
+    other: np.ndarray  # (n,) str: another prompt, that the image fits or that differs in one point
+    other_outcome: np.ndarray  # (n,) int8: whether the image fits that one, or UNKNOWN
     parts: np.ndarray  # (n, 2) str: a requirement of the prompt, and one of the other prompt; "" where it is GenEval's
     present: np.ndarray  # (n, 2) int8: whether they hold, or UNKNOWN
     step: np.ndarray  # (n,) int16: step of the guess, or -1 where it was drawn
@@ -70,7 +70,7 @@ class Lessons(Arrays):
 
 
 def contents(found: Sequence[Found]) -> str:
-    """What was read in a picture, in words, row by row and from left to right; "" for what is in GenEval's prompts."""
+    """What was read in an image, in words, row by row and from left to right; "" for what is in GenEval's prompts."""
     if is_of_test({"include": _include(found)}):
         return ""
     ordered = sorted(found, key=lambda item: (round(item.box[1] / PITCH), item.box[0]))
@@ -88,7 +88,7 @@ def _include(found: Sequence[Found]) -> list[dict]:
 
 
 def other_prompt(entry: dict, found: Sequence[Found], rng: np.random.Generator) -> dict:
-    """The metadata of another prompt about a picture: for many wrong pictures one that they fit, else a variation."""
+    """The metadata of another prompt about an image: for many wrong images one that they fit, else a variation."""
     if not judge_reading(found, entry).strict and rng.random() < 0.7 and all(item.kind for item in found):
         include = _include(found)
         kinds = {item["class"] for item in include}
@@ -147,7 +147,7 @@ def _swapped(scene: Scene, rng: np.random.Generator) -> Scene:
 def _wrong(entry: dict, scene: Scene, rng: np.random.Generator) -> Scene:
     """A right scene made wrong: often by exchanging colours, where two are asked for, else by another change.
 
-    Exchanged colours are what a judge overlooks: every word of the prompt is in the picture, on the wrong thing.
+    Exchanged colours are what a judge overlooks: every word of the prompt is in the image, on the wrong thing.
     """
     asked = {item.get("color") for item in entry["include"]} - {None}
     return _swapped(scene, rng) if len(asked) > 1 and rng.random() < SWAPPED else _changed(scene, rng)
@@ -201,7 +201,7 @@ def _paste(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 @torch.no_grad()
 def drawn(magvit: MagvitV2, drawn: Drawn) -> Lessons:
-    """Pictures of right scenes and of changed ones."""
+    """Images of right scenes and of changed ones."""
     rng = np.random.default_rng([drawn.seed, 11])
     parts = []
     for first in range(0, drawn.count, 256):
@@ -212,15 +212,15 @@ def drawn(magvit: MagvitV2, drawn: Drawn) -> Lessons:
         codes = magvit.encode(to_pixels(np.stack([draw(scene) for scene in scenes]))).numpy()
         damaged = rng.random(size) < drawn.damaged
         codes[damaged] = _paste(codes, rng)[damaged]
-        pictures = MagvitV2.to_uint8(magvit.decode(torch.from_numpy(codes)))
-        parts.append(label(entries, codes, [read(picture) for picture in pictures], rng))
+        images = MagvitV2.to_uint8(magvit.decode(torch.from_numpy(codes)))
+        parts.append(label(entries, codes, [read(image) for image in images], rng))
     return Lessons.join(*parts)
 
 
 def label(
     entries: list[dict], codes: np.ndarray, readings: list[tuple[Found, ...]], rng: np.random.Generator
 ) -> Lessons:
-    """Lessons on finished pictures ``codes (n, tokens)``, each for its prompt and another one, from what is read in
+    """Lessons on finished images ``codes (n, tokens)``, each for its prompt and another one, from what is read in
     them; clarity and potential stay UNKNOWN."""
     n = len(entries)
     others = [other_prompt(entry, found, rng) for entry, found in zip(entries, readings)]
@@ -254,6 +254,6 @@ def _part(entry: dict, rng: np.random.Generator) -> Requirement | None:
 
 
 def finals(lessons: Lessons) -> Lessons:
-    """The final picture of each painting."""
+    """The final image of each painting."""
     last = {int(path): row for row, path in sorted(enumerate(lessons.path), key=lambda one: lessons.step[one[0]])}
     return lessons.only(np.asarray(sorted(last.values())))

@@ -1,4 +1,4 @@
-"""Preference pairs: pictures of one prompt by one generator, one right and one wrong."""
+"""Preference pairs: images of one prompt by one generator, one right and one wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..verifiers.llava import LlavaVerifier
 from .arrays import Arrays
 from .task import Task
 
-Label = Callable[[Sequence[str], np.ndarray], list[bool]]  # prompts and their pictures -> which are right
+Label = Callable[[Sequence[str], np.ndarray], list[bool]]  # prompts and their images -> which are right
 _TOGETHER = 96  # paintings in one batch
 
 
@@ -33,12 +33,12 @@ class Pool(Arrays):
 
 def strictly_right(task: Task) -> Label:
     """What the task's own check says."""
-    return lambda prompts, pictures: [task.check(text, image).strict for text, image in zip(prompts, pictures)]
+    return lambda prompts, images: [task.check(text, image).strict for text, image in zip(prompts, images)]
 
 
 def called_right(judge: LlavaVerifier) -> Label:
     """What a judge says, where no checker knows the truth."""
-    return lambda prompts, pictures: judge.encode(list(pictures)).ask("outcome", prompts).yes.tolist()
+    return lambda prompts, images: judge.encode(list(images)).ask("outcome", prompts).yes.tolist()
 
 
 @torch.no_grad()
@@ -73,9 +73,9 @@ class Pairs(Arrays):
 
 
 def pairs_of(pool: Pool, most: int, seed: int) -> Pairs:
-    """Up to ``most`` pairs of each prompt, no picture in two of them; prompts whose pictures agree give none.
+    """Up to ``most`` pairs of each prompt, no image in two of them; prompts whose images agree give none.
 
-    Raises UserError where none has both a right and a wrong picture.
+    Raises UserError where none has both a right and a wrong image.
     """
     rng = np.random.default_rng([seed, 23])
     found = []
@@ -83,7 +83,7 @@ def pairs_of(pool: Pool, most: int, seed: int) -> Pairs:
         better, worse = (rng.permutation(np.flatnonzero(right == wanted)) for wanted in (True, False))
         found += [(place, one, other) for one, other in list(zip(better, worse))[:most]]
     if not found:
-        raise UserError("No prompt has both a right and a wrong picture: there is nothing to prefer.")
+        raise UserError("No prompt has both a right and a wrong image: there is nothing to prefer.")
     places, better, worse = map(list, zip(*found))
     chosen, rejected = pool.codes[places, better], pool.codes[places, worse]
     return Pairs(pool.prompts[places], chosen, rejected, np.ones(chosen.shape, bool))
@@ -91,11 +91,11 @@ def pairs_of(pool: Pool, most: int, seed: int) -> Pairs:
 
 @torch.no_grad()
 def mended(pipeline: ShowoPipeline, pool: Pool, tries: int, most: int, seed: int, label: Label) -> Pairs:
-    """Pairs of a wrong picture and what a part of it, painted anew, has made right.
+    """Pairs of a wrong image and what a part of it, painted anew, has made right.
 
-    One wrong picture of each prompt that has any in ``pool``; ``tries`` regions of it are each painted anew
+    One wrong image of each prompt that has any in ``pool``; ``tries`` regions of it are each painted anew
     (``cotdemo.search.regions``), and up to ``most`` of those that ``label`` calls right are chosen. Unlike pairs of
-    independent pictures these differ in nothing but what mended them, and there are some of prompts whose pictures are
+    independent images these differ in nothing but what mended them, and there are some of prompts whose images are
     all wrong. Several processes share the prompts out. Raises UserError where nothing was mended.
     """
     rng = np.random.default_rng([seed, 37])
@@ -114,7 +114,7 @@ def mended(pipeline: ShowoPipeline, pool: Pool, tries: int, most: int, seed: int
             made += [(places[row], codes[row], before[row], after.masked[row].numpy()) for row in rows]
     made = sorted(gather_object(made), key=lambda one: one[0])
     if not made:
-        raise UserError("No wrong picture could be mended: there is nothing to prefer.")
+        raise UserError("No wrong image could be mended: there is nothing to prefer.")
     places, chosen, rejected, apart = zip(*made)
     return Pairs(pool.prompts[list(places)], *map(np.stack, (chosen, rejected, apart)))
 
@@ -132,7 +132,7 @@ def _paint(
     label: Label,
     after: Step | None = None,
 ) -> tuple[np.ndarray, list[bool]]:
-    """The codes of finished pictures, and what they are called."""
+    """The codes of finished images, and what they are called."""
     with lessons_autocast(pipeline.device):
         painting = pipeline.start(texts, numbers, seed=seed, after=after)
         while not painting.done:

@@ -1,4 +1,4 @@
-"""What a picture looks like after its critique is followed: what is named is put right, everything else stays."""
+"""What an image looks like after its critique is followed: what is named is put right, everything else stays."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..geneval.rules import Found, relations
-from ..things.faults import Fault
-from ..things.scenes import CANVAS, PITCH, Scene, Thing, box_at, free_spots
-from ..things.sheet import NATURAL, SIZE
+from ..world.faults import Fault
+from ..world.scenes import CANVAS, PITCH, Scene, Thing, box_at, free_spots
+from ..world.sheet import NATURAL, SIZE
 
 Spot = tuple[int, int]
 

@@ -1,10 +1,10 @@
-"""Stage 4: self-correction. The generator learns to paint again from prompt, previous picture and critique.
+"""Stage 4: self-correction. The generator learns to paint again from prompt, previous image and critique.
 
-The released recipe (arXiv 2501.13926 section 4.3) pairs a wrong picture with a right one of the same prompt. A model
-that can see what is wrong by itself then never reads the critique: trained so, ours repaired as well without it. Here a
-picture is paired with the same picture *after the critique is followed*: what it names is put right, everything else
+The released recipe (arXiv 2501.13926 section 4.3) pairs a wrong image with a right one of the same prompt. A model
+that can see what is wrong by itself then never reads the critique: trained so, ours repaired as well without it. Here
+an image is paired with the same image *after the critique is followed*: what it names is put right, everything else
 stays, other faults among it. In part of the lessons the prompt is hidden, so that the critique alone says what to do;
-in another part nothing is said, and nothing changes. Pictures are the base generator's own, of ``align`` prompts, and
+in another part nothing is said, and nothing changes. Images are the base generator's own, of ``align`` prompts, and
 drawn ones.
 """
 
@@ -18,15 +18,15 @@ import torch
 
 from ..generator.magvit import MagvitV2
 from ..generator.showo import Showo
-from ..things.checker_a import read
-from ..things.faults import judge_reading
-from ..things.prompts import parse
-from ..things.scenes import draw
-from ..things.words import prompt_tokenizer
+from ..world.checker_a import read
+from ..world.faults import judge_reading
+from ..world.prompts import parse
+from ..world.scenes import draw
+from ..world.words import prompt_tokenizer
 from .generator import mask_codes, masked_loss
+from .images import to_pixels
 from .judge_data import Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
-from .pictures import to_pixels
 from .repair import follow
 from .trajectories import Paintings
 
@@ -35,11 +35,11 @@ from .trajectories import Paintings
 class Recipe:
     seed: int = 4
     paintings: Paintings = Paintings(count=6400)  # of the base generator, of which the wrong ones are corrected
-    drawn: Drawn = Drawn(count=20_000, damaged=0.2, splits=("align",), seed=4)  # drawn pictures, likewise
+    drawn: Drawn = Drawn(count=20_000, damaged=0.2, splits=("align",), seed=4)  # drawn images, likewise
     batch: int = 32
     plain: float = 0.2  # share of sequences that paint from the prompt alone, so that this is not forgotten
     # of the others:
-    silent: float = 0.15  # share without a critique, where the picture stays as it is
+    silent: float = 0.15  # share without a critique, where the image stays as it is
     hidden: float = 0.35  # share without the prompt
     drop_words: float = 0.1  # of the plain ones, for guidance
     schedule: Schedule = Schedule(steps=2200, lr=1e-3, warmup=100, lr_end=2e-5, average=0.995)
@@ -47,7 +47,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Corrections:
-    """Pictures, what is said about each, and each as it is after that is followed; lists and arrays of one length."""
+    """Images, what is said about each, and each as it is after that is followed; lists and arrays of one length."""
 
     prompts: list[str]
     critiques: list[str]
@@ -57,14 +57,14 @@ class Corrections:
 
 @torch.no_grad()
 def corrections(magvit: MagvitV2, lessons: Lessons) -> Corrections:
-    """Corrections of the wrong pictures in ``lessons``, save those whose critique cannot be followed."""
+    """Corrections of the wrong images in ``lessons``, save those whose critique cannot be followed."""
     lessons = lessons.only(np.flatnonzero(lessons.outcome == 0))
     codes = torch.from_numpy(lessons.codes.astype(np.int64))
     rows, critiques, after = [], [], []
     for first in range(0, len(lessons), 128):
         scenes = []
-        for row, picture in enumerate(MagvitV2.to_uint8(magvit.decode(codes[first : first + 128])), start=first):
-            entry, found = parse(str(lessons.prompts[row])), read(picture)
+        for row, image in enumerate(MagvitV2.to_uint8(magvit.decode(codes[first : first + 128])), start=first):
+            entry, found = parse(str(lessons.prompts[row])), read(image)
             faults = judge_reading(found, entry).faults
             scene = follow(entry, found, faults[0]) if faults else None
             if scene is not None:

@@ -31,9 +31,9 @@ from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..geneval.metadata import of_file
 from ..registry import BACKENDS, CORRECTOR, EMBEDDED
-from ..things.splits import random_prompts
-from ..things.task import DrawnThings
 from ..verifiers.llava import LlavaVerifier
+from ..world.splits import random_prompts
+from ..world.task import DrawnThings
 from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer, trajectories
 from .arrays import Kind
 from .judge_data import Lessons
@@ -42,8 +42,6 @@ from .trajectories import Paintings
 
 if TYPE_CHECKING:
     from peft import PeftModel
-
-DRAWN = MINI.with_name("drawn")  # the weights of the world that is to come; those in ``MINI`` are of the old one
 
 
 class Stage:
@@ -115,7 +113,7 @@ class Stage:
         return self._lessons(name, folder, lambda: trajectories.rolled_out(self.pipeline(folder), paintings, rollouts))
 
     def drawn(self, drawn: judge_data.Drawn) -> Lessons:
-        """Lessons on drawn pictures."""
+        """Lessons on drawn images."""
         name = f"drawn-{drawn.count}-{'-'.join(drawn.splits)}-{drawn.damaged}-{drawn.seed}"
         return self._lessons(name, "magvit", lambda: judge_data.drawn(self.magvit(), drawn))
 
@@ -140,7 +138,7 @@ class Stage:
         return _kept(file, pairs.Pool, paint)
 
     def mended(self, folder: str | Path, recipe: dpo.Recipe, pool: pairs.Pool) -> pairs.Pairs:
-        """Wrong pictures of a pool by the generator in ``folder``, and what it has made right as the guide says."""
+        """Wrong images of a pool by the generator in ``folder``, and what it has made right as the guide says."""
         of = f"{self._pool_name(recipe)}-{self.version(folder)}-{self.version('judge-guide')}"
 
         def paint() -> pairs.Pairs:
@@ -193,7 +191,7 @@ class Stage:
 
 
 class ReleasedStage(Stage):
-    """Alignment of a released Show-o: prompts come from a file, and the released ORM says which pictures are right."""
+    """Alignment of a released Show-o: prompts come from a file, and the released ORM says which images are right."""
 
     def __init__(self, base: str, prompts: Sequence[str], *arguments: Any):
         self.base, self._texts = base, prompts
@@ -279,7 +277,7 @@ def _train_judge(stage: Stage) -> None:
 
 
 def _trajectories(stage: Stage, recipe: judge.Recipe) -> Lessons:
-    """Lessons on generated pictures, from all generators of a recipe."""
+    """Lessons on generated images, from all generators of a recipe."""
     parts: dict[str, Lessons] = {}
     for folder, paintings in recipe.paintings.items():
         if recipe.rollouts:
@@ -303,7 +301,7 @@ def _train_self_correct(stage: Stage) -> None:
 
 
 def _aligned(source: str, *rounds: dpo.Recipe) -> Callable[[Stage], None]:
-    """Alignment of the generator in the folder ``source``, each round by pairs of the pictures it paints by then.
+    """Alignment of the generator in the folder ``source``, each round by pairs of the images it paints by then.
 
     A stage's seed is that of its last round; the earlier ones are the same for all.
     """
@@ -343,7 +341,7 @@ def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> 
     pool = stage.pool(folder, recipe)
     found = pairs.pairs_of(pool, recipe.most, recipe.painted)
     mixed = int((pool.right.any(1) & ~pool.right.all(1)).sum())
-    print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' pictures agree", flush=True)
+    print(f"{len(found)} pairs of {mixed} of {len(pool.prompts)} prompts; the others' images agree", flush=True)
     mended = stage.mended(folder, recipe, pool) if recipe.guidance else None
     before = stage.root / folder
     if folder != "showo" and not is_adapter(before):
@@ -377,7 +375,7 @@ STAGES: dict[str, tuple[str, tuple[str, ...], Callable[[Stage], None]]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--work", type=Path, default=Path("runs"), help="checkpoints and logs (default: runs/)")
-    parser.add_argument("--assets", type=Path, default=DRAWN, help="where weights are read and written")
+    parser.add_argument("--assets", type=Path, default=MINI, help="where weights are read and written")
     parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where there is one, each process its own")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
@@ -405,7 +403,7 @@ def main(arguments: argparse.Namespace) -> None:
         return
     if arguments.base not in RELEASED or not arguments.stage.startswith("dpo"):
         raise UserError(f"Only the dpo stages align another base, and that is one of: {', '.join(RELEASED)}.")
-    if arguments.prompts is None or arguments.assets == DRAWN:
+    if arguments.prompts is None or arguments.assets == MINI:
         raise UserError("Name the prompts of another base, --prompts FILE, and a folder for its weights, --assets DIR.")
     ReleasedStage(arguments.base, [entry["prompt"] for entry in of_file(arguments.prompts)], *of).run()
     parallel.leave()

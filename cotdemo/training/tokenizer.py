@@ -17,11 +17,11 @@ import torch
 
 from ..compute import parallel
 from ..generator.magvit import MagvitV2
-from ..things.scenes import MOST, Scene, anything, draw
-from ..things.sheet import NATURAL, SIZE, own_colour
-from ..things.templates import above_ground, named, nearest
+from ..world.scenes import MOST, Scene, anything, draw
+from ..world.sheet import NATURAL, SIZE, own_colour
+from ..world.templates import above_ground, named, nearest
+from .images import to_pixels
 from .loop import Schedule, fit
-from .pictures import to_pixels
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What the judge learns from along a generator's own trajectories: guesses of some steps, and answers about them.
 
-The generator paints from a prompt alone (``painted``) or, self-correcting, from a wrong picture and its critique
+The generator paints from a prompt alone (``painted``) or, self-correcting, from a wrong image and its critique
 (``repainted``). For a process reward model, a guess is labelled by what can become of it (``rolled_out``).
 """
 
@@ -17,10 +17,10 @@ from ..generator.pipeline import ShowoPipeline, Step
 from ..geneval.rules import Found
 from ..search.protocols import Context
 from ..settings import REPAINTING_GUIDANCE
-from ..things.checker_a import read
-from ..things.faults import inventory, judge_reading
-from ..things.prompts import parse
-from ..things.splits import random_prompts
+from ..world.checker_a import read
+from ..world.faults import inventory, judge_reading
+from ..world.prompts import parse
+from ..world.splits import random_prompts
 from .judge_data import UNKNOWN, Lessons, label
 
 STEP_COUNTS = (8, 12, 18, 30)  # a judge should not depend on how many steps a painting takes
@@ -33,7 +33,7 @@ class Paintings:
     """Which paintings of one generator."""
 
     count: int = 10_000
-    guesses: int = 6  # of each painting, besides its final picture
+    guesses: int = 6  # of each painting, besides its final image
     steps: tuple[int, ...] = STEP_COUNTS
     seed: int = 3
     first: int = 0  # those before are made elsewhere; a multiple of what is painted together
@@ -53,16 +53,16 @@ Task = tuple[list[dict], dict[str, Any]]  # metadata of prompts, and what else t
 
 
 def painted(pipeline: ShowoPipeline, paintings: Paintings) -> Lessons:
-    """Guesses along paintings of random prompts, the final picture of each among them.
+    """Guesses along paintings of random prompts, the final image of each among them.
 
-    Clear: checker A reads the same objects and colours in the guess as in the same path's final picture. Potential: the
-    final picture is right. Outcome and critique: of the guess itself, as if it were the final picture.
+    Clear: checker A reads the same things and colours in the guess as in the same path's final image. Potential: the
+    final image is right. Outcome and critique: of the guess itself, as if it were the final image.
     """
     return _judged(pipeline, paintings, _random_prompts)
 
 
 def repainted(pipeline: ShowoPipeline, wrong: Lessons, paintings: Paintings) -> Lessons:
-    """As ``painted``, of a self-correcting generator: each painting begins with one of the ``wrong`` pictures and its
+    """As ``painted``, of a self-correcting generator: each painting begins with one of the ``wrong`` images and its
     critique."""
 
     def tasks(rng: np.random.Generator, size: int) -> Task:
@@ -77,7 +77,7 @@ def rolled_out(pipeline: ShowoPipeline, paintings: Paintings, rollouts: int) -> 
     """Lessons of a process reward model: to the outcome question about a guess the answer is whether any of
     ``rollouts`` paintings that go on from there ends right (arXiv 2501.13926 section 4.1).
 
-    Final pictures answer for themselves, and for another prompt too.
+    Final images answer for themselves, and for another prompt too.
     """
     parts = []
     for trail in _trails(pipeline, paintings, _random_prompts):
@@ -139,7 +139,7 @@ def _judged(
 
 
 def _at(trail: Trail, index: int, readings: list[tuple[Found, ...]], rng: np.random.Generator) -> Lessons:
-    """Lessons on the guesses of one step, as if they were finished pictures."""
+    """Lessons on the guesses of one step, as if they were finished images."""
     size = len(trail.entries)
     return replace(
         label(trail.entries, trail.steps[index].codes.numpy(), readings, rng),
@@ -149,7 +149,7 @@ def _at(trail: Trail, index: int, readings: list[tuple[Found, ...]], rng: np.ran
 
 
 def _read(pipeline: ShowoPipeline, step: Step) -> list[tuple[Found, ...]]:
-    return [read(picture) for picture in pipeline.decode(step.codes)]
+    return [read(image) for image in pipeline.decode(step.codes)]
 
 
 def _random_prompts(rng: np.random.Generator, size: int) -> Task:

@@ -1,6 +1,6 @@
 """What agents are given by a tool of several outputs: each of them for itself.
 
-An agent that asks for no progress is given the text of one Python tuple instead, picture and all (gradio 6.27 to 6.31).
+An agent that asks for no progress is given the text of one Python tuple instead, image and all (gradio 6.27 to 6.31).
 Only Gradio's client makes tuples, of several outputs; what an endpoint returns has been JSON on its way.
 """
 

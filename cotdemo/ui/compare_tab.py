@@ -41,7 +41,7 @@ def build(page: Page) -> None:
             paths = component(several, several.usual, "compare-paths")
             seed = component(SETTINGS["seed"], 0, "compare-seed")
             seeds = gr.Slider(*SEEDS, value=SEEDS[0], step=1, label="Seeds, from that one on", elem_id="compare-seeds")
-            take = gr.Button("Take prompt, paths and seed from Run", size="sm", elem_id="compare-take")
+            take = gr.Button("Take prompt, attempts and seed from Run", size="sm", elem_id="compare-take")
         with gr.Column(elem_id="cot-compare-main"):
             anew = Anew({"own": prompt.value, "run": run_tab["prompt"].value}, elem_id="anew")
             board = Board(elem_id="board")

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from ..errors import UserError
-from ..fields import PICTURE, THUMBNAIL, encode_picture, whole
+from ..fields import IMAGE, SMALL, encode_image, whole
 from ..registry import BACKENDS, METHODS, MODELS, offers
 from ..run.state import RunState
 from ..settings import SEED, Settings, corrects
@@ -123,13 +123,13 @@ class Card:
 
 
 def _shown(state: RunState) -> str:
-    """The answer's picture; before the end the latest one of the path that leads, if any was decoded."""
+    """The answer's image; before the end the latest one of the path that leads, if any was decoded."""
     if state.finished:
-        picture = state.answer.picture if state.answer else None
+        image = state.answer.picture if state.answer else None
     else:
         steps = reversed(state.rounds[-1].leading.steps.values()) if state.rounds else ()
-        picture = next((step.event.picture for step in steps if step.event.picture is not None), None)
-    return "" if picture is None else encode_picture(picture, PICTURE, lossless=max(picture.shape[:2]) <= THUMBNAIL)
+        image = next((step.event.picture for step in steps if step.event.picture is not None), None)
+    return "" if image is None else encode_image(image, IMAGE, lossless=max(image.shape[:2]) <= SMALL)
 
 
 class Comparison:
@@ -255,7 +255,7 @@ class Comparing:
         metered = comparison.metered = comparison.metered or Instrumented(backend, Prices())
         before = dict(metered.meter.totals)
         # whole traces where they are small, so that they can be looked at step by step
-        show = "all" if max(backend.picture_size) <= THUMBNAIL else "judged"
+        show = "all" if max(backend.picture_size) <= SMALL else "judged"
         told = 0.0
         for batch in batches(searches.perform(card.settings, metered, show=show), run.stop):
             run.keep(batch)

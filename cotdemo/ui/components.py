@@ -22,7 +22,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..registry import BACKENDS
+from ..registry import BACKENDS, resolve
 from ..run.trace import MAX_BYTES
 from ..settings import MAX_PROMPT, SEED
 from .data import choices_of, labels, names, settings_of
@@ -97,7 +97,7 @@ def _drawn(module: str, call: str, style: str | None = None) -> dict[str, Any]:
 
 
 class Stage(gr.HTML):
-    """Where the viewer puts a run's picture and what is said of it: apart from its grid, before the form on a phone.
+    """Where the viewer puts a run's image and what is said of it: apart from its grid, before the form on a phone.
 
     Its value is the form. Its "select" event brings the tokens that the brush has marked, none where that is to be
     taken back; "apply" wants the settings of the run on show in the form.
@@ -157,6 +157,24 @@ class Fresh(gr.HTML):
 
     def __init__(self, value: bool = True, **options: Any):
         super().__init__(value=value, **_drawn("seed.js", "mountSeed(element, props, watch);"), **options)
+
+
+class Palette(gr.HTML):
+    """What the backend can be asked for, to be clicked into the prompt, which is its value.
+
+    Its "select" event says that it has changed the prompt. ``cot-choice-note`` is styled as in ``Choices``.
+    """
+
+    def __init__(self, value: str = "", *, backend: str, **options: Any):
+        row = BACKENDS[backend]
+        super().__init__(
+            value=value,
+            **_drawn("palette.js", "mountPalette(element, props, trigger, watch, server);", "palette.css"),
+            server_functions=[_function(resolve(row.drawings))],
+            words=resolve(row.palette)(),
+            most=MAX_PROMPT,
+            **options,
+        )
 
 
 class Board(gr.HTML):
@@ -231,9 +249,10 @@ class Heading(gr.HTML):
 
 
 class Estimate(gr.HTML):
-    """What Run will do and how long that takes, or the limit that its settings break. Its value is the form.
+    """What Run will do and how long that takes, or what stands in its way. Its value is the form.
 
-    ``rates`` are those of ``cotdemo.ui.eta.Pace``.
+    ``rates`` are those of ``cotdemo.ui.eta.Pace``; ``refused`` is a prompt that cannot be painted, and why:
+    {prompt, words}.
     """
 
     def __init__(
@@ -242,13 +261,15 @@ class Estimate(gr.HTML):
         *,
         backend: str,
         rates: dict[str, float] | None = None,
+        refused: dict[str, str] | None = None,
         **options: Any,
     ):
-        self.rates = rates or {}  # Gradio takes an update's values from attributes
+        self.rates, self.refused = rates or {}, refused or {}  # Gradio takes an update's values from attributes
         super().__init__(
             value=value,
             **_drawn("estimate.js", "mountEstimate(element, props, watch);", "keep.css"),
             rates=self.rates,
+            refused=self.refused,
             limits={"backend": backend, "cap": BACKENDS[backend].cap, "prompt": MAX_PROMPT, "seed": SEED[1]},
             names=names(),
             **options,

@@ -1,6 +1,6 @@
 """The named endpoints ``generate`` and ``reflect``: for ``gradio_client``, and as tools for agents (MCP).
 
-An answer is small: a picture, and what is said of it as JSON text (Gradio hands agents the text of whatever an endpoint
+An answer is small: an image, and what is said of it as JSON text (Gradio hands agents the text of whatever an endpoint
 returns, and a dictionary's is no JSON). Whoever wants the trace asks for it; to reflect, the run's id is enough. The
 parameters of ``generate`` and their descriptions derive from ``SETTINGS``.
 """
@@ -33,7 +33,7 @@ from .visitors import Visitor
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client is given; ``before`` is the verdict on the picture that a reflection began with.
+    """What a client is given; ``before`` is the verdict on the image that a reflection began with.
 
     ``state`` is that of the run, which keeps none once it is at rest.
     """
@@ -44,7 +44,7 @@ class Answer:
     before: dict[str, Any] | None = None
 
     def told(self, with_trace: bool) -> dict[str, Any]:
-        """All but the picture, JSON-safe."""
+        """All but the image, JSON-safe."""
         told = {
             "run": self.run.id, "verdict": verdict(self.state), "critique": self.critique,
             "settings": self.state.settings.as_dict(),
@@ -55,7 +55,7 @@ class Answer:
             told["trace"] = json.loads(self.run.trace_text())
         return told
 
-    def picture(self) -> bytes:
+    def image(self) -> bytes:
         """A PNG file with its settings inside."""
         return png_bytes(self.state)
 
@@ -69,13 +69,13 @@ class Endpoints:
     def generate(
         self, prompt: str, method: str = SETTINGS["method"].default, with_trace: bool = False, **settings: Any
     ) -> tuple[dict[str, Any], str]:
-        """Paint a prompt on several paths, judge them, and return the best picture.
+        """Paint a prompt on several paths, judge them, and return the best image.
 
         Args:
-            with_trace: Return the trace as well, which holds every step of every path; some 100 kB.
+            with_trace: Return the trace as well, which holds every step of every path; some 300 kB.
 
         Returns:
-            the picture (PNG, its settings inside)
+            the image (PNG, its settings inside)
             and JSON with run (to be given to "reflect")
             verdict (path, p_yes, answer and, where there is a checker, its truth; one that errs is named, "by")
             settings (with the seed used).
@@ -85,18 +85,18 @@ class Endpoints:
     def reflect(
         self, run: str = "", trace: dict[str, Any] | None = None, anyway: bool = False, with_trace: bool = False
     ) -> tuple[dict[str, Any], str]:
-        """Criticise the picture of a run in words, repaint it, and return the better one.
+        """Criticise the image of a run in words, repaint it, and return the better one.
 
         Args:
             run: The run that "generate" or "reflect" named in its answer; it is kept for a while.
             trace: In place of run: the trace that "generate" or "reflect" returned, or the content of a saved one.
-            anyway: Repaint even if the judge calls the picture right already.
+            anyway: Repaint even if the judge calls the image right already.
             with_trace: Return the continued trace as well.
 
         Returns:
             as "generate"
-            with critique (the judge's words; empty where it calls the picture right and leaves it)
-            and before (the verdict on the picture that was criticised).
+            with critique (the judge's words; empty where it calls the image right and leaves it)
+            and before (the verdict on the image that was criticised).
         """
         with spoken_errors():
             given = self._kept(run) if trace is None else Trace.from_json(json.dumps(trace))
@@ -145,7 +145,7 @@ class Endpoints:
 
 def _result(answer: Answer, with_trace: bool) -> tuple[dict[str, Any], str]:
     asked = answer.state.settings
-    path = save_bytes_to_cache(answer.picture(), f"seed-{asked.seed}.png", get_upload_folder())
+    path = save_bytes_to_cache(answer.image(), f"seed-{asked.seed}.png", get_upload_folder())
     return FileData(path=path, mime_type="image/png").model_dump(), json.dumps(answer.told(with_trace))
 
 

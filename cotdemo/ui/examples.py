@@ -5,13 +5,13 @@ from __future__ import annotations
 # One prompt of each of GenEval's six kinds; the third is in the form at first.
 EXAMPLES = {
     "mini": (
-        "a photo of a star",
-        "a photo of a heart and a moon",
-        "a photo of three hearts",
-        "a photo of a green house",
-        "a photo of a tree left of a star",
-        "a photo of a yellow star and a purple moon",
-        "a photo of two red stars",
+        "a photo of an elephant",
+        "a photo of a cat and a bicycle",
+        "a photo of three cats",
+        "a photo of a green bus",
+        "a photo of a dog right of a teddy bear",
+        "a photo of a red car and a blue bus",
+        "a photo of two red apples",
     ),
     "show-o": (
         "a photo of a bench",

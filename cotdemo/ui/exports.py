@@ -18,7 +18,7 @@ from ..run.png import write_png
 from ..run.trace import Trace
 from .keep import Keep
 
-SIDE = 512  # pixels of a saved picture, at least
+SIDE = 512  # pixels of a saved image, at least
 GONE = "This run is no longer kept here: run it again to save it."
 NOTHING = "This run holds nothing that could be saved as that."
 NAME = 60  # letters of a file's name that are the prompt's
@@ -40,7 +40,7 @@ class Export:
     make: Callable[[Keep, object], bytes]
 
 
-def _picture(keep: Keep, run: object) -> bytes:
+def _image(keep: Keep, run: object) -> bytes:
     trace = keep.kept_trace(run)
     winner, file = trace.state.answer, io.BytesIO()
     if winner is None or winner.picture is None:
@@ -63,7 +63,7 @@ def _moving(form: str) -> Callable[[Keep, object], bytes]:
 
 EXPORTS = (
     Export(
-        "picture", "Picture", f"PNG, {SIDE} px; opens here with its settings", ".png", "image/png", "picture", _picture
+        "picture", "Image", f"PNG, {SIDE} px; opens here with its settings", ".png", "image/png", "picture", _image
     ),
     Export(
         "card", "Before and after", "PNG, with prompt and critique; opens here too", "-before-after.png", "image/png",
@@ -92,10 +92,10 @@ def menu() -> list[dict[str, str]]:
 
 
 def file_name(trace: Trace, export: Export) -> str:
-    """By prompt and seed: two-red-stars-seed-7.png."""
+    """By prompt and seed: two-red-apples-seed-7.png."""
     settings = trace.started.settings
     words = re.sub(r"[^\w]+", "-", settings.prompt.lower().removeprefix("a photo of ")).strip("-_")[:NAME].strip("-_")
-    return f"{words or 'picture'}-seed-{settings.seed}{export.end}"
+    return f"{words or 'image'}-seed-{settings.seed}{export.end}"
 
 
 class Exports:

@@ -42,7 +42,7 @@ def component(setting: Setting, value: Any, name: str | None = None, **options: 
 
 
 def buttons(busy: bool, anyway: bool = False, chosen: bool = True) -> Update:
-    """``chosen`` is whether there is a picture to reflect on."""
+    """``chosen`` is whether there is an image to reflect on."""
     return {
         "run": gr.update(interactive=not busy),
         "stop": gr.update(interactive=busy),

@@ -19,7 +19,7 @@ from ..run.state import RunState
 from ..run.trace import Trace
 from ..search import entry as searches
 from ..search import prepared, taken_back
-from ..settings import Settings
+from ..settings import MAX_PROMPT, Settings
 from ..version import versions
 from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
@@ -103,13 +103,17 @@ class Handlers:
         yield from self.reflect(run_id, anyway=True)
 
     def brush(self, run_id: str | None, event: gr.EventData) -> Iterator[Update]:
-        """Paint the marked tokens of the answer on show anew; without any, go back to what it was before."""
-        tokens = event._data.get("tokens") if isinstance(event._data, Mapping) else None
+        """Paint the marked tokens of the answer on show anew, from another prompt where there is one; without any
+        tokens, go back to what it was before."""
+        asked = event._data if isinstance(event._data, Mapping) else {}
+        tokens, prompt = asked.get("tokens"), asked.get("prompt", "")
         if not isinstance(tokens, list) or not all(type(token) is int for token in tokens[:MAX_TOKENS]):
+            return
+        if not isinstance(prompt, str):
             return
         if tokens:
             marked = tokens[:MAX_TOKENS]
-            begin = partial(self.searches.brush, tokens=marked)
+            begin = partial(self.searches.brush, tokens=marked, prompt=prompt[: MAX_PROMPT + 1])
             yield from self._further("brush", run_id, begin)
         else:
             yield self._take_back(run_id)
@@ -170,7 +174,17 @@ class Handlers:
         words = getattr(self.loader.backend, "unchecked", "")
         if words and words != self._told:
             self._told = words
-            gr.Warning(f"Pictures are not checked. {words_for(UserError(words))}", duration=None)
+            gr.Warning(f"Images are not checked. {words_for(UserError(words))}", duration=None)
+
+    def heard(self, prompt: str) -> Update:
+        """Whether what is typed can be painted, which is told before Run. Nothing is loaded for it."""
+        words, backend = "", self.loader.backend
+        if backend is not None and prompt.strip():
+            try:
+                backend.canonical(prompt)
+            except UserError as error:
+                words = str(error).partition("\n")[0]  # the rest is told where it is run all the same
+        return {"estimate": gr.update(refused={"prompt": prompt, "words": words})}
 
     def rates(self) -> Update:
         """What is known of how long runs take."""
@@ -242,7 +256,7 @@ class Handlers:
             return {"viewer": notice("Failed", f"The settings in this page's address cannot be used: {error}")}
         if "prompt" in update:
             gone = "The run of this link is no longer kept here. " if "run" in query else ""
-            same = ", with its seed the same picture" if "seed" in update else ""
+            same = ", with its seed the same image" if "seed" in update else ""
             update["viewer"] = notice("Offered", f"{gone}This link asks for “{update['prompt']}”{same}.")
         elif "run" in query:
             update["viewer"] = notice("Failed", "The run that this link names is no longer kept here.")
@@ -252,7 +266,8 @@ class Handlers:
 def words_for(error: Exception) -> str:
     """What the visitor is told; of files of the server their names only. What was not foreseen is logged."""
     if isinstance(error, UserError):
-        return _PATH.sub(lambda path: re.split(r"[/\\]", path.group())[-1], str(error))
+        words = _PATH.sub(lambda path: re.split(r"[/\\]", path.group())[-1], str(error))
+        return words[:1].upper() + words[1:]  # a setting's name begins some
     log.error("a run failed", exc_info=error)
     if isinstance(error, FloatingPointError):
         return str(error)

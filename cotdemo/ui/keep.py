@@ -15,7 +15,7 @@ import gradio as gr
 from PIL import Image
 
 from ..errors import UserError
-from ..fields import THUMBNAIL, encode_picture
+from ..fields import THUMBNAIL, encode_image
 from ..registry import METHODS
 from ..run.png import SIGNATURE, read_png_settings, write_png
 from ..run.state import RunState
@@ -32,7 +32,7 @@ RECORDED = "A recorded run"
 KEPT = "A run"  # that somebody has painted here
 LEFT = "Its page was left, and it stopped there. Press Run to paint it again."
 PATIENCE = 3.0  # seconds to wait for the end of a run whose page has been left
-NOT_YET = "There is no picture to reflect on yet: press Run first, or open a trace."
+NOT_YET = "There is no image to reflect on yet: press Run first, or open a trace."
 NO_LONGER = "This run is no longer kept here, and its settings are not either."
 UNDER_WAY = "A run is under way: press Stop, or wait for it to end, and open it then."
 
@@ -50,8 +50,8 @@ class Keep:
             self.first_message = shown(self.first, trace, RECORDED, name)
             self.first.created, self.first.program = trace.created, trace.program
 
-    def first_picture(self) -> Image.Image | None:
-        """The chosen picture of the run that is shown at first."""
+    def first_image(self) -> Image.Image | None:
+        """The chosen image of the run that is shown at first."""
         return next((portrait(trace.state) for trace in self.recorded.values()), None)
 
     @property
@@ -62,12 +62,12 @@ class Keep:
     # -- opening
 
     def open_file(self, file: str | None, run_id: str | None) -> Update:
-        """Show a trace, or fill the form from a picture; the file's content says which it is, not its name."""
+        """Show a trace, or fill the form from an image; the file's content says which it is, not its name."""
         if file is None or self._under_way(run_id):
             return {}
         try:
             if _begins_as_png(file):
-                return self._open_picture(file)
+                return self._open_image(file)
             return self.open_trace(Trace.load(file), "An opened trace", run_id)
         except UserError as error:
             return {"viewer": notice("Failed", str(error))}
@@ -131,7 +131,11 @@ class Keep:
 
     def _open(self, trace: Trace, title: str, name: str = "", why: str = "") -> Update:
         _, update = self._put(trace, title, name, why)
-        update = {**update, "picture": portrait(trace.state), **buttons(busy=False)}
+        update = {
+            **update,
+            "picture": portrait(trace.state),
+            **buttons(busy=False, chosen=trace.state.answer is not None),
+        }
         try:
             return {**update, **filled(self._usable(trace.state.settings))}
         except UserError:
@@ -144,9 +148,9 @@ class Keep:
         self.runs.add(run)
         return run, {"viewer": message, "run_id": run.id}
 
-    def _open_picture(self, file: str) -> Update:
+    def _open_image(self, file: str) -> Update:
         settings = self._usable(read_png_settings(file))
-        words = "The settings of this picture are in the form. Press Run to paint it again."
+        words = "The settings of this image are in the form. Press Run to paint it again."
         missing = left_out(settings)
         if missing:
             words += f" The form has no place for: {', '.join(missing)}. The command line has."
@@ -196,7 +200,7 @@ class Keep:
     # -- the gallery
 
     def cards(self) -> list[dict[str, Any]]:
-        """The recorded runs as a page shows them: name, prompt, method, story, date, and a small picture."""
+        """The recorded runs as a page shows them: name, prompt, method, story, date, and a small image."""
         return [
             {
                 "name": name,
@@ -204,7 +208,7 @@ class Keep:
                 "method": METHODS[trace.started.settings.method].label,
                 "story": story_of(trace),
                 "date": trace.created[:10],
-                "picture": encode_picture(trace.winner.picture, THUMBNAIL, lossless=True),
+                "picture": encode_image(trace.winner.picture, THUMBNAIL, lossless=False),
             }
             for name, trace in self.recorded.items()
         ]
@@ -228,11 +232,11 @@ def recorded_runs(backend: str, folder: Path, first: Path | None = None) -> dict
 
 
 def _recorded(path: Path) -> Trace:
-    """Raises UserError for a file that is no trace, or of a run that came to no picture."""
+    """Raises UserError for a file that is no trace, or of a run that came to no image."""
     trace = Trace.load(path)
     winners = [round.winner for round in trace.state.rounds[:1]] + [trace.winner]
     if any(winner is None or winner.picture is None for winner in winners):
-        raise UserError("This run came to no picture, or does not hold it.")
+        raise UserError("This run came to no image, or does not hold it.")
     return trace
 
 
@@ -249,7 +253,7 @@ def shown(run: Run, trace: Trace, title: str, name: str = "", why: str = "") -> 
 
 
 def png_bytes(state: RunState) -> bytes:
-    """The answer of a run as a PNG file with its settings inside; b"" where there is no picture."""
+    """The answer of a run as a PNG file with its settings inside; b"" where there is no image."""
     winner = state.answer
     if winner is None or winner.picture is None:
         return b""

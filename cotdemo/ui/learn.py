@@ -60,7 +60,7 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
     yield from _reflecting(state)
     yield Stop(
         "Look for yourself",
-        "Click any cell, drag the slider or press play: all of this happens in your browser. Point at the picture to "
+        "Click any cell, drag the slider or press play: all of this happens in your browser. Point at the image to "
         "see each token's code, and when it was kept.",
         "#viewer .cot-transport",
     )
@@ -75,8 +75,8 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
     if checked and not checked.by:
         yield Stop(
             "The truth",
-            "The embedded world is simple enough for an exact checker. It says what is true, and neither the generator "
-            "nor the judge ever sees that.",
+            "The embedded model paints drawings, which an exact checker can read. It says what is true, and neither "
+            "the generator nor the judge ever sees that.",
             ".cot-top .cot-truth:not([hidden] *)",
         )
 
@@ -86,7 +86,7 @@ def _session(paths: Sequence[PathState], won: PathState) -> Iterator[Stop]:
     shown = steps[min(1, len(steps) - 1)]
     tokens, kept = len(shown.codes), len(shown.codes) - len(shown.masked)
     yield Stop(
-        "A picture is a grid of tokens",
+        "An image is a grid of tokens",
         f"The generator begins with {tokens} masked tokens. At every step it guesses them all, keeps the surest and "
         f"masks the rest again. Here, after step {shown.step + 1}, it has kept {kept} of {tokens}; the others are "
         "veiled.",
@@ -146,17 +146,17 @@ def _choosing(winner: Winner, outcome: Judged | None, called: str) -> str:
     if winner.fallback:
         return (
             f"No attempt passed the judge, so attempt {path}, the least doubtful, was painted to its end. Of its final "
-            f"picture the judge is {said} that it matches the prompt."
+            f"image the judge is {said} that it matches the prompt."
         )
     if len(winner.survivors) < 2:
         means = f": {LAST[outcome.answer]}" if outcome else ""
         return (
-            f"Attempt {path} is all that is left. Of its final picture the judge is {said} that it matches the "
+            f"Attempt {path} is all that is left. Of its final image the judge is {said} that it matches the "
             f"prompt{means}."
         )
     stands = f"is {BAD_LOT}" if called == BAD_LOT else "wears the crown"
     return (
-        f"The judge looks at the final pictures of the {len(winner.survivors)} attempts that are left, and ranks them "
+        f"The judge looks at the final images of the {len(winner.survivors)} attempts that are left, and ranks them "
         f"by how sure it is that each matches the prompt. Attempt {path} {stands}: {said}."
     )
 
@@ -171,7 +171,7 @@ def _reflecting(state: RunState) -> Iterator[Stop]:
     found = "calls it right, and was asked to repaint it all the same" if right else "finds it wrong"
     yield Stop(
         "Reflection",
-        f"PARM++ goes on. The judge {found}: {words}. The picture is painted again from that critique; of the best "
+        f"PARM++ goes on. The judge {found}: {words}. The image is painted again from that critique; of the best "
         f"new one the judge is {_percent(after.winner.p_yes or 0.0)} sure that it matches the prompt.",
         ".cot-top .cot-reflection", (1, after.winner.path, state.settings.steps - 1),
     )  # fmt: skip

@@ -17,7 +17,7 @@ MAX_UPLOAD = MAX_FILE + 100_000  # bytes of an upload: one file with what a form
 
 _UPLOAD = "/gradio_api/upload"
 _MARKS = (b",", b"[", b"{")
-_SHORTER = "A trace may be sent without the pictures of its steps; the page opens larger ones as files."
+_SHORTER = "A trace may be sent without the images of its steps; the page opens larger ones as files."
 
 
 class BoundedBodies:

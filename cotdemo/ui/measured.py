@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..evaluation.results import OVERALL, ROWS, RULES, SHIPPED, Row, paper, pictures_of, read_curves, read_ladder
+from ..evaluation.results import OVERALL, ROWS, RULES, SHIPPED, Row, images_of, paper, read_curves, read_ladder
 from ..settings import number, plain_text
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def _ladder(content: Mapping[str, Any]) -> dict[str, Any]:
     hardware = dict.fromkeys(_text(row["hardware"]) for row in content["rows"] if not row["missing"])
     return {
         "kinds": kinds,
-        "pictures": pictures_of(content["asked"]),
+        "images": images_of(content["asked"]),
         "rows": [_row(row, kinds, papers) for row in content["rows"]],
         "differences": [_difference(one, kinds, papers) for one in content["differences"]],
         "facts": _facts(content["asked"], content["created"], hardware),
@@ -77,8 +77,8 @@ def _row(row: Mapping[str, Any], kinds: Sequence[str], papers: Mapping[str, Any]
     shares = {one["share"] for one in row["outcomes"]}
     return shown | {
         "accuracy": {rule: _estimates(row["accuracy"][rule], kinds) for rule in RULES},
-        # of each prompt; None where two numbers of paths are mixed, so that no whole number of pictures is right
-        "pictures": len(row["outcomes"]) if len(shares) == 1 else None,
+        # of each prompt; None where two numbers of paths are mixed, so that no whole number of images is right
+        "images": len(row["outcomes"]) if len(shares) == 1 else None,
         "operations": _parts(row["cost"]["operations"]),
         "seconds": number("seconds", row["cost"]["seconds"], 0, MOST),
         # over the plain generator; tables did not always tell it
@@ -103,10 +103,10 @@ def _difference(one: Mapping[str, Any], kinds: Sequence[str], papers: Mapping[st
 
 
 def _curves(content: Mapping[str, Any]) -> dict[str, Any]:
-    pictures = pictures_of(content["asked"])
-    even = pictures is not None and len(set(pictures.values())) == 1  # then the mean of the kinds is that of pictures
+    images = images_of(content["asked"])
+    even = images is not None and len(set(images.values())) == 1  # then the mean of the kinds is that of images
     return {
-        "pictures": sum(pictures.values()) if even else None,
+        "images": sum(images.values()) if even else None,
         "generators": [_generator(one, content["asked"]) for one in content["generators"]],
         "facts": _facts(content["asked"], content["created"], [_text(content["hardware"])]),
     }
@@ -210,9 +210,9 @@ def _text(value: object) -> str:
 def _facts(asked: Mapping[str, Any], created: object, hardware: Sequence[str]) -> list[tuple[str, str]]:
     """What the figures rest on, as (what, words)."""
     split, _, prints = _text(asked["prompts"]).partition(" ")
-    pictures = pictures_of(asked)
-    each = sorted(set(pictures.values())) if pictures else []
-    counted = f"{sum(pictures.values())}, {' to '.join(map(str, each))} of each kind, " if pictures else ""
+    images = images_of(asked)
+    each = sorted(set(images.values())) if images else []
+    counted = f"{sum(images.values())}, {' to '.join(map(str, each))} of each kind, " if images else ""
     settings = {name: number(name, asked[name], 0, MOST) for name in ("steps", "guidance", "temperature", "seed")}
     words = ", ".join(f"{settings[name]:g} {name}" if name == "steps" else f"{name} {settings[name]:g}"
                       for name in ("steps", "guidance", "temperature"))  # fmt: skip

@@ -52,6 +52,7 @@ def build_demo(
     precision: str = AUTO,
     guarded: bool = False,
     scored: str | None = None,
+    graphs: bool = False,
     searches: Any = searches,
     recorded: Path | None = None,
     assets: Path = ASSETS,
@@ -61,10 +62,10 @@ def build_demo(
     """The page for one backend. Raises UserError for a backend that there is not.
 
     ``load`` gives the backend (by default ``cotdemo.backends.load_backend``, for ``device``, ``weights``,
-    ``precision``, ``guarded`` and ``scored``); it is called in the background once the page has been opened, and may
-    have ``words`` on how far it is. ``searches`` has the functions of ``cotdemo.search``. ``recorded`` is a trace file
-    to show first, by default the first of ``runs`` in ``assets`` that this backend painted. ``assets`` also holds what
-    was measured: ladder.json, curves.json.
+    ``precision``, ``guarded``, ``scored`` and ``graphs``); it is called in the background once the page has been
+    opened, and may have ``words`` on how far it is. ``searches`` has the functions of ``cotdemo.search``. ``recorded``
+    is a trace file to show first, by default the first of ``runs`` in ``assets`` that this backend painted. ``assets``
+    also holds what was measured: ladder.json, curves.json.
     ``max_queue`` runs are taken in, under way or waiting. ``log_prompts``: the lines of runs in the log have them.
     """
     if backend_name not in BACKENDS:
@@ -72,7 +73,8 @@ def build_demo(
     spread_outputs()
     fetch_nothing()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
-    load = load or Loading(backend_name, device, weights, precision=precision, guarded=guarded, scored=scored)
+    asked = {"precision": precision, "guarded": guarded, "scored": scored, "graphs": graphs}
+    load = load or Loading(backend_name, device, weights, **asked)
     handlers = Handlers(backend_name, load, runs, searches, max_queue, RunLog(log_prompts))
 
     with gr.Blocks(title="cotdemo: an image generator thinks", delete_cache=(3600, 3600), fill_width=True) as demo:

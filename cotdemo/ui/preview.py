@@ -37,7 +37,7 @@ class Preview:
         keep = _keep(scope) if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") else None
         path = scope["path"].removeprefix(scope.get("root_path", "")) if keep else ""
         if path == PLACE:
-            answer = await run_in_threadpool(_picture, keep, scope)
+            answer = await run_in_threadpool(_image, keep, scope)
             await answer(scope, receive, send)
         elif path in ("", "/") and keep:
             await self._app(scope, receive, _tagged(send, await run_in_threadpool(_tags, keep, scope)))
@@ -59,7 +59,7 @@ def _named(keep: Keep, scope: Scope) -> Trace | None:
     return None if scope["app"].get_blocks().auth else keep.named(_asked(scope))
 
 
-def _picture(keep: Keep, scope: Scope) -> Response:
+def _image(keep: Keep, scope: Scope) -> Response:
     trace = _named(keep, scope)
     if trace is None or trace.winner is None:
         return Response(status_code=404)

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..registry import BACKENDS
 from ..settings import MAX_PROMPT, SETTINGS
 from ..version import in_words
-from .components import Choices, Estimate, Fresh, Gallery, Share, Stage, Viewer
+from .components import Choices, Estimate, Fresh, Gallery, Palette, Share, Stage, Viewer
 from .endpoints import Endpoints, taking_settings
 from .examples import examples_of
 from .exports import Exports, menu
@@ -76,6 +76,10 @@ def _form(backend: str, at_first: Update) -> Parts:
         for example in examples:
             chip = gr.Button(example.removeprefix("a photo of "), size="sm", min_width=0)
             chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", api_visibility="private")
+    if BACKENDS[backend].palette:
+        palette = Palette(at_first["prompt"], backend=backend, elem_id="palette")
+        prompt.change(None, prompt, palette, js="(prompt) => prompt", api_visibility="private")
+        palette.select(None, palette, prompt, js="(prompt) => prompt", api_visibility="private")
     choice = Choices({name: at_first[name] for name in CHOICE}, backend=backend, elem_id="choice")
     with gr.Accordion("Attempts, steps, guidance", open=False, elem_id="cot-settings"):
         more = {name: component(SETTINGS[name], at_first[name]) for name in OTHERS if name != "seed"}
@@ -104,14 +108,14 @@ def _shown(handlers: Handlers) -> Parts:
 
 
 def _saved(handlers: Handlers, at_first: Update) -> Parts:
-    """The chosen picture, and ways to open and to share."""
+    """The chosen image, and ways to open and to share."""
     return {
         "picture": gr.Image(
-            handlers.keep.first_picture(), label="Chosen picture", format="png", interactive=False,
-            height=270, alt_text="The picture that was chosen", buttons=["download", "fullscreen"], elem_id="picture",
+            handlers.keep.first_image(), label="Chosen image", format="png", interactive=False,
+            height=270, alt_text="The image that was chosen", buttons=["download", "fullscreen"], elem_id="picture",
         ),
         "opened": gr.UploadButton(
-            "Open a trace or a picture", file_types=[".json", ".png"], size="sm", elem_id="open"
+            "Open a trace or an image", file_types=[".json", ".png"], size="sm", elem_id="open"
         ),
         "share": Share(at_first, backend=handlers.backend, elem_id="share"),
     }  # fmt: skip
@@ -153,6 +157,9 @@ def _wire(page: Page, parts: Parts) -> None:
     changes = [part.change for part in form]
     gr.on(changes, None, form, to("stage", "estimate", "share"), js=FORM, api_visibility="private")
     demo.load(named(handlers.prefill, parts), None, opens, **QUICK)
+    parts["prompt"].change(
+        named(handlers.heard, parts), parts["prompt"], parts["estimate"], trigger_mode="always_last", **QUICK
+    )  # fmt: skip
     demo.load(named(handlers.rates, parts), None, parts["estimate"], **QUICK)
     demo.load(_tell_of(handlers, handlers.backend), None, parts["about"], **QUICK)
 
@@ -174,7 +181,7 @@ def _tell_of(handlers: Handlers, backend_name: str) -> Callable[[], Any]:
             yield f"{_about(backend_name)}\n\nIt could not be loaded: {words_for(loader.error)}"
             return
         backend = loader.backend
-        words = f" It knows {len(backend.words)} words: {', '.join(backend.words)}." if backend.words else ""
+        words = f" It knows {len(backend.words)} words, as the palette above has them." if backend.words else ""
         hashes = ", ".join(f"{part} `{value}`" for part, value in backend.weights.items())
         loaded = f"Loaded in {loader.seconds:.1f} s by {in_words()}."
         yield f"{_about(backend_name)}{words}{_watched(backend)}\n\n{loaded} Weights: {hashes}."

@@ -4,7 +4,7 @@ Needs ``pip install "ray[serve]"``. Every replica has the models once, and paint
 waits and gives each request to a replica that is free. Nothing is kept between requests: /reflect is given the trace
 that /generate returned, so any replica can go on with it. The page is one process: it keeps its visitors' runs.
 
-    curl -d '{"prompt": "a photo of two red stars", "paths": 8}' localhost:8000/generate
+    curl -d '{"prompt": "a photo of two red apples", "paths": 8}' localhost:8000/generate
     curl -d '{"trace": ...}' localhost:8000/reflect
 """
 
@@ -68,8 +68,8 @@ class Replica:
             return JSONResponse({"error": "Send a JSON object with the settings of this endpoint."}, status_code=400)
         told = answer.told(with_trace=True)
         del told["run"]  # which the other replicas do not know
-        picture = "data:image/png;base64," + base64.b64encode(answer.picture()).decode()
-        return JSONResponse({"picture": picture, **told, "replica": os.getpid()})
+        image = "data:image/png;base64," + base64.b64encode(answer.image()).decode()
+        return JSONResponse({"picture": image, **told, "replica": os.getpid()})
 
 
 def build(arguments: dict[str, str]) -> serve.Application:

@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..run.codec import decode_event
 from ..run.events import Event
 from ..run.state import RunState
-from ..run.trace import PROGRAM, Trace, compact, event_text, is_kept, joined, now, without_picture
+from ..run.trace import PROGRAM, Trace, compact, event_text, is_kept, joined, now, without_image
 from .visitors import Visitor
 
 log = logging.getLogger(__name__)
@@ -247,7 +247,7 @@ class Run:
         self.held += sys.getsizeof(text) + 16
 
     def snapshot(self, *notices: dict) -> str:
-        """Everything so far but the pictures of steps, which heals whatever the page has missed, then ``notices``."""
+        """Everything so far but the images of steps, which heals whatever the page has missed, then ``notices``."""
         return self._tell(_Told(0, len(self._kept), notices, {"snapshot": True}, snapshot=True))
 
     def resend(self, numbers: Iterable[int]) -> list[str]:
@@ -271,7 +271,7 @@ class Run:
         """A text, so that Gradio neither searches it for files nor compares it value by value."""
         told = self._told[number]
         if told.snapshot:
-            texts = map(without_picture, self._kept[: told.last])
+            texts = map(without_image, self._kept[: told.last])
         else:
             texts = self._texts[told.first : told.last]
         head = compact({"run": self.id, "seq": number, **told.more, "events": []})

@@ -67,10 +67,10 @@ class ZeroGpu:
         _standing_by(_reflecting(events))
         return self._reflect(list(events), anyway)
 
-    def brush(self, backend: Any, events: Sequence[Event], tokens: Sequence[int]) -> Iterator[Event]:
-        searches.brush(backend, events, tokens).close()
+    def brush(self, backend: Any, events: Sequence[Event], tokens: Sequence[int], prompt: str = "") -> Iterator[Event]:
+        searches.brush(backend, events, tokens, prompt).close()
         _standing_by(_brushing(events))
-        return self._brush(list(events), list(tokens))
+        return self._brush(list(events), list(tokens), prompt)
 
 
 def _perform(settings: Settings, show: searches.Show) -> Iterator[Event]:
@@ -81,8 +81,8 @@ def _reflect(events: list[Event], anyway: bool) -> Iterator[Event]:
     yield from searches.reflect(_backend, events, anyway=anyway)
 
 
-def _brush(events: list[Event], tokens: list[int]) -> Iterator[Event]:
-    yield from searches.brush(_backend, events, tokens)
+def _brush(events: list[Event], tokens: list[int], prompt: str) -> Iterator[Event]:
+    yield from searches.brush(_backend, events, tokens, prompt)
 
 
 def _seconds_to_perform(settings: Settings, show: searches.Show) -> int:
@@ -93,7 +93,7 @@ def _seconds_to_reflect(events: list[Event], anyway: bool) -> int:
     return _seconds_of_a_round(_reflecting(events))
 
 
-def _seconds_to_brush(events: list[Event], tokens: list[int]) -> int:
+def _seconds_to_brush(events: list[Event], tokens: list[int], prompt: str) -> int:
     return _seconds_of_a_round(_brushing(events))
 
 

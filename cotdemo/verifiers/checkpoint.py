@@ -20,7 +20,7 @@ from transformers import (
     Qwen2TokenizerFast,
 )
 
-from ..compute.precision import quantisation
+from ..compute.precision import packable, quantisation
 from ..compute.weights import read_shards, weight_files
 from ..errors import UserError
 from ..files import write_text
@@ -75,6 +75,8 @@ def load_model(
             raise UserError(f"The judge's weights in {folder} do not fit: {len(keys)} {what}, such as {keys[0]}.")
     if (folder / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(folder)
+    if quantised:
+        packable(model)
     return model.to(device).eval().requires_grad_(False)
 
 

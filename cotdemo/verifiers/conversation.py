@@ -19,7 +19,7 @@ IGNORE = -100  # target of a position that nothing is learnt from, as in torch's
 YES_NO_QUESTIONS = ("clarity", "potential", "outcome")  # about a prompt
 OF_A_PART = "present"  # about one thing that a prompt asks for; not every small judge has learnt the word
 
-_PICTURE = "<image>"
+_IMAGE = "<image>"
 WORDING = json.loads(Path(__file__).with_name("questions.json").read_text(encoding="utf-8"))
 FAMILIES = tuple(WORDING)
 
@@ -33,32 +33,32 @@ class Lesson:
 
 
 class Conversation:
-    """Questions of one family as token ids, the picture standing in them as ``picture_tokens`` placeholder ids.
+    """Questions of one family as token ids, the image standing in them as ``image_tokens`` placeholder ids.
 
     ``family`` is a key of ``questions.json``. Raises UserError for an unknown one, or where the tokenizer does not
     know "yes", "no" or the family's end mark as one token each.
     """
 
     def __init__(
-        self, family: str, tokenizer: PreTrainedTokenizerBase, picture_id: int, picture_tokens: int, limit: int = 32768
+        self, family: str, tokenizer: PreTrainedTokenizerBase, image_id: int, image_tokens: int, limit: int = 32768
     ):
         if family not in WORDING:
             raise UserError(f"Unknown family of judge questions {family!r}; known are {', '.join(FAMILIES)}.")
         self.family = family
         self.tokenizer = tokenizer
         self._wording = WORDING[family]
-        self._picture = (picture_id,) * picture_tokens
+        self._image = (image_id,) * image_tokens
         self._limit = limit
-        self._marks = {_PICTURE, *tokenizer.get_added_vocab()}
+        self._marks = {_IMAGE, *tokenizer.get_added_vocab()}
         self.yes, self.no, self.end = (self._token(text) for text in ("yes", "no", self._wording["end"]))
         self.spellings = self._spellings(self.yes, "yes"), self._spellings(self.no, "no")
-        first = self.text("outcome", "").split(_PICTURE)[0]
-        self.head = len(self._tokens(first))  # tokens before the picture
-        self.trunk = self.head + picture_tokens  # tokens up to the end of the picture
+        first = self.text("outcome", "").split(_IMAGE)[0]
+        self.head = len(self._tokens(first))  # tokens before the image
+        self.trunk = self.head + image_tokens  # tokens up to the end of the image
         self.ids = lru_cache(maxsize=512)(self._ids)
 
     def text(self, question: str, prompt: str) -> str:
-        """The whole input for ``question`` in words, ``<image>`` where the picture goes, ready for the answer."""
+        """The whole input for ``question`` in words, ``<image>`` where the image goes, ready for the answer."""
         wording = self._wording["questions"][question]
         before = self._wording["system"]
         if "after" in wording:
@@ -67,15 +67,15 @@ class Conversation:
         return before + self._wording["user"].replace("{text}", wording["text"]).replace("{prompt}", prompt)
 
     def _ids(self, question: str, prompt: str) -> tuple[int, ...]:
-        """Token ids of `text`; the pieces before and after the picture are tokenised each on its own, as the original.
+        """Token ids of `text`; the pieces before and after the image are tokenised each on its own, as the original.
 
         Raises UserError for a prompt with a control mark or, with a word-level tokenizer, a word it does not know.
         """
         marks = sorted(mark for mark in self._marks if mark in prompt)
         if marks:
             raise UserError(f"The prompt must not contain {', '.join(marks)}.")
-        before, after = self.text(question, prompt).split(_PICTURE)
-        ids = (*self._tokens(before), *self._picture, *self._tokens(after))
+        before, after = self.text(question, prompt).split(_IMAGE)
+        ids = (*self._tokens(before), *self._image, *self._tokens(after))
         if self.tokenizer.unk_token_id in ids:
             unknown = [word for word in prompt.split() if self.tokenizer.unk_token_id in self._tokens(word)]
             raise UserError(f"The judge does not know: {', '.join(unknown)}.")

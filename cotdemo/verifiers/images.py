@@ -20,10 +20,10 @@ GREY = (127, 127, 127)
 def square(image: np.ndarray, size: int) -> np.ndarray:
     """One view ``(size, size, 3)`` uint8 of an image ``(H, W, 3)`` uint8: grey borders, then bicubic resizing.
 
-    An image that has the size already is returned as it is. Raises UserError for anything but an RGB uint8 picture.
+    An image that has the size already is returned as it is. Raises UserError for anything but an RGB uint8 image.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise UserError(f"A picture must be (height, width, 3) uint8, not {image.shape} {image.dtype}.")
+        raise UserError(f"An image must be (height, width, 3) uint8, not {image.shape} {image.dtype}.")
     height, width = image.shape[:2]
     if height == width == size:
         return image

@@ -1,7 +1,7 @@
 """The verifier: encodes images once, answers any number of questions about them.
 
 Every question is one forward pass over the tokens that are new. Potential continues clarity, so it costs its own turn
-only; with the small family's wording all questions share picture and prompt, so another question costs its own words.
+only; with the small family's wording all questions share image and prompt, so another question costs its own words.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Answers:
 
 
 class LlavaVerifier:
-    """A LLaVA-OneVision model that answers questions on pictures (the reward models of arXiv 2501.13926).
+    """A LLaVA-OneVision model that answers questions on images (the reward models of arXiv 2501.13926).
 
     An answer is the most likely token of the whole vocabulary; P(yes) and P(no) are its plain softmax probabilities.
     """
@@ -102,11 +102,11 @@ class LlavaVerifier:
         loading.save(Path(folder), self.model, self.tokenizer, self.conversation.family)
 
     @torch.inference_mode()
-    def encode(self, pictures: Sequence[np.ndarray]) -> Encoded:
-        """Encode pictures ``(H, W, 3)`` uint8, at once. Raises UserError for anything else."""
-        if len(pictures) == 0:
-            raise UserError("There is no picture to look at.")
-        pixels = to_pixels(pictures, self.picture_size, like=self.model.model.image_newline)
+    def encode(self, images: Sequence[np.ndarray]) -> Encoded:
+        """Encode images ``(H, W, 3)`` uint8, at once. Raises UserError for anything else."""
+        if len(images) == 0:
+            raise UserError("There is no image to look at.")
+        pixels = to_pixels(images, self.picture_size, like=self.model.model.image_newline)
         seen = halving(partial(encode_images, self.model), pixels)
         if seen.dtype == torch.float16 and not bool(seen.isfinite().all()):  # its largest number is 65,504
             self.model.model.vision_tower.float()
@@ -146,7 +146,7 @@ class LlavaVerifier:
 
 
 class Encoded:
-    """Some pictures as a judge has seen them, and what it has read about each so far."""
+    """Some images as a judge has seen them, and what it has read about each so far."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class Encoded:
         held: Sequence[tuple[int, ...]] | None = None,
     ):
         self._judge = judge
-        self._seen = seen  # (rows, picture tokens, width)
+        self._seen = seen  # (rows, image tokens, width)
         self._cache = KeyValues.empty(judge.model, len(seen)) if cache is None else cache
         self._held = [()] * len(seen) if held is None else list(held)  # each row's ids that the cache holds
 
@@ -187,9 +187,9 @@ class Encoded:
         rows = list(range(len(self)) if rows is None else rows)
         prompts = [prompt] * len(rows) if isinstance(prompt, str) else list(prompt)
         if len(prompts) != len(rows):
-            raise UserError(f"{len(prompts)} prompts were given for {len(rows)} pictures.")
+            raise UserError(f"{len(prompts)} prompts were given for {len(rows)} images.")
         if seeds is not None and len(seeds) != len(rows):
-            raise UserError(f"{len(seeds)} seeds were given for {len(rows)} pictures.")
+            raise UserError(f"{len(seeds)} seeds were given for {len(rows)} images.")
         conversation = self._judge.conversation
         if not rows:
             return Answers(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, bool), np.zeros(0, bool))
@@ -204,7 +204,7 @@ class Encoded:
         return self._judge.read_answers(logits, generators)
 
     def _has_room(self, capacity: int) -> bool:
-        """Whether the device's memory suffices to hold ``capacity`` positions of every picture."""
+        """Whether the device's memory suffices to hold ``capacity`` positions of every image."""
         try:
             self._cache.reserve(capacity)
         except torch.OutOfMemoryError:
@@ -220,7 +220,7 @@ class Encoded:
         return some._read(range(len(places)), [wanted[place] for place in places])
 
     def explain(self, prompt: str, row: int = 0, limit: int = 64) -> Iterator[str]:
-        """The critique of one picture, word by word as they are decoded (greedily): what is wrong with it.
+        """The critique of one image, word by word as they are decoded (greedily): what is wrong with it.
 
         At most ``limit`` tokens. The pieces make the text when joined as they are.
         """
@@ -243,7 +243,7 @@ class Encoded:
 
     @torch.inference_mode()
     def select(self, rows: Sequence[int]) -> Encoded:
-        """A look at some of the pictures alone, with all that was read about them; frees the others when it replaces
+        """A look at some of the images alone, with all that was read about them; frees the others when it replaces
         this one."""
         index = torch.tensor(rows, device=self._seen.device)  # copies, where a slice would keep the others alive
         held = [self._held[row] for row in rows]
@@ -263,7 +263,7 @@ class Encoded:
             pair = (id(self._held[row]), id(ids))
             if pair not in shared:
                 common = _common(self._held[row], ids)
-                shared[pair] = common if common >= conversation.trunk else 0  # a picture is read whole
+                shared[pair] = common if common >= conversation.trunk else 0  # an image is read whole
             groups[shared[pair], len(ids)].append(place)
 
         answers = []

@@ -99,7 +99,7 @@ def released_config(config: Mapping[str, Any], vision: Mapping[str, Any] | None 
         raise UserError(f"This judge's projector {config['mm_projector_type']!r} is not known here, only 'mlp2x_gelu'.")
     if "unpad" not in config.get("mm_patch_merge_type", "spatial_unpad"):
         raise UserError(
-            f"This judge reads pictures as {config['mm_patch_merge_type']!r}, without the newline after them; only "
+            f"This judge reads images as {config['mm_patch_merge_type']!r}, without the newline after them; only "
             "judges trained with 'spatial_unpad' can be loaded."
         )
     text = {field: config[field] for field in _QWEN2_FIELDS if config.get(field) is not None}

@@ -16,7 +16,7 @@ from transformers import GenerationConfig, TopKLogitsWarper, TopPLogitsWarper
 Answer = Literal["yes", "no", "neither"]
 
 NEITHER = 50.0  # counted as P(no) where the answer to potential is neither yes nor no
-UNCLEAR = 1.0  # counted as P(no) where the picture is not clear
+UNCLEAR = 1.0  # counted as P(no) where the image is not clear
 
 
 def probabilities(logits: torch.Tensor, config: GenerationConfig) -> torch.Tensor:

@@ -1,1 +1,1 @@
-"""The embedded world: scenes of coloured objects, prompts of GenEval's six kinds, and exact checkers."""
+"""The embedded world: drawn scenes of GenEval's eighty things, prompts about them, and exact checkers."""

@@ -1,117 +1,214 @@
-"""Prompts of GenEval's six kinds, in GenEval's metadata form, and a parser for what a visitor types.
+"""What a visitor types, however, as a prompt of the benchmark's make: "2 kitties, and a RED sofa." asks for
+"a photo of two cats and a red couch".
 
-A metadata object is a dict with ``tag``, ``include`` (list of ``{class, count, color?, position?: [relation, index]}``
-), ``exclude`` (list of ``{class, count}``) and ``prompt``, as in GenEval's ``evaluation_metadata.jsonl``.
+Six kinds of sentences are GenEval's; beside them each thing may have a number and a colour of its own, up to ``MOST``
+things in all: "two red dogs and a cat", "a red dog left of a blue cat".
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ..errors import UserError
-from .scenes import COLOURS, KINDS, RELATIONS
+from ..geneval.prompts import COLOURS, NUMBERS, RELATIONS, metadata
+from .names import LONGEST, NAMES
+from .scenes import MOST
 
-TAGS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
-NUMBERS = {"two": 2, "three": 3, "four": 4}
-MAX_OBJECTS = 4
-
-
-def plural(kind: str) -> str:
-    return kind + ("es" if kind == "cross" else "s")
-
-
-def article(word: str) -> str:
-    return "an" if word[0] in "aeiou" else "a"
-
-
-SINGULAR = {plural(kind): kind for kind in KINDS}
-PROMPT_WORDS = tuple(
-    dict.fromkeys(
-        ("a", "an", "photo", "of", "and", "the", *NUMBERS, *COLOURS, *KINDS, *SINGULAR)
-        + tuple(word for relation in RELATIONS for word in relation.split())
-    )
-)
-
-
-def _phrase(include: dict) -> str:
-    colour = [include["color"]] if "color" in include else []
-    if include["count"] == 1:
-        words = [*colour, include["class"]]
-        return " ".join([article(words[0]), *words])
-    number = next(word for word, value in NUMBERS.items() if value == include["count"])
-    return " ".join([number, *colour, plural(include["class"])])
+_NUMBERS = {"1": 1, "one": 1, "single": 1, "pair": 2, "couple": 2, "both": 2, **NUMBERS}
+_NUMBERS |= {str(number): number for number in range(2, 5)}
+_TOO_MANY = {"five", "six", "seven", "eight", "nine", "ten", "many", "several", "dozen", "lots"}
+_COLOURS = {colour: colour for colour in COLOURS} | {
+    "violet": "purple", "lilac": "purple", "crimson": "red", "scarlet": "red", "golden": "yellow", "gold": "yellow",
+    "rose": "pink", "magenta": "pink", "navy": "blue", "azure": "blue", "lime": "green",
+}  # fmt: skip
+_RELATIONS = {  # as it is said -> the benchmark's; the longest is looked for first
+    "left of": "left of", "left from": "left of", "left side of": "left of", "on left of": "left of",
+    "right of": "right of", "right from": "right of", "right side of": "right of", "on right of": "right of",
+    "above": "above", "over": "above", "on top of": "above", "atop": "above", "higher than": "above",
+    "below": "below", "under": "below", "beneath": "below", "underneath": "below", "lower than": "below",
+}  # fmt: skip
+_LONGEST = max(LONGEST, *(len(said.split()) for said in _RELATIONS))
+_OTHER_COLOURS = {"grey", "gray", "silver", "beige", "turquoise", "teal", "cyan", "tan", "colourful", "colorful"}
+_NOT_OFFERED = {"beside", "near", "behind", "between", "inside", "next", "front", "around", "touching"}
+_FILLERS = set(
+    "a an the of photo photograph picture image drawing painting photos pictures images draw paint show me make please "
+    "i want would like to see there is are some that which in on its it with colour color coloured colored colours "
+    "colors side at by i'd give and"
+    .split()
+)  # fmt: skip
+EXAMPLES = "“a photo of two red dogs”, “a bird above a bench”, “a green cat and a yellow bus”"
 
 
-def metadata(tag: str, include: list[dict]) -> dict:
-    """GenEval's metadata object for the objects asked for; the prompt's words follow from them."""
-    if tag == "position":  # "a photo of B right of A": A is listed first, B refers to it
-        anchor, moved = include
-        prompt = f"a photo of {_phrase(moved)} {moved['position'][0]} {_phrase(anchor)}"
-    else:
-        prompt = "a photo of " + " and ".join(_phrase(item) for item in include)
-    entry = {"tag": tag, "include": include, "prompt": prompt}
-    if tag == "counting":
-        entry["exclude"] = [{"class": item["class"], "count": item["count"] + 1} for item in include]
-    return entry
+@dataclass
+class _Word:
+    """One thing, number, colour, relation or conjunction of a sentence."""
+
+    what: str
+    value: object
 
 
-def words(prompt: str) -> list[str]:
-    """The words of a prompt, lower case, without punctuation.
+def verbatim(prompt: str) -> dict | None:
+    """The metadata of a prompt that stands in the very words that its metadata has; None for any other."""
+    try:
+        entry = parse(prompt)
+    except UserError:
+        return None
+    return entry if entry["prompt"] == prompt else None
 
-    Raises UserError, naming the words the world knows, where one of them is not among those.
+
+def parse(prompt: str) -> dict:
+    """The GenEval metadata of a typed prompt; its ``prompt`` is what the models are given.
+
+    Raises UserError, with what works instead, for unknown words (naming the nearest that are known) and for sentences
+    that no image of this world can be checked against.
     """
-    found = re.findall(r"[^\s,.;:!?\"']+", prompt.lower())
-    unknown = [word for word in dict.fromkeys(found) if word not in PROMPT_WORDS]
+    words = list(_words(prompt))
+    things, relations = _things(words), [word.value for word in words if word.what == "relation"]
+    if not things:
+        raise UserError(f"Name something to paint, for example {EXAMPLES}.")
+    if any(thing["class"] == "person" and "color" in thing for thing in things):
+        raise UserError("People come in one colour here, as in GenEval: leave the colour out.")
+    if relations:
+        return _related(things, words, relations)
+    return _together(_merged(things))
+
+
+def canonical(prompt: str) -> str:
+    """A typed prompt in the words and spelling that the models learnt. Raises UserError as ``parse`` does."""
+    return parse(prompt)["prompt"]
+
+
+def _tokens(prompt: str) -> list[str]:
+    text = unicodedata.normalize("NFKC", prompt).casefold().replace("’", "'")
+    return re.findall(r"[a-z0-9]+(?:'[a-z]+)?|,|&|\+|[^\W\d_]+", text)
+
+
+def _words(prompt: str) -> Iterator[_Word]:
+    tokens, unknown = _tokens(prompt), []
+    at = 0
+    while at < len(tokens):
+        for length in range(min(_LONGEST, len(tokens) - at), 0, -1):
+            if found := _word(tuple(tokens[at : at + length])):
+                if found.what != "filler":
+                    yield found
+                at += length
+                break
+        else:
+            unknown.append(tokens[at])
+            at += 1
     if unknown:
-        shown = ", ".join(f"“{word[:24]}”" for word in unknown[:4]) + (" …" if len(unknown) > 4 else "")
+        raise UserError(_unknown(unknown))
+
+
+def _word(tokens: tuple[str, ...]) -> _Word | None:
+    """What some tokens mean together; None where nothing."""
+    text = " ".join(tokens)
+    if text in _RELATIONS:
+        return _Word("relation", _RELATIONS[text])
+    if kind := NAMES.get(tokens):
+        return _Word("kind", kind)
+    if text in _COLOURS:
+        return _Word("colour", _COLOURS[text])
+    if text in _NUMBERS:
+        return _Word("number", _NUMBERS[text])
+    if text in (",", "&", "+", "and", "plus", "with"):
+        return _Word("and", None)
+    if text in _FILLERS:
+        return _Word("filler", None)
+    if text in _TOO_MANY or text.isdigit():
+        raise UserError(f"At most {MOST} things fit into one image: say one, two, three or four.")
+    if text in _OTHER_COLOURS:
+        raise UserError(f"“{text}” is none of the ten colours here: {', '.join(COLOURS)}.")
+    if text in _NOT_OFFERED:
         raise UserError(
-            f"The small model does not know {shown}. It paints {', '.join(SINGULAR)}; in {', '.join(COLOURS)}; "
-            f"one, two, three or four of them; left of, right of, above or below each other. "
-            f"Try “a photo of a red star and a blue moon”."
+            f"“{text}” is no relation here: things stand {', '.join(RELATIONS[:-1])} or {RELATIONS[-1]} each other."
         )
-    if not found:
-        raise UserError("The prompt is empty. Try “a photo of two red stars”.")
-    return found
+    return None
 
 
-_NOUN = re.compile(
-    rf"(?:(?P<number>a|an|the|{'|'.join(NUMBERS)}) )?(?:(?P<colour>{'|'.join(COLOURS)}) )?"
-    rf"(?P<noun>{'|'.join((*SINGULAR, *KINDS))})"
-)
+def _unknown(words: list[str]) -> str:
+    known = [" ".join(name) for name in NAMES] + list(_COLOURS)
+    said = []
+    for word in dict.fromkeys(words):
+        near = get_close_matches(word, known, n=12, cutoff=0.6)
+        kinds = list(dict.fromkeys(NAMES.get(tuple(name.split()), name) for name in near))[:3]
+        said.append(f"“{word[:24]}”" + (f" (did you mean {' or '.join(kinds)}?)" if kinds else ""))
+    shown = ", ".join(said[:3]) + (" …" if len(said) > 3 else "")
+    return (
+        f"The small model does not know {shown}. It paints GenEval's 80 things, in ten colours, one to four of them, "
+        f"left of, right of, above or below each other. Try {EXAMPLES}."
+    )
 
 
-def _noun_phrase(text: str) -> dict | None:
-    match = _NOUN.fullmatch(text)
-    if match is None:
-        return None
-    count = NUMBERS.get(match["number"], 1)
-    include = {"class": SINGULAR.get(match["noun"], match["noun"]), "count": count}
-    if match["colour"]:
-        include["color"] = match["colour"]
-    return include
+def _things(words: list[_Word]) -> list[dict]:
+    """What the sentence names, in order; a colour may also follow ("a dog in red")."""
+    things: list[dict] = []
+    number = colour = None
+    for word, after in zip(words, (*words[1:], None)):
+        if word.value == "orange" and after and after.what == "kind":
+            colour = "orange"  # before a thing it is no fruit
+        elif word.what == "kind":
+            things.append({"class": word.value, "count": number or 1} | ({"color": colour} if colour else {}))
+            number = colour = None
+        elif word.what == "number":
+            number = word.value
+        elif word.what == "colour":
+            colour = word.value
+        elif colour and things and number is None and "color" not in things[-1]:
+            things[-1]["color"], colour = colour, None  # "a dog in red and ..."
+    if colour and things and "color" not in things[-1]:
+        things[-1]["color"] = colour
+    return things
 
 
-def parse(prompt: str) -> dict | None:
-    """The metadata of a typed prompt, or None where its words are known but its sentence is not one of the six kinds.
+def _merged(things: list[dict]) -> list[dict]:
+    """Things named twice, counted together: "a dog and a dog" are two dogs."""
+    merged: dict[tuple, dict] = {}
+    for thing in things:
+        key = (thing["class"], thing.get("color"))
+        if key in merged:
+            merged[key]["count"] += thing["count"]
+        else:
+            merged[key] = {**thing}
+    kinds = [kind for kind, _ in merged]
+    twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
+    if twice:
+        raise UserError(f"Name each kind of thing once: “{twice}” comes in two colours. {_instead(things)}")
+    return list(merged.values())
 
-    Raises UserError for unknown words.
-    """
-    text = " ".join(words(prompt)).removeprefix("a photo of ").removeprefix("the photo of ")
-    for relation in RELATIONS:
-        if f" {relation} " in text:
-            moved, anchor = (_noun_phrase(part) for part in text.split(f" {relation} ", 1))
-            if moved is None or anchor is None or (moved["count"], anchor["count"]) != (1, 1):
-                return None
-            return metadata("position", [anchor, {**moved, "position": [relation, 0]}])
-    include = [_noun_phrase(part) for part in text.split(" and ")]
-    if None in include or len(include) > 2 or sum(item["count"] for item in include) > MAX_OBJECTS:
-        return None
-    if len(include) == 2:
-        if include[0]["class"] == include[1]["class"] and include[0].get("color") == include[1].get("color"):
-            return None
-        if any(item["count"] > 1 for item in include):
-            return metadata("counting", include)
-        return metadata("color_attr" if any("color" in item for item in include) else "two_object", include)
-    if include[0]["count"] > 1:
-        return metadata("counting", include)
-    return metadata("colors" if "color" in include[0] else "single_object", include)
+
+def _related(things: list[dict], words: list[_Word], relations: list[str]) -> dict:
+    whole = len(things) == 2 and len(relations) == 1 and words[0].what != "relation" and words[-1].what != "relation"
+    if not whole or any(thing["count"] > 1 for thing in things):
+        raise UserError(f"A relation holds between two single things. {_instead(things, relations[0])}")
+    moved, anchor = things
+    if moved["class"] == anchor["class"]:
+        raise UserError(f"A relation holds between two kinds of things. {_instead(things)}")
+    return metadata("position", [anchor, {**moved, "position": [relations[0], 0]}])
+
+
+def _together(things: list[dict]) -> dict:
+    if sum(thing["count"] for thing in things) > MOST:
+        raise UserError(f"At most {MOST} things fit into one image. {_instead(things)}")
+    if any(thing["count"] > 1 for thing in things):
+        return metadata("counting", things)
+    coloured = any("color" in thing for thing in things)
+    if len(things) == 1:
+        return metadata("colors" if coloured else "single_object", things)
+    return metadata("color_attr" if coloured else "two_object", things)
+
+
+def _instead(things: list[dict], relation: str | None = None) -> str:
+    """The nearest sentence that works."""
+    first, last = ({**thing, "count": 1} for thing in (things[0], things[-1]))
+    if first["class"] == last["class"]:
+        entry = metadata("single_object", [{**first, "count": min(MOST, max(1, len(things)))}])
+    elif relation:
+        entry = metadata("position", [last, {**first, "position": [relation, 0]}])
+    else:
+        entry = metadata("two_object", [first, last])
+    return f"Try “{entry['prompt']}”."

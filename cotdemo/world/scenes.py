@@ -1,119 +1,100 @@
-"""Scenes: a few coloured objects on a plain ground, placed on the tokenizer's pitch."""
+"""Scenes: one to four things on a plain ground, placed on the tokenizer's pitch, and their images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-KINDS = (
-    "circle", "square", "triangle", "diamond", "star", "heart",
-    "moon", "ring", "cross", "arrow", "house", "tree",
-)  # fmt: skip
-COLOURS = {
-    "red": (214, 39, 40),
-    "orange": (255, 127, 14),
-    "yellow": (250, 220, 40),
-    "green": (44, 150, 44),
-    "blue": (31, 90, 205),
-    "purple": (130, 60, 180),
-    "pink": (250, 145, 195),
-    "brown": (116, 70, 38),
-    "black": (24, 24, 28),
-    "white": (252, 252, 252),
-}  # GenEval's ten colours
-GROUND = (172, 182, 192)
-RELATIONS = ("left of", "right of", "above", "below")
+from ..geneval.prompts import CLASSES
+from ..geneval.rules import Box, relations
+from .sheet import SIZE, TINTS, sheet
+
+CANVAS = 128  # pixels
+PITCH = 16  # between allowed positions: the tokenizer's own, so that it sees every thing in the same phase
+GROUND = (130, 152, 167)
+MOST = 4  # things in one scene
+_SPOTS = tuple((x, y) for y in range(0, CANVAS - SIZE + 1, PITCH) for x in range(0, CANVAS - SIZE + 1, PITCH))
 
 
 @dataclass(frozen=True)
-class Difficulty:
-    """What decides how hard the world is to paint, in pixels.
-
-    ``pitch`` is the distance between allowed positions: 8, the tokenizer's own pitch, shows every object to it in the
-    same phase and keeps the entropy of the token grid low enough for minutes of training on a CPU.
-    """
-
-    canvas: int = 64
-    box: int = 24  # the square an object occupies; two boxes never overlap
-    size: int = 21  # the drawn object, centred in its box
-    pitch: int = 8
-
-
-DIFFICULTY = Difficulty()
-
-
-@dataclass(frozen=True)
-class Object:
-    """One object; ``x`` and ``y`` are the left and top edges of its box in pixels."""
+class Thing:
+    """One thing; ``x`` and ``y`` are the left and top edges of its box of ``SIZE`` pixels."""
 
     kind: str
-    colour: str
+    tint: str  # one of ``TINTS``
     x: int
     y: int
+
+    @property
+    def box(self) -> Box:
+        return box_at(self.x, self.y)
 
 
 @dataclass(frozen=True)
 class Scene:
-    objects: tuple[Object, ...]
-    difficulty: Difficulty = DIFFICULTY
+    things: tuple[Thing, ...]
 
 
-def relations(box_a: tuple[float, float, float, float], box_b: tuple[float, float, float, float]) -> set[str]:
-    """The relations that hold of object A to object B, by GenEval's rule, from boxes (left, top, right, bottom).
-
-    The offset between the centres is shortened by a tenth of the two boxes' summed sizes on each axis, then divided
-    by the unshortened distance; a direction holds when its component exceeds one half.
-    """
-    a, b = np.asarray(box_a, float).reshape(2, 2), np.asarray(box_b, float).reshape(2, 2)
-    offset = a.mean(0) - b.mean(0)
-    sizes = (a[1] - a[0]) + (b[1] - b[0])
-    distance = np.linalg.norm(offset)
-    if distance == 0:
-        return set()
-    dx, dy = np.sign(offset) * np.maximum(np.abs(offset) - 0.1 * sizes, 0) / distance
-    holds = {"left of": dx < -0.5, "right of": dx > 0.5, "above": dy < -0.5, "below": dy > 0.5}
-    return {name for name, true in holds.items() if true}
+def box_at(x: int, y: int) -> Box:
+    return (x, y, x + SIZE, y + SIZE)
 
 
-def box_at(x: int, y: int, difficulty: Difficulty) -> tuple[int, int, int, int]:
-    """The box (left, top, right, bottom) of an object whose left and top edges are given."""
-    return x, y, x + difficulty.box, y + difficulty.box
-
-
-def free_spots(taken: Iterable[tuple[int, int]], difficulty: Difficulty = DIFFICULTY) -> list[tuple[int, int]]:
+def free_spots(taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """The allowed positions (left, top) where a box overlaps none of those at ``taken``."""
-    slots = range(0, difficulty.canvas - difficulty.box + 1, difficulty.pitch)
     taken = list(taken)
-    return [
-        (x, y) for x in slots for y in slots
-        if all(abs(x - u) >= difficulty.box or abs(y - v) >= difficulty.box for u, v in taken)
-    ]  # fmt: skip
+    return [(x, y) for x, y in _SPOTS if all(abs(x - u) >= SIZE or abs(y - v) >= SIZE for u, v in taken)]
 
 
-def place(
-    count: int,
-    rng: np.random.Generator,
-    relation: tuple[int, str, int] | None = None,
-    difficulty: Difficulty = DIFFICULTY,
-) -> list[tuple[int, int]]:
+def place(count: int, rng: np.random.Generator, relation: tuple[int, str, int] | None = None) -> list[tuple[int, int]]:
     """Random positions (left, top) of ``count`` boxes that do not overlap.
 
-    ``relation`` = (i, name, j) asks that box i stands in that relation to box j (and, so that the picture is
-    unambiguous to a person, not in another one besides).
+    ``relation`` = (i, name, j) asks that box i stands in that relation to box j and, so that nobody doubts it, in no
+    other besides.
     """
     while True:
-        spots: list[tuple[int, int]] = []
-        for _ in range(count):
-            free = free_spots(spots, difficulty)
-            if not free:
-                break
-            spots.append(free[rng.integers(len(free))])
+        spots = _apart(count, rng)
         if len(spots) < count:
             continue  # the first boxes left no room: start over
         if relation is not None:
             i, name, j = relation
-            if relations(box_at(*spots[i], difficulty), box_at(*spots[j], difficulty)) != {name}:
+            if relations(box_at(*spots[i]), box_at(*spots[j])) != (name,):
                 continue
         return spots
+
+
+def _apart(count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    spots: list[tuple[int, int]] = []
+    for _ in range(count):
+        free = free_spots(spots)
+        if not free:
+            break
+        spots.append(free[rng.integers(len(free))])
+    return spots
+
+
+def draw(scene: Scene) -> np.ndarray:
+    """The image of a scene, ``(CANVAS, CANVAS, 3)`` uint8."""
+    canvas = np.empty((CANVAS, CANVAS, 3), np.float32)
+    canvas[:] = GROUND
+    for thing in scene.things:
+        pixels = sheet()[CLASSES.index(thing.kind), TINTS.index(thing.tint)].astype(np.float32)
+        patch = canvas[thing.y : thing.y + SIZE, thing.x : thing.x + SIZE]
+        patch += pixels[..., 3:] / 255 * (pixels[..., :3] - patch)
+    return np.rint(canvas).astype(np.uint8)
+
+
+def anything(rng: np.random.Generator, natural: float = 0.25, fewest: int = 1) -> Scene:
+    """``fewest`` to four things of any kinds, as ``packed`` has them."""
+    return Scene(packed(rng, natural).things[: rng.integers(fewest, MOST + 1)])
+
+
+def packed(rng: np.random.Generator, natural: float = 0.25, kinds: Sequence[str] = CLASSES, count: int = MOST) -> Scene:
+    """``count`` things of any kinds, a share of them ``natural`` and the others in any colour: full canvases are what a
+    tokenizer learns."""
+    things = []
+    for x, y in place(count, rng):
+        tint = TINTS[0] if rng.random() < natural else TINTS[rng.integers(1, len(TINTS))]
+        things.append(Thing(kinds[rng.integers(len(kinds))], tint, x, y))
+    return Scene(tuple(things))

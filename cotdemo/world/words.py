@@ -1,4 +1,4 @@
-"""Word-level tokenizers of the embedded models, in transformers format."""
+"""The words of the world that its models read: word-level tokenizers in transformers format."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from .geneval import CRITIQUE_WORDS
-from .prompts import PROMPT_WORDS
+from ..geneval.prompts import CLASSES, COLOURS, NUMBERS, RELATIONS, plural
+from .faults import CRITIQUE_WORDS
+
+PROMPT_WORDS = tuple(
+    dict.fromkeys(
+        ("a", "an", "photo", "of", "and", "the", *NUMBERS, *COLOURS)
+        + tuple(word for relation in RELATIONS for word in relation.split())
+        + tuple(word for kind in (*CLASSES, *map(plural, CLASSES)) for word in kind.split())
+    )
+)  # what the models read
 
 _MARKS = ("<pad>", "<unk>", "<image>", "<|im_start|>", "<|im_end|>")
-_QUESTION_WORDS = ("clear", "potential", "match", "why", "what", "?")
+_QUESTION_WORDS = ("clear", "potential", "match", "present", "why", "what", "?")
 
 
 def _word_level(vocabulary: Iterable[str], **special: str) -> PreTrainedTokenizerFast:

@@ -1,7 +1,7 @@
 """Part ``clients``: thirty ask at once, for three rounds; each is to get its own result, or words why not.
 
 The server has the embedded model. What each client asks for is painted alone before: an answer is its own where its
-picture is the same to the bit, the settings inside among it.
+image is the same to the bit, the settings inside among it.
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ def unclear(answer: Answer) -> bool:
 
 
 def ask(client: httpx.Client, settings: dict[str, Any]) -> Answer:
-    """One call of ``generate``, from its beginning to its picture."""
+    """One call of ``generate``, from its beginning to its image."""
     begun = time.monotonic()
     try:
         with heard(client, called(client, **settings)) as told:
-            picture, _ = next(values for values in told if values is not None)
+            image, _ = next(values for values in told if values is not None)
         seconds = time.monotonic() - begun
-        file = client.get(f"{API}file={picture['path']}")
+        file = client.get(f"{API}file={image['path']}")
         return Answer(seconds, file.content if file.status_code == 200 else b"not there")
     except Refused as refused:
         return Answer(time.monotonic() - begun, words=str(refused))

@@ -129,21 +129,21 @@ ERRORS: dict[str, Callable[[], None]] = {
 
 
 class Open(Studio):
-    """Judges pictures of whichever run, as one that has read them out of a trace does; its checker finds a fault."""
+    """Judges images of whichever run, as one that has read them out of a trace does; its checker finds a fault."""
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.check = lambda prompt, picture: self.checked(prompt, picture)
+        self.check = lambda prompt, image: self.checked(prompt, image)
 
-    def checked(self, prompt, picture):
+    def checked(self, prompt, image):
         return Verdict(False, False, "one is missing")
 
-    def encode(self, pictures):
-        return Seen(self, [self.seen.get(picture.tobytes(), (0, 0, 0)) for picture in pictures])
+    def encode(self, images):
+        return Seen(self, [self.seen.get(image.tobytes(), (0, 0, 0)) for image in images])
 
 
 class Seen(Encoded):
-    """Says the same of every picture, whichever run of this studio it is of."""
+    """Says the same of every image, whichever run of this studio it is of."""
 
     def explain(self, prompt, row):
         yield from ("one ", "is missing")
@@ -344,12 +344,12 @@ class Disk:
     """Files that are written over others while the disk fails."""
 
     def __init__(self, folder: Path):
-        self._folder, picture = folder, np.zeros((8, 8, 3), np.uint8)
+        self._folder, image = folder, np.zeros((8, 8, 3), np.uint8)
         trace = Trace.of(search("parm", Open(say=say), PROMPT, **SETTINGS), "2026-01-02T03:04:05+00:00")
         settings = Settings.checked(PROMPT, seed=1)
         self.kinds: dict[str, tuple[Callable[[Path], None], Callable[[Path], object]]] = {
             "trace.json": (trace.save, Trace.load),
-            "winner.png": (lambda path: write_png(path, picture, settings), read_png_settings),
+            "winner.png": (lambda path: write_png(path, image, settings), read_png_settings),
         }
 
     def faults(self) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Part ``fuzz``: traces, pictures, links, and calls of the API and of agents (MCP), altered by chance and by coverage.
+"""Part ``fuzz``: traces, images, links, and calls of the API and of agents (MCP), altered by chance and by coverage.
 
 What is not refused in the project's own words (``UserError``; of a call ``gr.Error``) counts as an exception; what took
 more than a second of this process's computing as slow. Links and calls of Python go to the functions behind the page,
@@ -81,7 +81,7 @@ def soak(budget: Budget) -> Report:
     report = Report()
     tally = Tally(report)
     parts = {
-        _traces: 0.5 * FILES, _altered: 0.1 * FILES, _pictures: 0.3 * FILES, _hidden: 0.1 * FILES,
+        _traces: 0.5 * FILES, _altered: 0.1 * FILES, _images: 0.3 * FILES, _hidden: 0.1 * FILES,
         _links: 0.4 * CALLS, _calls: 0.3 * CALLS, _agents: 0.3 * CALLS,
     }  # fmt: skip
     before = _peak()
@@ -90,7 +90,7 @@ def soak(budget: Budget) -> Report:
         lines += part(tally, budget.many(int(many)), budget) or 0
     files, calls = (sum(tally.counts[kind] for kind in kinds) for kinds in (("trace", "picture"), ("link", "call")))
     refused = ", ".join(f"{kind} {count:,} refused" for kind, count in tally.refused.items())
-    report.add("traces and pictures", files, least=budget.many(FILES), note=refused)
+    report.add("traces and images", files, least=budget.many(FILES), note=refused)
     report.add("links and calls", calls, least=budget.many(CALLS))
     report.add("exceptions not the project's", tally.exceptions, most=0)
     report.add("inputs over 1 s", tally.slow, most=0, note=f"the slowest {tally.slowest:.2f} s")
@@ -133,14 +133,14 @@ def _traces(tally: Tally, many: int, budget: Budget) -> int:
     return _guided(tally, "trace", Fuzzer(corpus, of_json), read_trace, many, budget)
 
 
-def _pictures(tally: Tally, many: int, budget: Budget) -> int:
+def _images(tally: Tally, many: int, budget: Budget) -> int:
     read = lambda data: read_png_settings(io.BytesIO(data))  # noqa: E731
     corpus = [_png(Settings.checked("ein Hase für Zoë", method, seed=5).as_dict()) for method in METHODS]
     return _guided(tally, "picture", Fuzzer(corpus, of_png, seed=1), read, many, budget)
 
 
 def _png(values: object) -> bytes:
-    """A picture of this app with other settings in it."""
+    """An image of this app with other settings in it."""
     buffer = io.BytesIO()
     write_png(buffer, np.zeros((8, 8, 3), np.uint8), Settings.checked("x", seed=1))
     text = b"cotdemo\0" + json.dumps(values).encode()
@@ -168,7 +168,7 @@ GIVEN = st.dictionaries(NAMES, LIKELY | WILD, max_size=8)
 
 
 def _hidden(tally: Tally, many: int, budget: Budget) -> None:
-    """Settings of all kinds in a picture."""
+    """Settings of all kinds in an image."""
     whole = Settings.checked("a prompt", seed=1).as_dict()
 
     def check(values: dict[str, Any], all_of: bool) -> None:

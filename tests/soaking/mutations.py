@@ -98,19 +98,19 @@ SEARCH = [
             "the worst of the survivors wins",
             "path = max(paths, key=lambda path: self.run.rule.score(outcomes[path]))",
             "path = min(paths, key=lambda path: self.run.rule.score(outcomes[path]))",
-            "test_orm_takes_the_final_picture_with_the_highest_p_yes",
+            "test_orm_takes_the_final_image_with_the_highest_p_yes",
         ),
         (
             "later rounds draw by the same seed",
             "return seed if number == 0 else",
             "return seed if number >= 0 else",
-            "test_a_wrong_picture_is_criticised_and_repainted_by_the_self_correcting_model",
+            "test_a_wrong_image_is_criticised_and_repainted_by_the_self_correcting_model",
         ),
         (
             "stopped paths go to the checker as well",
             "finals = [guess for guess in self.guesses.values() if guess.step == self.last_step]",
             "finals = list(self.guesses.values())",
-            "test_final_pictures_go_to_the_checker_and_stopped_paths_do_not",
+            "test_final_images_go_to_the_checker_and_stopped_paths_do_not",
         ),
         (
             "answers are read from the first rows of a look",
@@ -140,7 +140,7 @@ SEARCH = [
             "a repainting that is only as good takes the place",
             "if rank(candidate.outcome) > rank(best.outcome):",
             "if rank(candidate.outcome) >= rank(best.outcome):",
-            "test_of_two_pictures_that_are_as_good_the_earlier_one_stays",
+            "test_of_two_images_that_are_as_good_the_earlier_one_stays",
         ),
         (
             "a critique goes on without end",
@@ -152,10 +152,10 @@ SEARCH = [
     *_of(
         "search/entry.py", "test_search.py",
         (
-            "a picture out of a trace is trusted",
-            "return Chosen(replace(winner, picture=picture), chosen.outcome)",
+            "an image out of a trace is trusted",
+            "return Chosen(replace(winner, image=image), chosen.outcome)",
             "return Chosen(winner, chosen.outcome)",
-            "test_reflect_goes_by_the_codes_of_a_trace_and_not_by_the_picture_that_it_shows",
+            "test_reflect_goes_by_the_codes_of_a_trace_and_not_by_the_image_that_it_shows",
         ),
         (
             "a trace of other weights is reflected on",
@@ -271,7 +271,7 @@ DECODING = [
     *_of(
         "generator/protocol.py", "test_regions.py",
         (
-            "few marked tokens take as many steps as a picture",
+            "few marked tokens take as many steps as an image",
             "left = min(int(masked.sum(1)[0]), total - 1)",
             "left = total - 1",
             "test_fewer_tokens_take_fewer_steps",
@@ -338,8 +338,8 @@ SESSION = [
         ),
         (
             "a snapshot that is sent again tells of what came after it",
-            "texts = map(without_picture, self._kept[: told.last])",
-            "texts = map(without_picture, self._kept)",
+            "texts = map(without_image, self._kept[: told.last])",
+            "texts = map(without_image, self._kept)",
             "test_a_snapshot_that_is_given_again_is_what_it_was",
         ),
     ),
@@ -439,10 +439,10 @@ CODEC = [
             "test_probabilities_are_finite_numbers_from_0_to_1",
         ),
         (
-            "a tall picture is not measured",
+            "a tall image is not measured",
             "if not (1 <= width <= longest and 1 <= height <= longest):",
             "if not 1 <= width <= longest:",
-            "test_pictures_are_measured_before_they_are_decoded",
+            "test_images_are_measured_before_they_are_decoded",
         ),
     ),
     *_of(
@@ -466,7 +466,7 @@ CODEC = [
             "a trace is written that cannot be read for its size",
             "if len(head) + sum(len(text) + 1 for text in texts) > MAX_BYTES:",
             "if False:",
-            "test_a_trace_that_would_be_too_large_to_be_read_is_written_without_the_pictures_of_steps",
+            "test_a_trace_that_would_be_too_large_to_be_read_is_written_without_the_images_of_steps",
         ),
     ),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 The page is real, and its model a double: what models hold is not what is looked for here. Runs are finished, cancelled,
 stopped, dropped by clients, and left by pages that are closed; before, some of each, until the server has all that it
-keeps for good: threads of its pool, as many runs as are kept, the pictures of these seeds.
+keeps for good: threads of its pool, as many runs as are kept, the images of these seeds.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ TICK = 0.01  # seconds between two looks at the loop
 LOOK = 0.005  # and at the memory
 PLACE = "/soak"
 START = 300.0  # seconds that a busy machine may take to start one
-KINDS = ("embedded", "double", "scripted")  # the shipped model; a real page over made-up pictures; codes by a script
+KINDS = ("embedded", "double", "scripted")  # the shipped model; a real page over made-up images; codes by a script
 
 
 @dataclass(frozen=True)

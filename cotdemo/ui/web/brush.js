@@ -1,4 +1,4 @@
-// The brush: tokens of the chosen picture that the visitor marks, by dragging or by keys, to have only them painted anew.
+// The brush: tokens of the chosen image that the visitor marks, by dragging or by keys, to have only them painted anew.
 
 import { answerOf, changedTokens, reflections } from "./reducer.js";
 import { make, setAttribute, setText, shape, toggle } from "./dom.js";
@@ -7,7 +7,8 @@ const UNSURE = 0.25; // share of the tokens that "the least sure" are
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 export class Brush {
-  // `onPaint(tokens)` once they are to be painted; `onClose()` where the brush is put away.
+  // `onPaint(tokens, prompt)` once they are to be painted, from the same prompt where it is ""; `onClose()` where the brush
+  // is put away.
   constructor(onPaint, onClose) {
     this.onClose = onClose;
     this.marked = new Set();
@@ -24,12 +25,19 @@ export class Brush {
       }, this.grid, this.said,
     );
     const act = (words, onclick) => make("button", { type: "button", class: "cot-follow", onclick }, words);
-    this.paint = act("", () => { onPaint([...this.marked].sort((a, b) => a - b)); this.close(); });
+    const paint = () => { onPaint([...this.marked].sort((a, b) => a - b), this.prompt.value.trim()); this.close(); };
+    this.paint = act("", paint);
+    this.prompt = make("input", {
+      type: "text", class: "cot-brush-prompt", autocapitalize: "off", autocomplete: "off", enterkeyhint: "go",
+      "aria-label": "Another prompt for the whole image", placeholder: "the same prompt",
+      onkeydown: (event) => { if (event.key === "Enter" && this.marked.size) { event.preventDefault(); paint(); } },
+    });
     this.critique = act("Mark what the critique meant", () => this.add(this.meant));
-    setAttribute(this.critique, "title", "The tokens in which the picture that was painted again from the critique differs from the one before");
+    setAttribute(this.critique, "title", "The tokens in which the image that was painted again from the critique differs from the one before");
     this.bar = make(
       "div", { class: "cot-brush-bar", role: "group", "aria-label": "Brush", hidden: true, onkeydown: ({ key }) => key === "Escape" && this.close() },
-      make("p", { class: "cot-note" }, "Drag over what should be painted anew. Everything else stays, the prompt too: what it asks for may well come back."),
+      make("p", { class: "cot-note" }, "Drag over what should be painted anew; everything else stays. Say what the image is to be then, or the same may well come back."),
+      this.prompt,
       this.paint, act("Mark the least sure", () => this.add(leastSure(this.steps))), this.critique, act("Clear", () => this.mark([])), act("Cancel", () => this.close()),
     );
   }
@@ -38,13 +46,14 @@ export class Brush {
     return !this.element.hidden;
   }
 
-  // `steps` are those of the path whose picture it is, `grid` [rows, columns]; `meant` are tokens that a critique is about.
+  // `steps` are those of the path whose image it is, `grid` [rows, columns]; `meant` are tokens that a critique is about.
   begin(steps, grid, meant = []) {
     [this.steps, this.size, this.at, this.meant] = [steps, grid, [0, 0], meant];
     toggle(this.critique, meant.length > 0);
     setAttribute(this.grid, "viewBox", `0 0 ${grid[1]} ${grid[0]}`);
     toggle(this.element, true);
     toggle(this.bar, true);
+    this.prompt.value = "";
     this.mark([]);
     this.element.focus({ preventScroll: true });
   }
@@ -116,7 +125,7 @@ export class Brush {
   }
 }
 
-// The token of a grid of [rows, columns] under a pointer; the nearest one where it has left the picture.
+// The token of a grid of [rows, columns] under a pointer; the nearest one where it has left the image.
 export function tokenAt({ clientX, clientY }, { left, top, width, height }, [rows, columns]) {
   const place = (at, from, length, count) => Math.min(Math.max(Math.floor(((at - from) / length) * count), 0), count - 1);
   return place(clientY, top, height, rows) * columns + place(clientX, left, width, columns);
@@ -132,7 +141,7 @@ export function between(from, to, [, columns]) {
   });
 }
 
-// The tokens of a picture that the generator was least sure of when it kept them, of the steps that made it.
+// The tokens of an image that the generator was least sure of when it kept them, of the steps that made it.
 export function leastSure(steps) {
   const sure = [];
   for (const { decoded, masked, confidence } of steps) {
@@ -142,7 +151,7 @@ export function leastSure(steps) {
   return order.slice(0, Math.ceil(UNSURE * order.length));
 }
 
-// The tokens that the last critique was about: those in which the picture painted again from it differs from the one before,
+// The tokens that the last critique was about: those in which the image painted again from it differs from the one before,
 // whichever of the two was kept.
 export function meantBy(state) {
   const entry = reflections(state).findLast(({ after }) => after && !after.tokens.length);

@@ -11,7 +11,7 @@ const FEW = 30; // answers of a bin that say little
 const QUESTIONS = [
   { name: "clarity", title: "Is it clear enough?", about: "the guess shows what its path ends with" },
   { name: "potential", title: "Can it still come out right?", about: "the path comes out right" },
-  { name: "outcome", title: "Does it match the prompt?", about: "the final picture is right" },
+  { name: "outcome", title: "Does it match the prompt?", about: "the final image is right" },
 ];
 
 export class Calibration {

@@ -1,4 +1,4 @@
-// Drawing pictures and token grids on canvases.
+// Drawing images and token grids on canvases.
 
 const images = new Map(); // data URL -> decoded image; emptied when a new run begins
 
@@ -47,7 +47,7 @@ export function drawGuess(canvas, url, masked, grid, colours) {
   });
 }
 
-// What is settled so far: kept tokens show their part of the picture, masked ones are holes, and the tokens kept in
+// What is settled so far: kept tokens show their part of the image, masked ones are holes, and the tokens kept in
 // this very step are framed, the stronger the surer they were.
 export function drawKept(canvas, url, masked, fresh, confidence, grid, colours) {
   withPen(canvas, url, (pen, image, side) => {
@@ -61,7 +61,7 @@ export function drawKept(canvas, url, masked, fresh, confidence, grid, colours) 
       } else if (fresh[index]) {
         const width = Math.max(1, side / 170);
         pen.globalAlpha = 0.3 + (0.7 * confidence[index]) / 255;
-        frame(pen, x, y, size, width, 2.6 * width, colours.freshEdge); // seen on dark pictures
+        frame(pen, x, y, size, width, 2.6 * width, colours.freshEdge); // seen on dark images
         frame(pen, x, y, size, width, 1.4 * width, colours.fresh); // and on light ones
         pen.globalAlpha = 1;
         pen.lineWidth = 1;
@@ -83,7 +83,7 @@ export function clear(canvas) {
 }
 
 function withPen(canvas, url, draw) {
-  canvas.drawn = url; // a picture that is decoded late must not cover a newer one
+  canvas.drawn = url; // an image that is decoded late must not cover a newer one
   if (!url) return draw(canvas.getContext("2d"), null, canvas.width); // a step nobody decoded: its mask alone
   withImage(url, (image) => {
     if (canvas.drawn !== url) return;

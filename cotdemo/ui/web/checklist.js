@@ -1,4 +1,4 @@
-// The checklist: what the judge says of each requirement of the prompt, a small bar for each; what a picture will miss, and
+// The checklist: what the judge says of each requirement of the prompt, a small bar for each; what an image will miss, and
 // since when that is so.
 
 import { EVEN, agreedOn, decidedAt, requirementsOf } from "./reducer.js";
@@ -24,7 +24,7 @@ export class CellBars {
   }
 }
 
-// Beside the large picture: a line for each requirement, by the latest look at the guess that is shown, or before it.
+// Beside the large image: a line for each requirement, by the latest look at the guess that is shown, or before it.
 export class Checklist {
   constructor() {
     this.lines = [];

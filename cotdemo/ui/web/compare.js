@@ -3,7 +3,7 @@
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
 import { operations } from "./figures.js";
 import { Saying } from "./saying.js";
-import { BAD_LOT, NOT_JUDGED, checkerWords, outcomeWords, plural, prose, sentence } from "./words.js";
+import { BAD_LOT, NOT_JUDGED, checkerWords, outcomeWords, plural, progressWords, prose, sentence } from "./words.js";
 
 const STATES = { waiting: "Waiting", running: "Running", done: "Done", stopped: "Stopped", failed: "Failed" };
 const EMPTY = "Paint one prompt by several methods and models, from the same seed, and see the results and what they cost side by side; or two prompts, or several seeds. Each can then be opened, step by step.";
@@ -98,7 +98,7 @@ function multiple(times) {
 }
 
 function runningWords(card) {
-  return (card.words || "starting").replaceAll(" - ", " · ");
+  return progressWords(card.words);
 }
 
 // `alike` is whether all have failed for one reason, which stands above them.

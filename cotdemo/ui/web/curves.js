@@ -17,12 +17,12 @@ export class Curves {
     this.generator = curves.generators[0];
     this.rule = "geneval";
     this.accuracy = new Charts([
-      { title: "Accuracy against the number of paths", about: "Share of right pictures, overall, by each method with 1 to 32 paths; bands are 95% intervals." },
+      { title: "Accuracy against the number of paths", about: "Share of right images, overall, by each method with 1 to 32 paths; bands are 95% intervals." },
       { title: "Accuracy against compute", about: "The same points by counted operations a prompt: generator, decoder and judge." },
     ], card, (at, name, shown) => this.reached(at, name, shown));
     this.judges = new Charts([
       { title: "Will this guess come out right?", about: "Area under ROC within prompt of the judge's answer at each step, against what the path comes to." },
-      { title: "Does it show what it will end with?", about: "Area under ROC within prompt of P(yes) to clarity, against whether the guess shows the objects and colours its path ends with." },
+      { title: "Does it show what it will end with?", about: "Area under ROC within prompt of P(yes) to clarity, against whether the guess shows the things and colours its path ends with." },
     ], card, (at, name, shown) => values(`after step ${at}`, name, shown, at, share));
     this.stopping = new Charts([
       { title: "What stopping paths saves", about: "Share of paths that PARM stops, and of generator passes that are saved, by number of paths." },
@@ -96,7 +96,7 @@ export class Curves {
     const outcomes = Object.entries(generator.outcome).filter(([, areas]) => areas[rule] !== null);
     this.outcome.replaceChildren(make(
       "dl", {},
-      make("dt", {}, "On final pictures:"),
+      make("dt", {}, "On final images:"),
       ...outcomes.map(([method, areas]) => make("dd", {}, sample(seriesOf(method)), `${seriesOf(method).label} `, make("strong", {}, share(areas[rule])))),
     ));
   }
@@ -117,12 +117,12 @@ export class Curves {
   reached(at, chosen, shown) {
     const spent = new Map(this.generator.methods.flatMap(({ method, points }) => points.filter(({ paths }) => paths === at).map((point) => [method, point])));
     const points = atPlace(shown[0], at).sort((a, b) => b.y - a.y);
-    const { pictures } = this.curves;
+    const { images } = this.curves;
     const rows = points.map((point) => make(
       "tr", { "data-chosen": point.name === chosen },
       make("th", { scope: "row" }, sample(seriesOf(point.name)), seriesOf(point.name).label),
       make("td", {}, make("strong", {}, share(point.y)), " ", make("span", { class: "cot-range" }, interval([point.y, point.low, point.high]))),
-      make("td", { class: "cot-count" }, pictures ? `${count(point.y * pictures)} of ${count(pictures)}` : ""),
+      make("td", { class: "cot-count" }, images ? `${count(point.y * images)} of ${count(images)}` : ""),
       make("td", {}, spent.has(point.name) ? `${operations(total(spent.get(point.name).operations))}, ${seconds(spent.get(point.name).seconds)}` : ""),
     ));
     return [make("h4", {}, at === 1 ? "1 path" : `${at} paths`, make("span", { class: "cot-detail" }, ` ${RULES.get(this.rule)}, overall`)), make("table", {}, make("tbody", {}, ...rows))];

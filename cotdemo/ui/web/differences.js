@@ -1,4 +1,4 @@
-// What one rung adds to another: differences paired by picture, here and in the paper.
+// What one rung adds to another: differences paired by image, here and in the paper.
 
 import { make } from "./dom.js";
 import { difference, interval, kindWords, reported, share, tickWords } from "./figures.js";

@@ -33,7 +33,7 @@ export function toggle(element, shown) {
   element.toggleAttribute("hidden", !shown); // also of SVG, which has no such property
 }
 
-// A small picture made of one path, drawn in the colour of the text around it.
+// A small image made of one path, drawn in the colour of the text around it.
 export function icon(path) {
   return shape("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: "cot-icon" }, shape("path", { d: path }));
 }

@@ -8,7 +8,7 @@ export class Drop {
   constructor(host, most, refuse) {
     this.most = most;
     this.refuse = refuse;
-    this.element = make("div", { class: "cot-drop", hidden: true, "aria-hidden": "true" }, make("span", {}, "Drop a trace.json or a picture to open it"));
+    this.element = make("div", { class: "cot-drop", hidden: true, "aria-hidden": "true" }, make("span", {}, "Drop a trace.json or an image to open it"));
     document.body.append(this.element);
     this.depth = 0; // elements entered and not yet left
     const on = (name, act) => document.addEventListener(name, (event) => {
@@ -43,7 +43,7 @@ export class Drop {
 export function fault(files, most) {
   if (files.length !== 1) return "Drop one file at a time.";
   const [{ name, size }] = files;
-  if (!/\.(json|png)$/i.test(name)) return "Only a trace (.json) or a picture that was saved here (.png) can be opened.";
+  if (!/\.(json|png)$/i.test(name)) return "Only a trace (.json) or an image that was saved here (.png) can be opened.";
   if (size > most) return `This file is too large: at most ${Math.floor(most / 1e6)} MB are read.`;
   return "";
 }

@@ -1,10 +1,10 @@
-// The lines below Run: from which seed it will paint, by what and how long, or the limit that these settings break.
+// The lines below Run: from which seed it will paint, by what and how long, or why it cannot.
 
 import { make, setText } from "./dom.js";
 
-// `props.value` is the form; `props.rates` seconds for one step of one path, by kind of run; `props.limits` {backend, cap,
-// prompt, seed}: the most paths x steps, characters of a prompt, and the highest seed. `props.names` are what methods are
-// called, and what follows that for models.
+// `props.value` is the form; `props.rates` seconds for one step of one path, by kind of run; `props.refused` {prompt, words} a
+// prompt that cannot be painted; `props.limits` {backend, cap, prompt, seed}: the most paths x steps, characters of a prompt,
+// and the highest seed. `props.names` are what methods are called, and what follows that for models.
 export function mountEstimate(element, props, watch) {
   const seed = make("p", { class: "cot-seed-words", role: "status" });
   const time = make("b", {});
@@ -12,14 +12,14 @@ export function mountEstimate(element, props, watch) {
   const limit = make("span", { class: "cot-limit", role: "status" });
   element.replaceChildren(seed, make("p", { class: "cot-estimate" }, time, rest, limit));
   const draw = () => {
-    const broken = limitWords(props.value ?? {}, props.limits);
+    const broken = limitWords(props.value ?? {}, props.limits) || refusedWords(props.value ?? {}, props.refused ?? {});
     const [known, words] = broken ? ["", ""] : timeWords(props.value ?? {}, props.rates, props.names);
     setText(seed, seedWords(props.value ?? {}, props.limits));
     setText(time, known);
     setText(rest, words);
     setText(limit, broken);
   };
-  watch(["value", "rates"], draw);
+  watch(["value", "rates", "refused"], draw);
   draw();
 }
 
@@ -49,6 +49,11 @@ export function limitWords({ prompt, paths, steps, seed, fresh }, limits) {
   if (!fresh && !isSeed(seed, limits)) return `The seed is a whole number from 0 to ${limits.seed}.`;
   if (prompt?.length >= limits.prompt) return `The prompt is full: ${limits.prompt} characters at most.`;
   return "";
+}
+
+// Why the prompt in the form cannot be painted; "" where it can, and while the one that was asked about is another.
+export function refusedWords({ prompt }, { prompt: asked, words }) {
+  return prompt === asked ? words : "";
 }
 
 function duration(seconds) {

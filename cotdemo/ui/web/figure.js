@@ -4,7 +4,7 @@
 import { make } from "./dom.js";
 
 const COMPACT = "cot-compact";
-const SIZE = { width: 760, height: 470 }; // pixels, which the stage of a repaired picture has room in
+const SIZE = { width: 760, height: 470 }; // pixels, which the stage of a repaired image has room in
 
 // Whether the address wants the figure; then the document is one from now on.
 export function asFigure(search) {

@@ -1,6 +1,6 @@
 // Measured figures as text: ".888 [.863, .913]", "+.293", "533 of 600".
 
-// Three figures, as 600 pictures cannot tell more; "1.000", ".888", "−.012".
+// Three figures, as 600 images cannot tell more; "1.000", ".888", "−.012".
 export function share(value) {
   return `${value < 0 ? "−" : ""}${bare(Math.abs(value).toFixed(3))}`;
 }

@@ -28,11 +28,11 @@ function worth(all) {
   const rest = most === best ? "None gains more, whatever it costs." : `The most right, ${most.label}, gains ${inPoints(most.gained)} ${timesWords(most)}.`;
   return {
     question, verdict: `${best.label}.`,
-    because: `It gains ${inPoints(best.gained)} over ${plain.label} ${timesWords(best)}: ${inPoints(best.each)} for the compute of each plain picture, more than any other of ${rated.length} methods here. ${rest}`,
+    because: `It gains ${inPoints(best.gained)} over ${plain.label} ${timesWords(best)}: ${inPoints(best.each)} for the compute of each plain image, more than any other of ${rated.length} methods here. ${rest}`,
   };
 }
 
-// `times` is its compute in plain pictures, `each` its gain for one of them.
+// `times` is its compute in plain images, `each` its gain for one of them.
 function rate(one, plain) {
   const times = total(one.operations) / Math.max(total(plain?.operations ?? {}), 1);
   return { ...one, times, each: one.gained.map((end) => end / Math.max(times, 1)) };

@@ -2,7 +2,7 @@
 
 import { make, setAttribute } from "./dom.js";
 
-// `props.runs` are {name, prompt, method, story, date, picture}; `props.value` names the one on show, or is "".
+// `props.runs` are {name, prompt, method, story, date, image}; `props.value` names the one on show, or is "".
 export function mountGallery(element, props, trigger, watch) {
   const cards = props.runs.map((run) => card(run, () => {
     props.value = run.name;

@@ -15,7 +15,7 @@ export function canGuess(state) {
   return Boolean(state.recorded && state.phase === "finished" && first?.winner && tried(first).length > 1 && waveOf(first) === 0 && answerOf(first).p_yes !== null);
 }
 
-// The moment of the stage at which it is guessed: the judge sees these very pictures when it first stops an attempt.
+// The moment of the stage at which it is guessed: the judge sees these very images when it first stops an attempt.
 export function guessMoment(state) {
   const stops = state.rounds[0].paths.filter(({ pruned }) => pruned).map(({ pruned }) => pruned.step);
   const step = stops.length ? Math.min(...stops) : Math.floor((state.started.steps - 1) / 2);

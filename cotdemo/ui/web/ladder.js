@@ -12,7 +12,7 @@ export class LadderTable {
   constructor(ladder, card, groups) {
     this.ladder = ladder;
     this.strips = new StripTable({
-      caption: "Share of right pictures, with 95% intervals by bootstrap over prompts. Small rings: other training seeds.",
+      caption: "Share of right images, with 95% intervals by bootstrap over prompts. Small rings: other training seeds.",
       corner: "Rung",
       extras: ["operations", "time"],
       groups: groups.map(({ heading, rungs: items }) => ({
@@ -54,7 +54,7 @@ export function aboutRung(ladder, name, { kind, rule }) {
       make("td", { "data-source": "paper" }, row.reported === null ? "–" : reported(row.reported)),
     );
   });
-  const head = make("tr", {}, make("th", { scope: "col" }, "kind"), make("th", { scope: "col" }, "here"), make("th", { scope: "col" }, "pictures"), make("th", { scope: "col", "data-source": "paper" }, "paper"));
+  const head = make("tr", {}, make("th", { scope: "col" }, "kind"), make("th", { scope: "col" }, "here"), make("th", { scope: "col" }, "images"), make("th", { scope: "col", "data-source": "paper" }, "paper"));
   return [heading, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)), ...seedWords(one), ...costOf(one)];
 }
 
@@ -63,7 +63,7 @@ function pathWords(paths) {
 }
 
 function countOf(right) {
-  return make("span", { class: "cot-small" }, right ? `${count(right[0])} of ${count(right[1])} pictures` : "a mean of two N");
+  return make("span", { class: "cot-small" }, right ? `${count(right[0])} of ${count(right[1])} images` : "a mean of two N");
 }
 
 function seedWords({ seeds }) {

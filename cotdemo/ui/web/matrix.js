@@ -1,6 +1,6 @@
 // The matrix: one row per path, one column per step, a sticky first column with the path's state.
 
-import { QUESTIONS, isCutOff, judgesEveryStep, requirementsOf, waveOf } from "./reducer.js";
+import { QUESTIONS, isCutOff, judgesEveryStep, requirementsOf, veilOf, waveOf } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { CellBars } from "./checklist.js";
@@ -138,7 +138,7 @@ export class Matrix {
     this.marked.forEach((question, at) => drawMark(cell.marks[at], question, step.verdicts[question]));
     cell.bars?.draw(step.present);
     if (before === step) return;
-    if (step.decoded) drawGuess(cell.canvas, step.picture, step.masked, state.started.grid, colours);
+    if (step.decoded) drawGuess(cell.canvas, step.picture, veilOf(state, step), state.started.grid, colours);
     else clear(cell.canvas);
   }
 

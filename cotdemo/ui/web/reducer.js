@@ -6,7 +6,7 @@
 // arrive twice or late (a resent message, the closing snapshot): applying one again changes nothing.
 // `receive(state, message)` takes one message of the stream, {run, seq, events}. Messages are applied in their order:
 // one that comes early waits in `pending` until those in `missing` have been asked for again (or given up, `skipGap`).
-// {notice} is a word of the page about whatever is on show, in no order. The last message of a run is a snapshot: all events once more, without the pictures of steps, which heals what is lost.
+// {notice} is a word of the page about whatever is on show, in no order. The last message of a run is a snapshot: all events once more, without the images of steps, which heals what is lost.
 
 export const QUESTIONS = ["clarity", "potential", "outcome"];
 export const EVEN = 0.5; // P(yes) from which on the judge rather says yes
@@ -58,7 +58,7 @@ function applyMessage(state, message) {
   return message.snapshot ? heal(base, message.events) : message.events.reduce(reduce, base);
 }
 
-// A snapshot holds every event but no pictures of steps: those already here are carried over.
+// A snapshot holds every event but no images of steps: those already here are carried over.
 function heal(state, events) {
   const fresh = { ...emptyState(), run: state.run, recorded: state.recorded, next: state.next };
   const healed = events.reduce(reduce, fresh);
@@ -96,6 +96,7 @@ const HANDLERS = {
       critique: event.critique,
       tokens: event.tokens ?? [],
       before: event.tokens ? answerRound(state)?.round ?? null : null,
+      prompt: event.prompt ?? "",
       picture: event.picture ?? round.picture,
     })),
   StepDecoded: (state, event) => {
@@ -157,7 +158,7 @@ function meanOf(path) {
 function newRound(started, index) {
   const steps = Array.from({ length: started.steps }, (_, step) => ({ step, decoded: false, verdicts: {}, present: null }));
   const paths = Array.from({ length: started.paths }, (_, path) => ({ path, steps, wave: null, spared: false, pruned: null, outcome: null, mean: null, checked: null }));
-  return { round: index, model: started.model, critique: "", tokens: [], before: null, picture: null, paths, winner: null, criticised: null, approved: null };
+  return { round: index, model: started.model, critique: "", tokens: [], before: null, prompt: "", picture: null, paths, winner: null, criticised: null, approved: null };
 }
 
 function inRound(state, index, change) {
@@ -206,6 +207,12 @@ function unpackBits(text, count) {
 
 // -- questions about a state
 
+// What is painted, or what the answer was painted from and is judged by: the run's prompt, or that of its marked tokens.
+export function promptOf(state) {
+  const round = state.phase === "running" ? state.rounds.at(-1) : answerRound(state);
+  return round?.prompt || state.started.prompt;
+}
+
 export function tokensOf(state) {
   return state.started.grid[0] * state.started.grid[1];
 }
@@ -214,12 +221,17 @@ export function lastStep(path) {
   return path.steps.findLastIndex((step) => step.decoded);
 }
 
+// The tokens that a guess is veiled at, one bit each; null after the last step, where what is still masked is drawn with it.
+export function veilOf({ started }, step) {
+  return step.step + 1 === started.steps ? null : step.masked;
+}
+
 // The paths that have begun.
 export function tried(round) {
   return round.paths.filter((path) => path.wave !== null);
 }
 
-// The latest wave. Paths begin all at once, which is wave 0, or each wave after the judge has seen the final pictures of the
+// The latest wave. Paths begin all at once, which is wave 0, or each wave after the judge has seen the final images of the
 // one before.
 export function waveOf(round) {
   return Math.max(0, ...tried(round).map((path) => path.wave));
@@ -301,12 +313,12 @@ export function changedTokens(before, after) {
   return [...after.keys()].filter((place) => before[place] !== after[place]);
 }
 
-// Whether the best that a round made of a picture is that picture as it was.
+// Whether the best that a round made of an image is that image as it was.
 export function stays(before, after) {
   return changedTokens(answerOf(before)?.codes, answerOf(after)?.codes)?.length === 0;
 }
 
-// Path numbers that were judged on their final picture, best first.
+// Path numbers that were judged on their final image, best first.
 export function ranking(round) {
   return round.paths
     .filter((path) => path.outcome)
@@ -318,8 +330,8 @@ export function alive(round) {
   return round.paths.filter((path) => path.pruned === null).length;
 }
 
-// The repaintings of a run, in order: the round whose picture was criticised or marked, the critique, and the round that
-// repainted it (null while there is none). A round may repaint an earlier picture than its predecessor's: the best so far.
+// The repaintings of a run, in order: the round whose image was criticised or marked, the critique, and the round that
+// repainted it (null while there is none). A round may repaint an earlier image than its predecessor's: the best so far.
 export function reflections(state) {
   const criticisedBefore = (after) => state.rounds.findLast((round) => round.round < after && round.criticised);
   const beginning = (after) => (after.before === null ? criticisedBefore(after.round) : state.rounds[after.before]);
@@ -340,13 +352,13 @@ function lineage(state, beginning) {
   return line;
 }
 
-// The round whose picture is the answer: the one that the last end names; before the end the latest with a winner.
+// The round whose image is the answer: the one that the last end names; before the end the latest with a winner.
 export function answerRound(state) {
   const chosen = state.rounds.filter((round) => round.winner);
   return (state.finished ? chosen.find((round) => round.round === state.finished.round) : chosen.at(-1)) ?? null;
 }
 
-// The round's chosen picture and what is said of it, or null while it is painting.
+// The round's chosen image and what is said of it, or null while it is painting.
 export function answerOf(round) {
   if (!round?.winner) return null;
   const path = round.paths[round.winner.path];

@@ -1,4 +1,4 @@
-// Reflection: what the judge says of a picture, and the picture painted again, round by round.
+// Reflection: what the judge says of an image, and the image painted again, round by round.
 
 import { answerOf, changedTokens, lastStep, outcomeOf, reflections, stays } from "./reducer.js";
 import { agreement } from "./checklist.js";
@@ -34,7 +34,7 @@ export class Reflection {
 
 function drawRound(state, entry) {
   const { before, after } = entry;
-  const first = card(state, before, before.round === 0 ? "First picture" : `Painted again, round ${before.round}`);
+  const first = card(state, before, before.round === 0 ? "First image" : `Painted again, round ${before.round}`);
   const change = make("p", { class: "cot-change" }, after ? changeWords(answerOf(before), answerOf(after)) : "");
   const same = after?.tokens.length > 0 && stays(before, after);
   toggle(change, !same);
@@ -46,9 +46,9 @@ function drawRound(state, entry) {
 function words(state, { before, critique, approved, after }) {
   if (after?.tokens.length) {
     const by = make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} marked`);
-    if (!stays(before, after)) return [by, make("p", { class: "cot-note" }, "Only these were painted anew.")];
+    if (!stays(before, after)) return [by, make("p", { class: "cot-note" }, after.prompt ? `Only these were painted anew, as “${after.prompt}”.` : "Only these were painted anew.")];
     const others = after.paths.some((path) => changed(before, path).length);
-    const why = others ? "The judge is no surer of those that differ." : "All came out as it was: beside the rest of the picture, nothing is likelier. Mark more, or try again.";
+    const why = others ? "The judge is no surer of those that differ." : "All came out as it was: beside the rest of the image, nothing is likelier. Mark more, or try again.";
     return [by, make("p", { class: "cot-approved" }, staysWords(after)), make("p", { class: "cot-note" }, why)];
   }
   if (!critique && approved !== undefined && approved !== null) {
@@ -63,7 +63,7 @@ function words(state, { before, critique, approved, after }) {
   return parts;
 }
 
-// The tokens of a path's last guess that differ from the picture it began with.
+// The tokens of a path's last guess that differ from the image it began with.
 function changed(before, path) {
   return changedTokens(answerOf(before)?.codes, path.steps[lastStep(path)]?.codes) ?? [];
 }
@@ -94,8 +94,8 @@ function card(state, round, title) {
     return make("figure", { class: "cot-card" }, heading, make("div", { class: "cot-blank" }, waiting), make("figcaption", {}, ...painter));
   }
   const picture = answer.picture
-    ? make("img", { src: answer.picture, alt: `${title}: attempt ${answer.path + 1}`, class: "cot-picture" })
-    : make("div", { class: "cot-blank" }, "no picture kept");
+    ? make("img", { src: answer.picture, alt: `${title}: attempt ${answer.path + 1}`, class: "cot-image" })
+    : make("div", { class: "cot-blank" }, "no image kept");
   const facts = [];
   if (answer.outcome) {
     const [glyph, said, kind] = outcomeWords(answer);

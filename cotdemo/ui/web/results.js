@@ -31,12 +31,12 @@ class Results {
       make(
         "header", { class: "cot-intro" },
         make("h2", {}, "What was measured here, beside what the paper reports"),
-        make("p", {}, "The embedded model climbs the ladder of the paper (arXiv 2501.13926) in a world of its own; the paper’s figures are GenEval’s, with the full-size models. Compare trends, not absolute values."),
+        make("p", {}, "The embedded model climbs the ladder of the paper (arXiv 2501.13926) on GenEval’s 553 prompts, but in drawings and read by a checker of its own; the paper’s figures are of the full-size models, by GenEval’s detector. Compare trends, not absolute values."),
       ),
       make(
         "div", { class: "cot-filters" },
         this.filter("Kind", kinds.map((kind) => [kind, kindWords(kind)]), (kind) => { this.kind = kind; }),
-        this.filter("Rule", [...RULES], (rule) => { this.rule = rule; }, "GenEval counts what was asked for; strict also wants nothing else in the picture"),
+        this.filter("Rule", [...RULES], (rule) => { this.rule = rule; }, "GenEval counts what was asked for; strict also wants nothing else in the image"),
       ),
       this.announcer,
       ...this.ladder(ladder, card), ...this.curves(curves, card),
@@ -89,7 +89,7 @@ class Results {
     const all = "Overall, all kinds together.";
     return [
       fold("More paths, more compute", `${all} The oracle is right where any of the N paths is.`, drawn.chooser(() => this.draw()), drawn.accuracy.element, origins[0]),
-      fold("The judges, step by step", "How well a judge’s answer about an unfinished picture tells the paths of a prompt apart: area under ROC.", drawn.judges.element, origins[1]),
+      fold("The judges, step by step", "How well a judge’s answer about an unfinished image tells the paths of a prompt apart: area under ROC.", drawn.judges.element, origins[1]),
       calibrated,
       fold("What stopping paths saves, and what it wrongly stops", `${all} PARM stops a path when its judge says that it can no longer come out right.`, drawn.stopping.element, origins[2]),
     ];

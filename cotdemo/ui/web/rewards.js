@@ -9,9 +9,9 @@ import { VERDICTS, attempt, number, pathWords, sentence, term, told } from "./wo
 const HEIGHT = 150; // pixels
 const EDGE = { left: 38, right: 12, top: 10, bottom: 20 };
 const WATCHED = { prm: "outcome", parm: "clarity", "parm++": "clarity" }; // what is asked step by step
-const TITLES = { outcome: "of every guess", clarity: "of every guess, until it is", "": "of the final pictures" };
+const TITLES = { outcome: "of every guess", clarity: "of every guess, until it is", "": "of the final images" };
 
-// The question that is drawn as a line; "" where the judge only sees final pictures.
+// The question that is drawn as a line; "" where the judge only sees final images.
 export function watched(started, round) {
   if (round.round === 0) return WATCHED[started.method] ?? "";
   return round.paths.some((path) => path.steps.some((step) => step.verdicts.clarity)) ? "clarity" : ""; // in older traces

@@ -32,7 +32,7 @@ export function rungs(ladder, kind, rule) {
       ...row,
       here: row.accuracy?.[rule][kind] ?? null,
       gained: row.gain?.[rule][kind] ?? null, // over PLAIN, paired by prompt
-      right: row.accuracy ? rightOf(row, ladder.pictures, kind, rule) : null,
+      right: row.accuracy ? rightOf(row, ladder.images, kind, rule) : null,
       reported: row.paper?.[kind] ?? null,
       seeds: seedsOf(rows, kind, rule),
     };
@@ -59,11 +59,11 @@ export function isTold([, low, high]) {
   return low > 0 || high < 0;
 }
 
-// [right, of]: how many pictures; null where their number is not known or not whole.
-function rightOf(row, pictures, kind, rule) {
-  if (!pictures || !row.pictures) return null;
-  const kinds = kind === "overall" ? Object.keys(pictures) : [kind];
-  const counts = kinds.map((one) => [Math.round(row.accuracy[rule][one][0] * pictures[one] * row.pictures), pictures[one] * row.pictures]);
+// [right, of]: how many images; null where their number is not known or not whole.
+function rightOf(row, images, kind, rule) {
+  if (!images || !row.images) return null;
+  const kinds = kind === "overall" ? Object.keys(images) : [kind];
+  const counts = kinds.map((one) => [Math.round(row.accuracy[rule][one][0] * images[one] * row.images), images[one] * row.images]);
   return counts.reduce(([right, of], [more, all]) => [right + more, of + all], [0, 0]);
 }
 

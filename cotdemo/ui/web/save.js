@@ -1,7 +1,7 @@
 // The menu of what a run can be saved as, and its link. One button opens it; what the run has nothing for is left out.
 
 import { answerOf, answerRound, reflections } from "./reducer.js";
-import { make, setText, toggle } from "./dom.js";
+import { make, setAttribute, setText, toggle } from "./dom.js";
 
 const THANKS = 2000; // milliseconds that an answer stands in a row
 
@@ -31,6 +31,7 @@ export class SaveMenu {
     this.list = make("div", { class: "cot-menu-list", role: "group", "aria-label": "Save or share this run" }, ...this.rows.map(({ element }) => element));
     this.element = make("details", { class: "cot-menu" }, this.button, this.list);
     this.element.addEventListener("keydown", (event) => this.pressed(event));
+    this.element.addEventListener("toggle", () => this.arrange());
     window.addEventListener("pointerdown", ({ target }) => this.element.contains(target) || this.close(), true);
   }
 
@@ -50,6 +51,14 @@ export class SaveMenu {
   draw(state) {
     const there = savable(state);
     for (const { needs, element } of this.rows) toggle(element, there[needs]);
+  }
+
+  // Opens upward, where that is in sight, else downward.
+  arrange() {
+    if (!this.element.open) return;
+    const { top, bottom } = this.button.getBoundingClientRect();
+    const below = top < this.list.offsetHeight + 12 && innerHeight - bottom > top;
+    setAttribute(this.list, "data-below", below ? "true" : null);
   }
 
   // Arrow keys go through the rows; Escape closes them.

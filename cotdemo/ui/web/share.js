@@ -31,7 +31,7 @@ class Share {
     this.copy = make("button", { type: "button", class: "cot-copy", onclick: () => this.take() }, "Copy");
     this.told = make("span", { class: "cot-told", role: "status" });
     element.replaceChildren(
-      make("p", { class: "cot-choice-note" }, `Or drop one anywhere on the page: a trace.json, or a picture that was saved here, up to ${props.most / 1e6} MB.`),
+      make("p", { class: "cot-choice-note" }, `Or drop one anywhere on the page: a trace.json, or an image that was saved here, up to ${props.most / 1e6} MB.`),
       make(
         "details", { class: "cot-share" },
         make("summary", {}, "Share these settings"),

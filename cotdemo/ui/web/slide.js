@@ -1,15 +1,15 @@
-// Two pictures one over the other, with a slider between them, and the tokens in which they differ.
+// Two images one over the other, with a slider between them, and the tokens in which they differ.
 
 import { make, shape, toggle } from "./dom.js";
 import { changedTokens } from "./reducer.js";
 
-// Tokens of a picture on a grid of [rows, columns], to lie over it.
+// Tokens of an image on a grid of [rows, columns], to lie over it.
 export function markTokens(tokens, [rows, columns], attributes = {}) {
   const marks = tokens.map((place) => shape("rect", { x: place % columns, y: Math.floor(place / columns), width: 1, height: 1 }));
   return shape("svg", { viewBox: `0 0 ${columns} ${rows}`, "aria-hidden": "true", class: "cot-changes", ...attributes }, ...marks);
 }
 
-// `before` and `after` are {picture, codes}; `grid` is [rows, columns]; `at` is where the slider begins, in percent.
+// `before` and `after` are {image, codes}; `grid` is [rows, columns]; `at` is where the slider begins, in percent.
 export function slide(before, after, grid, at = 50) {
   const changed = changedTokens(before.codes, after.codes);
   const marks = markTokens(changed ?? [], grid, { hidden: true });
@@ -21,7 +21,7 @@ export function slide(before, after, grid, at = 50) {
     stage.style.setProperty("--at", `${value}%`);
     stage.classList.toggle("cot-at-edge", Number(value) === 0 || Number(value) === 100); // nothing is divided there
   };
-  const slider = make("input", { type: "range", min: 0, max: 100, value: at, class: "cot-slider", "aria-label": "From the picture painted again, to the one before", oninput: () => move(slider.value) });
+  const slider = make("input", { type: "range", min: 0, max: 100, value: at, class: "cot-slider", "aria-label": "From the image painted again, to the one before", oninput: () => move(slider.value) });
   move(at);
   const box = make("input", { type: "checkbox", onchange: () => toggle(marks, box.checked) });
   return make(

@@ -64,10 +64,10 @@ function pythonClient(given, { url }) {
 from gradio_client import Client
 
 client = Client(${python(url)})
-picture, said = client.predict(
+image, said = client.predict(
 ${options.join("")}    api_name="/generate",
 )
-print(picture, json.loads(said)["verdict"])
+print(image, json.loads(said)["verdict"])
 `;
 }
 

@@ -1,7 +1,7 @@
-// The stage: the run at one glance, first of all. One picture, large, with all attempts beside it, what the judge says, and
+// The stage: the run at one glance, first of all. One image, large, with all attempts beside it, what the judge says, and
 // one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
 
-import { answerOf, answerRound, lastStep, reflections, stays } from "./reducer.js";
+import { answerOf, answerRound, lastStep, reflections, stays, veilOf } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present, stepAt } from "./moments.js";
@@ -15,7 +15,7 @@ import { VERDICTS, attempt, checkerMeaning, checkerWords, fateInWords, fateWords
 
 const LARGE = 384; // canvas pixels per side, about
 const SMALL = 96;
-const BESIDE = 8; // attempts that have room beside the picture on a phone
+const BESIDE = 8; // attempts that have room beside the image on a phone
 const TOUCHED = "(pointer: coarse)";
 
 export class Stage {
@@ -37,9 +37,9 @@ export class Stage {
     this.beside = make("div", { class: "cot-beside" }, this.reflection.element, this.opinion);
     this.status = new Saying("cot-status");
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
-    this.brush = new Brush((tokens) => this.request({ tokens }), () => this.onDraw());
-    this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this picture, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
-    this.back = make("button", { type: "button", class: "cot-follow", title: "The picture before it was painted anew", onclick: () => this.request({ tokens: [] }) }, "Undo");
+    this.brush = new Brush((tokens, prompt) => this.request({ tokens, prompt }), () => this.onDraw());
+    this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this image, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
+    this.back = make("button", { type: "button", class: "cot-follow", title: "The image before it was painted anew", onclick: () => this.request({ tokens: [] }) }, "Undo");
     this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));
     this.guess = new Guess(() => this.reveal(true), () => this.reveal(false));
     this.acts = make("div", { class: "cot-acts" }, this.back, this.brushing, this.replay);
@@ -195,7 +195,7 @@ export class Stage {
     const checked = answer?.checked ?? null;
     this.drawTruth(checked, checked ? truthBeside(answer) : "");
     setAttribute(this.facts, "data-later", moment.seen.verdict ? null : "true");
-    toggle(this.opinion, state.phase === "running" || reflections(state).length === 0); // else the pictures beside the critique say it
+    toggle(this.opinion, state.phase === "running" || reflections(state).length === 0); // else the images beside the critique say it
   }
 
   // Of the guess that is shown large; while it is guessed it would tell.
@@ -214,8 +214,8 @@ export class Stage {
     const answer = this.lookedAt(round, moment) || moment.part === "painting" ? null : answerOf(round);
     const path = this.shownLarge(round, moment);
     const step = path.steps[stepAt(path, moment)];
-    const [url, masked] = answer?.picture ? [answer.picture, null] : step?.decoded ? [step.picture ?? null, step.masked ?? null] : beginning(state, round);
-    const name = answer ? `The chosen picture, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
+    const [url, masked] = answer?.picture ? [answer.picture, null] : step?.decoded ? [step.picture ?? null, veilOf(state, step)] : beginning(state, round);
+    const name = answer ? `The chosen image, ${attempt(path.path).toLowerCase()}` : `${attempt(path.path)}, step ${(step?.step ?? 0) + 1}`;
     setAttribute(this.canvas, "aria-label", name);
     const side = canvasSide(LARGE, state.started.grid[1]);
     if (this.canvas.width !== side) this.canvas.width = this.canvas.height = side;
@@ -226,7 +226,7 @@ export class Stage {
     else clear(this.canvas);
   }
 
-  // The picture before and after its repainting, over the large one, once the run rests on it.
+  // The image before and after its repainting, over the large one, once the run rests on it.
   drawMended(state, moment) {
     const entry = reflections(state).findLast(({ before, after }) => answerOf(before)?.picture && answerOf(after)?.picture);
     const key = entry && state.phase !== "running" && !stays(entry.before, entry.after) ? [entry.before, entry.after] : [];
@@ -257,7 +257,7 @@ export class Stage {
       toggle(crown, kind === "won" && crowned);
       if (drawn.step === step && drawn.veil === colours.veil && step) return;
       Object.assign(drawn, { step, veil: colours.veil });
-      const [url, masked] = step?.decoded ? [step.picture, step.masked] : beginning(state, round);
+      const [url, masked] = step?.decoded ? [step.picture, veilOf(state, step)] : beginning(state, round);
       if (url || masked) drawGuess(canvas, url, masked, state.started.grid, colours);
       else clear(canvas);
     });
@@ -294,7 +294,7 @@ export class Stage {
   }
 }
 
-// What a round begins with, before its first step: the picture it repaints, with what was marked in it masked.
+// What a round begins with, before its first step: the image it repaints, with what was marked in it masked.
 function beginning({ started }, { picture, tokens }) {
   if (!picture) return [null, null];
   const total = started.grid[0] * started.grid[1];

@@ -1,7 +1,7 @@
 // The viewer: the state of a run on the screen. It keeps the state, hands it to its parts, and asks the server nothing
 // but for messages that were lost on the way.
 
-import { alive, answerOf, emptyState, lastStep, latest, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
+import { alive, answerOf, emptyState, lastStep, latest, promptOf, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
 import { addressOf } from "./address.js";
 import { asksOtherwise } from "./asked.js";
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
@@ -90,6 +90,7 @@ class Viewer {
     this.offer = make(
       "div", { class: "cot-offer", hidden: true },
       make("p", {}), make("button", { type: "button", onclick: () => document.querySelector("#run").click() }, "Paint it"),
+      make("button", { type: "button", class: "cot-follow", onclick: () => this.decline() }, "Not now"),
     );
     document.addEventListener("click", ({ target }) => target.closest?.(BEGINS) && this.engage());
     document.addEventListener("keydown", ({ key, shiftKey, target }) => key === "Enter" && !shiftKey && target.closest?.("#prompt") && this.engage());
@@ -140,13 +141,18 @@ class Viewer {
   // move what is read then.
   engage() {
     this.engaged = true;
-    this.taken = this.offer.firstChild.textContent;
-    toggle(this.offer, false);
+    this.decline();
     this.arrange();
   }
 
+  // What a link asks for is not offered again.
+  decline() {
+    this.taken = this.offer.firstChild.textContent;
+    toggle(this.offer, false);
+  }
+
   // On a phone, until a visitor has begun something of his own, the reflection stands below the form, so that prompt and
-  // Run are on the screen with the stage: the sentence there says the critique, and the slider has both pictures.
+  // Run are on the screen with the stage: the sentence there says the critique, and the slider has both images.
   arrange() {
     const apart = Boolean(this.form) && NARROW.matches && !this.engaged && !this.compact;
     const home = apart ? this.apart : this.stage.beside;
@@ -241,7 +247,7 @@ class Viewer {
   }
 
   // What has just come is brought into sight, if the visitor is not looking for something himself: a run that begins, the
-  // judge's word on its picture, and the picture painted again.
+  // judge's word on its image, and the image painted again.
   show(before) {
     const { phase } = this.state;
     if (phase === "running" && before.phase !== "running") this.away = false;
@@ -348,7 +354,7 @@ class Viewer {
 
   drawHead() {
     const { state } = this;
-    setText(this.prompt, state.started ? state.started.prompt : "");
+    setText(this.prompt, state.started ? promptOf(state) : "");
     this.drawAsked();
     setText(this.settings, state.started ? settingsWords(state.started, this.labels).join(" · ") : "");
     setText(this.cost, costWords(state));
@@ -452,14 +458,14 @@ function legend() {
     make("summary", {}, "How to read this"),
     make(
       "div", { class: "cot-legend-body" },
-      make("p", {}, "The generator paints a picture as a grid of tokens. At each step it guesses all of them, keeps the surest and masks the rest again. Each row is one attempt, from noise to picture; each cell shows the guess of one step, veiled where tokens are still masked. The tokens that are left are all drawn in the last step. The judge sees the guess; what the checker says is hidden from it."),
+      make("p", {}, "The generator paints an image as a grid of tokens. At each step it guesses all of them, keeps the surest and masks the rest again. Each row is one attempt, from noise to image; each cell shows the guess of one step, veiled where tokens are still masked. The tokens that are left are all drawn in the last step. The judge sees the guess; what the checker says is hidden from it."),
       make(
         "ul", {},
         line("clarity", "yes", "P(clear): the guess is clear enough to be judged"),
         line("clarity", "no", "not clear yet: painting goes on"),
         line("potential", "yes", "P(potential): this attempt can still become right"),
         line("potential", "no", "it can no longer: the attempt stops at once and frees its place"),
-        line("outcome", "yes", "P(yes): the final picture matches the prompt; this ranks those that are left"),
+        line("outcome", "yes", "P(yes): the final image matches the prompt; this ranks those that are left"),
       ),
       make("p", {}, CHECKS),
     ),

@@ -42,7 +42,7 @@ export const VERDICTS = {
     yes: ["▲", "can become right"], no: ["▼", "can no longer become right"], neither: ["△", "no answer on potential"],
   },
   outcome: {
-    name: "Match", plain: "matches", symbol: "P(yes)", meaning: "how sure the judge is that the picture matches the prompt; the surest wins",
+    name: "Match", plain: "matches", symbol: "P(yes)", meaning: "how sure the judge is that the image matches the prompt; the surest wins",
     yes: ["✓", "matches the prompt"], no: ["✕", "does not match the prompt"], neither: ["–", "no answer on the outcome"],
   },
 };
@@ -74,7 +74,7 @@ export function attempt(path) {
   return `Attempt ${path + 1}`;
 }
 
-// The answer to "does it match?", for a chosen picture: [glyph, words, kind].
+// The answer to "does it match?", for a chosen image: [glyph, words, kind].
 export function outcomeWords({ outcome, p_yes, mean }) {
   if (p_yes === null) return ["–", NOT_JUDGED, "outcome-neither"];
   const answer = answerTo({ outcome, p_yes });
@@ -84,12 +84,12 @@ export function outcomeWords({ outcome, p_yes, mean }) {
   return [glyph, words, `outcome-${answer}`];
 }
 
-// The judge's answer about a chosen picture; null where it was not asked.
+// The judge's answer about a chosen image; null where it was not asked.
 function answerTo({ outcome, p_yes }) {
   return outcome?.answer ?? (p_yes === null ? null : p_yes >= EVEN ? "yes" : "no");
 }
 
-// What the chosen picture of a round is called (the same in cotdemo/run/said.py): of one that the judge says "no" to, the
+// What the chosen image of a round is called (the same in cotdemo/run/said.py): of one that the judge says "no" to, the
 // best of a bad lot.
 export function standing(round) {
   const answer = answerOf(round);
@@ -148,14 +148,14 @@ export function statusWords(state, apart = false) {
     case "finished":
       return answerWords(state, apart);
     default:
-      return progressWords(state);
+      return sentence(progressWords(state.message));
   }
 }
 
 // A search says itself where it is: "step 9 of 18 - 5 of 8 paths alive - judging potential".
-function progressWords(state) {
-  const words = (state.message || "starting").replaceAll(" - ", " · ");
-  return sentence(words.replace(/\bpaths alive\b/, "attempts go on").replace(/\bpath alive\b/, "attempt goes on"));
+export function progressWords(message) {
+  const words = (message || "starting").replaceAll(" - ", " · ");
+  return words.replace(/\bpaths alive\b/, "attempts go on").replace(/\bpath alive\b/, "attempt goes on");
 }
 
 // What was chosen, and why.
@@ -169,15 +169,19 @@ export function chosenWords(round) {
   return `${who} is ${standing(round)}: the judge ${voice.researchers ? "says" : "is"} ${judged}${fallback}`;
 }
 
+function asWords({ prompt }) {
+  return prompt ? `, as “${prompt}”` : "";
+}
+
 function answerWords(state, apart) {
   const round = answerRound(state);
   if (!answerOf(round)) return "Finished.";
   const words = chosenWords(round);
   if (round.tokens.length && stays(state.rounds[round.before], round)) return `Painted anew where it was marked. ${staysWords(round)}`;
-  if (round.tokens.length) return `Painted anew where it was marked. ${words}.`;
+  if (round.tokens.length) return `Painted anew where it was marked${asWords(round)}. ${words}.`;
   if (round.round > 0) return `Painted again from the critique${apart ? ` “${shortened(prose(round.critique))}”` : ""}. ${words}.`;
-  if (state.rounds.at(-1).tokens.length) return `The picture before is back. ${words}.`;
-  if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first picture stays.`;
+  if (state.rounds.at(-1).tokens.length) return `The image before is back. ${words}.`;
+  if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first image stays.`;
   const stopped = round.paths.length - alive(round);
   if (stopped && !answerOf(round).fallback) return `${words}. ${plural(stopped, "attempt")} stopped early.`;
   return `${words}. ${ending(state)}`.trimEnd();
@@ -200,9 +204,9 @@ export function ending(state) {
   return (count < paths ? SAID.sure : SAID.neverSure).replace(/\{(\w+)\}/g, (_, name) => told[name]);
 }
 
-// What is said where the best that was painted anew is the picture as it was.
+// What is said where the best that was painted anew is the image as it was.
 export function staysWords({ paths }) {
-  return `${paths.length === 1 ? "The attempt was no" : `None of the ${paths.length} attempts was`} better; the picture stays.`;
+  return `${paths.length === 1 ? "The attempt was no" : `None of the ${paths.length} attempts was`} better; the image stays.`;
 }
 
 function shortened(text) {
@@ -219,7 +223,7 @@ export function nowWords(state, moment) {
   const { paths } = round;
   const { steps } = state.started;
   if (inWaves(state, round)) return waveWords(state, round, moment);
-  const repainting = round.tokens.length ? "Painted anew where it was marked, step" : "Painted again from the critique, step";
+  const repainting = round.tokens.length ? `Painted anew where it was marked${asWords(round)}, step` : "Painted again from the critique, step";
   const where = `${round.round > 0 ? repainting : "Step"} ${moment.step + 1} of ${steps}`;
   const again = paths.filter(({ pruned, steps }) => pruned && pruned.step < moment.step && steps[moment.step]?.decoded);
   if (again.length) return `${where}: no attempt passed, so ${listed(again)}, the least doubtful, is painted to the end.`;
@@ -354,7 +358,7 @@ export function cellWords(path, step, requirements) {
   const cell = path.steps[step];
   if (path.spared) return `${where}: ${SPARED}`;
   if (isCutOff(path, step)) return `${where}: not painted, the attempt was stopped after step ${path.pruned.step + 1}`;
-  if (!cell.decoded) return path.steps.some((later) => later.decoded && later.step > step) ? `${where}: kept from the picture before` : `${where}: not painted yet`;
+  if (!cell.decoded) return path.steps.some((later) => later.decoded && later.step > step) ? `${where}: kept from the image before` : `${where}: not painted yet`;
   const { kept, total } = countTokens(path, step);
   const verdicts = QUESTIONS.filter((question) => cell.verdicts[question]).map(
     (question) => verdictWords(question, cell.verdicts[question]),
@@ -369,17 +373,17 @@ export function verdictWords(question, verdict) {
   return verdict.answer === "yes" && !voice.researchers ? told(question, verdict.p_yes) : `${answer} (${told(question, verdict.p_yes)})`;
 }
 
-// Who says what is true of a picture: an exact checker, or a detector, which is named.
+// Who says what is true of an image: an exact checker, or a detector, which is named.
 export function checkerWords(checked) {
   return checked?.by ? `Checker (${checked.by}, which errs; hidden from the judge): ` : CHECKER;
 }
 
 // How it comes to say so.
 export function checkerMeaning({ by }) {
-  return by ? "GenEval’s own scorer: a detector and the benchmark’s rules, which may be wrong; it never chooses a picture" : "A program that reads the picture exactly; it never chooses one";
+  return by ? "GenEval’s own scorer: a detector and the benchmark’s rules, which may be wrong; it never chooses an image" : "A program that reads the image exactly; it never chooses one";
 }
 
-// What is true of a picture beside what the judge says of it, which may be mistaken.
+// What is true of an image beside what the judge says of it, which may be mistaken.
 export function truthBeside({ checked, outcome, p_yes }) {
   const answer = answerTo({ outcome, p_yes });
   const mistaken = answer !== null && (answer === "yes") !== checked.correct;
@@ -394,7 +398,7 @@ export function truthWords(checked) {
   return reason ? `wrong: ${reason}` : "wrong";
 }
 
-// Words of a word-level model as a person writes them, as cotdemo/run/prose.py does: "three stars , not two" -> "three stars, not two".
+// Words of a word-level model as a person writes them, as cotdemo/run/prose.py does: "three apples , not two" -> "three apples, not two".
 export function prose(text) {
   return text.replace(/\s+([,.;!?])(?=\s|$)/g, "$1");
 }

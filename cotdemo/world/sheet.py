@@ -1,6 +1,6 @@
 """The drawings: one SVG file a thing (``assets/things``), rendered once into a sheet that everything else reads.
 
-``python -m cotdemo.things.sheet`` renders the sheet anew; only that needs ``resvg-py``. A drawing's body is
+``python -m cotdemo.world.sheet`` renders the sheet anew; only that needs ``resvg-py``. A drawing's body is
 ``currentColor``, and the natural colour stands on its root, so that one drawing serves all colours.
 """
 

@@ -1,7 +1,7 @@
-"""What is wrong with a picture, in the words the small judge answers with.
+"""What is wrong with an image, in the words the small judge answers with.
 
 Whether it is right is said by GenEval's rules (``cotdemo.geneval.rules``). **Strict** accuracy asks besides that the
-picture holds nothing that was not asked for, and nothing that cannot be made out.
+image holds nothing that was not asked for, and nothing that cannot be made out.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Verdict:
 
 
 def judge_reading(found: Sequence[Found], metadata: dict) -> Verdict:
-    """The verdict on the things ``found`` in a picture, for one prompt's ``metadata``.
+    """The verdict on the things ``found`` in an image, for one prompt's ``metadata``.
 
     A thing whose kind is "" is something that cannot be made out.
     """
@@ -123,5 +123,5 @@ def _count(count: int) -> str:
 
 
 def inventory(found: Sequence[Found]) -> Counter:
-    """The things and colours found in a picture, whatever their places."""
+    """The things and colours found in an image, whatever their places."""
     return Counter((item.kind, item.colour) for item in found)

@@ -1,4 +1,4 @@
-"""Every thing in every tint on plain ground, and which of them a square of a picture is nearest to."""
+"""Every thing in every tint on plain ground, and which of them a square of an image is nearest to."""
 
 from __future__ import annotations
 
