@@ -145,9 +145,9 @@ def rows_computed(monkeypatch) -> list[int]:
     """How many image blocks each forward pass of the small generator has; blank ones that are the same count once."""
     rows, compute = [], Showo.image_logits
 
-    def counted(self, canvas, *given):
+    def counted(self, canvas, **given):
         rows.append(len(canvas))
-        return compute(self, canvas, *given)
+        return compute(self, canvas, **given)
 
     monkeypatch.setattr(Showo, "image_logits", counted)
     return rows

@@ -39,7 +39,7 @@ from cotdemo.ui.page import Loading, build_demo, launch_options
 from cotdemo.ui.run_tab import _watched
 
 TOASTER, DOG = "a photo of a toaster", "a photo of a dog right of a bench"  # the small detector sees toasters alone
-NOISE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+NOISE = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")

@@ -266,8 +266,7 @@ class Handlers:
 def words_for(error: Exception) -> str:
     """What the visitor is told; of files of the server their names only. What was not foreseen is logged."""
     if isinstance(error, UserError):
-        words = _PATH.sub(lambda path: re.split(r"[/\\]", path.group())[-1], str(error))
-        return words[:1].upper() + words[1:]  # a setting's name begins some
+        return _PATH.sub(lambda path: re.split(r"[/\\]", path.group())[-1], str(error))
     log.error("a run failed", exc_info=error)
     if isinstance(error, FloatingPointError):
         return str(error)

@@ -153,7 +153,7 @@ SEARCH = [
         "search/entry.py", "test_search.py",
         (
             "an image out of a trace is trusted",
-            "return Chosen(replace(winner, image=image), chosen.outcome)",
+            "return Chosen(replace(winner, picture=image), chosen.outcome)",
             "return Chosen(winner, chosen.outcome)",
             "test_reflect_goes_by_the_codes_of_a_trace_and_not_by_the_image_that_it_shows",
         ),
@@ -263,8 +263,8 @@ DECODING = [
         "generator/showo_generator.py", "test_pipeline.py",
         (
             "the prefixes of a batch that has changed are kept",
-            "if tuple(rows) != self._selected[0]:",
-            "if not self._selected[0]:",
+            "if tuple(rows) != self._selected:",
+            "if not self._selected:",
             "test_path_i_is_the_same_whoever_is_dropped",
         ),
     ),
