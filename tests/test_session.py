@@ -400,6 +400,21 @@ def test_bad_input_is_told_in_words_and_starts_nothing(handlers, change, words):
     assert updates[-1]["run"]["interactive"] is True
 
 
+@pytest.mark.parametrize(
+    "prompt, words",
+    [(PROMPT, ""), ("", ""), ("a photo of a unicorn", "unicorn"), ("x" * 3_000_000, "300"), ("a\0b", "line")],
+)
+def test_what_is_typed_is_told_of_once_the_model_is_there_and_is_bounded_before_it_reads_it(handlers, prompt, words):
+    told = lambda: handlers.heard(prompt)["estimate"]["refused"]  # noqa: E731
+    assert told() == {"prompt": prompt, "words": ""} and not handlers.loader.ready  # nothing is loaded for it
+    handlers.loader.start()
+    handlers.loader.wait(10)
+    backend, read = handlers.loader.result(), []
+    canonical, backend.canonical = backend.canonical, lambda text: read.append(len(text)) or canonical(text)
+    assert words in told()["words"] and bool(told()["words"]) == bool(words)
+    assert max(read, default=0) <= 300
+
+
 def test_what_was_not_foreseen_is_a_short_message_and_the_next_run_works(handlers, caplog):
     handlers.loader.start()
     handlers.loader.wait(10)

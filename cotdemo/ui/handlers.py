@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ..errors import OUT_OF_MEMORY, UserError, is_out_of_memory
-from ..fields import MAX_TOKENS
+from ..fields import MAX_TOKENS, plain_text
 from ..registry import BACKENDS
 from ..run.events import Event, Judged
 from ..run.prose import prose
@@ -181,9 +181,9 @@ class Handlers:
         words, backend = "", self.loader.backend
         if backend is not None and prompt.strip():
             try:
-                backend.canonical(prompt)
+                backend.canonical(plain_text("prompt", prompt, MAX_PROMPT))
             except UserError as error:
-                words = str(error).partition("\n")[0]  # the rest is told where it is run all the same
+                words = words_for(error).partition("\n")[0]  # the rest is told where it is run all the same
         return {"estimate": gr.update(refused={"prompt": prompt, "words": words})}
 
     def rates(self) -> Update:

@@ -53,7 +53,7 @@ export function limitWords({ prompt, paths, steps, seed, fresh }, limits) {
 
 // Why the prompt in the form cannot be painted; "" where it can, and while the one that was asked about is another.
 export function refusedWords({ prompt }, { prompt: asked, words }) {
-  return prompt === asked ? words : "";
+  return (prompt === asked && words) || "";
 }
 
 function duration(seconds) {
