@@ -40,6 +40,7 @@ TABS = (
 )
 # before anything is drawn: of a figure nothing else may flash up
 AS_FIGURE = "<script>(() => {" + joined("figure.js", "asFigure(location.search);") + "})();</script>"
+KEPT_ANSWERS = "<script>(() => {" + joined("answers.js", "keepAnswers(window);") + "})();</script>"
 FOLLOW_ADDRESS = "() => {" + joined("tabs.js", 'followAddress(document.getElementById("cot-tabs"));') + "}"
 
 
@@ -97,8 +98,8 @@ def launch_options(*guards: Middleware, **app: Any) -> dict[str, Any]:
     """
     bounds = Middleware(BoundedUploads), Middleware(BoundedBodies)
     return {
-        "theme": theme(), "head": page_style() + AS_FIGURE, "max_file_size": MAX_BYTES, "ssr_mode": False,
-        "share": False, "footer_links": ["api"], "enable_monitoring": False,
+        "theme": theme(), "head": page_style() + AS_FIGURE + KEPT_ANSWERS, "max_file_size": MAX_BYTES,
+        "ssr_mode": False, "share": False, "footer_links": ["api"], "enable_monitoring": False,
         "app_kwargs": {"middleware": [*guards, *bounds, Middleware(Health), Middleware(Preview)], **app},
     }  # fmt: skip
 
