@@ -432,7 +432,7 @@ def plain_text(name: str, value: object, most: int, least: int = 1) -> str:
         raise UserError(f"{name} must have at most {most} characters.")
     text = value.strip()
     if len(text) < least:
-        raise UserError(f"{name} is empty: write at least {least} character{'s' if least > 1 else ''}.")
+        raise UserError(f"The {name} is empty: write at least {least} character{'s' if least > 1 else ''}.")
     if len(text) > most:
         raise UserError(f"{name} must have at most {most} characters; it has {len(text)}.")
     for character in text:

@@ -124,6 +124,9 @@ def test_the_benchmarks_prompts_are_read_as_the_benchmark_has_them():
         ("  three\tdonuts!!! ", "a photo of three donuts"),
         ("tv remote", "a photo of a tv remote"),
         ("a TV and a remote", "a photo of a tv and a tv remote"),
+        ("a dog sitting on a bench", "a photo of a dog above a bench"),
+        ("red cup on the oven", "a photo of a red cup above an oven"),
+        ("a dog on the left side of a cat", "a photo of a dog left of a cat"),
     ],
 )  # fmt: skip
 def test_people_type_as_they_like(typed, canonical):
@@ -140,7 +143,10 @@ def test_people_type_as_they_like(typed, canonical):
         ("a doog", "did you mean dog"),
         ("an appel", "did you mean apple"),
         ("猫", "does not know “猫”"),
-        ("a grey cat", "none of the ten colours"),
+        ("a grey cat", "none of the ten colours here. Say black or white"),
+        ("a dark blue dog", "does not know “dark”. Try “a photo of a blue dog”"),
+        ("a cat in the garden", "Try “a photo of a cat”"),
+        ("a unicorn", "Try “a photo of two red dogs”"),
         ("5 dogs", "At most 4 things"),
         ("three dogs and two cats", "At most 4 things"),
         ("a red person", "People come in one colour"),

@@ -101,6 +101,17 @@ test("a stopped path that is finished after all is not cut off where it was pain
   assert.equal(isCutOff(round.paths[0], 2), false);
 });
 
+test("what a stopped path misses most is told by the checklist as it was then", async () => {
+  const { fateInWords } = await words;
+  const present = (step, ...yes) => ({ type: "Present", round: 0, path: 0, step, p_yes: yes });
+  const seen = [decoded(0, 0), present(0, 0.9, 0.03), decoded(0, 1), pruned(0, 1), decoded(0, 2), present(2, 0.01, 0.9)];
+  const [first] = (await after(...seen, winner(1))).rounds;
+  assert.match(fateInWords(first, first.paths[0], ["a dog", "two dogs"]), /^stopped at step 2.*\. What it misses most: two dogs \(3%\)$/);
+  assert.doesNotMatch(fateInWords(first, first.paths[0]), /misses/);
+  const [whole] = (await after(decoded(0, 0), present(0, 0.9, 0.6), pruned(0, 0), winner(1))).rounds;
+  assert.doesNotMatch(fateInWords(whole, whole.paths[0], ["a dog", "two dogs"]), /misses/);
+});
+
 test("survivors are ranked by P(yes) to the outcome", async () => {
   const { ranking } = await reducer;
   const { pathWords } = await words;

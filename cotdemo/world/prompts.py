@@ -29,15 +29,22 @@ _RELATIONS = {  # as it is said -> the benchmark's; the longest is looked for fi
     "left of": "left of", "left from": "left of", "left side of": "left of", "on left of": "left of",
     "right of": "right of", "right from": "right of", "right side of": "right of", "on right of": "right of",
     "above": "above", "over": "above", "on top of": "above", "atop": "above", "higher than": "above",
+    "on a": "above", "on an": "above", "on the": "above",  # but for these, which are longer
+    "on the left of": "left of", "on the left side of": "left of",
+    "on the right of": "right of", "on the right side of": "right of",
     "below": "below", "under": "below", "beneath": "below", "underneath": "below", "lower than": "below",
 }  # fmt: skip
 _LONGEST = max(LONGEST, *(len(said.split()) for said in _RELATIONS))
-_OTHER_COLOURS = {"grey", "gray", "silver", "beige", "turquoise", "teal", "cyan", "tan", "colourful", "colorful"}
+_OTHER_COLOURS = {  # and the nearest of the ten
+    **dict.fromkeys(["grey", "gray"], "black or white"), "silver": "white", "beige": "yellow", "cream": "white",
+    **dict.fromkeys(["turquoise", "teal", "cyan"], "blue or green"), "tan": "brown", "maroon": "red",
+    **dict.fromkeys(["colourful", "colorful"], "one of them"),
+}  # fmt: skip
 _NOT_OFFERED = {"beside", "near", "behind", "between", "inside", "next", "front", "around", "touching"}
 _FILLERS = set(
     "a an the of photo photograph picture image drawing painting photos pictures images draw paint show me make please "
     "i want would like to see there is are some that which in on its it with colour color coloured colored colours "
-    "colors side at by i'd give and"
+    "colors side at by i'd give and sitting standing lying sits stands lies"
     .split()
 )  # fmt: skip
 EXAMPLES = "“a photo of two red dogs”, “a bird above a bench”, “a green cat and a yellow bus”"
@@ -101,7 +108,8 @@ def _words(prompt: str) -> Iterator[_Word]:
             unknown.append(tokens[at])
             at += 1
     if unknown:
-        raise UserError(_unknown(unknown))
+        known = " ".join(token for token in tokens if token not in unknown)
+        raise UserError(_unknown(unknown, known))
 
 
 def _word(tokens: tuple[str, ...]) -> _Word | None:
@@ -122,7 +130,8 @@ def _word(tokens: tuple[str, ...]) -> _Word | None:
     if text in _TOO_MANY or text.isdigit():
         raise UserError(f"At most {MOST} things fit into one image: say one, two, three or four.")
     if text in _OTHER_COLOURS:
-        raise UserError(f"“{text}” is none of the ten colours here: {', '.join(COLOURS)}.")
+        near = _OTHER_COLOURS[text]
+        raise UserError(f"“{text}” is none of the ten colours here. Say {near}; the ten are {', '.join(COLOURS)}.")
     if text in _NOT_OFFERED:
         raise UserError(
             f"“{text}” is no relation here: things stand {', '.join(RELATIONS[:-1])} or {RELATIONS[-1]} each other."
@@ -130,17 +139,22 @@ def _word(tokens: tuple[str, ...]) -> _Word | None:
     return None
 
 
-def _unknown(words: list[str]) -> str:
+def _unknown(words: list[str], rest: str) -> str:
+    """What to say of words that nothing is known of; ``rest`` is the sentence without them."""
     known = [" ".join(name) for name in NAMES] + list(_COLOURS)
     said = []
     for word in dict.fromkeys(words):
-        near = get_close_matches(word, known, n=12, cutoff=0.6)
+        near = get_close_matches(word, known, n=12, cutoff=0.7)
         kinds = list(dict.fromkeys(NAMES.get(tuple(name.split()), name) for name in near))[:3]
         said.append(f"“{word[:24]}”" + (f" (did you mean {' or '.join(kinds)}?)" if kinds else ""))
     shown = ", ".join(said[:3]) + (" …" if len(said) > 3 else "")
+    try:
+        examples = f"“{canonical(rest)}”"
+    except UserError:
+        examples = EXAMPLES
     return (
-        f"The small model does not know {shown}. It paints GenEval's 80 things, in ten colours, one to four of them, "
-        f"left of, right of, above or below each other. Try {EXAMPLES}."
+        f"The small model does not know {shown}. Try {examples}. It paints GenEval's 80 things, in ten colours, one to "
+        "four of them, left of, right of, above or below each other."
     )
 
 

@@ -1,6 +1,6 @@
 // The offer to compare another prompt than the one whose comparison is on show.
 
-import { make, setAttribute, setText, toggle } from "./dom.js";
+import { make, setAttribute, setText } from "./dom.js";
 
 // `props.value` is {own, run}, the prompts of this tab and of Run; `props.compared` the prompts that are compared, none
 // before that and while it is done. Its "select" event wants `props.value.chosen` compared.
@@ -11,7 +11,6 @@ export function mountAnew(element, props, trigger, watch) {
   let since = props.value?.run; // what Run had when the comparison began
   const draw = () => {
     const offer = offered(props.value ?? {}, props.compared ?? [], since);
-    toggle(row, (props.compared ?? []).length > 0);
     setAttribute(row, "data-later", offer ? null : "true"); // keeps its room
     setText(words, offer ? `${offer.where} has “${offer.prompt}”, which is not what is compared below.` : "");
   };

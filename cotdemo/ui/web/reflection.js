@@ -35,7 +35,7 @@ export class Reflection {
 function drawRound(state, entry) {
   const { before, after } = entry;
   const first = card(state, before, before.round === 0 ? "First image" : `Painted again, round ${before.round}`);
-  const change = make("p", { class: "cot-change" }, after ? changeWords(answerOf(before), answerOf(after)) : "");
+  const change = make("p", { class: "cot-change" }, after && !after.prompt ? changeWords(answerOf(before), answerOf(after)) : "");
   const same = after?.tokens.length > 0 && stays(before, after);
   toggle(change, !same);
   const repainted = same ? attempts(state, before, after) : after ? card(state, after, after.round === 1 ? "Painted again" : `Painted again, round ${after.round}`) : null;

@@ -1,7 +1,7 @@
 // The stage: the run at one glance, first of all. One image, large, with all attempts beside it, what the judge says, and
 // one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
 
-import { answerOf, answerRound, lastStep, reflections, stays, veilOf } from "./reducer.js";
+import { answerOf, answerRound, lastStep, reflections, requirementsOf, stays, veilOf } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present, stepAt } from "./moments.js";
@@ -183,7 +183,7 @@ export class Stage {
     const looked = moment.part === "guess" ? null : this.lookedAt(round, moment);
     if (looked) {
       const [, kind] = pathWords(round, looked);
-      this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked)));
+      this.judge.replaceChildren(make("strong", {}, `${attempt(looked.path)}: `), make("span", { "data-kind": kind }, fateInWords(round, looked, requirementsOf(state))));
       this.drawTruth(looked.checked, truthWords(looked.checked));
       setAttribute(this.facts, "data-later", null);
       toggle(this.opinion, true);
@@ -246,6 +246,7 @@ export class Stage {
     const crowned = bets ? bets.includes("wins") : moment.part !== "painting" && isCrowned(round);
     setAttribute(this.tries, "aria-label", bets ? "Your bets" : "Attempts");
     const looked = this.lookedAt(round, moment);
+    const large = round.paths.length > 1 ? this.shownLarge(round, moment) : null;
     round.paths.forEach((path, index) => {
       const { button, canvas, words, crown, drawn } = this.attempts[index];
       const [fate, kind] = bets ? BETS[bets[index]] : fateWords(round, path, moment);
@@ -254,6 +255,7 @@ export class Stage {
       setAttribute(button, "data-kind", kind);
       setAttribute(button, "aria-label", `${attempt(index)}: ${bets ? `you bet: ${fate}. Change it` : `${fate}. Show it large`}`);
       setAttribute(button, "aria-pressed", String(looked === path));
+      setAttribute(button, "data-large", large === path ? "true" : null);
       toggle(crown, kind === "won" && crowned);
       if (drawn.step === step && drawn.veil === colours.veil && step) return;
       Object.assign(drawn, { step, veil: colours.veil });

@@ -67,7 +67,7 @@ export function comparison(state, round, path, labels) {
   return [
     ["Prompt", `“${state.started.prompt}”`],
     ["Asked", settingsWords(state.started, labels).join(" · ")],
-    [attempt(path.path), fateInWords(round, path)],
+    [attempt(path.path), fateInWords(round, path, requirementsOf(state))],
     ["Answer", answerOf(round) ? chosenWords(round) : "none yet"],
     ["Checker", path.checked ? `${truthWords(path.checked)}${path.checked.by ? ` (${path.checked.by})` : ""}` : "–"],
     ["Cost", costWords(state) || "–"],

@@ -310,13 +310,22 @@ export function pathWords(round, path) {
 }
 
 // What became of an attempt that is looked at, and what the judge said of it last: "stopped at step 8: clear enough 83%,
-// can no longer become right (can still work <1%)".
-export function fateInWords(round, path) {
+// can no longer become right (can still work <1%). What it misses most: two dogs (3%)"; the latter by the checklist, where
+// that misses one of the run's `requirements`.
+export function fateInWords(round, path, requirements = []) {
   const [fate] = pathWords(round, path);
   if (fate === NEVER_CLEAR) return `${fate}, so it was not asked whether it matches`;
-  const last = path.steps[path.pruned?.step ?? lastStep(path)];
+  const at = path.pruned?.step ?? lastStep(path);
+  const last = path.steps[at];
   const said = QUESTIONS.filter((question) => last?.verdicts[question]).map((question) => verdictWords(question, last.verdicts[question]));
-  return said.length ? `${fate}: ${said.join(", ")}` : fate;
+  const words = said.length ? `${fate}: ${said.join(", ")}` : fate;
+  return isCrowned(round) && round.winner.path === path.path ? words : `${words}${missedWords(path, at, requirements)}`;
+}
+
+function missedWords(path, at, requirements) {
+  const seen = path.steps.findLast((step) => step.step <= at && step.present)?.present ?? [];
+  const least = seen.indexOf(Math.min(...seen));
+  return seen[least] < EVEN && requirements[least] ? `. What it misses most: ${requirements[least]} (${number(seen[least])})` : "";
 }
 
 // The number beside it: [question, P(yes) to it]; that of potential where it ended the attempt, as its cell shows it.
