@@ -485,18 +485,23 @@ def test_record_writes_the_first_run_that_tells_each_story(monkeypatch, tmp_path
         recording.Recording("stopped", PROMPT, "parm", ALL_STOPPED, right=False, paths=2),
     )
     monkeypatch.setattr(recording, "RECORDINGS", wanted)
+    monkeypatch.setattr(recording, "COMPARED", {"1-plain": ("baseline", "base", 1), "2-orm": ("orm", "base", 2)})
+    monkeypatch.setattr(recording, "COMPARED_RIGHT", {"2-orm": False})
     monkeypatch.setattr(recording, "load_backend", lambda name: Studio(say=lambda question, *place: answers[question]))
     answers = {"clarity": "yes", "potential": "no", "outcome": "no"}
     assert cli.main(["record", "--out", str(tmp_path)]) == 0
-    assert {file.stem: Trace.load(file).started.settings.seed for file in tmp_path.iterdir()} == {
-        "plain": 3,
-        "stopped": 0,
-    }
+    seeds = {file.stem: Trace.load(file).started.settings.seed for file in tmp_path.glob("*/*.json")}
+    assert seeds == {"plain": 3, "stopped": 0, "1-plain": 0, "2-orm": 0}
+    counted = json.loads((tmp_path / "comparison.json").read_text())["operations"]
+    assert list(counted) == ["1-plain", "2-orm"]
 
     answers["potential"] = "yes"
     monkeypatch.setattr(recording, "SEEDS", 2)
     assert cli.main(["record", "--out", str(tmp_path)]) == 2
     assert "none of 2 seeds tells “no attempt passed”" in capsys.readouterr().err
+    monkeypatch.setattr(recording, "COMPARED_RIGHT", {"2-orm": True})
+    assert cli.main(["record", "--comparison", "--out", str(tmp_path)]) == 2
+    assert "None of 2 seeds paints" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["generate", "eval", "bench", "judge", "look", "train", "record"])

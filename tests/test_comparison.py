@@ -11,10 +11,11 @@ import pytest
 from page_double import Double
 
 from cotdemo.errors import UserError
+from cotdemo.files import ASSETS
 from cotdemo.registry import MODELS
 from cotdemo.run.events import RunFinished
 from cotdemo.search import search
-from cotdemo.ui.comparison import CHOICES, MOST, NOTHING, Comparing, compared
+from cotdemo.ui.comparison import CHOICES, MOST, NOTHING, Choice, Comparing, Recorded, compared
 from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.session import Run
 
@@ -55,6 +56,33 @@ def test_cards_come_in_a_fixed_order_and_end_as_the_same_runs_would_alone():
     plain = last["cards"][0]
     assert plain["paths"] == 1
     assert plain["verdict"]["answer"] is None and last["cards"][2]["verdict"]["answer"] == "yes"
+
+
+def test_the_page_opens_with_a_recorded_comparison_whose_runs_can_be_opened():
+    recorded = Recorded.of("mini", ASSETS)
+    message = json.loads(recorded.message())
+    cards = message["cards"]
+    assert [card["state"] for card in cards] == ["done"] * 5 and message["recorded"].startswith("20")
+    assert [(card["method"], card["paths"]) for card in cards][0] == ("baseline", 1)
+    assert len({(card["prompt"], card["seed"]) for card in cards}) == 1 and cards[0]["prompt"] == recorded.prompt
+    assert all(card["picture"].startswith("data:image/") and card["costs"]["operations"] > 1e9 for card in cards)
+    assert {Choice.of(trace.started.settings) for trace in recorded.traces.values()} <= set(compared("mini"))
+    compare = Comparing(Handlers("mini", lambda: Double(pace=0)), recorded)
+    for card in cards:
+        assert card["title"] and compare.open(None, SimpleNamespace(value=card["run"]))["viewer"]
+    assert json.loads(Recorded.of("mini", ASSETS).message()) != message  # never equal to the one before
+
+
+def test_without_a_recorded_comparison_or_with_a_damaged_one_the_page_opens(tmp_path):
+    assert Recorded.of("show-o", ASSETS).message() == Recorded.of("mini", tmp_path).message() == ""
+    (tmp_path / "comparison").mkdir()
+    for name in ("1-baseline.json", "3-orm.json"):
+        (tmp_path / "comparison" / name).write_bytes((ASSETS / "comparison" / name).read_bytes())
+    (tmp_path / "comparison" / "2-cut.json").write_text("{")
+    for damaged in ("{", "[]", '{"operations": 3}', '{"operations": {"1-baseline": "many"}}'):
+        (tmp_path / "comparison.json").write_text(damaged)
+        cards = json.loads(Recorded.of("mini", tmp_path).message())["cards"]
+        assert [(card["method"], card["costs"]["operations"]) for card in cards] == [("baseline", 0), ("orm", 0)]
 
 
 def test_where_no_seed_is_given_one_is_drawn_for_all():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from page_driver import DESKTOP, PHONE, PROMPT, TOO_WIDE, compare, open_tab
 
+from cotdemo.files import ASSETS
+
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_methods_are_compared_and_a_result_is_opened(visit, site, viewport):
@@ -70,3 +72,16 @@ def test_a_comparison_says_what_it_is_of_and_another_prompt_is_offered(visit, si
         page.wait_for_selector(".cot-compare-group:has-text('a blue dog')")
         page.wait_for_selector("#compare:enabled")
         assert "a blue dog" in page.locator("#compare-prompt textarea").input_value() and offer.is_hidden()
+
+
+def test_the_tab_opens_with_a_recorded_comparison(serve):
+    page = serve(ASSETS)
+    open_tab(page, "Compare")
+    cards = page.locator(".cot-compare > li[data-state='done']")
+    assert cards.count() == 5 and cards.locator("img[src^='data:image/']").count() == 5
+    told = page.locator(".cot-compare-status").inner_text()
+    assert told.startswith("A comparison recorded on 20") and " of 5 are right" in told
+    assert page.locator("#compare-prompt textarea").input_value() in page.locator(".cot-compare-group").inner_text()
+    cards.nth(2).locator("button").click()
+    page.wait_for_function("document.querySelector('.cot-recorded').textContent.includes('A recorded run')")
+    assert page.get_by_role("tab", name="Run").get_attribute("aria-selected") == "true"

@@ -7,9 +7,20 @@ import pytest
 from cotdemo.backends import MINI, load_backend, mismatches
 from cotdemo.errors import UserError
 from cotdemo.evaluation import recording
-from cotdemo.evaluation.recording import RECORDINGS, RUNS, Recording, perform, record
+from cotdemo.evaluation.recording import (
+    COMPARED,
+    COMPARED_PROMPT,
+    COMPARED_RIGHT,
+    COMPARISON,
+    RECORDINGS,
+    RUNS,
+    Recording,
+    compared,
+    perform,
+    record,
+)
 from cotdemo.run.events import StepDecoded
-from cotdemo.run.story import ALL_STOPPED
+from cotdemo.run.story import ALL_STOPPED, is_right
 from cotdemo.run.trace import Trace
 
 MEBIBYTE = 1 << 20
@@ -49,6 +60,19 @@ def test_a_recorded_run_is_what_the_shipped_weights_paint(wanted, backend):
     same = sum(recorded[path] == again.get(path) for path in recorded)
     # another processor may round a tie the other way, which changes that path from there on
     assert same >= 0.75 * len(recorded)
+
+
+def test_the_recorded_comparison_is_what_the_shipped_weights_paint(backend):
+    traces = {name: Trace.load(COMPARISON / f"{name}.json") for name in COMPARED}
+    assert len({trace.started.settings.seed for trace in traces.values()}) == 1
+    for name, trace in traces.items():
+        asked = trace.started.settings
+        assert (asked.method, asked.model, asked.paths, asked.prompt) == (*COMPARED[name], COMPARED_PROMPT)
+        assert trace.started.weights.items() <= backend.weights.items()
+        assert COMPARED_RIGHT.get(name) in (None, is_right(trace))
+    for name in ("1-baseline", "2-baseline-dpo-iter"):
+        again = compared(name, backend, traces[name].started.settings.seed)
+        assert codes_of(again) == codes_of(traces[name].events)
 
 
 def test_a_story_that_no_seed_tells_is_told_in_words(backend, monkeypatch):

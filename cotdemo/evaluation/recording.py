@@ -19,8 +19,11 @@ from ..run.events import Event
 from ..run.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, PLAIN, RANKED, SOME_STOPPED, is_right, story_of
 from ..run.trace import Trace
 from ..search import search
+from .cost import Instrumented, Prices
+from .records import write_json
 
 RUNS = ASSETS / "runs"
+COMPARISON = ASSETS / "comparison"
 SEEDS = 400  # tried at most for one story
 
 
@@ -56,6 +59,19 @@ RECORDINGS = (
 )
 
 
+# What the Compare tab opens with: one prompt painted in all these ways, from the first seed at which the plain
+# generator errs and each way of choosing comes out right.
+COMPARED_PROMPT = "a photo of three cats"
+COMPARED = {  # by name: method, model, paths
+    "1-baseline": ("baseline", "base", 1),
+    "2-baseline-dpo-iter": ("baseline", "dpo-iter", 1),
+    "3-orm": ("orm", "base", 8),
+    "4-parm": ("parm", "base", 8),
+    "5-parm++": ("parm++", "base", 8),
+}
+COMPARED_RIGHT = {"1-baseline": False, "3-orm": True, "4-parm": True, "5-parm++": True}
+
+
 def perform(recording: Recording, backend: Backend, seed: int) -> Iterator[Event]:
     """The run of a recording, live."""
     asked = {"paths": recording.paths, "repaint": recording.repaint}
@@ -71,15 +87,50 @@ def record(recording: Recording, backend: Backend) -> Trace:
     raise UserError(f"{recording.name}: none of {SEEDS} seeds tells “{recording.story}”. Choose another prompt.")
 
 
+def compared(name: str, backend: Backend, seed: int) -> Iterator[Event]:
+    """A run of the comparison, live."""
+    method, model, paths = COMPARED[name]
+    return search(method, backend, COMPARED_PROMPT, seed=seed, model=model, paths=paths)
+
+
+def record_comparison(backend: Backend) -> tuple[dict[str, Trace], dict[str, int]]:
+    """The runs that are compared, by name, and their counted operations. Raises UserError where no seed will do."""
+    prices = Prices()
+    metered = Instrumented(backend, prices)
+    for seed in range(SEEDS):
+        traces, operations = {}, {}
+        for name in COMPARED:
+            before = dict(prices.totals)
+            traces[name] = Trace.of(compared(name, metered, seed))
+            operations[name] = sum(prices.since(before).values())
+            if COMPARED_RIGHT.get(name) not in (None, is_right(traces[name])):
+                break
+        else:
+            return traces, operations
+    raise UserError(f"None of {SEEDS} seeds paints “{COMPARED_PROMPT}” as it is to come out. Choose another prompt.")
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Make all recorded runs anew."""
     backend = load_backend("mini")
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for recording in RECORDINGS:
-        trace = record(recording, backend)
-        trace.save(arguments.out / f"{recording.name}.json")
-        print(f"{recording.name}: seed {trace.started.settings.seed}, {len(trace.events)} events", flush=True)
+    for folder in (arguments.out / RUNS.name, arguments.out / COMPARISON.name):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not arguments.comparison:
+        for recording in RECORDINGS:
+            save(record(recording, backend), arguments.out / RUNS.name / f"{recording.name}.json")
+    traces, operations = record_comparison(backend)
+    for name, trace in traces.items():
+        save(trace, arguments.out / COMPARISON.name / f"{name}.json")
+    write_json(arguments.out / f"{COMPARISON.name}.json", {"operations": operations})
+
+
+def save(trace: Trace, path: Path) -> None:
+    trace.save(path)
+    print(f"{path.stem}: seed {trace.started.settings.seed}, {len(trace.events)} events", flush=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=RUNS, help="where the traces go (default: assets/runs)")
+    parser.add_argument(
+        "--out", type=Path, default=ASSETS, metavar="DIR", help="a folder as assets, for the traces (default: that)"
+    )
+    parser.add_argument("--comparison", action="store_true", help="only what the Compare tab opens with")

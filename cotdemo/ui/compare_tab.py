@@ -8,7 +8,7 @@ import gradio as gr
 
 from ..registry import MODELS
 from ..settings import MAX_PROMPT, SETTINGS
-from .comparison import AT_FIRST, SEEDS, Comparing, compared
+from .comparison import AT_FIRST, SEEDS, Comparing, Recorded, compared
 from .components import Anew, Board
 from .examples import examples_of
 from .form import component
@@ -18,7 +18,8 @@ from .wiring import COMPUTES, QUICK, named
 
 def build(page: Page) -> None:
     backend, run_tab = page.handlers.backend, page.run["names"]
-    comparing = Comparing(page.handlers)
+    recorded = Recorded.of(backend, page.assets)
+    comparing = Comparing(page.handlers, recorded)
     offered = compared(backend)
     choices = [(f"{choice.title} · {MODELS[choice.model].label}", choice.name) for choice in offered]
     at_first = [choice.name for choice in AT_FIRST if choice in offered]
@@ -26,8 +27,8 @@ def build(page: Page) -> None:
     with gr.Row(elem_id="cot-compare-page", equal_height=False):
         with gr.Column(elem_id="cot-compare-side"):
             prompt = gr.Textbox(
-                value=examples_of(backend)[2], label="Prompt", max_length=MAX_PROMPT, lines=1, max_lines=4,
-                elem_id="compare-prompt",
+                value=recorded.prompt or examples_of(backend)[2], label="Prompt", max_length=MAX_PROMPT, lines=1,
+                max_lines=4, elem_id="compare-prompt",
             )  # fmt: skip
             other = gr.Textbox(
                 label="A second prompt", placeholder="to compare two (optional)", max_length=MAX_PROMPT, lines=1,
@@ -43,8 +44,9 @@ def build(page: Page) -> None:
             seeds = gr.Slider(*SEEDS, value=SEEDS[0], step=1, label="Seeds, from that one on", elem_id="compare-seeds")
             take = gr.Button("Take prompt, attempts and seed from Run", size="sm", elem_id="compare-take")
         with gr.Column(elem_id="cot-compare-main"):
-            anew = Anew({"own": prompt.value, "run": run_tab["prompt"].value}, elem_id="anew")
-            board = Board(elem_id="board")
+            shown = {"own": prompt.value, "run": run_tab["prompt"].value}
+            anew = Anew(shown, compared=[recorded.prompt] if recorded.prompt else [], elem_id="anew")
+            board = Board(recorded.message(), elem_id="board")
 
     names = {"comparison": comparison, "board": board, "anew": anew, "compare": compare, "stop": stop}
     prompts = [prompt, run_tab["prompt"]]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,10 +17,12 @@ from ..errors import UserError
 from ..fields import IMAGE, SMALL, encode_image, whole
 from ..registry import BACKENDS, METHODS, MODELS, offers
 from ..run.state import RunState
+from ..run.trace import Trace
 from ..settings import SEED, Settings, corrects
 from .eta import Pace
 from .form import Update
 from .handlers import Handlers, verdict, words_for
+from .keep import RECORDED, recorded_runs
 from .queue import Place
 from .session import Run, batches, notice
 from .visitors import Visitor
@@ -54,6 +57,10 @@ class Choice:
     @property
     def name(self) -> str:
         return "/".join((self.method, self.model, *([self.repaint] if self.repaint != "whole" else [])))
+
+    @classmethod
+    def of(cls, settings: Settings) -> Choice:
+        return cls(settings.method, settings.model, settings.repaint)
 
 
 CHOICES = (  # some of all that could be asked for, in the order of the cards
@@ -93,12 +100,20 @@ class Card:
         self.ended = self.shown()
         self.run = Run()
 
+    @classmethod
+    def recorded(cls, name: str, trace: Trace, operations: int) -> Card:
+        """That of a recorded run; what it counted is not in its trace."""
+        card = cls(trace.started.settings, operations=operations, state="done")
+        card.ended = card._told(trace.state, name)
+        return card
+
     def shown(self) -> dict[str, Any]:
         """What the page shows of it."""
-        if self.ended:
-            return self.ended
-        state, s = self.run.state, self.settings
-        choice = Choice(s.method, s.model, s.repaint)
+        return self.ended or self._told(self.run.state, self.run.id)
+
+    def _told(self, state: RunState, run: str) -> dict[str, Any]:
+        s = self.settings
+        choice = Choice.of(s)
         end = state.finished
         costs = {
             "passes": end.generator_passes, "questions": end.judge_passes, "saved": end.passes_saved,
@@ -113,7 +128,7 @@ class Card:
             "label": choice.label,
             "model": MODELS[s.model].label,
             "paths": s.paths,
-            "run": self.run.id if end else "",
+            "run": run if end else "",
             "state": self.state,
             "words": self.words,
             "picture": _shown(state),
@@ -132,6 +147,42 @@ def _shown(state: RunState) -> str:
     return "" if image is None else encode_image(image, IMAGE, lossless=max(image.shape[:2]) <= SMALL)
 
 
+def told(cards: Sequence[Card], **more: Any) -> str:
+    """The message of cards, and ``more``, to the page."""
+    return json.dumps({"cards": [card.shown() for card in cards], **more, "nonce": secrets.token_hex(4)})
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The comparison that a page opens with (``python -m cotdemo record``); none where there are no ``traces``."""
+
+    traces: dict[str, Trace]  # by name, in the order of the cards
+    operations: dict[str, int]
+
+    @classmethod
+    def of(cls, backend: str, assets: Path) -> Recorded:
+        """That of a backend in a folder as ``assets``. What is missing there or unreadable is left out."""
+        try:
+            counted = json.loads((assets / "comparison.json").read_text(encoding="utf-8"))["operations"]
+        except (OSError, ValueError, TypeError, KeyError):
+            counted = {}
+        traces = recorded_runs(backend, assets / "comparison")
+        operations = {name: counted.get(name) if isinstance(counted, dict) else 0 for name in traces}
+        return cls(
+            {name: traces[name] for name in sorted(traces)},
+            {name: count if isinstance(count, int) else 0 for name, count in operations.items()},
+        )
+
+    @property
+    def prompt(self) -> str:
+        return next((trace.started.settings.prompt for trace in self.traces.values()), "")
+
+    def message(self) -> str:
+        """The page's first message; "" where there is nothing to show."""
+        cards = [Card.recorded(name, trace, self.operations[name]) for name, trace in self.traces.items()]
+        return told(cards, recorded=min(trace.created for trace in self.traces.values())[:10]) if cards else ""
+
+
 class Comparison:
     """What one visitor compares."""
 
@@ -144,8 +195,7 @@ class Comparison:
 
     def message(self) -> str:
         """All cards, as a text, never equal to the one before."""
-        cards = [card.shown() for card in self.cards]
-        return json.dumps({"cards": cards, "left": self._left(), "nonce": secrets.token_hex(4)})
+        return told(self.cards, left=self._left())
 
     def _left(self) -> float | None:
         """Seconds that the runs to come take together, where that is known; the one under way counts in full."""
@@ -162,8 +212,9 @@ class Comparison:
 class Comparing:
     """What the Compare tab does; updates are by name, as those of ``Handlers``."""
 
-    def __init__(self, handlers: Handlers):
+    def __init__(self, handlers: Handlers, recorded: Recorded = Recorded({}, {})):  # noqa: B008  # frozen
         self._handlers = handlers
+        self._recorded = recorded
         self._under_way: dict[str, Comparison] = {}  # by id; finished runs are kept with all others
 
     def compare(
@@ -276,6 +327,8 @@ class Comparing:
 
     def open(self, on_show: str | None, event: gr.SelectData) -> Update:
         """The trace of one card in the viewer of the Run tab; ``on_show`` is what it shows now."""
+        if event.value in self._recorded.traces:
+            return self._handlers.keep.open_trace(self._recorded.traces[event.value], RECORDED, on_show)
         run = self._handlers.runs.get(event.value)
         if run is None or not run.begun:
             return {"viewer": notice("Failed", "This run is no longer kept here: compare again.")}

@@ -142,12 +142,12 @@ class Board {
   }
 
   show(text) {
-    const { cards = null, left = null, failed = "" } = text ? JSON.parse(text) : {};
+    const { cards = null, left = null, failed = "", recorded = "" } = text ? JSON.parse(text) : {};
     toggle(this.status.element, Boolean(text));
     toggle(this.empty, !text);
     if (failed) this.status.say(failed, true); // what is there stays
     if (!cards) return;
-    this.status.say(overallWords(cards, left), failedAlike(cards));
+    this.status.say(`${recorded ? `A comparison recorded on ${recorded}. ` : ""}${overallWords(cards, left)}`, failedAlike(cards));
     const key = cards.map((card) => `${card.seed} ${card.prompt}`).join("|");
     if (key !== this.key) this.lay(cards, key);
     if (begins(cards) && this.element.getBoundingClientRect().top > innerHeight * 0.7) bringIntoSight(this.element, "start");
