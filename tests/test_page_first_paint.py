@@ -63,6 +63,9 @@ def test_what_is_not_offered_is_disabled_and_says_why(serve, tmp_path):
     page.get_by_role("tab", name="Run").click()
     assert page.locator('#choice option[value="self-correct"]').is_disabled()
     assert page.locator('#choice option[value="base"]').is_enabled()
+    assert "No self-correcting Show-o has been released" not in page.locator("#choice").inner_text()
+    for more in page.locator("#choice details.cot-choice-note summary").all():
+        more.click()
     assert "No self-correcting Show-o has been released" in page.locator("#choice").inner_text()
 
 

@@ -66,13 +66,16 @@ class Choices {
   }
 }
 
-// What the choice means, then what cannot be chosen and why; what has the same reason is said together.
+// What the choice means, then, folded, what cannot be chosen and why; what has the same reason is said together.
 function notes(words, list, reasonOf) {
   const reasons = new Map();
   for (const [name, label] of list) {
     const reason = reasonOf(name);
     if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), label.replace("Show-o, ", "")]);
   }
-  const refused = [...reasons].map(([reason, labels]) => `Not offered: ${labels.join(", ")}. ${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`);
-  return [words, ...refused].filter(Boolean).map((text) => make("span", { class: "cot-choice-note" }, text));
+  const note = (text) => make("span", { class: "cot-choice-note" }, text);
+  const refused = [...reasons].map(([reason, labels]) => note(`${labels.join(", ")}: ${reason}.`));
+  const count = [...reasons.values()].flat().length;
+  const others = refused.length ? [make("details", { class: "cot-choice-note" }, make("summary", {}, `${count} not offered with it`), ...refused)] : [];
+  return [...(words ? [note(words)] : []), ...others];
 }
