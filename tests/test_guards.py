@@ -22,7 +22,7 @@ from cotdemo.ui.folder import VARIABLE
 from cotdemo.ui.handlers import A_MINUTE
 from cotdemo.ui.headers import SafeHeaders
 from cotdemo.ui.hosts import KnownHosts, is_own
-from cotdemo.ui.limits import MAX_BODY
+from cotdemo.ui.bodies import MAX_BODY
 from cotdemo.ui.queue import MOST, OF_ADDRESS, OF_SESSION
 
 

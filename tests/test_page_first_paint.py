@@ -63,10 +63,10 @@ def test_what_is_not_offered_is_disabled_and_says_why(serve, tmp_path):
     page.get_by_role("tab", name="Run").click()
     assert page.locator('#choice option[value="self-correct"]').is_disabled()
     assert page.locator('#choice option[value="base"]').is_enabled()
-    assert "No self-correcting Show-o has been released" not in page.locator("#choice").inner_text()
+    assert "no self-correcting Show-o has been released" not in page.locator("#choice").inner_text()
     for more in page.locator("#choice details.cot-choice-note summary").all():
         more.click()
-    assert "No self-correcting Show-o has been released" in page.locator("#choice").inner_text()
+    assert "no self-correcting Show-o has been released" in page.locator("#choice").inner_text()
 
 
 def test_where_a_released_model_cannot_be_had_the_embedded_one_paints_beside_it(enter):

@@ -13,7 +13,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import UserError
-from .limits import refuse_for_now
+from .bodies import refuse_for_now
 from .visitors import Allowance, calls_from
 
 A_MINUTE = 10  # tries of one public address, and of all that have none together

@@ -23,7 +23,7 @@ from .handlers import Handlers
 from .health import Health
 from .keep import recorded_runs
 from .learn import tour_of
-from .limits import BoundedBodies
+from .bodies import BoundedBodies
 from .preview import Preview
 from .queue import MOST
 from .run_log import RunLog

@@ -25,7 +25,7 @@ from ..run.trace import MAX_BYTES, Trace
 from ..settings import whole
 from .endpoints import Answer, Endpoints, spoken_errors
 from .handlers import Handlers
-from .limits import BoundedBodies
+from .bodies import BoundedBodies
 from .page import Loading
 
 endpoints = FastAPI(title="cotdemo")

@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .limits import is_upload, refuse_for_now
+from .bodies import is_upload, refuse_for_now
 from .visitors import Allowance, calls_from
 
 A_MINUTE = 30  # uploads of one public address, and of all that have none together

@@ -1,1 +1,1 @@
-"""The verifier: images in, P(yes), P(no) and critiques out. See `judge.Judge`."""
+"""The verifier: images in, P(yes), P(no) and critiques out. See `llava.LlavaVerifier`."""

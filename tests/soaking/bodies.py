@@ -18,7 +18,7 @@ from test_altered_traces import RUNS
 from cotdemo.fields import MAX_SIDE
 from cotdemo.run.events import MAX_EVENTS
 from cotdemo.run.trace import MAX_BYTES
-from cotdemo.ui.limits import MAX_BODY, MAX_UPLOAD, MAX_VALUES
+from cotdemo.ui.bodies import MAX_BODY, MAX_UPLOAD, MAX_VALUES
 
 from .figures import Budget, Report
 from .serving import Server, served

@@ -22,7 +22,7 @@ from cotdemo.settings import SETTINGS
 from cotdemo.ui.caller import Boxes
 from cotdemo.ui.endpoints import Endpoints, taking_settings
 from cotdemo.ui.handlers import Handlers
-from cotdemo.ui.limits import MAX_BODY, MAX_VALUES
+from cotdemo.ui.bodies import MAX_BODY, MAX_VALUES
 from cotdemo.ui.page import build_demo, launch_options
 from cotdemo.ui.uploads import BoundedUploads, let_go
 
