@@ -19,10 +19,10 @@ from page_double import Double
 from cotdemo.run.trace import MAX_BYTES, Trace
 from cotdemo.search import search
 from cotdemo.settings import SETTINGS
+from cotdemo.ui.bodies import MAX_BODY, MAX_VALUES
 from cotdemo.ui.caller import Boxes
 from cotdemo.ui.endpoints import Endpoints, taking_settings
 from cotdemo.ui.handlers import Handlers
-from cotdemo.ui.bodies import MAX_BODY, MAX_VALUES
 from cotdemo.ui.page import build_demo, launch_options
 from cotdemo.ui.uploads import BoundedUploads, let_go
 

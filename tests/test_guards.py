@@ -18,11 +18,11 @@ from cotdemo import app
 from cotdemo.errors import UserError
 from cotdemo.run.trace import MAX_BYTES
 from cotdemo.ui import uploads
+from cotdemo.ui.bodies import MAX_BODY
 from cotdemo.ui.folder import VARIABLE
 from cotdemo.ui.handlers import A_MINUTE
 from cotdemo.ui.headers import SafeHeaders
 from cotdemo.ui.hosts import KnownHosts, is_own
-from cotdemo.ui.bodies import MAX_BODY
 from cotdemo.ui.queue import MOST, OF_ADDRESS, OF_SESSION
 
 

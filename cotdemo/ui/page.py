@@ -17,13 +17,13 @@ from ..run.trace import MAX_BYTES
 from ..search import entry as searches
 from . import compare_tab, learn_tab, results_tab, run_tab
 from .agents import spread_outputs
+from .bodies import BoundedBodies
 from .components import Heading, Tour, joined, page_style
 from .fetching import fetch_nothing
 from .handlers import Handlers
 from .health import Health
 from .keep import recorded_runs
 from .learn import tour_of
-from .bodies import BoundedBodies
 from .preview import Preview
 from .queue import MOST
 from .run_log import RunLog

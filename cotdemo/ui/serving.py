@@ -23,9 +23,9 @@ from ..fields import each_once
 from ..registry import BACKENDS, EMBEDDED
 from ..run.trace import MAX_BYTES, Trace
 from ..settings import whole
+from .bodies import BoundedBodies
 from .endpoints import Answer, Endpoints, spoken_errors
 from .handlers import Handlers
-from .bodies import BoundedBodies
 from .page import Loading
 
 endpoints = FastAPI(title="cotdemo")
