@@ -234,6 +234,14 @@ def reload(page) -> None:
     page.wait_for_selector(".cot-matrix td", state="attached")
 
 
+def themes(page):
+    """The page in light, then in dark, as ``?__theme=dark`` has it (``test_page_manners``), without loading it."""
+    for theme in ("light", "dark"):
+        page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
+        page.wait_for_timeout(300)  # what fades from colour to colour
+        yield theme
+
+
 def cells(page, state: str) -> int:
     return page.locator(f'td[data-state="{state}"]').count()
 
