@@ -67,9 +67,11 @@ def enter(lasting, browser):
     lasting.complaints.clear()
     pages = []
 
-    def entered(**options):
+    def entered(private=False, **options):
+        """``private`` as in a private window, in a context of its own."""
         options = {"viewport": DESKTOP} | options
-        pages.append(lasting.page(**options) or watched(browser.new_context(**options), complaints))
+        shared = None if private else lasting.page(**options)
+        pages.append(shared or watched(browser.new_context(**options), complaints))
         return pages[-1]
 
     yield entered
