@@ -1,6 +1,5 @@
-"""Aligns a tiny generator; ``test_parallel.py`` starts it alone and as two processes."""
+"""Aligns a tiny generator; ``test_parallel.py`` does so alone and as two processes."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,10 @@ from cotdemo.training import dpo
 from cotdemo.training.loop import Schedule
 from cotdemo.training.pairs import Pairs
 
-if __name__ == "__main__":
-    folder, work = map(Path, parallel.agreed(sys.argv[1:]))  # as a stage first asks whether a pool is there
+
+def main(folders: list[str]) -> None:
+    """Of weights in the first folder, into the second."""
+    folder, work = map(Path, parallel.agreed(folders))  # as a stage first asks whether a pool is there
     torch.manual_seed(0)
     pipeline = tiny_mini.MiniBackend(root=folder).generator("base")
     prompts = np.asarray(["a photo of a red dog", "a photo of two blue cats"] * 3)

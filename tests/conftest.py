@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import settings
 from page_double import Double
-from page_driver import ARGUMENTS, CHROMIUM, DESKTOP, DRAWN, Site, leaving, watched
+from page_driver import CHROMIUM, DESKTOP, DRAWN, Lasting, Site, leaving, shut, watched
 
 # processes that test side by side look for a free port each in a range of its own
 os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])))
@@ -38,31 +38,46 @@ def site(tmp_path_factory):
     site.demo.close()
 
 
+@pytest.fixture(scope="session")
+def profile(tmp_path_factory):
+    """What Chromium keeps from page to page, such as the programs that it has compiled: half of what a page takes."""
+    return tmp_path_factory.mktemp("profile")
+
+
 @pytest.fixture(scope="module")
-def browser():
+def lasting(profile):
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium (apt-get install chromium)")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+        lasting = Lasting(playwright.chromium, profile)
+        yield lasting
+        lasting.context.close()
+
+
+@pytest.fixture(scope="module")
+def browser(lasting):
+    return lasting.context.browser
 
 
 @pytest.fixture
-def enter(browser):
-    """Makes a page in a context of its own, closed at the end; by then the browser may not have complained of any."""
+def enter(lasting, browser):
+    """Makes a page that knows of no other, closed at the end; by then the browser may not have complained of any."""
     complaints: list[str] = []
-    contexts = []
+    lasting.complaints.clear()
+    pages = []
 
-    def entered(**options):
-        contexts.append(browser.new_context(**{"viewport": DESKTOP} | options))
-        return watched(contexts[-1], complaints)
+    def entered(private=False, **options):
+        """``private`` as in a private window, in a context of its own."""
+        options = {"viewport": DESKTOP} | options
+        shared = None if private else lasting.page(**options)
+        pages.append(shared or watched(browser.new_context(**options), complaints))
+        return pages[-1]
 
     yield entered
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    for page in pages:
+        shut(page)
+    assert complaints + lasting.complaints == []
 
 
 @pytest.fixture
@@ -83,7 +98,7 @@ def visit(enter, site):
             page.wait_for_selector(DRAWN)
         yield page
         with leaving(page):
-            page.context.close()
+            shut(page)
 
     return opened
 
@@ -99,12 +114,12 @@ def serve(enter):
         demo = build_demo(backend, Double, assets=assets)
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         page = enter()
-        served.append((demo, page.context))
+        served.append((demo, page))
         page.goto(url + "#results")
         page.wait_for_selector(".cot-results h2")
         return page
 
     yield page_of
-    for demo, context in served:
-        context.close()
+    for demo, page in served:
+        shut(page)
         demo.close()

@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from urllib.parse import urlencode
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from page_double import Double
 
@@ -76,7 +76,13 @@ _LEFT: WeakSet = WeakSet()  # contexts of the pages that are being left
 
 
 def watched(context, complaints: list[str]):
-    """A new page of a context; whatever the browser complains of in any page of it is added to ``complaints``."""
+    """A new page of a context that is watched."""
+    watch(context, complaints)
+    return context.new_page()
+
+
+def watch(context, complaints: list[str]) -> None:
+    """Adds to ``complaints`` whatever the browser complains of in any page of a context."""
     context.set_default_timeout(PATIENCE)
     context.add_init_script(LISTEN)
 
@@ -88,7 +94,51 @@ def watched(context, complaints: list[str]):
     context.on("console", hear)
     context.on("weberror", lambda raised: complaints.append(f"uncaught: {raised.error}"))
     context.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
-    return context.new_page()
+
+
+class Lasting:
+    """A browser and its own context, in which compiled programs last from page to page, and nothing else does."""
+
+    def __init__(self, chromium, folder):
+        self.context = chromium.launch_persistent_context(folder, executable_path=CHROMIUM, args=ARGUMENTS)
+        self.complaints: list[str] = []
+        watch(self.context, self.complaints)
+        (self._blank,) = self.context.pages
+        self._protocol = self.context.new_cdp_session(self._blank)
+        self._visited: set[str] = set()
+        _LASTING[self.context] = self
+
+    def page(self, viewport, reduced_motion="no-preference", **options):
+        """A page that knows of none before it; None where it would be beside another one, or needs more options."""
+        if options or len(self.context.pages) > 1:
+            return None
+        page = self.context.new_page()
+        page.set_viewport_size(viewport)
+        page.emulate_media(reduced_motion=reduced_motion)
+        page.on("framenavigated", lambda frame: self._visited.add("/".join(frame.url.split("/")[:3])))
+        return page
+
+    def shut(self) -> None:
+        """Closes all pages and forgets what they have kept."""
+        for page in self.context.pages:
+            if page is not self._blank:
+                page.close()
+        for origin in self._visited:
+            asked = {"origin": origin, "storageTypes": "cookies,local_storage,indexeddb,service_workers,cache_storage"}
+            self._protocol.send("Storage.clearDataForOrigin", asked)
+        self._visited.clear()
+
+
+_LASTING: WeakKeyDictionary = WeakKeyDictionary()  # such a context -> its Lasting
+
+
+def shut(page) -> None:
+    """Closes a page, all others of its context, and forgets what they have kept."""
+    lasting = _LASTING.get(page.context)
+    if lasting is None:
+        page.context.close()
+    elif not page.is_closed():
+        lasting.shut()
 
 
 def small(method: str = "parm", paths: int = 4, steps: int = 6, seed: int = 3, prompt: str = PROMPT) -> str:
@@ -182,6 +232,14 @@ def reload(page) -> None:
     with leaving(page):
         page.reload()
     page.wait_for_selector(".cot-matrix td", state="attached")
+
+
+def themes(page):
+    """The page in light, then in dark, as ``?__theme=dark`` has it (``test_page_manners``), without loading it."""
+    for theme in ("light", "dark"):
+        page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
+        page.wait_for_timeout(300)  # what fades from colour to colour
+        yield theme
 
 
 def cells(page, state: str) -> int:

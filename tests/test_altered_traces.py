@@ -12,12 +12,23 @@ from hypothesis import strategies as st
 from scripted import Encoded, Studio, Verdict
 
 from cotdemo.errors import UserError
-from cotdemo.run.events import StepDecoded
+from cotdemo.run import trace
+from cotdemo.run.events import MAX_EVENTS, StepDecoded
 from cotdemo.run.trace import Trace
-from cotdemo.search import reflect, search
+from cotdemo.search import entry, reflect, search
 
 PROMPT = "a photo of two red apples"
 CREATED = "2026-01-02T03:04:05+00:00"
+MOST = 2_000  # events of a trace
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_events():
+    """Traces of as many events as there may be take less time to be written and read where these are a tenth."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (entry, trace):
+            patch.setattr(module, "MAX_EVENTS", MOST)
+        yield
 
 
 class Open(Studio):
@@ -50,19 +61,26 @@ RUNS = {(method, rounds): content_of(method, rounds) for method in ("baseline", 
         for rounds in (0, 1)}  # fmt: skip
 FIELDS = ("round", "path", "step", "paths", "steps", "codebook", "generator_passes", "judge_passes", "seconds", "p_yes")
 PLACES = st.integers(0, 80)
-ALTERATIONS = st.one_of(
-    st.tuples(st.just("remove"), PLACES),
-    st.tuples(st.just("repeat"), PLACES, st.sampled_from([1, 2, 19_900])),
-    st.tuples(st.just("move"), PLACES, PLACES),
-    st.tuples(st.just("cut"), PLACES),
-    st.tuples(st.just("set"), PLACES, st.sampled_from(FIELDS), st.sampled_from([0, 1, 2, 3, 1e9, 10**9])),
-    st.tuples(st.just("method"), st.sampled_from(["baseline", "orm", "prm", "parm", "parm++"])),
-)
 
 
-def altered(content: dict, alterations) -> dict:
+def alterations(most: int):
+    """Of a trace that may have so many events."""
+    return st.one_of(
+        st.tuples(st.just("remove"), PLACES),
+        st.tuples(st.just("repeat"), PLACES, st.sampled_from([1, 2, most - 100])),
+        st.tuples(st.just("move"), PLACES, PLACES),
+        st.tuples(st.just("cut"), PLACES),
+        st.tuples(st.just("set"), PLACES, st.sampled_from(FIELDS), st.sampled_from([0, 1, 2, 3, 1e9, 10**9])),
+        st.tuples(st.just("method"), st.sampled_from(["baseline", "orm", "prm", "parm", "parm++"])),
+    )
+
+
+ALTERATIONS = alterations(MAX_EVENTS)
+
+
+def altered(content: dict, changes) -> dict:
     events = [dict(event) for event in content["events"]]
-    for kind, *how in alterations:
+    for kind, *how in changes:
         place = how[0] % len(events) if kind != "method" else 0
         match kind:
             case "remove" if len(events) > 1:
@@ -80,10 +98,10 @@ def altered(content: dict, alterations) -> dict:
     return {**content, "events": events}
 
 
-def again(trace: Trace) -> Trace:
+def again(given: Trace) -> Trace:
     """What comes of reflection on a trace, written and read. Raises UserError where it is refused before."""
-    more = reflect(studio(first_round=trace.state.rounds_begun), trace.events, anyway=True)
-    text = Trace.of([*trace.events, *more]).to_json()
+    more = reflect(studio(first_round=given.state.rounds_begun), given.events, anyway=True)
+    text = Trace.of([*given.events, *more]).to_json()
     try:
         return Trace.from_json(text)
     except UserError as error:
@@ -91,14 +109,14 @@ def again(trace: Trace) -> Trace:
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-@given(st.sampled_from(sorted(RUNS)), st.lists(ALTERATIONS, min_size=1, max_size=4))
-def test_what_reflection_writes_can_be_read_whatever_it_was_given(which, alterations):
+@given(st.sampled_from(sorted(RUNS)), st.lists(alterations(MOST), min_size=1, max_size=4))
+def test_what_reflection_writes_can_be_read_whatever_it_was_given(which, changes):
     try:
-        trace = Trace.from_json(json.dumps(altered(RUNS[which], alterations)))
-        read = again(trace)
+        given = Trace.from_json(json.dumps(altered(RUNS[which], changes)))
+        read = again(given)
     except UserError:
         return
-    assert read.finished is not None and len(read.events) > len(trace.events)
+    assert read.finished is not None and len(read.events) > len(given.events)
 
 
 def of(content: dict, kind: str) -> list[dict]:
@@ -115,7 +133,7 @@ def end_gone(content):
 
 
 def many_ends(content):
-    return content["events"] + 19_950 * [content["events"][-1]]
+    return content["events"] + (MOST - 50) * [content["events"][-1]]
 
 
 @pytest.mark.parametrize(
@@ -128,10 +146,10 @@ def many_ends(content):
 )
 def test_a_run_that_could_not_be_continued_is_refused_before_anything_is_computed(method, change, words):
     content = RUNS[method, 0]
-    trace = Trace.from_json(json.dumps({**content, "events": change(content)}))
+    given = Trace.from_json(json.dumps({**content, "events": change(content)}))
     backend = studio()
     with pytest.raises(UserError, match=words):
-        reflect(backend, trace.events)
+        reflect(backend, given.events)
     assert backend.log == []
 
 
@@ -144,8 +162,8 @@ def test_costs_that_a_trace_claims_do_not_grow_out_of_bounds():
 
 def test_a_trace_that_would_be_too_large_to_be_read_is_written_without_the_images_of_steps(monkeypatch):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    trace = Trace.from_json(json.dumps(RUNS["parm", 0]))
-    events = [replace(event, picture=noise) if isinstance(event, StepDecoded) else event for event in trace.events]
+    given = Trace.from_json(json.dumps(RUNS["parm", 0]))
+    events = [replace(event, picture=noise) if isinstance(event, StepDecoded) else event for event in given.events]
     whole = Trace.of(events, CREATED).to_json()
     monkeypatch.setattr("cotdemo.run.trace.MAX_BYTES", len(whole) - 1)
     small = Trace.from_json(Trace.of(events, CREATED).to_json())

@@ -16,12 +16,7 @@ from cotdemo.world.sheet import COLOURS, NATURAL, SIZE, TINTS, own_colour
 from cotdemo.world.splits import random_prompts, random_scene
 
 CHECKERS = {"A": checker_a.read, "B": checker_b.read}
-LOOKALIKES = (
-    ("fork", "knife", "spoon", "toothbrush"), ("cat", "dog", "bear", "teddy bear"), ("couch", "chair", "bed", "bench"),
-    ("oven", "microwave", "toaster", "refrigerator"), ("orange", "sports ball", "apple", "donut"),
-    ("horse", "cow", "zebra", "giraffe", "sheep"), ("bus", "truck", "train", "car"), ("tv", "laptop", "cell phone"),
-    ("snowboard", "skateboard", "surfboard", "skis"), ("cup", "bowl", "vase", "wine glass", "bottle"),
-)  # fmt: skip
+PLACES = ((16, 16), (80, 0), (0, 64), (64, 80))  # of four things in one image
 
 
 def scenes(count: int, seed: int, split: str = "dev") -> list[tuple[dict, Scene]]:
@@ -35,24 +30,20 @@ def read(request):
 
 
 def test_every_thing_in_every_tint_is_read(read):
-    for kind in CLASSES:
-        for tint in TINTS:
-            found = read(draw(Scene((Thing(kind, tint, 32, 48),))))
-            colour = own_colour(kind) if tint == NATURAL else tint
-            assert [(item.kind, item.colour, item.box) for item in found] == [(kind, colour, (32, 48, 80, 96))]
+    """And so is told from whatever looks alike in the same colour: a fork from a knife, a cat from a dog."""
+    every = [(kind, tint) for tint in TINTS for kind in CLASSES]
+    for start in range(0, len(every), len(PLACES)):
+        things = {place: Thing(*one, *place) for place, one in zip(PLACES, every[start:])}
+        found = {item.box: (item.kind, item.colour) for item in read(draw(Scene(tuple(things.values()))))}
+        assert found == {
+            (x, y, x + 48, y + 48): (one.kind, own_colour(one.kind) if one.tint == NATURAL else one.tint)
+            for (x, y), one in things.items()
+        }
 
 
 def test_right_scenes_are_right(read):
     for entry, scene in scenes(150, 1):
         assert judge_reading(read(draw(scene)), entry).strict
-
-
-@pytest.mark.parametrize("group", LOOKALIKES, ids=lambda group: group[0])
-def test_look_alikes_are_told_apart_in_one_colour(read, group):
-    for colour in COLOURS:
-        for kind in group:
-            (found,) = read(draw(Scene((Thing(kind, colour, 16, 16),))))
-            assert (found.kind, found.colour) == (kind, colour)
 
 
 def test_swapped_colours_are_noticed(read):
@@ -91,7 +82,7 @@ def scrambled(image: np.ndarray, thing: Thing, rng: np.random.Generator) -> None
 
 @pytest.mark.parametrize("spoil", [half_gone, half_another, scrambled], ids=lambda spoil: spoil.__name__)
 def test_what_is_half_a_thing_is_none(read, spoil):
-    rng, noticed, cases = np.random.default_rng(4), 0, scenes(150, 5)
+    rng, noticed, cases = np.random.default_rng(4), 0, scenes(100, 5)
     for entry, scene in cases:
         image = draw(scene).copy()
         spoil(image, scene.things[rng.integers(len(scene.things))], rng)

@@ -16,6 +16,7 @@ from cotdemo.evaluation.curves import COMPARED, apart, curves, draw
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.pool import YES, Maker, Paintings, Pool, fill
 from cotdemo.evaluation.results import read_curves
+from cotdemo.registry import BACKENDS
 from cotdemo.settings import verifier_of
 from cotdemo.ui.measured import measured
 
@@ -136,6 +137,7 @@ def test_labels_stay_in_order_apart_and_below_the_top():
 
 def test_the_command_adds_generators_to_the_file_and_draws(root, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(BACKENDS["mini"].defaults, "steps", 5)
     file = tmp_path / "curves.json"
     command = ["eval", "--curves", "--split", "dev", "--limit", "1", "--paths", "2", "--assets", str(root)]
     command += ["--json", str(file), "--out", str(tmp_path / "figures")]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from soaking.asking import values
 
-from cotdemo.settings import SETTINGS
 from cotdemo.ui.folder import VARIABLE, own_folder
 
 ROOT = Path(__file__).parents[1]
@@ -32,9 +32,14 @@ def test_a_folder_is_there_within_the_one_named_and_gone_afterwards(tmp_path, mo
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def under_way(address: str, asked: dict) -> None:
+def under_way(address: str, asked: list) -> None:
     with contextlib.suppress(httpx.HTTPError):
-        httpx.post(f"{address}/gradio_api/run/generate", json={"data": list(asked.values())}, timeout=120)
+        httpx.post(f"{address}/gradio_api/run/generate", json={"data": asked}, timeout=120)
+
+
+def is_painting(address: str) -> bool:
+    health = httpx.get(f"{address}/health", timeout=60).json()
+    return health["status"] == "ready" and health["in_line"] > 0
 
 
 @pytest.fixture
@@ -71,10 +76,13 @@ def test_uploads_are_served_by_nobody_else_and_end_with_the_process(served, tmp_
     assert httpx.get(f"{one}/gradio_api/file={name}", timeout=60).status_code == 200
     assert httpx.get(f"{other}/gradio_api/file={name}", timeout=60).status_code in (403, 404)
     assert len(os.listdir(tmp_path)) == 2
-    asked = {name: setting.default for name, setting in SETTINGS.items() if name != "backend"}
-    asked |= {"prompt": "a photo of a dog", "method": "orm", "paths": 16, "steps": 50, "seed": 1}
+    asked = values(prompt="a photo of a dog", method="orm", paths=16, steps=50, seed=1)
     threading.Thread(target=under_way, args=(one, asked), daemon=True).start()
-    time.sleep(8)  # it is computing when it is told to end
+    until = time.monotonic() + 120
+    while not is_painting(one) and time.monotonic() < until:
+        time.sleep(0.2)
+    time.sleep(1)
+    assert is_painting(one)  # when it is told to end
     for app in (first, second):
         app.send_signal(signal.SIGTERM)
         assert app.wait(60) == 128 + signal.SIGTERM

@@ -46,9 +46,15 @@ SETTINGS = Settings.checked(
 HOSTILE = "${7*7} {{value}} <img src=x onerror=alert(1)>"
 
 
+@pytest.fixture(scope="module")
+def recorded():
+    """The recorded runs, which are read in a second."""
+    return recorded_runs("mini", RUNS)
+
+
 @pytest.fixture
-def handlers():
-    return Handlers("mini", lambda: Double(pace=0), recorded_runs("mini", RUNS))
+def handlers(recorded):
+    return Handlers("mini", lambda: Double(pace=0), dict(recorded))
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ from cotdemo.evaluation.ladder import (
     values,
 )
 from cotdemo.evaluation.results import DIFFERENCES, OVERALL, ROWS, Row, aligned, ladder_markdown, paper, read_ladder
+from cotdemo.registry import BACKENDS
 from cotdemo.ui.measured import measured as measured_by_page
+from cotdemo.verifiers.llava import Encoded
 
 SMALL = {"plain": 1, "orm": 2, "parm": 2, "orm-at-parm's-compute": 2, "dpo-iter": 1, "self-correct": 1, "parm++8": 2,
          "parm++8-shuffled": 2, "parm++8-empty": 2, "as-many-as-parm++8": 2, "adaptive": 4,
@@ -43,7 +45,9 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def few(monkeypatch):
-    """The rows with few paths."""
+    """The rows with few paths, painted in few steps, and critiques of a few words: weights by chance end none."""
+    monkeypatch.setitem(BACKENDS["mini"].defaults, "steps", 6)
+    monkeypatch.setattr(Encoded.explain, "__defaults__", (0, 8))
     rows = tuple(replace(row, paths=SMALL[row.name], images=min(row.images, 2)) for row in ROWS if row.name in SMALL)
     for module in (climbing, results):
         monkeypatch.setattr(module, "ROWS", rows)

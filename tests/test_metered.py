@@ -8,6 +8,7 @@ from tiny_mini import backend
 from cotdemo.evaluation.cost import Instrumented, Prices, Work, counted
 from cotdemo.run.events import Critiqued
 from cotdemo.search import search
+from cotdemo.verifiers.llava import Encoded
 
 PROMPT = "a photo of two red apples"
 
@@ -25,7 +26,8 @@ def is_criticised(events: list) -> bool:
     return any(isinstance(event, Critiqued) for event in events)
 
 
-def test_the_sum_is_what_counting_all_of_it_comes_to(tiny):
+def test_the_sum_is_what_counting_all_of_it_comes_to(tiny, monkeypatch):
+    monkeypatch.setattr(Encoded.explain, "__defaults__", (0, 12))  # weights by chance end no critique
     metered_by = Instrumented(tiny, Prices())
     meter = metered_by.meter
     by_region = {"repaint": "region"}

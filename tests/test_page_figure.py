@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from page_double import Double
-from page_driver import PROMPT, filled, leaving, open_tab, run, small
+from page_driver import PROMPT, filled, leaving, open_tab, run, shut, small
 from test_page_stage import MOVING
 
 FIGURE = {"width": 760, "height": 470}
@@ -96,7 +96,7 @@ def test_the_page_works_under_a_root_path(enter):
     demo.launch(prevent_thread_lock=True, quiet=True, root_path=PREFIX, **launch_options())
     try:
         with proxied(f"http://127.0.0.1:{demo.server_port}") as address:
-            page = enter()
+            page = enter(private=True)  # other windows ask for a manifest, which Gradio has at the root of the host
             answers = []
             page.on("response", lambda answer: answers.append((answer.status, answer.url)))
             page.goto(address + small("orm", 2, 4, 5))
@@ -112,6 +112,6 @@ def test_the_page_works_under_a_root_path(enter):
             outside = [one for one in answers if one[1].startswith(host) and not one[1].startswith(address)]
             assert outside == [] and [one for one in answers if one[0] >= 400] == []
             with leaving(page):
-                page.context.close()
+                shut(page)
     finally:
         demo.close()

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import pytest
-from page_driver import DESKTOP, PHONE, PROMPT, filled, listened, open_settings, open_tab, quiet, run, small, status
+from page_driver import (
+    DESKTOP,
+    PHONE,
+    PROMPT,
+    filled,
+    listened,
+    open_settings,
+    open_tab,
+    quiet,
+    run,
+    shut,
+    small,
+    status,
+)  # fmt: skip
 
 from cotdemo.errors import UserError
 
@@ -79,15 +90,15 @@ def test_where_a_released_model_cannot_be_had_the_embedded_one_paints_beside_it(
     demo = build_demo("show-o", load)
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(lifespan=embedded_beside()))
     page = enter()
-    with closing(page.context):
-        page.goto(url)
-        run(page, "failed")
-        assert "could not be downloaded" in status(page)
-        page.get_by_role("link", name="embedded model").click()
-        page.wait_for_url("**/mini/")
-        run(page)
-        assert page.locator(".cot-prompt").inner_text() == "a photo of two red apples"
-        assert page.get_by_role("link", name="embedded model").count() == 0
+    page.goto(url)
+    run(page, "failed")
+    assert "could not be downloaded" in status(page)
+    page.get_by_role("link", name="embedded model").click()
+    page.wait_for_url("**/mini/")
+    run(page)
+    assert page.locator(".cot-prompt").inner_text() == "a photo of two red apples"
+    assert page.get_by_role("link", name="embedded model").count() == 0
+    shut(page)
     demo.close()
 
 

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, DRAWN, PHONE, TOO_WIDE, compare, open_tab, quiet, run, small
+from page_driver import DESKTOP, DRAWN, PHONE, TOO_WIDE, compare, open_tab, quiet, run, small, themes
 
+IS_DARK = "document.body.classList.contains('dark')"
 ZOOMED = {"width": 640, "height": 400}  # what 200% leave of a screen of 1280 x 800
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE, ZOOMED], ids=["desktop", "phone", "200%"])
-def test_nothing_is_wider_than_the_screen_and_the_matrix_scrolls_inside(visit, viewport, theme):
-    with visit(f"?__theme={theme}", viewport) as page:
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= viewport["width"]
-        assert page.evaluate("document.body.classList.contains('dark')") is (theme == "dark")
-        if viewport is PHONE:
-            assert page.locator(".cot-scroll").evaluate("box => box.scrollWidth > box.clientWidth")
-        open_tab(page, "Results")
-        page.wait_for_selector(DRAWN)
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
-        assert page.locator(".cot-results *").evaluate_all(TOO_WIDE) == []
+def test_nothing_is_wider_than_the_screen_and_the_matrix_scrolls_inside(visit, viewport):
+    with visit("?__theme=dark", viewport) as page:
+        assert page.evaluate(IS_DARK)
+        for theme in themes(page):
+            assert page.evaluate(IS_DARK) is (theme == "dark")
+            open_tab(page, "Run")
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= viewport["width"]
+            if viewport is PHONE:
+                assert page.locator(".cot-scroll").evaluate("box => box.scrollWidth > box.clientWidth")
+            open_tab(page, "Results")
+            page.wait_for_selector(DRAWN)
+            assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+            assert page.locator(".cot-results *").evaluate_all(TOO_WIDE) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
+def test_the_viewer_has_no_serious_accessibility_faults(visit):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with visit(f"?__theme={theme}") as page:
+    with visit("?__theme=light") as page:
+        assert not page.evaluate(IS_DARK)
         page.locator(".cot-share summary").click()
         tabs = {"#board": "Compare", "#measured": "Results", "#lesson": "Learn"}
         for part in ("#viewer", "#cot-seed", "#choice", "#gallery", "#estimate", "#share", *tabs):
@@ -36,8 +39,14 @@ def test_the_viewer_has_no_serious_accessibility_faults(visit, theme):
                 compare(page)
             if part == "#measured":
                 page.wait_for_selector(DRAWN)
-            found = serious(axe.run(page, context=part).response["violations"])
-            assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found] == []
+            for theme in themes(page):
+                assert faults(axe, page, part) == [], theme
+
+
+def faults(axe, page, part: str) -> list:
+    """The serious faults of a part of the page."""
+    found = serious(axe.run(page, context=part).response["violations"])
+    return [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found]
 
 
 def serious(violations) -> list:
@@ -66,8 +75,15 @@ def test_the_whole_page_has_no_more_serious_faults_than_a_page_of_stock_componen
         page.close()
     finally:
         stock.close()
-    for tab in ("Run", "Compare", "Results", "Learn"):
-        with visit("" if tab == "Run" else f"#{tab.lower()}") as page:
+    with visit() as page:
+        for tab, there in {
+            "Run": "#prompt",
+            "Compare": "#compare",
+            "Results": DRAWN,
+            "Learn": ".cot-lesson h2",
+        }.items():
+            open_tab(page, tab)
+            page.wait_for_selector(there, state="visible")
             found = serious(axe.run(page).response["violations"])
             extra = [(fault["id"], fault["nodes"][0]["html"][:160]) for fault in found if fault["id"] not in allowed]
             assert extra == [], tab

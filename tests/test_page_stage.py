@@ -19,8 +19,9 @@ from page_driver import (
     settled,
     small,
     status,
+    themes,
 )  # fmt: skip
-from test_page_manners import serious
+from test_page_manners import faults
 
 from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.prose import prose
@@ -105,28 +106,34 @@ def test_on_a_phone_the_prompt_and_run_are_on_the_screen_with_the_image(visit):
         assert page.locator(".cot-brush").bounding_box()["width"] > 300
 
 
-def test_with_less_motion_it_rests_at_once(visit):
+def test_with_less_motion_it_rests_at_once_and_what_a_number_means_is_told_where_it_stands(visit):
     with visit() as page:
         page.wait_for_selector('.cot-show[data-part="rest"]')
         assert "is chosen" in status(page) and page.locator(".cot-replay").is_hidden()
         page.wait_for_timeout(400)
         assert page.locator('.cot-show[data-part="rest"]').count() == 1
+        cell = page.locator('td[data-ends="true"]').first
+        assert cell.get_attribute("title") == cell.get_attribute("aria-label")
+        assert "can still work" in page.locator('tr[data-kind="pruned"] .cot-path-number').first.inner_text()
+        assert "attempt can still become right" in page.locator(
+            'tr[data-kind="pruned"] .cot-path-number'
+        ).first.get_attribute("title")
+        assert all(page.locator(".cot-verdicts dt").nth(index).get_attribute("title") for index in range(3))
 
 
-@pytest.mark.parametrize("by", ["click", "key", "skip"])
-def test_a_click_or_a_key_ends_it_at_the_result(visit, by):
+def test_a_click_or_a_key_ends_it_at_the_result(visit):
     with visit(reduced_motion=MOVING) as page:
         page.wait_for_function(PLAYING)
-        if by == "click":
-            page.locator(".cot-big").click()
-        elif by == "key":
-            page.locator('td[tabindex="0"]').press("ArrowLeft")
-        else:
-            page.locator(".cot-replay").click()
-        page.wait_for_function(RESTING, timeout=2000)  # of the five seconds that it would have taken
-        assert "is chosen" in status(page)
-        page.get_by_role("button", name="Replay how it was painted").click()
-        page.wait_for_function(PLAYING, timeout=2000)
+        for end in (
+            lambda: page.locator(".cot-big").click(),
+            lambda: page.locator('td[tabindex="0"]').press("ArrowLeft"),
+            lambda: page.locator(".cot-replay").click(),
+        ):
+            end()
+            page.wait_for_function(RESTING, timeout=2000)  # of the five seconds that it would have taken
+            assert "is chosen" in status(page)
+            page.get_by_role("button", name="Replay how it was painted").click()
+            page.wait_for_function(PLAYING, timeout=2000)
 
 
 def test_an_attempt_can_be_looked_at_large(visit):
@@ -237,17 +244,6 @@ def test_plain_words_come_first_and_the_fields_own_are_remembered(enter, site):
     assert "P(yes)" in page.locator('tr[data-kind="won"] th').inner_text()
 
 
-def test_what_a_number_means_is_told_where_it_stands(visit):
-    with visit() as page:
-        cell = page.locator('td[data-ends="true"]').first
-        assert cell.get_attribute("title") == cell.get_attribute("aria-label")
-        assert "can still work" in page.locator('tr[data-kind="pruned"] .cot-path-number').first.inner_text()
-        assert "attempt can still become right" in page.locator(
-            'tr[data-kind="pruned"] .cot-path-number'
-        ).first.get_attribute("title")
-        assert all(page.locator(".cot-verdicts dt").nth(index).get_attribute("title") for index in range(3))
-
-
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_nothing_shifts_from_the_first_paint_to_the_rest(enter, site, viewport):
     site.may_load.set()
@@ -274,21 +270,21 @@ def test_a_narrow_grid_begins_with_the_first_steps_and_shows_all_its_rows(visit,
         assert page.locator(".cot-matrix tbody tr").count() == page.locator(".cot-try").count() == 16
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_stage_has_no_serious_accessibility_faults(visit, theme):
+def test_the_stage_has_no_serious_accessibility_faults(visit):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with visit(f"?__theme={theme}", reduced_motion=MOVING) as page:
-        page.wait_for_function(PLAYING)
-        for _ in range(2):
-            found = serious(axe.run(page, context="#stage").response["violations"])
-            assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found] == []
+    with visit(reduced_motion=MOVING) as page:
+        for theme in themes(page):
+            page.wait_for_function(PLAYING)
+            assert faults(axe, page, "#stage") == [], theme
             rest(page)
+            assert faults(axe, page, "#stage") == [], theme
+            page.get_by_role("button", name="Replay how it was painted").click()
         page.click('.cot-gallery button[data-name="3-critique-helped"]')
         page.wait_for_selector(".cot-reflection blockquote")
         rest(page)
         page.wait_for_function("getComputedStyle(document.querySelector('.cot-mended')).opacity === '1'")
-        found = serious(axe.run(page, context="#stage").response["violations"])
-        assert [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found] == []
+        for theme in themes(page):
+            assert faults(axe, page, "#stage") == [], theme
 
 
 def test_a_mended_run_ends_with_the_image_before_and_after(visit):

@@ -9,7 +9,7 @@ import pytest
 import released_tiny
 import torch
 from huggingface_hub import save_torch_state_dict
-from page_driver import compare, filled, open_settings, open_tab, run, small, status
+from page_driver import compare, filled, open_settings, open_tab, run, shut, small, status
 from safetensors.torch import load
 from test_memory import Card
 
@@ -78,7 +78,7 @@ def page(enter, backend):
     page.goto(url + small("baseline", 2, 3, 5, PROMPT))
     filled(page, 5, PROMPT)
     yield page
-    page.context.close()
+    shut(page)
     demo.close()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import released_tiny
 import torch
-from page_driver import filled, run, small, status
+from page_driver import filled, run, shut, small, status
 from test_geneval import CASES
 
 from cotdemo import app
@@ -334,14 +334,14 @@ def page_of(enter, root, monkeypatch):
         demo = build_demo("show-o", Loading("show-o", "cpu", root, scored=OFFICIAL))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         page = enter()
-        served.append((demo, page.context))
+        served.append((demo, page))
         page.goto(url + small("baseline", 1, 2, 5, TOASTER))
         filled(page, 5, TOASTER)
         return page
 
     yield opened
-    for demo, context in served:
-        context.close()
+    for demo, page in served:
+        shut(page)
         demo.close()
 
 
