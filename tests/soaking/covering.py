@@ -14,6 +14,8 @@ from . import ROOT
 from .figures import Budget, Report
 
 LINES = 92  # of 100
+# lines that pytest's workers run count, and those of the programs that tests start
+SETTINGS = "[run]\nsource = cotdemo\nparallel = true\npatch = subprocess\n"
 
 
 def soak(budget: Budget) -> Report:
@@ -24,18 +26,21 @@ def soak(budget: Budget) -> Report:
         return report
     whole = budget.scale >= 1
     with TemporaryDirectory(prefix="cotdemo-coverage-") as folder:
-        environment = os.environ | {"COVERAGE_FILE": str(Path(folder) / "data")}
+        settings = Path(folder) / "settings"
+        settings.write_text(SETTINGS, encoding="ascii")
+        environment = os.environ | {"COVERAGE_FILE": str(Path(folder) / "data"), "COVERAGE_RCFILE": str(settings)}
         cover = [sys.executable, "-m", "coverage"]
-        tests = ["-m", "pytest", "-q", "-n", "0", *([] if whole else ["tests/test_stopping.py"])]
+        tests = ["-m", "pytest", "-q", *([] if whole else ["-n", "0", "tests/test_stopping.py"])]
         try:
             ran = subprocess.run(
-                [*cover, "run", "--source=cotdemo", *tests], cwd=ROOT, env=environment, timeout=max(60, budget.left),
+                [*cover, "run", *tests], cwd=ROOT, env=environment, timeout=max(60, budget.left),
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             report.add("lines", None, least=LINES, unit="%", note="the tests did not come to their end in this time")
             return report
-        subprocess.run([*cover, "json", "-q", "-o", f"{folder}/told.json"], cwd=ROOT, env=environment, check=True)
+        for then in (["combine", "-q"], ["json", "-q", "-o", f"{folder}/told.json"]):
+            subprocess.run([*cover, *then], cwd=ROOT, env=environment, check=True)
         told = json.loads((Path(folder) / "told.json").read_text())
     if ran.returncode:
         report.notes.append(ran.stdout[-2000:])
