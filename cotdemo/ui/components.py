@@ -81,6 +81,7 @@ def source(name: str) -> str:
     return (WEB / name).read_text(encoding="utf-8")
 
 
+@cache  # every visitor's session holds components of its own: not the text, too
 def _style(name: str) -> str:
     return f"<style>\n{source(name)}</style>"
 

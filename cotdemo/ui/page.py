@@ -41,6 +41,7 @@ TABS = (
 # before anything is drawn: of a figure nothing else may flash up
 AS_FIGURE = "<script>(() => {" + joined("figure.js", "asFigure(location.search);") + "})();</script>"
 KEPT_ANSWERS = "<script>(() => {" + joined("answers.js", "keepAnswers(window);") + "})();</script>"
+SESSIONS = 1000  # of which Gradio keeps what they have, 100 kB each for an hour; the least recently used leaves first
 FOLLOW_ADDRESS = "() => {" + joined("tabs.js", 'followAddress(document.getElementById("cot-tabs"));') + "}"
 
 
@@ -100,6 +101,7 @@ def launch_options(*guards: Middleware, **app: Any) -> dict[str, Any]:
     return {
         "theme": theme(), "head": page_style() + AS_FIGURE + KEPT_ANSWERS, "max_file_size": MAX_BYTES,
         "ssr_mode": False, "share": False, "footer_links": ["api"], "enable_monitoring": False,
+        "state_session_capacity": SESSIONS,
         "app_kwargs": {"middleware": [*guards, *bounds, Middleware(Health), Middleware(Preview)], **app},
     }  # fmt: skip
 

@@ -16,6 +16,8 @@ from functools import partial
 
 import httpx
 
+from cotdemo.ui.session import KEPT_RUNS
+
 from .asking import Page, Refused, called, form, heard, values
 from .figures import Budget, Report
 from .serving import Server, served
@@ -23,6 +25,7 @@ from .serving import Server, served
 RUNS = 1000
 AT_ONCE = 4
 SEEDS = 10  # a result of each is kept as a file
+WARM = KEPT_RUNS * 3 // 2  # after so many as many are kept as ever: what all leave behind but those that are dropped
 MEMORY = 100  # MB that all may add
 SETTLE = 60.0  # seconds in which the last ones may come to their end
 PROMPT = "a prompt"
@@ -33,7 +36,7 @@ def soak(budget: Budget) -> Report:
     report = Report()
     limits = httpx.Limits(max_connections=50, max_keepalive_connections=0)
     with served("double", pace=0.01) as server, httpx.Client(base_url=server.url, timeout=120, limits=limits) as client:
-        few = budget.many(SEEDS * len(WAYS), SEEDS * len(WAYS) // 5)
+        few = budget.many(WARM, SEEDS * len(WAYS) // 5)
         _all(client, server, few, budget, report)
         before = _settled(server)
         many = budget.many(RUNS, len(WAYS))
