@@ -89,7 +89,7 @@ test("of several seeds or prompts each method's runs are counted together", asyn
 test("two models of one method are told apart", async () => {
   const { conclusion } = await compare;
   const cards = [ended("Baseline", false, 10), ended("Baseline", true, 10, { label: "Baseline on iterative DPO" })];
-  assert.equal(conclusion(cards), "1 of 2 is right: Baseline on iterative DPO, at the cost of Baseline.");
+  assert.equal(conclusion(cards), "1 of 2 is right: Baseline on iterative DPO, which costs no more than Baseline.");
 });
 
 test("another prompt is offered than those that are compared: the form's, then one that is new at Run", async () => {

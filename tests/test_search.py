@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_mini
+import torch
 from scripted import Encoded, SamplingSession, Studio, Verdict, decode
 from showo_cases import pipeline
 
@@ -197,6 +199,35 @@ def test_a_generator_whose_probabilities_are_nan_ends_the_run(monkeypatch):
     monkeypatch.setattr(SamplingSession, "step", broken)
     with pytest.raises(FloatingPointError, match="generator"):
         run(Studio(), "baseline")
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_end_the_run_in_words(broken, tmp_path):
+    backend = tiny_mini.backend(tmp_path)
+    with torch.no_grad():
+        for parameter in backend.generator("base").showo.parameters():
+            parameter.fill_(broken)
+    with pytest.raises(FloatingPointError, match="generator"):
+        list(search("baseline", backend, "a photo of a dog", paths=1, steps=2))
+
+
+def test_a_judge_that_answers_fewer_rows_than_it_was_asked_about_is_noticed(monkeypatch):
+    ask = Encoded.ask
+    monkeypatch.setattr(
+        Encoded, "ask", lambda self, question, prompt, rows, **more: ask(self, question, prompt, rows[1:], **more)
+    )
+    with pytest.raises(ValueError, match="zip"):
+        run(Studio(), "orm")
+
+
+def test_a_run_goes_on_only_as_far_as_its_trace_can_be_read(monkeypatch):
+    from cotdemo.search import entry
+
+    events = run(Studio(), "parm")
+    text = Trace.of(iter(events)).to_json()
+    monkeypatch.setattr(entry, "MAX_BYTES", len(text) // 2)
+    with pytest.raises(UserError, match="paint it anew"):
+        list(reflect(Studio(), events))
 
 
 def test_probabilities_beyond_one_by_a_rounding_are_cut():

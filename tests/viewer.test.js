@@ -115,10 +115,17 @@ test("what a stopped path misses most is told by the checklist as it was then", 
 test("survivors are ranked by P(yes) to the outcome", async () => {
   const { ranking } = await reducer;
   const { pathWords } = await words;
-  const round = (await after(judged(0, 3, "outcome", 0.3), judged(1, 3, "outcome", 0.9), judged(2, 3, "outcome", 0.6), winner(1))).rounds[0];
+  const painted = [0, 1, 2].map((path) => decoded(path, 3));
+  const round = (await after(...painted, judged(0, 3, "outcome", 0.3), judged(1, 3, "outcome", 0.9), judged(2, 3, "outcome", 0.6), winner(1))).rounds[0];
   assert.deepEqual(ranking(round), [1, 2, 0]);
   assert.deepEqual(pathWords(round, round.paths[1]), ["chosen", "won"]);
   assert.deepEqual(pathWords(round, round.paths[2]), ["ranked 2", "judged"]);
+});
+
+test("a path that is judged on the way to its end still goes on", async () => {
+  const { statusOf } = await reducer;
+  const [round] = (await after(decoded(0, 0), judged(0, 0, "outcome", 0.8))).rounds;
+  assert.equal(statusOf(round, round.paths[0]), "alive");
 });
 
 test("paths of a run judged at every step are ranked by the mean", async () => {

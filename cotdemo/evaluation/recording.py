@@ -19,6 +19,7 @@ from ..run.events import Event
 from ..run.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, PLAIN, RANKED, SOME_STOPPED, is_right, story_of
 from ..run.trace import Trace
 from ..search import search
+from ..world.faults import MALFORMED
 from .cost import Instrumented, Prices
 from .records import write_json
 
@@ -61,7 +62,7 @@ RECORDINGS = (
 
 # What the Compare tab opens with: one prompt painted in all these ways, from the first seed at which the plain
 # generator errs and each way of choosing comes out right.
-COMPARED_PROMPT = "a photo of three cats"
+COMPARED_PROMPT = "a photo of two dogs"
 COMPARED = {  # by name: method, model, paths
     "1-baseline": ("baseline", "base", 1),
     "2-baseline-dpo-iter": ("baseline", "dpo-iter", 1),
@@ -103,7 +104,8 @@ def record_comparison(backend: Backend) -> tuple[dict[str, Trace], dict[str, int
             before = dict(prices.totals)
             traces[name] = Trace.of(compared(name, metered, seed))
             operations[name] = sum(prices.since(before).values())
-            if COMPARED_RIGHT.get(name) not in (None, is_right(traces[name])):
+            malformed = MALFORMED in traces[name].state.answer_path.checked.reason  # nobody could see what it counts
+            if malformed or COMPARED_RIGHT.get(name) not in (None, is_right(traces[name])):
                 break
         else:
             return traces, operations

@@ -83,7 +83,8 @@ def draw(probs: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     total = cumulative[..., -1:]
     # rounding may lift the product to the total itself, which no code passes
     target = torch.minimum(uniform[..., None] * total, torch.nextafter(total, torch.zeros_like(total)))
-    return torch.searchsorted(cumulative, target, right=True)[..., 0]
+    codes = torch.searchsorted(cumulative, target, right=True)[..., 0]
+    return codes.clamp(max=probs.shape[-1] - 1)  # what is not finite passes nowhere; its confidence says so
 
 
 def _hash(seed: int, path: int) -> int:

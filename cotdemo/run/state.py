@@ -69,7 +69,10 @@ class PathState:
 
     @property
     def hope(self) -> float:
-        """P(yes) of its outcome; before that of the latest answer on its potential, 0 without any."""
+        """P(yes) of its outcome, the mean where it is ranked by that; before that of the latest answer on its
+        potential, 0 without any."""
+        if self.mean is not None:
+            return self.mean
         if self.outcome:
             return self.outcome.p_yes
         said = [step.verdicts["potential"].p_yes for step in self.steps.values() if "potential" in step.verdicts]
@@ -156,11 +159,11 @@ class RoundState:
             return "won"
         if of.pruned:
             return "pruned"
-        if of.outcome:
-            return "judged"
         if of.last is None:
             return "waiting" if self.winner is None else "spared"
-        return "painted" if of.last.event.step + 1 == of.asked else "alive"
+        if of.last.event.step + 1 < of.asked:  # a process reward model judges outcomes on the way, too
+            return "alive"
+        return "judged" if of.outcome else "painted"
 
 
 @dataclass

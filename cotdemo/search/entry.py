@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..registry import CORRECTOR, METHODS, resolve
 from ..run.events import MAX_EVENTS, MOST_COUNTED, Event, Progress, RunFinished, RunStarted
 from ..run.state import REFLECTING, RunState
+from ..run.trace import MAX_BYTES, event_text
 from ..settings import MAX_PROMPT, MOST_ROUNDS, ROUNDS, SETTINGS, Settings, plain_text
 from .checklist import Checklist
 from .protocols import Backend
@@ -168,6 +169,9 @@ def _further(
     most = asked.paths * (asked.steps + 3) + 20  # events that a round has
     if events + most > MAX_EVENTS:
         raise UserError(f"This run has {events} events already, and a trace holds {MAX_EVENTS}: paint it anew.")
+    written = [len(event_text(replace(step.event, picture=None))) for step in state.steps.values()]
+    if sum(written) + max(written, default=0) * asked.paths * asked.steps > MAX_BYTES:
+        raise UserError(f"This run fills most of the {MAX_BYTES // 1_000_000} MB that a trace holds: paint it anew.")
     settings = Settings.checked(
         prompt.strip() or state.prompt,
         "parm++",

@@ -87,7 +87,7 @@ class Run:
         answers = encoded.ask(question, self.settings.prompt, rows, **self._draws(question, places))
         self.meter.judge_passes += len(rows)
         values = (answers.p_yes.tolist(), answers.p_no.tolist(), answers.yes.tolist(), answers.no.tolist())
-        return [self._judged(question, place, *row) for place, *row in zip(places, *values)]
+        return [self._judged(question, place, *row) for place, *row in zip(places, *values, strict=True)]
 
     def go_through(
         self, encoded: Encoded, places: Sequence[Place], doing: Callable[[str], Progress]
@@ -182,7 +182,7 @@ class Round:
         rows = [row for row, path in enumerate(step.paths) if self.run.show == "all" or path in see]
         images = dict(zip(rows, self.session.decode(step.codes[rows]))) if rows else {}
         self.run.meter.pictures_decoded += len(rows)
-        values = zip(step.paths, step.codes.tolist(), step.masked.tolist(), step.confidence.tolist())
+        values = zip(step.paths, step.codes.tolist(), step.masked.tolist(), step.confidence.tolist(), strict=True)
         for row, (path, codes, masked, confidence) in enumerate(values):
             if not math.isfinite(sum(confidence)):
                 raise FloatingPointError(

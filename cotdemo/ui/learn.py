@@ -77,7 +77,7 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
             "The truth",
             "The embedded model paints drawings, which an exact checker can read. It says what is true, and neither "
             "the generator nor the judge ever sees that.",
-            ".cot-top .cot-truth:not([hidden] *)",
+            ".cot-truth:not([hidden], [hidden] *, [data-later] *)",
         )
 
 

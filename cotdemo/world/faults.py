@@ -19,6 +19,8 @@ CRITIQUE_WORDS = tuple(
     "something malformed there is no not the a an many one none beside too extra ,".split()
 )  # what ``Fault.words`` says beyond the words of prompts
 
+MALFORMED = "something is malformed"
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -32,7 +34,7 @@ class Fault:
     def words(self) -> str:
         """The fault as a short sentence."""
         if self.fault == "malformed":
-            return "something is malformed"
+            return MALFORMED
         if self.fault == "missing":
             return f"there is no {self.thing}"
         if self.fault == "count":

@@ -42,9 +42,9 @@ _OTHER_COLOURS = {  # and the nearest of the ten
 }  # fmt: skip
 _NOT_OFFERED = {"beside", "near", "behind", "between", "inside", "next", "front", "around", "touching"}
 _FILLERS = set(
-    "a an the of photo photograph picture image drawing painting photos pictures images draw paint show me make please "
-    "i want would like to see there is are some that which in on its it with colour color coloured colored colours "
-    "colors side at by i'd give and sitting standing lying sits stands lies"
+    "a an the of photo photograph picture image foto pic pics drawing painting photos pictures images draw paint show "
+    "me make please i want would like to see there is are some that which in on its it with colour color coloured "
+    "colored colours colors side at by i'd give and sitting standing lying sits stands lies"
     .split()
 )  # fmt: skip
 EXAMPLES = "“a photo of two red dogs”, “a bird above a bench”, “a green cat and a yellow bus”"
@@ -108,8 +108,7 @@ def _words(prompt: str) -> Iterator[_Word]:
             unknown.append(tokens[at])
             at += 1
     if unknown:
-        known = " ".join(token for token in tokens if token not in unknown)
-        raise UserError(_unknown(unknown, known))
+        raise UserError(_unknown(unknown, tokens))
 
 
 def _word(tokens: tuple[str, ...]) -> _Word | None:
@@ -123,7 +122,7 @@ def _word(tokens: tuple[str, ...]) -> _Word | None:
         return _Word("colour", _COLOURS[text])
     if text in _NUMBERS:
         return _Word("number", _NUMBERS[text])
-    if text in (",", "&", "+", "and", "plus", "with"):
+    if text in (",", "&", "+", "and", "n", "plus", "with"):
         return _Word("and", None)
     if text in _FILLERS:
         return _Word("filler", None)
@@ -139,23 +138,30 @@ def _word(tokens: tuple[str, ...]) -> _Word | None:
     return None
 
 
-def _unknown(words: list[str], rest: str) -> str:
-    """What to say of words that nothing is known of; ``rest`` is the sentence without them."""
-    known = [" ".join(name) for name in NAMES] + list(_COLOURS)
-    said = []
+def _unknown(words: list[str], tokens: list[str]) -> str:
+    """What to say of words that nothing is known of, and the sentence of all ``tokens`` that comes nearest: with what
+    was meant in their place, or without them."""
+    known = [" ".join(name) for name in NAMES] + list(_COLOURS) + list(NUMBERS)
+    said, meant = [], {}
     for word in dict.fromkeys(words):
-        near = get_close_matches(word, known, n=12, cutoff=0.7)
+        near = get_close_matches(word, known, n=12, cutoff=0.74)
         kinds = list(dict.fromkeys(NAMES.get(tuple(name.split()), name) for name in near))[:3]
         said.append(f"“{word[:24]}”" + (f" (did you mean {' or '.join(kinds)}?)" if kinds else ""))
+        meant[word] = [name for name in near if name[0] == word[0]][:1]  # "blu" is blue, but "tall" is no ball
     shown = ", ".join(said[:3]) + (" …" if len(said) > 3 else "")
-    try:
-        examples = f"“{canonical(rest)}”"
-    except UserError:
-        examples = EXAMPLES
     return (
-        f"The small model does not know {shown}. Try {examples}. It paints GenEval's 80 things, in ten colours, one to "
-        "four of them, left of, right of, above or below each other."
+        f"The small model does not know {shown}. Try {_nearest(tokens, meant)}. It paints GenEval's 80 things, in ten "
+        "colours, one to four of them, left of, right of, above or below each other."
     )
+
+
+def _nearest(tokens: list[str], meant: dict[str, list[str]]) -> str:
+    for instead in (meant, dict.fromkeys(meant, [])):
+        try:
+            return f"“{canonical(' '.join(part for token in tokens for part in instead.get(token, [token])))}”"
+        except UserError:
+            continue
+    return EXAMPLES
 
 
 def _things(words: list[_Word]) -> list[dict]:

@@ -58,6 +58,12 @@ export class Brush {
     this.element.focus({ preventScroll: true });
   }
 
+  // As it was when it was asked for.
+  resume(tokens, prompt) {
+    this.prompt.value = prompt;
+    this.mark(tokens);
+  }
+
   close() {
     if (!this.open) return;
     toggle(this.element, false);

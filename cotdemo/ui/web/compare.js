@@ -46,7 +46,7 @@ export function conclusion(cards) {
   const isRight = (card) => (checked ? card.verdict.truth.correct : card.verdict.answer === "yes");
   const rows = grouped(done, ({ label }) => label).map((of) => ({ title: of[0].label, right: of.filter(isRight).length, runs: of.length, cost: mean(of.map(costOf)), plain: of[0].method === "baseline" }));
   const plain = rows.find((row) => row.plain);
-  const times = (row) => (plain && row !== plain ? `, at ${row.cost / plain.cost < 1.05 ? "" : `${multiple(row.cost / plain.cost)} `}the cost of ${plain.title}` : "");
+  const times = (row) => (plain && row !== plain ? (row.cost / plain.cost < 1.05 ? `, which costs no more than ${plain.title}` : `, at ${multiple(row.cost / plain.cost)} the cost of ${plain.title}`) : "");
   const cheapestFirst = rows.toSorted((a, b) => a.cost - b.cost);
   if (rows[0].runs > 1) {
     return `Right${judged}: ${cheapestFirst.map((row) => `${row.title} ${row.right} of ${row.runs}${times(row)}`).join("; ")}.`;
@@ -211,7 +211,7 @@ class Card {
     setAttribute(this.truthLine, "data-right", card.verdict.truth ? String(card.verdict.truth.correct) : null);
     setText(this.costs, card.costs ? spentWords(card.costs).join(" · ") : "\u00a0");
     toggle(this.cost, Boolean(card.costs));
-    setText(this.times, card.costs && plain && plain.label !== card.label ? multiple(costOf(card) / costOf(plain)) : "");
+    setText(this.times, card.costs && plain ? multiple(costOf(card) / costOf(plain)) : "");
     this.bar.style.width = `${(100 * (card.costs?.operations ?? 0)) / most}%`;
     this.button.disabled = !card.run;
     setAttribute(this.button, "aria-label", `Open the run of ${title}, ${model}, step by step`);

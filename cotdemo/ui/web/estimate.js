@@ -1,6 +1,6 @@
 // The lines below Run: from which seed it will paint, by what and how long, or why it cannot.
 
-import { make, setText } from "./dom.js";
+import { make, setText, toggle } from "./dom.js";
 
 // `props.value` is the form; `props.rates` seconds for one step of one path, by kind of run; `props.refused` {prompt, words} a
 // prompt that cannot be painted; `props.limits` {backend, cap, prompt, seed}: the most paths x steps, characters of a prompt,
@@ -10,7 +10,8 @@ export function mountEstimate(element, props, watch) {
   const time = make("b", {});
   const rest = make("span", {});
   const limit = make("span", { class: "cot-limit", role: "status" });
-  element.replaceChildren(seed, make("p", { class: "cot-estimate" }, time, rest, limit));
+  const instead = make("button", { type: "button", class: "cot-follow cot-instead", hidden: true, onclick: () => type(suggested(props.refused.words)) });
+  element.replaceChildren(seed, make("p", { class: "cot-estimate" }, time, rest, limit, instead));
   const draw = () => {
     const broken = limitWords(props.value ?? {}, props.limits) || refusedWords(props.value ?? {}, props.refused ?? {});
     const [known, words] = broken ? ["", ""] : timeWords(props.value ?? {}, props.rates, props.names);
@@ -18,6 +19,9 @@ export function mountEstimate(element, props, watch) {
     setText(time, known);
     setText(rest, words);
     setText(limit, broken);
+    const other = broken ? suggested(refusedWords(props.value ?? {}, props.refused ?? {})) : "";
+    setText(instead, `Use “${other}”`);
+    toggle(instead, other !== "");
   };
   watch(["value", "rates", "refused"], draw);
   draw();
@@ -47,13 +51,27 @@ export function limitWords({ prompt, paths, steps, seed, fresh }, limits) {
     return `${paths} attempts × ${steps} steps is ${paths * steps}, and ${limits.backend} takes at most ${limits.cap}: choose fewer.`;
   }
   if (!fresh && !isSeed(seed, limits)) return `The seed is a whole number from 0 to ${limits.seed}.`;
-  if (prompt?.length >= limits.prompt) return `The prompt is full: ${limits.prompt} characters at most.`;
+  if (!prompt?.trim()) return "The prompt is empty: write what is to be painted.";
+  if (prompt.length >= limits.prompt) return `The prompt is full: ${limits.prompt} characters at most.`;
   return "";
 }
 
 // Why the prompt in the form cannot be painted; "" where it can, and while the one that was asked about is another.
 export function refusedWords({ prompt }, { prompt: asked, words }) {
   return (prompt === asked && words) || "";
+}
+
+// The one sentence that a refusal says would work; "" where it has none, or several.
+export function suggested(words) {
+  return /Try “([^”]+)”\./.exec(words)?.[1] ?? "";
+}
+
+// As if the visitor had typed it.
+function type(prompt) {
+  const field = document.querySelector("#prompt textarea");
+  field.value = prompt;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
 }
 
 function duration(seconds) {

@@ -1,6 +1,6 @@
 // Recorded runs to open: they are shown at once, without a model.
 
-import { make, setAttribute } from "./dom.js";
+import { bringIntoSight, make, setAttribute } from "./dom.js";
 
 // `props.runs` are {name, prompt, method, story, date, image}; `props.value` names the one on show, or is "".
 export function mountGallery(element, props, trigger, watch) {
@@ -8,6 +8,7 @@ export function mountGallery(element, props, trigger, watch) {
     props.value = run.name;
     draw();
     trigger("select", { value: run.name });
+    bringIntoSight(document.querySelector("#viewer .cot-head, #stage, .cot-show") ?? element);
   }));
   const draw = () => cards.forEach((one) => setAttribute(one, "aria-current", one.dataset.name === props.value ? "true" : null));
   element.replaceChildren(make(

@@ -248,10 +248,10 @@ export function latest(round) {
 export function statusOf(round, path) {
   if (round.winner?.path === path.path) return "won";
   if (path.pruned) return "pruned";
-  if (path.outcome) return "judged";
   const last = lastStep(path);
   if (last < 0) return path.spared ? "spared" : "waiting";
-  return last + 1 === path.steps.length ? "painted" : "alive";
+  if (last + 1 < path.steps.length) return "alive"; // a process reward model judges outcomes on the way, too
+  return path.outcome ? "judged" : "painted";
 }
 
 // P(yes) to the outcome by which a path is ranked, or null.

@@ -37,7 +37,8 @@ export class Stage {
     this.beside = make("div", { class: "cot-beside" }, this.reflection.element, this.opinion);
     this.status = new Saying("cot-status");
     this.replay = make("button", { type: "button", class: "cot-follow cot-replay", onclick: () => (this.playing ? this.rest() : this.play(this.state)) });
-    this.brush = new Brush((tokens, prompt) => this.request({ tokens, prompt }), () => this.onDraw());
+    this.sent = null; // what the brush has asked for, until that is taken
+    this.brush = new Brush((tokens, prompt) => this.request((this.sent = { tokens, prompt })), () => this.onDraw());
     this.brushing = make("button", { type: "button", class: "cot-follow", title: "Mark tokens of this image, and have only them painted anew", onclick: () => this.pickUp() }, "Brush");
     this.back = make("button", { type: "button", class: "cot-follow", title: "The image before it was painted anew", onclick: () => this.request({ tokens: [] }) }, "Undo");
     this.progress = make("div", { class: "cot-progress", "aria-hidden": "true" }, make("span"));
@@ -101,7 +102,7 @@ export class Stage {
 
   pickUp() {
     this.rest();
-    this.peek = null;
+    this.peek = this.sent = null;
     const round = answerRound(this.state);
     this.brushed = this.state.run;
     bringIntoSight(this.canvas);
@@ -158,6 +159,12 @@ export class Stage {
     const round = state.phase === "running" || state.phase === "waiting" ? null : answerRound(state);
     const codes = round && answerOf(round).codes;
     if (this.brush.open && (!codes || this.brushed !== state.run)) this.brush.close();
+    if (this.sent && state.phase === "failed" && codes) {
+      const { tokens, prompt } = this.sent; // refused: nothing that was marked or written is lost
+      this.pickUp();
+      this.brush.resume(tokens, prompt);
+    }
+    if (state.phase === "running") this.sent = null;
     setAttribute(this.brushing, "data-later", codes && state.started.steps > 1 && !this.brush.open ? null : "true"); // keeps its room
     toggle(this.back, Boolean(round) && round.before !== null);
   }
