@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 FILES = ("README.md", "docs/trace.md", "docs/released.md", "docs/results.md", "docs/models.md")
 _LADDER = ROOT / "assets" / "ladder.json"
 _PRECISION = ROOT / "assets" / "precision.json"
+_SOAK = ROOT / "tests" / "data" / "soak.json"
 _BESIDE = {  # shipped weights that are no model and no verifier of a run
     "magvit": "MAGVIT-v2, the image tokenizer: 8 x 8 codes of 16 x 16 pixels each",
     "judge-guide": "a judge that guides the alignment of `dpo-iter-parm`, and judges no run",
@@ -204,6 +205,22 @@ def _answers(of: Mapping[str, Any] | None) -> Iterable[str]:
     return (f"{of['all']:.1%}", f"{of['moved']:.4f}", f"{of['area']:.3f}") if of else ("–",) * 3
 
 
+def tested() -> str:
+    """What ``python tests/soak.py`` came to."""
+    parts = json.loads(_SOAK.read_text(encoding="utf-8"))["parts"]
+    rows = ((name, *_withstood(part["figures"]), part["date"]) for name, part in parts.items())
+    return _table(("`python tests/soak.py`", "what came of it", "asked", "measured"), rows)
+
+
+def _withstood(figures: list[Mapping[str, Any]]) -> Iterable[str]:
+    def reached(one: Mapping[str, Any]) -> str:
+        value = "not measured" if one["reached"] is None else f"{one['reached']:,.4g} {one['unit']}".strip()
+        return f"{one['name']} {value if one['ok'] else f'**{value}**'}"
+
+    asked = [one for one in figures if one["asked"]]
+    return "; ".join(map(reached, asked)), "; ".join(one["asked"] for one in asked)
+
+
 def preload() -> str:
     """What a Space's build downloads: whole repositories, as a file that is not there would fail it."""
     from .backends import RELEASED
@@ -224,6 +241,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "cards": cards,
     "precisions": precisions,
     "preload": preload,
+    "tested": tested,
     "headline": lambda: headline_markdown(_LADDER),
     "ladder": lambda: ladder_markdown(_LADDER),
 }

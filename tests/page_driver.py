@@ -171,9 +171,10 @@ def run(page, phase: str = "finished") -> None:
 def compare(page) -> None:
     """Presses Compare, and waits until that comparison has ended, however soon that is."""
     page.evaluate("""() => {
-      window.compared = false;
-      const begun = new MutationObserver(() => { window.compared = true; });
-      begun.observe(document.querySelector("#compare"), { attributeFilter: ["disabled"] });
+      window.compared = false;  // the button itself may be made anew while the tab comes
+      const pressed = ({ target }) => target.id === "compare";
+      const begun = new MutationObserver((seen) => { window.compared ||= seen.some(pressed); });
+      begun.observe(document.body, { subtree: true, attributeFilter: ["disabled"] });
     }""")
     page.click("#compare")
     page.wait_for_function("window.compared")

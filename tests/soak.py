@@ -45,18 +45,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", default="", help="of the mutations those with one of these words in name, file or tests, by commas"
     )
-    parser.add_argument("--json", type=Path, help="a file for the figures")
+    parser.add_argument("--json", type=Path, help="a file for the figures; what it has of other parts stays")
     asked = parser.parse_args(arguments)
     unknown = [part for part in asked.parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by which the part under way is ended, too
     reports: dict[str, Report] = {}
+    others = json.loads(asked.json.read_text())["parts"] if asked.json and asked.json.exists() else {}
     for part in asked.parts or PARTS:
         report = reports[part] = apart(part, 60 * asked.minutes, asked.scale, asked.only)
         print(row(part, report), *(f"    {note}" for note in report.notes), sep="\n", flush=True)
         if asked.json:
-            asked.json.write_text(json.dumps(told(reports, asked.scale), indent=1) + "\n", encoding="utf-8")
+            content = json.dumps({"parts": others | told(reports, asked.scale)}, indent=1)
+            asked.json.write_text(content + "\n", encoding="utf-8")
     return 0 if all(report.ok for report in reports.values()) else 1
 
 
@@ -66,10 +68,10 @@ def row(part: str, report: Report) -> str:
 
 
 def told(reports: dict[str, Report], scale: float) -> dict[str, object]:
-    """JSON-safe: the figures, and what they were measured on."""
+    """JSON-safe: the figures of each part, and what they were measured on."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    parts = {part: report.as_dict() for part, report in reports.items()}
-    return {"date": time.strftime("%Y-%m-%d"), "machine": machine, "scale": scale, "parts": parts}
+    measured = {"date": time.strftime("%Y-%m-%d"), "machine": machine, "scale": scale}
+    return {part: {**measured, **report.as_dict()} for part, report in reports.items()}
 
 
 def apart(part: str, seconds: float, scale: float, only: str) -> Report:

@@ -153,3 +153,22 @@ def test_where_no_attempt_was_better_that_is_said_and_all_are_shown(enter, faith
     assert each.nth(1).locator("rect").count() == int(re.search(r"(\d+) changed", said[1])[1]) > 0
     assert page.locator(".cot-slide").count() == 0  # there is nothing to slide between
     assert page.get_by_role("button", name="Undo").is_visible()
+
+
+def test_what_the_brush_asks_for_in_vain_is_not_lost(visit, site):
+    site.backend.pace, site.backend.any_words = 0.005, False
+    with visit(small("orm", 2, 6, 5)) as page:
+        filled(page, 5)
+        run(page)
+        page.get_by_role("button", name="Brush").click()
+        drag(page, (0.05, 0.05), (0.95, 0.05))
+        page.locator(".cot-brush-bar input").fill("two blu zebras")
+        page.get_by_role("button", name="Paint 8 tokens anew").click()
+        settled(page, "failed")
+        assert "does not know" in status(page)
+        page.wait_for_selector(".cot-brush-bar:not([hidden])")
+        assert marked(page) == 8 and page.locator(".cot-brush-bar input").input_value() == "two blu zebras"
+        page.locator(".cot-brush-bar input").fill("two zebras")
+        page.get_by_role("button", name="Paint 8 tokens anew").click()
+        settled(page)
+        assert rounds(page) == 2

@@ -44,7 +44,7 @@ def test_pointing_at_a_row_shows_counts_and_intervals_by_kind(visit):
         assert page.locator(".cot-about h4").inner_text().startswith("ORM")
         page.keyboard.press("Escape")
         assert card.is_hidden()
-        unfold(page, "What each rung adds")
+        unfold(page, "What each row adds")
         row_of(page, "PARM - Show-o, base").locator("th").hover()
         assert "+.500" in card.inner_text() and "+.14" in card.inner_text()
 

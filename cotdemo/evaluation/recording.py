@@ -104,7 +104,8 @@ def record_comparison(backend: Backend) -> tuple[dict[str, Trace], dict[str, int
             before = dict(prices.totals)
             traces[name] = Trace.of(compared(name, metered, seed))
             operations[name] = sum(prices.since(before).values())
-            malformed = MALFORMED in traces[name].state.answer_path.checked.reason  # nobody could see what it counts
+            checked = traces[name].state.answer_path.checked
+            malformed = checked is not None and MALFORMED in checked.reason  # nobody could see what is counted
             if malformed or COMPARED_RIGHT.get(name) not in (None, is_right(traces[name])):
                 break
         else:

@@ -22,6 +22,7 @@ def embedded_beside() -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """
     demo, options = page.build_demo(EMBEDDED), page.launch_options()
     del options["share"]
+    demo.state_session_capacity = options.pop("state_session_capacity")  # mounted, it takes that from the page itself
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -192,8 +192,8 @@ DECODING = [
         "generator/chance.py", "test_decoding.py",
         (
             "a code of probability 0 can be drawn",
-            "return torch.searchsorted(cumulative, target, right=True)[..., 0]",
-            "return torch.searchsorted(cumulative, target, right=False)[..., 0]",
+            "codes = torch.searchsorted(cumulative, target, right=True)[..., 0]",
+            "codes = torch.searchsorted(cumulative, target, right=False)[..., 0]",
             "test_drawing_inverts_the_cumulative_distribution_and_never_picks_the_impossible",
         ),
         (

@@ -12,7 +12,7 @@ export class Costs {
   constructor(ladder, card) {
     this.ladder = ladder;
     this.charts = new Charts(
-      [{ title: "Accuracy against compute", about: "One point for each rung, by counted operations a prompt; upright lines are 95% intervals." }],
+      [{ title: "Accuracy against compute", about: "One point for each row of the ladder, by counted operations a prompt; upright lines are 95% intervals." }],
       card, (name) => aboutRung(ladder, name, this.chosen),
     );
     this.element = this.charts.element;
@@ -44,5 +44,5 @@ export function frontier(sorted) {
 
 function table(all, kind) {
   const rows = all.map((one) => [one.label, seriesOf(one.method).label, operations(total(one.operations)), `${share(one.y)} ${interval(one.here)}`]);
-  return numbers(`Accuracy, ${kindWords(kind)}, and operations a prompt, the cheapest first`, ["rung", "method", "operations", "accuracy"], rows);
+  return numbers(`Accuracy, ${kindWords(kind)}, and operations a prompt, the cheapest first`, ["row", "method", "operations", "accuracy"], rows);
 }

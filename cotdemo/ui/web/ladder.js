@@ -13,7 +13,7 @@ export class LadderTable {
     this.ladder = ladder;
     this.strips = new StripTable({
       caption: "Share of right images, with 95% intervals by bootstrap over prompts. Small rings: other training seeds.",
-      corner: "Rung",
+      corner: "Method",
       extras: ["operations", "time"],
       groups: groups.map(({ heading, rungs: items }) => ({
         heading, items: items.map((row) => ({ ...row, detail: `${row.model}, ${pathWords(row.paths)}` })),

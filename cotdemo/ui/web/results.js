@@ -65,9 +65,9 @@ class Results {
     return [
       said,
       section("The paper’s rows, beside ours", "", first.element),
-      section("What each rung gets for its compute", "The dashed line joins the rungs that none beats for as little compute.", costs.element),
-      fold(`The whole ladder: ${whole.names.length} rungs`, "Every rung with the same prompts and settings. The dashed line is the plain generator of each column.", whole.element, origin(ladder)),
-      fold("What each rung adds", "One rung minus another, on the same prompts and paths.", differences.element, origin(ladder)),
+      section("What each method gets for its compute", "The dashed line joins those that none beats for as little compute.", costs.element),
+      fold(`The whole ladder: ${whole.names.length} rows`, "Every method, model and number of attempts with the same prompts and settings. The dashed line is the plain generator of each column.", whole.element, origin(ladder)),
+      fold("What each row adds", "One row minus another, on the same prompts and attempts.", differences.element, origin(ladder)),
     ];
   }
 

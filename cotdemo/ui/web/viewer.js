@@ -92,8 +92,8 @@ class Viewer {
       make("p", {}), make("button", { type: "button", onclick: () => document.querySelector("#run").click() }, "Paint it"),
       make("button", { type: "button", class: "cot-follow", onclick: () => this.decline() }, "Not now"),
     );
-    document.addEventListener("click", ({ target }) => target.closest?.(BEGINS) && this.engage());
-    document.addEventListener("keydown", ({ key, shiftKey, target }) => key === "Enter" && !shiftKey && target.closest?.("#prompt") && this.engage());
+    document.addEventListener("click", ({ target }) => target.closest?.(BEGINS) && !(target.closest("#run") && refusal()) && this.engage());
+    document.addEventListener("keydown", ({ key, shiftKey, target }) => key === "Enter" && !shiftKey && target.closest?.("#prompt") && !refusal() && this.engage());
     this.stage.element.addEventListener("cot-brush", () => this.engage());
     this.blank = make(
       "div", { class: "cot-empty" },
@@ -251,6 +251,7 @@ class Viewer {
   show(before) {
     const { phase } = this.state;
     if (phase === "running" && before.phase !== "running") this.away = false;
+    if (phase === "failed" && before.phase !== "failed" && refusal()) bringIntoSight(refusal());
     if (this.away || before.run === null) return;
     const begins = phase === "running" && before.phase !== "running";
     if (begins && !reflections(this.state).length) return this.bring(this.top);
@@ -470,4 +471,10 @@ function legend() {
       make("p", {}, CHECKS),
     ),
   );
+}
+
+// Where the form says why it cannot be painted; null where it can, as far as is known.
+function refusal() {
+  const told = document.querySelector("#estimate .cot-limit");
+  return told?.textContent ? told : null;
 }
