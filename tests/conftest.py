@@ -87,7 +87,7 @@ def visit(enter, site):
     As somebody who wants no motion, unless told otherwise: what moves takes a third of the time of such a test.
     """
     site.may_load.set()
-    site.backend.pace, site.backend.critique = 0.01, ""
+    site.backend.pace, site.backend.critique, site.backend.any_words = 0.01, "", True
 
     @contextmanager
     def opened(query: str = "", viewport=DESKTOP, reduced_motion="reduce", **options):
@@ -111,7 +111,7 @@ def serve(enter):
     served = []
 
     def page_of(assets, backend="mini"):
-        demo = build_demo(backend, Double, assets=assets)
+        demo = build_demo(backend, lambda: Double(), assets=assets)  # the class has words, which a load would tell
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         page = enter()
         served.append((demo, page))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from page_double import Double
-from page_driver import DESKTOP, PHONE, open_tab, quiet, status
+from page_driver import DESKTOP, PHONE, open_tab, quiet, run, status
 from test_page_stage import RESTING, SHIFTS
 
 from cotdemo.errors import UserError
@@ -25,7 +25,7 @@ def choosy(tmp_path_factory):
     from cotdemo.ui.page import ASSETS, build_demo, launch_options
 
     demo = build_demo(
-        "mini", Choosy, recorded=ASSETS / "runs" / "2-one-left.json", assets=tmp_path_factory.mktemp("none")
+        "mini", lambda: Choosy(), recorded=ASSETS / "runs" / "2-one-left.json", assets=tmp_path_factory.mktemp("none")
     )
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     yield url
@@ -81,3 +81,19 @@ def test_a_comparison_is_refused_as_shortly(enter, choosy):
     more.locator("summary").click()
     assert more.locator("p").inner_text().strip() == REASONS.strip()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_sentence_that_works_instead_is_taken_by_a_click(visit, site, viewport):
+    with visit(viewport=viewport) as page:
+        site.backend.any_words = False
+        run(page)  # by when the model has come, which can say so
+        page.fill("#prompt textarea", "2 blu dogs")
+        page.get_by_role("button", name="Use “a photo of two blue dogs”").click()
+        assert page.locator("#prompt textarea").input_value() == "a photo of two blue dogs"
+        page.wait_for_function("document.querySelector('#estimate .cot-limit').textContent === ''")
+        assert page.get_by_role("button", name="Use “").count() == 0
+        run(page)
+        assert page.locator(".cot-prompt").inner_text() == "a photo of two blue dogs"
+        page.fill("#prompt textarea", " ")
+        page.wait_for_function("document.querySelector('#estimate .cot-limit').textContent.includes('is empty')")

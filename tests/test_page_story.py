@@ -35,7 +35,7 @@ def opening(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("story")
     shutil.copytree(ASSETS / "runs", folder / "runs")
-    demo = build_demo("mini", Double, assets=folder)
+    demo = build_demo("mini", lambda: Double(), assets=folder)
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     yield url
     demo.close()

@@ -166,12 +166,9 @@ class Recorded:
             counted = json.loads((assets / "comparison.json").read_text(encoding="utf-8"))["operations"]
         except (OSError, ValueError, TypeError, KeyError):
             counted = {}
-        traces = recorded_runs(backend, assets / "comparison")
-        operations = {name: counted.get(name) if isinstance(counted, dict) else 0 for name in traces}
-        return cls(
-            {name: traces[name] for name in sorted(traces)},
-            {name: count if isinstance(count, int) else 0 for name, count in operations.items()},
-        )
+        traces = dict(sorted(recorded_runs(backend, assets / "comparison").items()))
+        given = counted if isinstance(counted, dict) else {}
+        return cls(traces, {name: given[name] if isinstance(given.get(name), int) else 0 for name in traces})
 
     @property
     def prompt(self) -> str:

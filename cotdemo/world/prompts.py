@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -29,7 +28,7 @@ _RELATIONS = {  # as it is said -> the benchmark's; the longest is looked for fi
     "left of": "left of", "left from": "left of", "left side of": "left of", "on left of": "left of",
     "right of": "right of", "right from": "right of", "right side of": "right of", "on right of": "right of",
     "above": "above", "over": "above", "on top of": "above", "atop": "above", "higher than": "above",
-    "on a": "above", "on an": "above", "on the": "above",  # but for these, which are longer
+    "on a": "above", "on an": "above", "on the": "above",
     "on the left of": "left of", "on the left side of": "left of",
     "on the right of": "right of", "on the right side of": "right of",
     "below": "below", "under": "below", "beneath": "below", "underneath": "below", "lower than": "below",
@@ -73,7 +72,7 @@ def parse(prompt: str) -> dict:
     Raises UserError, with what works instead, for unknown words (naming the nearest that are known) and for sentences
     that no image of this world can be checked against.
     """
-    words = list(_words(prompt))
+    words = _words(prompt)
     things, relations = _things(words), [word.value for word in words if word.what == "relation"]
     if not things:
         raise UserError(f"Name something to paint, for example {EXAMPLES}.")
@@ -94,21 +93,30 @@ def _tokens(prompt: str) -> list[str]:
     return re.findall(r"[a-z0-9]+(?:'[a-z]+)?|,|&|\+|[^\W\d_]+", text)
 
 
-def _words(prompt: str) -> Iterator[_Word]:
-    tokens, unknown = _tokens(prompt), []
+def _words(prompt: str) -> list[_Word]:
+    """What the words of a prompt mean. Raises UserError where nothing is known of some."""
+    tokens = _tokens(prompt)
+    words, unknown = _meanings(tokens)
+    if unknown:
+        raise UserError(_unknown(unknown, tokens))
+    return words
+
+
+def _meanings(tokens: list[str]) -> tuple[list[_Word], list[str]]:
+    """What tokens mean, as many at once as mean something together, and those of which nothing is known."""
+    words, unknown = [], []
     at = 0
     while at < len(tokens):
         for length in range(min(_LONGEST, len(tokens) - at), 0, -1):
             if found := _word(tuple(tokens[at : at + length])):
                 if found.what != "filler":
-                    yield found
+                    words.append(found)
                 at += length
                 break
         else:
             unknown.append(tokens[at])
             at += 1
-    if unknown:
-        raise UserError(_unknown(unknown, tokens))
+    return words, unknown
 
 
 def _word(tokens: tuple[str, ...]) -> _Word | None:
@@ -157,8 +165,10 @@ def _unknown(words: list[str], tokens: list[str]) -> str:
 
 def _nearest(tokens: list[str], meant: dict[str, list[str]]) -> str:
     for instead in (meant, dict.fromkeys(meant, [])):
+        text = " ".join(part for token in tokens for part in instead.get(token, [token]))
         try:
-            return f"“{canonical(' '.join(part for token in tokens for part in instead.get(token, [token])))}”"
+            if not _meanings(_tokens(text))[1]:  # else the next words would be guessed at, too
+                return f"“{canonical(text)}”"
         except UserError:
             continue
     return EXAMPLES

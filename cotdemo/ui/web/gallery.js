@@ -8,7 +8,7 @@ export function mountGallery(element, props, trigger, watch) {
     props.value = run.name;
     draw();
     trigger("select", { value: run.name });
-    bringIntoSight(document.querySelector("#viewer .cot-head, #stage, .cot-show") ?? element);
+    bringIntoSight(document.querySelector("#stage"));
   }));
   const draw = () => cards.forEach((one) => setAttribute(one, "aria-current", one.dataset.name === props.value ? "true" : null));
   element.replaceChildren(make(
