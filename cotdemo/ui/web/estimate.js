@@ -10,7 +10,7 @@ export function mountEstimate(element, props, watch) {
   const time = make("b", {});
   const rest = make("span", {});
   const limit = make("span", { class: "cot-limit", role: "status" });
-  const instead = make("button", { type: "button", class: "cot-follow cot-instead", hidden: true, onclick: () => type(suggested(props.refused.words)) });
+  const instead = make("button", { type: "button", class: "cot-instead", hidden: true, onclick: () => type(suggested(props.refused.words)) });
   element.replaceChildren(seed, make("p", { class: "cot-estimate" }, time, rest, limit, instead));
   const draw = () => {
     const broken = limitWords(props.value ?? {}, props.limits) || refusedWords(props.value ?? {}, props.refused ?? {});

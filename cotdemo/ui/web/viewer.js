@@ -251,7 +251,7 @@ class Viewer {
   show(before) {
     const { phase } = this.state;
     if (phase === "running" && before.phase !== "running") this.away = false;
-    if (phase === "failed" && before.phase !== "failed" && refusal()) bringIntoSight(refusal());
+    if (phase === "failed" && before.phase !== "failed" && refusal()) bringIntoSight(refusal().parentElement);
     if (this.away || before.run === null) return;
     const begins = phase === "running" && before.phase !== "running";
     if (begins && !reflections(this.state).length) return this.bring(this.top);
