@@ -67,6 +67,34 @@ def test_the_tour_and_its_offer_cover_nothing_that_they_speak_of_or_that_changes
         assert stops >= 7
 
 
+# Gradio mounts the parts of a page when their code has come, in any order: what one part looks for is not there yet.
+LATE = """
+    const query = Document.prototype.querySelector;
+    Document.prototype.querySelector = function (selector) {
+        const mounted = /heading/.test(selector) ? 3500 : /cot-|#stage|#prompt|#gallery|#run/.test(selector) ? 2500 : 0;
+        return performance.now() < mounted ? null : query.call(this, selector);
+    };
+"""
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_parts_of_the_page_that_come_late_are_waited_for(enter, site, viewport):
+    page = enter(viewport=viewport, reduced_motion="reduce")
+    page.add_init_script(LATE)
+    page.goto(site.url)
+    page.wait_for_selector(".cot-invitation")
+    assert page.evaluate("performance.now()") > 3500
+    assert page.locator(".cot-place-of-stage .cot-show").count() == 1
+
+
+def test_who_is_at_work_already_is_not_asked(visit):
+    with visit("", reduced_motion="no-preference") as page:
+        page.locator("#prompt textarea").click()
+        page.wait_for_selector('.cot-show[data-part="rest"]', timeout=20_000)
+        page.wait_for_timeout(200)
+        assert page.locator(".cot-invitation").count() == 0
+
+
 def test_a_new_visitor_is_asked_once(visit):
     with visit() as page:
         page.wait_for_selector(".cot-invitation")

@@ -48,9 +48,15 @@ function invite(open) {
     make("button", { type: "button", class: "cot-tour-go", onclick: () => { box.remove(); open(); } }, "Take the tour"),
     make("button", { type: "button", onclick: leave }, "No, thanks"),
   );
-  const busy = ({ target }) => target.closest("#cot-page") && box.remove(); // who is at work already is not in need of it
-  addEventListener("pointerdown", busy, { capture: true });
-  until(() => document.querySelector('.cot-show[data-part="rest"]')).then(() => document.querySelector(".cot-heading").append(box)); // first things first
+  let busy = false; // who is at work already is not in need of it
+  addEventListener("pointerdown", ({ target }) => {
+    if (!target.closest("#cot-page")) return;
+    busy = true;
+    box.remove();
+  }, { capture: true });
+  const place = () => document.querySelector(".cot-heading"); // may be mounted later than the stage
+  const rested = () => document.querySelector('.cot-show[data-part="rest"]') && place();
+  until(rested).then(() => busy || place()?.append(box)); // first things first
 }
 
 async function begin(tour) {
