@@ -24,6 +24,7 @@ from .handlers import Handlers
 from .health import Health
 from .keep import recorded_runs
 from .learn import tour_of
+from .plots import settle_plots
 from .preview import Preview
 from .queue import MOST
 from .run_log import RunLog
@@ -74,6 +75,7 @@ def build_demo(
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
     spread_outputs()
     fetch_nothing()
+    settle_plots()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
     asked = {"precision": precision, "guarded": guarded, "scored": scored, "graphs": graphs}
     load = load or Loading(backend_name, device, weights, **asked)
