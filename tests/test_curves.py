@@ -11,8 +11,7 @@ import tiny_mini
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
-from cotdemo.evaluation.calibration import bins
-from cotdemo.evaluation.curves import COMPARED, apart, curves, draw
+from cotdemo.evaluation.curves import COMPARED, apart, bins, curves, draw
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.pool import YES, Maker, Paintings, Pool, fill
 from cotdemo.evaluation.results import read_curves

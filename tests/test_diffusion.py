@@ -17,8 +17,8 @@ from test_released import Hub, _response
 from cotdemo import cli
 from cotdemo.backends import ReleasedBackend, hub
 from cotdemo.backends.diffusion import UNPAINTED
+from cotdemo.backends.metered import Instrumented, Prices
 from cotdemo.errors import UserError
-from cotdemo.evaluation.cost import Instrumented, Prices
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.registry import METHODS, MODELS, refusal
 from cotdemo.run.events import Judged, RunFinished, StepDecoded

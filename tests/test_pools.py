@@ -10,8 +10,8 @@ import tiny_mini
 
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
+from cotdemo.backends.metered import Count, Instrumented
 from cotdemo.errors import UserError
-from cotdemo.evaluation.cost import Count, Instrumented
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.pool import Maker, Pool, budget, fill, joined
 from cotdemo.evaluation.records import Journal

@@ -10,7 +10,7 @@ import tiny_mini
 
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
-from cotdemo.evaluation.cost import Instrumented, Prices
+from cotdemo.backends.metered import Instrumented, Prices
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.pool import Maker, Pool, fill
 from cotdemo.evaluation.runner import replay, replaying

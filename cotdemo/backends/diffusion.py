@@ -83,7 +83,7 @@ class Session:
 class Painter:
     """A text-to-image pipeline as a search uses a generator."""
 
-    whole_images = True  # no step of it costs what another does (``cotdemo.evaluation.cost``)
+    whole_images = True  # no step of it costs what another does (``cotdemo.backends.metered``)
 
     def __init__(self, pipeline: DiffusionPipeline, backend: Backend):
         self._pipeline, self._backend = pipeline, backend

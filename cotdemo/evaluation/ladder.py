@@ -25,10 +25,14 @@ import numpy as np
 from ..backends import MiniBackend
 from ..compute.hardware import describe, in_words
 from ..errors import UserError
+from ..files import headed, write_json
+from ..geneval.folder import Entry
+from ..run.narration import say
+from ..search.protocols import PARTS
 from ..settings import BACKENDS, PATHS, Settings
-from .entries import Entry, fingerprint, of_split, select
+from .entries import fingerprint, of_split, select
 from .pool import FOLDER, Maker, Pool, Status, budget, fill
-from .records import PARTS, Journal, Record, headed, load, say, write_json
+from .records import Journal, Record, load
 from .report import COSTS, RULES, begun, cost, summarise
 from .results import (
     DIFFERENCES,

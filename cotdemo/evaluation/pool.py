@@ -26,13 +26,14 @@ import numpy as np
 import torch
 
 from ..backends import MINI, MiniBackend, load_backend
+from ..backends.metered import Instrumented, PriceList, Timed, started
 from ..errors import UserError
-from ..files import whole_file
+from ..files import whole_file, write_json
+from ..geneval.folder import Entry
 from ..run.events import Question
+from ..run.narration import say
 from ..settings import BACKENDS, MODELS, PATHS, VERIFIERS, Settings, whole
-from .cost import Instrumented, PriceList, Timed, started
-from .entries import Entry, fingerprint, inventory, of_split, read, select
-from .records import say, write_json
+from .entries import fingerprint, inventory, of_split, read, select
 
 FOLDER = Path("runs/pools")
 PAINTED = ("backend", "model", "paths", "steps", "guidance", "temperature")  # settings of whoever painted it
@@ -394,14 +395,20 @@ def pool_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pools", type=Path, default=FOLDER, metavar="DIR", help=f"where pools are kept ({FOLDER})")
 
 
+def pool_of(
+    options: argparse.Namespace, backend: MiniBackend, steps: int | None = None, folder: Path = FOLDER
+) -> tuple[Pool, list[Entry]]:
+    """The pool that a command is about, and the entries that are meant: the first ``--limit`` prompts of each kind."""
+    pool = Pool(backend, options.model, options.split, options.seed, steps, folder)
+    limit = None if options.limit is None else whole("limit", options.limit, 1, len(pool.entries))
+    return pool, select(of_split(options.split), limit)
+
+
 def opened(options: argparse.Namespace, steps: int | None = None) -> tuple[Pool, list[Entry]]:
-    """The pool of ``pool_options``, and the entries that are meant."""
+    """``pool_of`` by ``pool_options``."""
     if options.threads is not None:
         torch.set_num_threads(whole("threads", options.threads, 1, 1024))
-    backend = load_backend("mini", root=options.assets)
-    pool = Pool(backend, options.model, options.split, options.seed, steps, options.pools)
-    limit = None if options.limit is None else whole("limit", options.limit, 1, len(pool.entries))
-    return pool, select([entry.metadata for entry in pool.entries], limit)
+    return pool_of(options, load_backend("mini", root=options.assets), steps, options.pools)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..files import read_json
 from ..registry import CORRECTOR, METHODS, MODELS
 from ..settings import corrects, verifier_of
 from .entries import SPLITS, fingerprint, of_split, select
-from .records import read_json
 from .report import RULES
 from .statistics import OVERALL
 

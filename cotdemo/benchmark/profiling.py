@@ -20,10 +20,9 @@ from ..backends import Backend
 from ..compute import hardware
 from ..compute.hardware import accelerator
 from ..errors import UserError
-from ..files import write_text
+from ..files import headed, write_json, write_text
 from ..generator.mask_predict import MASKED, masked_positions
 from ..settings import Settings
-from .records import headed, write_json
 
 TOLD = 25  # rows of a table of kernels
 
