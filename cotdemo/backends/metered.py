@@ -215,7 +215,7 @@ class _Judge:
     name: str
 
     def encode(self, images: Sequence[np.ndarray]) -> _Encoded:
-        work = Work(("look", self.name), len(images))
+        work = Work(("encode", self.name), len(images))
         encoded = self.of.meter.spend("judge", [work], lambda: self.judge.encode(images))
         return _Encoded(encoded, len(images), self.of, self.name)
 
@@ -223,14 +223,14 @@ class _Judge:
 class _Encoded:
     def __init__(self, encoded: Encoded, rows: int, of: Instrumented, name: str):
         self._encoded, self._rows, self._of, self._name = encoded, rows, of, name
-        self._read: set[int] = set()  # rows that were asked about: a further question costs less
+        self._asked: set[int] = set()  # rows that were asked about: a further question costs less
 
     def ask(
         self, question: Question, prompt: str, rows: Sequence[int] | None = None, **seeds: Sequence[int]
     ) -> Answers:
         rows = range(self._rows) if rows is None else rows
-        known = len(self._read.intersection(rows))
-        self._read.update(rows)
+        known = len(self._asked.intersection(rows))
+        self._asked.update(rows)
         works = [
             Work((time, self._name, question, self._of.alike(prompt)), count)
             for time, count in (("asked first", len(rows) - known), ("asked further", known))

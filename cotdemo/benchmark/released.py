@@ -64,12 +64,12 @@ class PlainRun:
         self._script, self._meter = script, meter
         self.guesses: dict[tuple[int, int], Guess] = {}
         self.decodes = self.questions = 0
-        finals = {path: self._paint(path) for path in range(settings.paths)}
+        finals = {path: self._sample(path) for path in range(settings.paths)}
         survivors = [path for path, (promising, _) in finals.items() if promising]
         scores = {path: self._ask("outcome", path, settings.steps - 1, finals[path][1])[1] for path in survivors}
         self.winner = max(scores, key=scores.get) if scores else None
 
-    def _paint(self, path: int) -> tuple[bool, np.ndarray]:
+    def _sample(self, path: int) -> tuple[bool, np.ndarray]:
         """Paint one path to its end; whether it may come out right, and the final image."""
         s = self._settings
         session = self._generator.start(s.prompt, [path], s.steps, s.guidance, s.temperature, s.seed, form="plain")

@@ -121,7 +121,7 @@ def _areas(
     pool: Pool, entries: Sequence[Entry], verifier: str, question: str, paths: int, step: int
 ) -> dict[str, float | None]:
     """Areas under ROC within prompt of P(yes) to a question at a step, against what the paths come to."""
-    scores = pool.told(entries, verifier, question, paths)[..., [step]]
+    scores = pool.p_yes(entries, verifier, question, paths)[..., [step]]
     return {
         rule: _known(within(scores, np.stack([truth[:paths] for truth in truths])[..., None]))
         for rule, truths in pool.truths(entries).items()
@@ -143,7 +143,7 @@ def _by_step(pool: Pool, entries: Sequence[Entry], methods: Sequence[str], paths
 
 def _clarity(pool: Pool, entries: Sequence[Entry], paths: int, step: int) -> float | None:
     """Area under ROC within prompt of P(yes) to clarity, against whether the guess shows what its path ends with."""
-    scores, shown = pool.told(entries, "parm", "clarity", paths), pool.clear(entries, paths)
+    scores, shown = pool.p_yes(entries, "parm", "clarity", paths), pool.clear(entries, paths)
     return _known(within(scores[..., [step]], shown[..., [step]] == 1))
 
 
@@ -163,7 +163,7 @@ def calibration(pool: Pool, entries: Sequence[Entry], paths: int) -> dict[str, l
     is right of a guess that shows what its path ends with; potential of the guess that is clear at last, and outcome of
     the final image, are right where that is.
     """
-    said_yes = pool.answered(entries, "parm", "clarity", paths) == YES  # (prompts, paths, steps)
+    said_yes = pool.said(entries, "parm", "clarity", paths) == YES  # (prompts, paths, steps)
     first_yes = said_yes & (said_yes.cumsum(-1) == 1)
     until_yes = said_yes.cumsum(-1) - said_yes == 0
     final = np.zeros_like(said_yes)
@@ -175,7 +175,7 @@ def calibration(pool: Pool, entries: Sequence[Entry], paths: int) -> dict[str, l
         "clarity": (clear, until_yes & (shown != UNKNOWN)), "potential": (right, first_yes), "outcome": (right, final),
     }  # fmt: skip
     return {
-        question: bins(pool.told(entries, "parm", question, paths), truths, counted)
+        question: bins(pool.p_yes(entries, "parm", question, paths), truths, counted)
         for question, (truths, counted) in asked.items()
     }
 

@@ -72,7 +72,7 @@ def judge_figures(pool: Pool, entries: Sequence[Entry], paths: int, verifier: st
     Clarity is known of the first paths of each prompt that the pool has checked (``pool.CHECKED``).
     """
     steps = pool.settings.steps
-    said = {question: pool.told(entries, verifier, question, paths) for question in QUESTIONS[verifier]}
+    said = {question: pool.p_yes(entries, verifier, question, paths) for question in QUESTIONS[verifier]}
     right = np.stack([truth[:paths] for truth in pool.truths(entries)["strict"]])  # (prompts, paths)
     blank = _of_nothing(pool, verifier, entries)
     figures: dict[str, Any] = {
@@ -242,7 +242,7 @@ AT_ONCE = 50  # prompts
 
 
 @dataclass(frozen=True)
-class Painted:
+class Images:
     """Images ``(prompts, height, width, 3)`` half way and at the end, and which of the latter are right."""
 
     guesses: np.ndarray
@@ -250,7 +250,7 @@ class Painted:
     right: np.ndarray
 
 
-def paint(entries: Sequence[Entry], backend: Any) -> Painted:
+def sampled(entries: Sequence[Entry], backend: Any) -> Images:
     """One path for each prompt, by the base model; path i has the same chance whatever else is painted."""
     defaults = BACKENDS[EMBEDDED].defaults
     steps, guesses, finals = defaults["steps"], [], []
@@ -267,7 +267,7 @@ def paint(entries: Sequence[Entry], backend: Any) -> Painted:
         say(f"painted {first + len(some)} of {len(entries)}")
     final = np.concatenate(finals)
     right = [judge_reading(read(image), entry.metadata).strict for image, entry in zip(final, entries)]
-    return Painted(np.concatenate(guesses), final, np.array(right))
+    return Images(np.concatenate(guesses), final, np.array(right))
 
 
 def judge_in(precision: str, folder: Path, device: str) -> LlavaVerifier:
@@ -278,7 +278,7 @@ def judge_in(precision: str, folder: Path, device: str) -> LlavaVerifier:
     return LlavaVerifier.from_pretrained(folder, device=device, dtype=dtype, quantised=quantised)
 
 
-def answers(judge: LlavaVerifier, entries: Sequence[Entry], painted: Painted) -> dict[str, tuple[np.ndarray, ...]]:
+def answers(judge: LlavaVerifier, entries: Sequence[Entry], painted: Images) -> dict[str, tuple[np.ndarray, ...]]:
     """P(yes) and what was said, by question, each ``(prompts,)``."""
     said: dict[str, list] = {question: [] for question in ALL}
     for first in range(0, len(entries), AT_ONCE):
@@ -286,8 +286,8 @@ def answers(judge: LlavaVerifier, entries: Sequence[Entry], painted: Painted) ->
         prompts = [entry.prompt for entry in entries[rows]]
         guess, final = judge.encode(painted.guesses[rows]), judge.encode(painted.finals[rows])
         for question in ALL:
-            told = (final if question == "outcome" else guess).ask(question, prompts)
-            said[question].append((told.p_yes, told.yes.astype(int) - told.no))
+            answer = (final if question == "outcome" else guess).ask(question, prompts)
+            said[question].append((answer.p_yes, answer.yes.astype(int) - answer.no))
     return {question: tuple(map(np.concatenate, zip(*parts))) for question, parts in said.items()}
 
 
@@ -319,7 +319,7 @@ def agree(options: argparse.Namespace) -> None:
     limit = None if options.limit is None else whole("limit", options.limit, 1, 100)
     entries = select(of_split("test"), limit)
     folder = options.assets / VERIFIERS[options.verifier].part
-    painted = paint(entries, load_backend(EMBEDDED, root=options.assets))
+    painted = sampled(entries, load_backend(EMBEDDED, root=options.assets))
     exact = answers(judge_in(EXACT, folder, options.device), entries, painted)
     found = {EXACT: figures(exact, exact, painted.right)}
     for name in options.precision:

@@ -251,7 +251,7 @@ def ladder_markdown(file: Path) -> str:
     shipped = [row for row in content["rows"] if row["training_seed"] == SHIPPED]
     measured = [row for row in shipped if not row["missing"]]
     sections = [
-        ("Results", [_told(content, measured)]),
+        ("Results", [_provenance(content, measured)]),
         ("The ladder", _table(("row", *RUNG), map(_rung, shipped))),
         ("By kind of prompt", ["GenEval accuracy.", "", *_by_kind(measured, content["kinds"])]),
         ("Differences", ["Paired by prompt and path seed.", "", *_differences(content["differences"], SHIPPED)]),
@@ -292,7 +292,7 @@ def _measured(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
     return f"Measured {content['created'][:10]} on {'; '.join(dict.fromkeys(row['hardware'] for row in rows))}."
 
 
-def _told(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+def _provenance(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """What the numbers rest on."""
     asked, split = content["asked"], content["asked"]["prompts"].partition(" ")[0]
     images = images_of(asked)

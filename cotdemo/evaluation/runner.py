@@ -193,7 +193,7 @@ def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -
     """
     settings, backend = pool.settings_of(entry, method=method, paths=paths, **rules), replaying(pool, entry)
     record, _ = recorded(entry, settings, backend)
-    spent = pool.sessions(entry.index)
+    spent = pool.sampled(entry.index)
     rates = dict(zip(("generator", "decoder"), spent.seconds / spent.operations))
     if record.operations["judge"]:
         answers = backend.answers(settings.verifier)
@@ -274,8 +274,8 @@ class Recorded:
         return answers
 
     def check(self, prompt: str, image: np.ndarray) -> Verdict:
-        paintings = self.pool.sessions(self.entry.index)
-        return Verdict(bool(paintings.correct[image[0]]), bool(paintings.strict[image[0]]), faults=())
+        paths = self.pool.sampled(self.entry.index)
+        return Verdict(bool(paths.correct[image[0]]), bool(paths.strict[image[0]]), faults=())
 
     def canonical(self, prompt: str) -> str:
         """Whatever was painted could be."""
@@ -303,7 +303,7 @@ class Judge:
             raise UserError(f"{self.name} was not asked for {question} there when the pool was made.")
         said = answers.said[number, paths, steps]
         if self.recorded.knows and question == "potential":
-            said = np.where(self.recorded.pool.sessions(self.recorded.entry.index).strict[paths], YES, NO)
+            said = np.where(self.recorded.pool.sampled(self.recorded.entry.index).strict[paths], YES, NO)
         return Said(*answers.p[number, paths, steps].T, said == YES, said == NO)
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .scorer import Scorer
 
 RESULTS = "results.jsonl"  # in a folder of images
-TOLD_EVERY = 30  # seconds
+REPORT_EVERY = 30  # seconds
 
 
 def score_rest(file: Path, images: Sequence[Sample], scorer: Scorer) -> None:
@@ -60,7 +60,7 @@ def _score_each(results: Results, scorer: Scorer) -> list[str]:
             by = "" if verdict.detector == OFFICIAL else f" [{verdict.detector}]"
             print(f"{'/'.join(sample.place)} {sample.metadata['tag']}: {verdict.words}{by}", flush=True)
             now = time.monotonic()
-            if now - told > TOLD_EVERY:
+            if now - told > REPORT_EVERY:
                 told, rate = now, (now - begun) / number
                 say(f"{number} of {len(left)}, {rate:.2f} s each, {(len(left) - number) * rate / 60:.0f} min left")
     return unread
