@@ -28,7 +28,7 @@ PAPER = Path(__file__).with_name("paper.json")
 LADDER, CURVES = "cotdemo-ladder", "cotdemo-curves"
 VERSION = 1
 HEADLINE = ("plain", "orm", "prm", "parm", "parm-lenient", "dpo-iter", "dpo-iter-parm+parm", "parm++")
-PLAIN = "plain"  # the row that all others are held against; ``PLAIN`` of ui/web/rungs.js
+PLAIN = "plain"  # the row that all others are held against; ``PLAIN`` of ui/web/rows.js
 SHIPPED = "shipped"  # the training seed whose weights are in assets
 USUAL = 20  # paths of a search
 
@@ -38,7 +38,7 @@ USUAL = 20  # paths of a search
 
 @dataclass(frozen=True)
 class Row:
-    """One rung: ``method`` over ``paths`` paths of ``model``.
+    """One row: ``method`` over ``paths`` paths of ``model``.
 
     ``images`` is how many of the plain generator's images count for each prompt; a search has one winner.
     ``as_costly_as`` names a row whose counted operations decide the number of paths, ``beside`` the row whose repainted
@@ -242,7 +242,7 @@ def values(row: Mapping[str, Any], rule: str) -> list[float]:
 # -- as Markdown
 
 
-RUNG = ("what", "N", "GenEval", "strict", "GFLOP a prompt", "the paper")
+COLUMNS = ("what", "N", "GenEval", "strict", "GFLOP a prompt", "the paper")
 
 
 def ladder_markdown(file: Path) -> str:
@@ -252,7 +252,7 @@ def ladder_markdown(file: Path) -> str:
     measured = [row for row in shipped if not row["missing"]]
     sections = [
         ("Results", [_provenance(content, measured)]),
-        ("The ladder", _table(("row", *RUNG), map(_rung, shipped))),
+        ("The ladder", _table(("row", *COLUMNS), map(_cells, shipped))),
         ("By kind of prompt", ["GenEval accuracy.", "", *_by_kind(measured, content["kinds"])]),
         ("Differences", ["Paired by prompt and path seed.", "", *_differences(content["differences"], SHIPPED)]),
         ("What stopping paths does", _stopping(measured)),
@@ -285,7 +285,7 @@ def headline_markdown(file: Path) -> str:
         "intervals by bootstrap over prompts. The paper's figures are of the full-size models, by GenEval's detector: "
         f"for orientation. {_measured(content, chosen)}"
     )
-    return "\n".join([*_table(("row of `eval --table`", *RUNG), map(_rung, chosen)), "", note])
+    return "\n".join([*_table(("row of `eval --table`", *COLUMNS), map(_cells, chosen)), "", note])
 
 
 def _measured(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -307,7 +307,7 @@ def _provenance(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
     )
 
 
-def _rung(row: Mapping[str, Any]) -> Iterator[str]:
+def _cells(row: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"`{row['name']}`", row["label"], f"{row['paths']:g}")
     if row["missing"]:
         yield f"missing: {row['missing']}"
