@@ -1,5 +1,4 @@
-"""How far those who say what is right can be trusted: judges by checker B, checker B by a person, a precision by
-float32.
+"""How far those who say what is right can be trusted: judges, checker B by a person, and a judge in less precision.
 
 ``python -m cotdemo judge``: how well a judge tells right from wrong, as areas under ROC curves against checker B.
 
