@@ -23,9 +23,9 @@ from page_driver import (
 )  # fmt: skip
 from test_page_manners import faults
 
-from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.prose import prose
 from cotdemo.run.trace import Trace
+from cotdemo.ui.recording import RUNS
 
 MOVING = "no-preference"  # the stage plays only for those who have nothing against it
 PLAYING = "document.querySelector('.cot-replay')?.textContent === 'Skip'"

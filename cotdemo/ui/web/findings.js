@@ -2,20 +2,20 @@
 // it: another ladder says something else. No drawing.
 
 import { count, points, total } from "./figures.js";
-import { PLAIN, gains, isTold, rungs, typeset } from "./rungs.js";
+import { PLAIN, gains, isTold, rowsOf, typeset } from "./rows.js";
 
-const AS_MUCH = 1.05; // times the plain generator's compute up to which a rung costs no more
+const AS_MUCH = 1.05; // times the plain generator's compute up to which a row costs no more
 const NAMED = 3; // differences at most that a sentence names
 const UNTOLD = "not to be told from none";
 
 // [{question, verdict, because}]; what this ladder holds no rows for is left out.
 export function findings(ladder, kind, rule) {
-  const all = rungs(ladder, kind, rule);
+  const all = rowsOf(ladder, kind, rule);
   const steps = gains(ladder, kind, rule).filter(({ here }) => here);
   return [worth(all), held(steps), stopping(all, steps)].filter(Boolean);
 }
 
-// Which rung gains most over the plain generator for its compute, and which gains most whatever it costs.
+// Which row gains most over the plain generator for its compute, and which gains most whatever it costs.
 function worth(all) {
   const plain = all.find(({ name }) => name === PLAIN);
   const rated = all.filter((one) => one.here && one.gained && !one.yardstick).map((one) => rate(one, plain));
