@@ -21,6 +21,7 @@ from ..search import entry as searches
 from ..search import prepared, taken_back
 from ..settings import MAX_PROMPT, Settings
 from ..version import versions
+from ..world.prompts import lessened
 from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
 from .keep import Keep, portrait
@@ -185,6 +186,11 @@ class Handlers:
             except UserError as error:
                 words = words_for(error).partition("\n")[0]  # the rest is told where it is run all the same
         return {"estimate": gr.update(refused={"prompt": prompt, "words": words})}
+
+    @staticmethod
+    def less(prompt: object) -> list[tuple[str, str]]:
+        """What the brush may take away from an image of a prompt, and the prompt that is left."""
+        return lessened(prompt) if isinstance(prompt, str) and len(prompt) <= MAX_PROMPT else []
 
     def rates(self) -> Update:
         """What is known of how long runs take."""

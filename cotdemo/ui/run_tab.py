@@ -100,6 +100,7 @@ def _shown(handlers: Handlers) -> Parts:
             keep.first_message,
             backend=handlers.backend,
             resend=handlers.resend,
+            less=handlers.less,
             export=Exports(keep).export,
             exports=menu(),
             elem_id="viewer",

@@ -1,7 +1,7 @@
 // The viewer: the state of a run on the screen. It keeps the state, hands it to its parts, and asks the server nothing
-// but for messages that were lost on the way.
+// but for messages that were lost on the way, files to save, and what the brush may take away.
 
-import { alive, answerOf, emptyState, lastStep, latest, promptOf, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
+import { alive, answerOf, emptyState, firstStep, lastStep, latest, promptOf, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
 import { addressOf } from "./address.js";
 import { asksOtherwise } from "./asked.js";
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
@@ -60,6 +60,7 @@ class Viewer {
 
   build(element, server, exports, most) {
     this.prompt = make("h2", { class: "cot-prompt" });
+    this.origin = make("p", { class: "cot-note cot-origin" });
     this.recorded = make("span", { class: "cot-recorded" });
     this.asked = make("span", {});
     this.settings = make("p", { class: "cot-settings" });
@@ -79,10 +80,10 @@ class Viewer {
     this.matrix = new Matrix(choose, (place) => this.rewards.follow(place));
     this.versus = new Versus(most, this.labels, () => this.draw(), (step) => choose({ step }));
     this.focus = new Focus((place) => this.select(place));
-    this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); });
+    this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); }, (prompt) => server.less(prompt));
     this.legend = make("p", { class: "cot-key" });
     this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.legend, this.matrix.element, this.rewards.element, this.versus.element), this.focus.element);
-    this.menu = new SaveMenu(exports, (what) => this.saveAs(what), () => this.copy(this.link()), () => this.copy(frameOf(this.link(), this.state.started.prompt)));
+    this.menu = new SaveMenu(exports, (what) => this.saveAs(what), () => this.copy(this.link()), () => this.copy(frameOf(this.link(), promptOf(this.state))));
     this.stage.acts.append(this.menu.element);
     this.compact = Boolean(server) && asFigure(location.search);
     this.whole = make("a", { class: "cot-follow cot-open", target: "_blank", rel: "noopener", hidden: !this.compact }, "Open the run");
@@ -105,7 +106,7 @@ class Viewer {
         "header", { class: "cot-head" },
         make("p", { class: "cot-asked" }, this.recorded, this.asked, " ", this.taking),
         this.guessable, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
-        this.prompt,
+        this.prompt, this.origin,
       ),
       this.stage.element, this.announcer,
     );
@@ -247,7 +248,7 @@ class Viewer {
   }
 
   // What has just come is brought into sight, if the visitor is not looking for something himself: a run that begins, the
-  // judge's word on its image, and the image painted again.
+  // judge's word on its image, and the image painted again, which the stage has large, with what is said of it below.
   show(before) {
     const { phase } = this.state;
     if (phase === "running" && before.phase !== "running") this.away = false;
@@ -256,12 +257,15 @@ class Viewer {
     const begins = phase === "running" && before.phase !== "running";
     if (begins && !reflections(this.state).length) return this.bring(this.top);
     const said = (state) => reflections(state).map(({ critique, approved, after }) => [critique && 1, approved, after && answerOf(after) && 1]).join();
-    if (before.run === this.state.run && said(this.state) !== said(before)) this.bring(this.stage.reflection.element);
+    if (before.run !== this.state.run || said(this.state) === said(before)) return;
+    const isWord = reflections(this.state).at(-1)?.after === null;
+    this.bring(isWord ? this.stage.reflection.element : this.stage.element);
   }
 
+  // Of what is higher than the window its beginning.
   bring(element) {
     this.away = false;
-    requestAnimationFrame(() => requestAnimationFrame(() => bringIntoSight(element, element === this.top && this.top.offsetHeight > window.innerHeight ? "start" : "nearest")));
+    requestAnimationFrame(() => requestAnimationFrame(() => bringIntoSight(element, element.offsetHeight > window.innerHeight ? "start" : "nearest")));
   }
 
   async askAgain() {
@@ -356,6 +360,8 @@ class Viewer {
   drawHead() {
     const { state } = this;
     setText(this.prompt, state.started ? promptOf(state) : "");
+    setText(this.origin, state.started && promptOf(state) !== state.started.prompt ? `Begun as “${state.started.prompt}”, which the link of this run has, and paints again once the run is no longer kept.` : "");
+    toggle(this.origin, this.origin.textContent !== "");
     this.drawAsked();
     setText(this.settings, state.started ? settingsWords(state.started, this.labels).join(" · ") : "");
     setText(this.cost, costWords(state));
@@ -380,10 +386,11 @@ class Viewer {
   // What the marks of the grid are called, above it.
   drawKey() {
     const listed = requirementsOf(this.state).length > 0;
-    const words = `${speaksToResearchers() ? "researchers" : "plain"}${listed ? ", with a checklist" : ""}`;
+    const later = firstStep(this.state.rounds[this.selection.round]);
+    const words = `${speaksToResearchers() ? "researchers" : "plain"}${listed ? ", with a checklist" : ""}, from step ${later}`;
     if (this.legend.dataset.words === words) return;
     this.legend.dataset.words = words;
-    this.legend.replaceChildren(...key(), ...(listed ? [checksKey()] : []));
+    this.legend.replaceChildren(...key(), ...(listed ? [checksKey()] : []), ...(later ? [make("span", {}, `faint: kept from the image before, so that painting begins at step ${later + 1}`)] : []));
   }
 
   // The stage alone, while a run is played on it.
