@@ -78,6 +78,13 @@ def test_marked_tokens_are_painted_anew_and_that_is_taken_back(visit, site):
         page.wait_for_selector(".cot-critique-by:has-text('16 tokens marked')")
         settled(page)
         assert status(page).startswith("Painted anew where it was marked") and rounds(page) == 2
+        kept = page.locator('td[data-state="kept"]')  # the image before, until painting begins
+        assert kept.count() == 3 and "kept from the image before" in kept.first.get_attribute("title")
+        assert kept.first.locator("canvas").evaluate("one => one.shown.startsWith('data:image/')")
+        assert (
+            "faint: kept from the image before, so that painting begins at step 2"
+            in page.locator(".cot-key").inner_text()
+        )
         changed = re.search(r"(\d+) of 64 tokens", page.locator(".cot-slide label").first.inner_text())
         assert 0 < int(changed[1]) <= 16
         undo.click()

@@ -224,7 +224,9 @@ def test_the_line_below_the_image_is_about_the_attempt_that_is_looked_at(visit):
         other = page.locator('.cot-try[data-kind="pruned"]').first
         number = other.locator(".cot-try-name").inner_text()
         other.click()
-        page.wait_for_function(f"document.querySelector('.cot-status').textContent.startsWith('Attempt {number} of 8: ')")
+        page.wait_for_function(
+            f"document.querySelector('.cot-status').textContent.startsWith('Attempt {number} of 8: ')"
+        )
         assert re.search(r": stopped at step \d+\. Attempt \d is chosen\.$", status(page))
         other.click()
         page.wait_for_function(f"document.querySelector('.cot-status').textContent === {chosen!r}")

@@ -111,6 +111,8 @@ class Stage(gr.HTML):
 class Viewer(gr.HTML):
     """A run, as it is painted. Its value is the latest message of the stream (``cotdemo.ui.session.Run``), a text.
 
+    Its "select" event wants the run that an address names, to which the visitor goes back.
+
     ``resend({run, missing})`` returns messages that were lost on the way; ``less(prompt)`` what the brush may take away
     from an image, and the prompt that is left each time; ``export({run, what})`` a file, of the rows that ``exports``
     has (``cotdemo.ui.exports``).
@@ -123,7 +125,7 @@ class Viewer(gr.HTML):
     ):  # fmt: skip
         super().__init__(
             value=value,
-            **_drawn("viewer.js", "mount(element, props, watch, server);", "viewer.css"),
+            **_drawn("viewer.js", "mount(element, props, watch, server, trigger);", "viewer.css"),
             server_functions=[_function(one) for one in (resend, less, export)],
             exports=exports,
             most_bytes=MAX_BYTES,

@@ -117,15 +117,15 @@ export class Matrix {
       const unchanged = before?.steps[at] === step && before.pruned === path.pruned;
       if (!unchanged) this.drawCell(state, path, step, row.cells[at], before?.steps[at], colours);
     });
-    this.drawKept(state, round, path, row, before, colours);
+    this.drawKept(state, round, path, row, colours);
   }
 
   // A round that repaints a region begins with later steps than the first: until then it has what it began with.
-  drawKept(state, round, path, row, before, colours) {
+  drawKept(state, round, path, row, colours) {
     const first = path.steps.findIndex((step) => step.decoded);
-    if (before?.steps[first]?.decoded) return; // it is there
     const [url, masked] = beginning(state, round);
     row.cells.slice(0, Math.max(first, 0)).forEach((cell, step) => {
+      if (cell.element.dataset.state === "kept") return;
       const words = cellWords(path, step, this.requirements);
       for (const [name, value] of [["data-state", "kept"], ["aria-label", words], ["title", words]]) setAttribute(cell.element, name, value);
       if (url) drawGuess(cell.canvas, url, masked, state.started.grid, colours);

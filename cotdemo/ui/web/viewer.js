@@ -25,10 +25,12 @@ const PATIENCE = 4000; // milliseconds to wait for the stage's place
 const NARROW = matchMedia("(max-width: 703px)"); // where the stage's parts stand below each other, as viewer.css has it
 const BEGINS = "#run, #reflect, #anyway"; // what a visitor begins something of his own with
 
-// `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again. Without a server, in a
-// file of its own (cotdemo/ui/standalone.py), nothing is offered that needs one.
-export function mount(element, props, watch, server) {
+// `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again. Its "select" event wants
+// the run that an address names, {run, fresh}, where the visitor goes back to it. Without a server, in a file of its own
+// (cotdemo/ui/standalone.py), nothing is offered that needs one.
+export function mount(element, props, watch, server, trigger) {
   const viewer = new Viewer(element, server, props);
+  if (server && !viewer.compact) addEventListener("popstate", () => viewer.goBack((wanted) => trigger("select", wanted)));
   let first = new URLSearchParams(location.search).has("run") ? props.value : null; // another is asked for: it comes soon
   const take = () => {
     if (!props.value || props.value === first) return;
@@ -51,6 +53,8 @@ class Viewer {
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
     this.asking = false;
+    this.search = location.search; // of the address as this page has taken or made it
+    this.brought = new URLSearchParams(location.search).has("run");
     this.build(element, server, exports, most_bytes);
     this.draw();
     for (const kind of ["wheel", "touchmove"]) window.addEventListener(kind, () => { this.away = true; }, { passive: true });
@@ -132,7 +136,10 @@ class Viewer {
     while (!(place = document.querySelector("#stage .cot-place-of-stage")) && performance.now() - since < PATIENCE) await new Promise((go) => setTimeout(go, 15));
     if (!place) return this.root.prepend(this.top);
     place.replaceChildren(this.top);
-    place.addEventListener("cot-form", () => this.drawHead());
+    place.addEventListener("cot-form", () => {
+      this.drawHead();
+      if (this.addressed) history.replaceState(this.remembered(), "");
+    });
     this.form = place;
     this.arrange();
     this.drawHead();
@@ -222,14 +229,31 @@ class Viewer {
     this.begun = true;
   }
 
-  // The page's address becomes that of the run on show, but for the one that every page shows at first.
+  // The page's address becomes that of the run on show, but for the one that every page shows at first. What the visitor
+  // has begun or opened leaves the one before to go back to; not so what the address itself has brought.
   takeAddress() {
     const { run, started } = this.state;
     const shown = `${run} ${this.state.recorded?.name}`;
     if (this.compact && started) return setAttribute(this.whole, "href", this.link()); // its own is the article's
     if (!this.server || !started || run === FIRST_RUN || this.addressed === shown) return;
+    const same = this.brought || this.addressed?.startsWith(`${run} `);
     this.addressed = shown;
-    history.replaceState(history.state, "", `${this.link()}${location.hash}`);
+    this.brought = false;
+    history[same ? "replaceState" : "pushState"](this.remembered(), "", `${this.link()}${location.hash}`);
+    this.search = location.search;
+  }
+
+  // What a reload is to know, and whoever follows the link is not: whether Run draws a new seed.
+  remembered() {
+    return { ...history.state, fresh: Boolean(this.form?.asked.fresh) };
+  }
+
+  // `ask({run, fresh})` is for another run than the one on show; "" is the one that the page shows at first.
+  goBack(ask) {
+    if (location.search === this.search) return; // of another tab
+    this.search = location.search;
+    this.brought = true;
+    ask({ run: new URLSearchParams(location.search).get("run") ?? "", fresh: Boolean(history.state?.fresh) });
   }
 
   link() {
