@@ -143,6 +143,9 @@ test("what is worth its cost gains most for each plain image's compute, and the 
   const [{ question, verdict, because }] = findings(measured({ cheap: [0.3, 2], dear: [0.4, 20], control: [0.49, 1, { yardstick: true }] }), "overall", "geneval");
   assert.deepEqual([question, verdict], ["Which method is worth its cost?", "CHEAP."]);
   assert.equal(because, "It gains +30 points [+20, +40] over Plain for 2.0 times its compute: +15 points [+10, +20] for the compute of each plain image, more than any other of 2 methods here. The most right, DEAR, gains +40 points [+30, +50] for 20 times its compute.");
+  const repainting = measured({ one: [0.3, 2] });
+  repainting.rows.at(-1).label = "PARM++ on self-correcting, 1 path";
+  assert.equal(findings(repainting, "overall", "geneval")[0].verdict, "PARM++ with the self-correcting generator, 1 attempt.");
   const [one] = findings(measured({ trained: [0.2, 1.01] }), "overall", "geneval");
   assert.match(one.because, /at no more compute when it paints.*None gains more, whatever it costs\.$/);
   const [none] = findings(measured({ idle: [0.05, 2] }), "overall", "geneval");
@@ -154,7 +157,7 @@ test("whether the paper's ladder holds is counted from the differences it report
   const differences = [gain(), gain({ label: "B - A", accuracy: accuracy(0.05) }), gain({ label: "C - A", accuracy: accuracy(-0.2) }), gain({ label: "D - A", paper: {} })];
   const [said] = findings(ladder({ differences }), "overall", "geneval");
   assert.equal(said.verdict, "Only in part: of its 3 steps up that are measured, 1 goes up here too.");
-  assert.match(said.because, /^The largest, PARM − plain: \+20 points \[\+10, \+30\], in the paper \+14\. 1 cannot be told from no change: B − A\. 1 goes down: C − A\.$/);
+  assert.match(said.because, /^The largest, PARM − plain: \+20 points \[\+10, \+30\], in the paper \+14\. 1 is within chance: B − A\. 1 goes down: C − A\.$/);
   assert.deepEqual(findings(ladder({ differences }), "colors", "geneval"), []); // the paper says nothing of it
 });
 
@@ -162,8 +165,8 @@ test("whether stopping pays goes by the rows that cost as much", async () => {
   const { findings } = await finding;
   const rows = [row(), row({ name: "orm-at", label: "ORM at the compute of PARM", method: "orm", as_costly_as: "parm" })];
   const said = (value) => findings(ladder({ rows, differences: [gain({ minus: "orm-at", paper: {}, accuracy: accuracy(value) })] }), "overall", "geneval")[0];
-  assert.deepEqual([0.2, -0.2, 0.05].map((value) => said(value).verdict), ["Yes.", "No.", "It cannot be told."]);
-  assert.equal(said(0.05).because, "PARM against ORM at the compute of PARM: +5.0 points [−5.0, +15], not to be told from none.");
+  assert.deepEqual([0.2, -0.2, 0.05].map((value) => said(value).verdict), ["Yes.", "No.", "Not known: the difference is within chance."]);
+  assert.equal(said(0.05).because, "PARM against ORM +5.0 points [−5.0, +15].");
 });
 
 test("a ladder that holds none of that is no fault", async () => {

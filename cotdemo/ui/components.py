@@ -128,18 +128,22 @@ class Stage(Drawn):
 class Viewer(Drawn):
     """A run, as it is painted. Its value is the latest message of the stream (``cotdemo.ui.session.Run``), a text.
 
-    ``resend({run, missing})`` returns messages that were lost on the way; ``export({run, what})`` a file, of the rows
-    that ``exports`` has (``cotdemo.ui.exports``).
+    Its "select" event wants the run that an address names, to which the visitor goes back.
+
+    ``resend({run, missing})`` returns messages that were lost on the way; ``less(prompt)`` what the brush may take away
+    from an image, and the prompt that is left each time; ``export({run, what})`` a file, of the rows that ``exports``
+    has (``cotdemo.ui.exports``).
     """
 
     def __init__(
         self, value: str = "", *, backend: str, resend: Callable[[Any], list[str]],
-        export: Callable[[Any], dict[str, Any]], exports: list[dict[str, str]], **options: Any,
+        less: Callable[[Any], list[tuple[str, str]]], export: Callable[[Any], dict[str, Any]],
+        exports: list[dict[str, str]], **options: Any,
     ):  # fmt: skip
         super().__init__(
             value=value,
-            **_drawn("viewer.js", "mount(element, props, watch, server);", "viewer.css"),
-            server_functions=[_function(one) for one in (resend, export)],
+            **_drawn("viewer.js", "mount(element, props, watch, server, trigger);", "viewer.css"),
+            server_functions=[_function(one) for one in (resend, less, export)],
             exports=exports,
             most_bytes=MAX_BYTES,
             labels=labels(),
