@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING, Any
 from .compute.precision import AUTO, CHOICES
 from .errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 from .fields import Flag, Number, OneOf, Whole, among, whole
-from .files import check_writable, write_text
+from .files import check_writable, write_json, write_text
 from .registry import BACKENDS, EMBEDDED, METHODS, BackendSpec
 from .settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
     from .backends import Backend
-    from .evaluation.bench import Script
-    from .evaluation.entries import Entry
+    from .benchmark.released import Script
     from .evaluation.records import Journal
     from .evaluation.runner import Runner
-    from .evaluation.scoring import AsPainted
+    from .geneval.folder import Entry
+    from .geneval.scoring import AsPainted
     from .run.events import Event
 
 USER_ERROR, FAILED, STOPPED = 2, 1, 130
@@ -43,17 +43,17 @@ _ELSEWHERE = {
     "train": ("cotdemo.training.stages", "remake a shipped weight from nothing, or go on where that was stopped"),
     "pool": ("cotdemo.evaluation.pool", "paint and judge whole paths once, from which eval --table reads its rows"),
     "judge": ("cotdemo.evaluation.judging:judge", "how well the judge tells right from wrong, beside a blind one"),
-    "agree": ("cotdemo.evaluation.agreement", "what a precision costs in answers, by the embedded judge"),
+    "agree": ("cotdemo.evaluation.judging:agree", "what a precision costs in answers, by the embedded judge"),
     "look": (
         "cotdemo.evaluation.judging:look",
         "images for a person's blind look, or that look beside the checkers",
     ),
-    "geneval": ("cotdemo.evaluation.scoring", "GenEval's official prompt files, and its score of images"),
+    "geneval": ("cotdemo.backends.scorer", "GenEval's official prompt files, and its score of images"),
     "trace": ("cotdemo.run.listing", "a run as a table: one row per path and step of a trace"),
     "animate": ("cotdemo.run.animation", "a run as a moving image: a GIF or WebP of a trace"),
     "doctor": ("cotdemo.doctor", "what is here, what misses and what to do: torch, GPU, downloads, weights, a run"),
     "docs": ("cotdemo.docs", "write the tables in README and docs that derive from the code"),
-    "record": ("cotdemo.evaluation.recording", "make the recorded runs anew that the page shows first"),
+    "record": ("cotdemo.ui.recording", "make the recorded runs anew that the page shows first"),
 }
 
 
@@ -355,8 +355,8 @@ def _scored(options: argparse.Namespace, chosen: Sequence[Entry], backend: Backe
         raise UserError("What is scored are the images that are kept: name a folder for them, --out DIR.")
 
     from .backends.scorer import load_scorer
-    from .evaluation.records import say
-    from .evaluation.scoring import AsPainted, check
+    from .geneval.scoring import AsPainted, check
+    from .run.narration import say
 
     check(chosen)
     scorer = load_scorer(options.score, getattr(backend, "device", "cpu"), options.assets, tell=say)
@@ -384,11 +384,11 @@ def _whole_ladder(options: argparse.Namespace) -> None:
         whole("limit", options.limit, 1, 100)
     backend = _load(options)
 
-    from .evaluation import curves, ladder, thresholds, variants
+    from .evaluation import curves, ladder, variants
 
     method = METHODS[SETTINGS["method"].kind.check("method", options.method)]
-    tried = thresholds if method.waves else variants
-    (ladder if options.table else curves if options.curves else tried).main(options, backend)
+    tried = variants.thresholds if method.waves else variants.rules
+    (ladder.main if options.table else curves.main if options.curves else tried)(options, backend)
 
 
 def _watch(runner: Runner, entries: Sequence[Entry], journal: Journal) -> None:
@@ -422,7 +422,7 @@ def _heading(asked: dict[str, Any]) -> str:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from .evaluation.records import load, write_json
+    from .evaluation.records import load
     from .evaluation.report import compare, comparison_table
 
     if len(options.compare) % 2:
@@ -470,15 +470,14 @@ def _bench(options: argparse.Namespace) -> None:
     one_in = whole("stop-one-in", options.stop_one_in, 1, 1000)
     _refuse_random(options)
 
-    from .evaluation.bench import Script
-    from .evaluation.records import write_json
+    from .benchmark.released import Script
 
     script = Script.typical(base.steps) if clear_at is None else Script(clear_at - 1)
     script = replace(script, hopeless_one_in=one_in)
     if options.count:
         result, in_words = _counted(base, script)
     else:
-        from .evaluation.bench import bench, in_words
+        from .benchmark.bench import bench, in_words
 
         backend = _random(options) if options.random else _load(options)
         keep = lambda so_far: write_json(options.json, so_far)  # noqa: E731
@@ -510,17 +509,17 @@ def _profile(options: argparse.Namespace) -> None:
     )  # fmt: skip
     _refuse_random(options)
 
-    from .evaluation.bench import runs_of
-    from .evaluation.on_gpu import measure
+    from .benchmark.bench import runs_of
+    from .benchmark.profiling import measure
 
     backend = _random(options) if options.random else _load(options)
     measure(backend, runs_of(settings, 1)[0], options.out, _status)
 
 
 def _random(options: argparse.Namespace) -> Backend:
+    from .backends.weightless import RandomBackend
     from .compute import parallel
     from .compute.hardware import device_of
-    from .evaluation.full_size import RandomBackend
 
     device = device_of(options.device) if options.device else parallel.device()
     return RandomBackend(options.backend, device, graphs=options.graphs)
@@ -532,12 +531,12 @@ def _as_released(backend: Backend, options: argparse.Namespace) -> Backend | Non
 
     if not options.random or backend.dtype == torch.float32:
         return None
-    from .evaluation.full_size import AsReleased, RandomBackend
+    from .backends.weightless import AsReleased, RandomBackend
 
     return AsReleased(backend, RandomBackend(options.backend, backend.device, "fp32"))
 
 
 def _counted(base: Settings, script: Script) -> tuple[dict[str, Any], Callable[[dict[str, Any]], str]]:
-    from .evaluation import full_size
+    from .benchmark import bench
 
-    return full_size.count(replace(base, prompt="a photo of two red dogs"), script), full_size.in_words
+    return bench.count(replace(base, prompt="a photo of two red dogs"), script), bench.count_in_words

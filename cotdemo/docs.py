@@ -58,25 +58,22 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def methods() -> str:
-    """Every method: what it does, what judges, where it is offered and why not."""
-    rows = (
-        (
-            f"`{name}`",
-            method.label,
-            method.about,
-            VERIFIERS[method.verifier].label if method.judged else "–",
-            *_offered(name),
-        )
-        for name, method in METHODS.items()
-    )
-    return _table(("method", "name", "what it does", "verifier", *BACKENDS), rows)
+    """Every method: what it does, what judges, where it is offered; why not, or how else, in notes below."""
+    notes: dict[str, str] = {}  # words -> their mark
 
+    def offered(method: str) -> Iterable[str]:
+        for backend in BACKENDS.values():
+            refused, own = refusal(method, "base", backend.name), METHODS[method].about_on(backend)
+            note = refused or (own if own != METHODS[method].about else "")
+            mark = notes.setdefault(note, f"<sup>{len(notes) + 1}</sup>") if note else ""
+            yield ("no" if refused else "yes") + mark
 
-def _offered(method: str) -> Iterable[str]:
-    """Whether a method is offered, backend by backend, and how."""
-    for backend in BACKENDS.values():
-        own = METHODS[method].about_on(backend)
-        yield refusal(method, "base", backend.name) or ("yes" if own == METHODS[method].about else own)
+    rows = [
+        (f"`{name}`", one.label, one.about, VERIFIERS[one.verifier].label if one.judged else "–", *offered(name))
+        for name, one in METHODS.items()
+    ]
+    table = _table(("method", "name", "what it does", "verifier", *BACKENDS), rows)
+    return "\n".join([table, *(f"{mark} {note}." for note, mark in notes.items()), ""])
 
 
 def models() -> str:
@@ -206,19 +203,19 @@ def _answers(of: Mapping[str, Any] | None) -> Iterable[str]:
 
 
 def tested() -> str:
-    """What ``python tests/soak.py`` came to."""
+    """What ``python tests/soak.py`` came to, and what was asked for."""
     parts = json.loads(_SOAK.read_text(encoding="utf-8"))["parts"]
-    rows = ((name, *_withstood(part["figures"]), part["date"]) for name, part in parts.items())
-    return _table(("`python tests/soak.py`", "what came of it", "asked", "measured"), rows)
+    rows = (
+        (name, "; ".join(_withstood(one) for one in part["figures"] if one["asked"])) for name, part in parts.items()
+    )
+    dates = " and ".join(sorted({part["date"] for part in parts.values()}))
+    return _table(("part", f"measured {dates} (asked for)"), rows)
 
 
-def _withstood(figures: list[Mapping[str, Any]]) -> Iterable[str]:
-    def reached(one: Mapping[str, Any]) -> str:
-        value = "not measured" if one["reached"] is None else f"{one['reached']:,.4g} {one['unit']}".strip()
-        return f"{one['name']} {value if one['ok'] else f'**{value}**'}"
-
-    asked = [one for one in figures if one["asked"]]
-    return "; ".join(map(reached, asked)), "; ".join(one["asked"] for one in asked)
+def _withstood(one: Mapping[str, Any]) -> str:
+    value = "not measured" if one["reached"] is None else f"{one['reached']:,.4g} {one['unit']}".strip()
+    asked = one["asked"].replace("at least", "≥").replace("at most", "≤")
+    return f"{one['name']} {value if one['ok'] else f'**{value}**'} ({asked})"
 
 
 def preload() -> str:

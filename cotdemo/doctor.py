@@ -281,7 +281,7 @@ def _parts(root: Path | None) -> Iterator[Finding]:
         yield from _probed(what, _part, shelf, place, what, needs)
     others = _others()
     for what, place in others.items():
-        yield from _probed(what, _told, shelf, place, what, shelf.pipeline(place))
+        yield from _probed(what, _download, shelf, place, what, shelf.pipeline(place))
     yield from _probed("GenEval's scorer", _scorer, shelf)
     yield from _probed("safety checker", _safety, shelf)
     for repository in dict.fromkeys(place.repository for place in (*parts, *others.values(), *_lookers())):
@@ -291,7 +291,7 @@ def _parts(root: Path | None) -> Iterator[Finding]:
 
 
 def _part(shelf: Any, place: Any, what: str, needs: dict[str, bool]) -> Iterator[Finding]:
-    yield from _told(shelf, place, what, shelf.held(place, **needs))
+    yield from _download(shelf, place, what, shelf.held(place, **needs))
 
 
 def _others() -> dict[str, Any]:
@@ -318,17 +318,17 @@ def _scorer(shelf: Any) -> Iterator[Finding]:
     else:
         comes = f"is not here; its {_size(DETECTOR_BYTES)} come when it is first used"
         yield Finding(NOTE, "GenEval's detector", f"{file} {comes}")
-    yield from _told(shelf, CLIP, "GenEval's colours", shelf.held(CLIP, tokenizer=True), CLIP_BYTES)
+    yield from _download(shelf, CLIP, "GenEval's colours", shelf.held(CLIP, tokenizer=True), CLIP_BYTES)
 
 
 def _safety(shelf: Any) -> Iterator[Finding]:
     """What looks at a released model's images before others than this machine see them."""
     from .backends.safety import BYTES, PLACE
 
-    yield from _told(shelf, PLACE, "safety checker", shelf.held(PLACE, tokenizer=False), BYTES)
+    yield from _download(shelf, PLACE, "safety checker", shelf.held(PLACE, tokenizer=False), BYTES)
 
 
-def _told(shelf: Any, place: Any, what: str, held: Any, size: float | None = None) -> Iterator[Finding]:
+def _download(shelf: Any, place: Any, what: str, held: Any, size: float | None = None) -> Iterator[Finding]:
     """What is here of ``place``; ``size`` are the bytes that it would download, where they are known."""
     if held.whole:
         yield Finding(OK, what, f"{place}, {_size(held.bytes)}")
@@ -402,8 +402,10 @@ def _smoke(mini: Path | None) -> Iterator[Finding]:
 def lines(finding: Finding, width: int = 118) -> str:
     """A finding as aligned lines: state, what, what was found, and under it what to do."""
     head, margin = f"{finding.state:<9}{finding.what:<22} ", " " * 32
-    told = _wrapped(finding.said, head, margin, width) + _wrapped(finding.remedy, f"{margin}-> ", f"{margin}   ", width)
-    return "\n".join(told)
+    lines = _wrapped(finding.said, head, margin, width) + _wrapped(
+        finding.remedy, f"{margin}-> ", f"{margin}   ", width
+    )
+    return "\n".join(lines)
 
 
 def _wrapped(text: str, first: str, others: str, width: int) -> list[str]:

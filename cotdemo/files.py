@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
+
+from .errors import UserError
 
 Place = str | os.PathLike[str]
 _HOME = Path(__file__).parent
@@ -63,3 +67,38 @@ def write_text(place: Place, text: str, encoding: str = "utf-8") -> None:
     """``Path.write_text``, whole or not at all."""
     with whole_file(place, "w", encoding=encoding, newline="") as file:
         file.write(text)
+
+
+# -- JSON with a head that says what it is
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write ``content`` in one move, so that no reader ever sees half a file; NaN, which JSON has not, becomes null."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", encoding="ascii")
+
+
+def _without_nan(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _without_nan(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_without_nan(value) for value in content]
+    return None if content != content else content
+
+
+def headed(format: str, version: int, **content: Any) -> dict[str, Any]:
+    """``content`` as it stands in a file, with what the file is and when it was made."""
+    created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return {"format": format, "version": version, "created": created, **content}
+
+
+def read_json(file: Path, format: str, version: int, what: str, check: Callable[[Any], Any]) -> Any:
+    """What ``check`` makes of a file that has such a head. Raises UserError for any other file."""
+    try:
+        content = json.loads(file.read_text(encoding="ascii"))
+        if (content["format"], content["version"]) != (format, version):
+            raise ValueError("another format or version")
+        return check(content)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        why = str(error).partition("\n")[0]
+        raise UserError(f"{file} holds no {what} that this version wrote ({why}).") from None

@@ -6,7 +6,7 @@ const assert = require("node:assert/strict");
 const WEB = "../cotdemo/ui/web";
 const scale = import(`${WEB}/scale.js`);
 const figures = import(`${WEB}/figures.js`);
-const rungs = import(`${WEB}/rungs.js`);
+const table = import(`${WEB}/rows.js`);
 const finding = import(`${WEB}/findings.js`);
 const tabs = import(`${WEB}/tabs.js`);
 
@@ -72,7 +72,7 @@ test("kinds have words, and one that is not known keeps its name", async () => {
 });
 
 test("kind and rule choose a row's figure, the paper's and how many images are right", async () => {
-  const { rungs: of } = await rungs;
+  const { rowsOf: of } = await table;
   const [overall] = of(ladder(), "overall", "geneval");
   assert.deepEqual([overall.here[0], overall.reported, overall.right], [0.6, 0.67, [22, 30]]); // 12 of 20 and 10 of 10
   const [counting] = of(ladder(), "counting", "strict");
@@ -80,20 +80,20 @@ test("kind and rule choose a row's figure, the paper's and how many images are r
 });
 
 test("of several images a prompt all count, of two mixed numbers of paths none", async () => {
-  const { rungs: of } = await rungs;
+  const { rowsOf: of } = await table;
   assert.deepEqual(of(ladder({ rows: [row({ images: 4 })] }), "counting", "geneval")[0].right, [48, 80]);
   assert.equal(of(ladder({ rows: [row({ images: null })] }), "counting", "geneval")[0].right, null);
   assert.equal(of(ladder({ images: null }), "counting", "geneval")[0].right, null);
 });
 
 test("a missing row has no figure and says why", async () => {
-  const { rungs: of } = await rungs;
+  const { rowsOf: of } = await table;
   const [one] = of(ladder({ rows: [row({ missing: "not trained yet", accuracy: undefined })] }), "overall", "geneval");
   assert.deepEqual([one.here, one.right, one.missing, one.reported], [null, null, "not trained yet", 0.67]);
 });
 
 test("training seeds stand under the shipped row, and without it for themselves alone", async () => {
-  const { rungs: of, gains } = await rungs;
+  const { rowsOf: of, gains } = await table;
   const other = row({ seed: "2", accuracy: accuracy(0.7) });
   const [both, ...more] = of(ladder({ rows: [row(), other] }), "counting", "geneval");
   assert.deepEqual([both.here[0], both.seeds.map(({ seed, here }) => [seed, here[0]]), more], [0.6, [["2", 0.7]], []]);
@@ -104,14 +104,14 @@ test("training seeds stand under the shipped row, and without it for themselves 
 });
 
 test("rows of the same sort of generator stand together, in the order of the table", async () => {
-  const { families } = await rungs;
+  const { families } = await table;
   const rows = [["plain", "base"], ["parm", "base"], ["dpo", "dpo"], ["dpo-iter+parm", "dpo-iter"], ["parm++", "self-correct"], ["new", "other"]];
   const found = families(ladder({ rows: rows.map(([name, model]) => row({ name, model })) }), "overall", "geneval");
-  assert.deepEqual(found.map((group) => group.rungs.map(({ name }) => name)), [["plain", "parm"], ["dpo", "dpo-iter+parm"], ["parm++"], ["new"]]);
+  assert.deepEqual(found.map((group) => group.rows.map(({ name }) => name)), [["plain", "parm"], ["dpo", "dpo-iter+parm"], ["parm++"], ["new"]]);
 });
 
 test("a difference is told from none where its interval leaves out 0", async () => {
-  const { isTold } = await rungs;
+  const { isTold } = await table;
   assert.deepEqual([[0.1, 0.01, 0.2], [-0.1, -0.2, -0.01], [0.1, -0.01, 0.2], [0, 0, 0]].map(isTold), [true, true, false, false]);
 });
 
@@ -120,11 +120,11 @@ test("an address names a tab, or else the first is meant", async () => {
   assert.deepEqual(["#results", "", "#other", "#<img src=x>"].map((hash) => tabOf(hash, ["run", "results"])), ["results", "run", "run", "run"]);
 });
 
-// A ladder of a plain generator that costs 10 GFLOP, and of rungs by [gain, times its compute, more].
-const climbed = (rungsOf, more = {}) => ladder({
+// A ladder of a plain generator that costs 10 GFLOP, and of rows by [gain, times its compute, more].
+const measured = (rowsBy, more = {}) => ladder({
   rows: [
     row({ name: "plain", label: "Plain", method: "baseline", accuracy: accuracy(0.5), operations: { generator: 1e10 } }),
-    ...Object.entries(rungsOf).map(([name, [gained, times, of]]) => row({
+    ...Object.entries(rowsBy).map(([name, [gained, times, of]]) => row({
       name, label: name.toUpperCase(), method: "parm", accuracy: accuracy(0.5 + gained), operations: { generator: 1e10 * times },
       gain: { geneval: { overall: [gained, gained - 0.1, gained + 0.1] }, strict: { overall: [gained, gained - 0.1, gained + 0.1] } }, ...of,
     })),
@@ -140,12 +140,15 @@ test("points are of a hundred, with one digit where they are few", async () => {
 
 test("what is worth its cost gains most for each plain image's compute, and the figures say so", async () => {
   const { findings } = await finding;
-  const [{ question, verdict, because }] = findings(climbed({ cheap: [0.3, 2], dear: [0.4, 20], control: [0.49, 1, { yardstick: true }] }), "overall", "geneval");
+  const [{ question, verdict, because }] = findings(measured({ cheap: [0.3, 2], dear: [0.4, 20], control: [0.49, 1, { yardstick: true }] }), "overall", "geneval");
   assert.deepEqual([question, verdict], ["Which method is worth its cost?", "CHEAP."]);
   assert.equal(because, "It gains +30 points [+20, +40] over Plain for 2.0 times its compute: +15 points [+10, +20] for the compute of each plain image, more than any other of 2 methods here. The most right, DEAR, gains +40 points [+30, +50] for 20 times its compute.");
-  const [one] = findings(climbed({ trained: [0.2, 1.01] }), "overall", "geneval");
+  const repainting = measured({ one: [0.3, 2] });
+  repainting.rows.at(-1).label = "PARM++ on self-correcting, 1 path";
+  assert.equal(findings(repainting, "overall", "geneval")[0].verdict, "PARM++ with the self-correcting generator, 1 attempt.");
+  const [one] = findings(measured({ trained: [0.2, 1.01] }), "overall", "geneval");
   assert.match(one.because, /at no more compute when it paints.*None gains more, whatever it costs\.$/);
-  const [none] = findings(climbed({ idle: [0.05, 2] }), "overall", "geneval");
+  const [none] = findings(measured({ idle: [0.05, 2] }), "overall", "geneval");
   assert.equal(none.verdict, "None.");
 });
 
@@ -154,7 +157,7 @@ test("whether the paper's ladder holds is counted from the differences it report
   const differences = [gain(), gain({ label: "B - A", accuracy: accuracy(0.05) }), gain({ label: "C - A", accuracy: accuracy(-0.2) }), gain({ label: "D - A", paper: {} })];
   const [said] = findings(ladder({ differences }), "overall", "geneval");
   assert.equal(said.verdict, "Only in part: of its 3 steps up that are measured, 1 goes up here too.");
-  assert.match(said.because, /^The largest, PARM − plain: \+20 points \[\+10, \+30\], in the paper \+14\. 1 cannot be told from no change: B − A\. 1 goes down: C − A\.$/);
+  assert.match(said.because, /^The largest, PARM − plain: \+20 points \[\+10, \+30\], in the paper \+14\. 1 is within chance: B − A\. 1 goes down: C − A\.$/);
   assert.deepEqual(findings(ladder({ differences }), "colors", "geneval"), []); // the paper says nothing of it
 });
 
@@ -162,8 +165,8 @@ test("whether stopping pays goes by the rows that cost as much", async () => {
   const { findings } = await finding;
   const rows = [row(), row({ name: "orm-at", label: "ORM at the compute of PARM", method: "orm", as_costly_as: "parm" })];
   const said = (value) => findings(ladder({ rows, differences: [gain({ minus: "orm-at", paper: {}, accuracy: accuracy(value) })] }), "overall", "geneval")[0];
-  assert.deepEqual([0.2, -0.2, 0.05].map((value) => said(value).verdict), ["Yes.", "No.", "It cannot be told."]);
-  assert.equal(said(0.05).because, "PARM against ORM at the compute of PARM: +5.0 points [−5.0, +15], not to be told from none.");
+  assert.deepEqual([0.2, -0.2, 0.05].map((value) => said(value).verdict), ["Yes.", "No.", "Not known: the difference is within chance."]);
+  assert.equal(said(0.05).because, "PARM against ORM +5.0 points [−5.0, +15].");
 });
 
 test("a ladder that holds none of that is no fault", async () => {
@@ -172,16 +175,16 @@ test("a ladder that holds none of that is no fault", async () => {
   assert.deepEqual(findings(ladder({ rows: [row({ missing: "not trained yet", accuracy: undefined })], differences: [] }), "overall", "geneval"), []);
 });
 
-test("the rungs that none beats for as little compute are joined, and yardsticks are left out", async () => {
+test("the rows that none beats for as little compute are joined, and yardsticks are left out", async () => {
   const { costly, frontier } = await import(`${WEB}/costs.js`);
-  const { rungs: of } = await rungs;
-  const all = costly(of(climbed({ cheap: [0.3, 2], worse: [0.2, 3], dear: [0.4, 20], control: [0.49, 1, { yardstick: true }] }), "overall", "geneval"));
+  const { rowsOf: of } = await table;
+  const all = costly(of(measured({ cheap: [0.3, 2], worse: [0.2, 3], dear: [0.4, 20], control: [0.49, 1, { yardstick: true }] }), "overall", "geneval"));
   assert.deepEqual(all.map(({ at, x }) => [at, x]), [["plain", 10], ["cheap", 20], ["worse", 30], ["dear", 200]]);
   assert.deepEqual(frontier(all).map(({ at }) => at), ["plain", "cheap", "dear"]);
 });
 
 test("the paper's story stands at the top; without its rows, the first that the paper has", async () => {
-  const { story } = await rungs;
+  const { story } = await table;
   const rows = [row({ name: "a", story: true }), row({ name: "b" }), row({ name: "c", paper: {}, story: false })];
   assert.deepEqual(story(ladder({ rows }), "overall", "geneval").map(({ name }) => name), ["a"]);
   assert.deepEqual(story(ladder({ rows: rows.slice(1) }), "overall", "geneval").map(({ name }) => name), ["b"]);

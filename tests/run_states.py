@@ -15,12 +15,12 @@ from typing import Any
 
 from scripted import Studio, Verdict
 
-from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.codec import decode_event, encode_event
 from cotdemo.run.events import Event, Judged, Progress, RoundStarted, RunFinished, StepDecoded
 from cotdemo.run.state import PathState, RoundState, RunState, StepState
 from cotdemo.run.trace import Trace
 from cotdemo.search import brush, reflect, search, taken_back
+from cotdemo.ui.recording import RUNS
 
 FILE = Path(__file__).parent / "data" / "run_states.json"
 PROMPT = "a photo of two red apples"

@@ -25,7 +25,7 @@ from cotdemo.evaluation.pool import Maker, Pool, fill
 from cotdemo.evaluation.records import Journal
 from cotdemo.evaluation.report import begun
 from cotdemo.evaluation.runner import Runner, replay
-from cotdemo.evaluation.thresholds import THRESHOLDS
+from cotdemo.evaluation.variants import THRESHOLDS
 from cotdemo.run.animation import _said
 from cotdemo.run.codec import encode_event
 from cotdemo.run.events import Judged, Progress, RunFinished, StepDecoded, Winner

@@ -88,10 +88,10 @@ def test_no_module_imports_both_torch_and_gradio():
 
 
 def test_the_page_reads_measured_figures_by_one_door():
-    """Of the evaluation's modules it knows the one that reads results, and the meter of a comparison."""
+    """Of the evaluation's modules it knows the one that reads results."""
     used = {name for module in MODULES if module[0] == "ui" for name in imports(module)}
     doors = {name.split(".")[2] for name in used if name.startswith("cotdemo.evaluation.")}
-    assert doors <= {"results", "cost"}
+    assert doors <= {"results"}
 
 
 def test_a_function_is_read_without_scrolling():

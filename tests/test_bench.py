@@ -13,18 +13,11 @@ from torch import nn
 
 import cotdemo.backends
 from cotdemo import cli
-from cotdemo.evaluation import cost
-from cotdemo.evaluation.bench import (
-    PlainRun,
-    Script,
-    bench,
-    first_difference,
-    margin,
-    plain_answer,
-    runs_of,
-    scripted,
-)  # fmt: skip
-from cotdemo.evaluation.cost import Clock, counted, matmul_rate
+from cotdemo.backends.metered import Clock
+from cotdemo.benchmark.bench import bench, first_difference, margin, runs_of
+from cotdemo.benchmark.released import PlainRun, Script, plain_answer, scripted
+from cotdemo.compute import counting
+from cotdemo.compute.counting import counted, matmul_rate
 from cotdemo.generator.chance import PathSampler
 from cotdemo.geneval.prompts import TAGS
 from cotdemo.run.events import Judged, PathPruned, StepDecoded, Winner
@@ -164,7 +157,7 @@ def test_a_difference_in_masks_alone_is_measured_in_the_ranking(tiny, fast):
 
 @pytest.mark.parametrize("kernel", ["flash_attention", "efficient_attention", "cudnn_attention"])
 def test_attention_of_a_gpu_is_counted_with_fewer_heads_of_keys_than_of_queries(kernel):
-    count = cost._KERNELS[getattr(torch.ops.aten, f"_scaled_dot_product_{kernel}")]
+    count = counting._KERNELS[getattr(torch.ops.aten, f"_scaled_dot_product_{kernel}")]
     assert count((2, 6, 3, 8), (2, 2, 5, 8), (2, 2, 5, 8), None, out_shape=None) == 2 * 2 * 6 * 3 * 5 * (8 + 8)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import json
 import os
 import threading
 import time
+import tracemalloc
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -166,6 +169,34 @@ def test_a_server_tells_nobody_of_its_visitors(server):
     for place in ("monitoring/summary", "monitoring", "monitoring/key"):
         answer = httpx.get(root + place)
         assert answer.status_code == 403, answer.text
+
+
+def test_nobody_has_the_state_of_a_session_written_to_disk(server):
+    assert server.post("run/generate", json=generate(steps=2) | {"session_hash": "somebody"}).status_code == 200
+    assert "somebody" in server.demo.app.state_holder
+    for place in ("deep_link", "deep_link/"):
+        answer = server.get(place, params={"session_hash": "somebody"})
+        assert answer.status_code == 404, answer.text
+    assert not list(Path(server.demo.app.uploaded_file_dir).glob("deep_links/*"))
+
+
+def test_a_visitor_is_held_in_few_bytes(server):
+    server.post("run/generate", json=generate(steps=2) | {"session_hash": "first"})  # what is made once
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    holder = server.demo.app.state_holder
+    visitors = [f"visitor {number}" for number in range(50)]
+    try:
+        for visitor in visitors:
+            assert holder[visitor] is not None
+        gc.collect()
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        for visitor in visitors:
+            holder.session_data.pop(visitor)
+    assert held / len(visitors) < 30_000
 
 
 # -- clients who leave

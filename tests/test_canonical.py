@@ -25,7 +25,7 @@ from cotdemo.settings import MAX_PROMPT, METHODS
 from cotdemo.ui.endpoints import Endpoints
 from cotdemo.ui.handlers import Handlers
 from cotdemo.world import splits
-from cotdemo.world.prompts import canonical, parse
+from cotdemo.world.prompts import canonical, lessened, parse
 from cotdemo.world.scenes import MOST
 from cotdemo.world.words import PROMPT_WORDS, judge_tokenizer, prompt_tokenizer
 
@@ -130,6 +130,22 @@ def test_whatever_is_admitted_every_method_can_run(tiny, typed):
         assert events[0].settings.prompt == prompt and isinstance(events[-1], RunFinished)
     again = Trace.from_json(Trace.of(events).to_json())
     assert isinstance(list(reflect(tiny, again.events, anyway=True))[-1], RunFinished)
+
+
+def test_one_thing_less_is_a_prompt_as_well():
+    assert lessened("a photo of two red dogs and a cat") == [
+        ("one red dog", "a photo of a red dog and a cat"),
+        ("the cat", "a photo of two red dogs"),
+    ]
+    assert lessened("a photo of a dog right of a bench") == [
+        ("the bench", "a photo of a dog"),
+        ("the dog", "a photo of a bench"),
+    ]
+    assert lessened("a photo of three vases") == [("one vase", "a photo of two vases")]
+    for prompt in ("a photo of a bear", "two dogs", "a storm over the sea", ""):
+        assert lessened(prompt) == []
+    for entry in splits.prompts("test"):
+        assert all(canonical(left) == left for _, left in lessened(entry["prompt"]))
 
 
 def test_the_longest_prompt_fits_into_generator_and_judge(tiny):

@@ -11,9 +11,9 @@ import tiny_mini
 from scripted import Studio
 
 from cotdemo import cli
+from cotdemo.backends.metered import Instrumented, Prices
+from cotdemo.compute.counting import counted
 from cotdemo.errors import UserError
-from cotdemo.evaluation.cost import Instrumented, Prices, counted
-from cotdemo.evaluation.recording import RUNS
 from cotdemo.geneval.prompts import metadata, plural
 from cotdemo.geneval.rules import Found
 from cotdemo.run.codec import encode_event
@@ -25,6 +25,7 @@ from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.settings import METHODS, Settings
 from cotdemo.ui.data import settings_of
+from cotdemo.ui.recording import RUNS
 from cotdemo.world.faults import Fault, judge_reading
 from cotdemo.world.prompts import canonical, parse
 from cotdemo.world.requirements import requirements, requirements_of

@@ -19,7 +19,7 @@ from scripted import Studio, Verdict
 import cotdemo.backends
 from cotdemo import cli
 from cotdemo.evaluation import judging
-from cotdemo.evaluation.entries import Entry, write_image
+from cotdemo.geneval.folder import Entry, write_image
 from cotdemo.run.events import Critiqued, StepDecoded, Winner
 from cotdemo.run.narration import narrate
 from cotdemo.run.png import read_png_settings
@@ -477,8 +477,8 @@ def test_look_lays_images_out_without_a_verdict_and_compares_the_labels(tmp_path
 
 
 def test_record_writes_the_first_run_that_tells_each_story(monkeypatch, tmp_path, capsys):
-    from cotdemo.evaluation import recording
     from cotdemo.run.story import ALL_STOPPED, PLAIN
+    from cotdemo.ui import recording
 
     wanted = (
         recording.Recording("plain", PROMPT, "baseline", PLAIN, right=False, seed=3, paths=1),

@@ -11,10 +11,9 @@ import tiny_mini
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
-from cotdemo.evaluation.calibration import bins
-from cotdemo.evaluation.curves import COMPARED, apart, curves, draw
+from cotdemo.evaluation.curves import COMPARED, apart, bins, curves, draw
 from cotdemo.evaluation.entries import of_split, select
-from cotdemo.evaluation.pool import YES, Maker, Paintings, Pool, fill
+from cotdemo.evaluation.pool import YES, Maker, Pool, SampledPaths, fill
 from cotdemo.evaluation.results import read_curves
 from cotdemo.registry import BACKENDS
 from cotdemo.settings import verifier_of
@@ -36,9 +35,9 @@ def pool(root, tmp_path_factory):
     fill(Maker(pool, max(NUMBERS), [verifier_of(method) for method in COMPARED]), ENTRIES, lambda _: None)
     rng = np.random.default_rng(0)
     for entry in ENTRIES:
-        part = pool.sessions(entry.index)
+        part = pool.sampled(entry.index)
         right = rng.random(part.paths) < 0.5
-        pool.keep(entry.index, Paintings(**{**vars(part), "correct": right, "strict": right}))
+        pool.keep(entry.index, SampledPaths(**{**vars(part), "correct": right, "strict": right}))
     return pool
 
 
@@ -87,7 +86,7 @@ def test_answers_are_counted_in_bins_as_a_run_would_ask_for_them(found, pool):
     counts = {question: sum(row["count"] for row in rows) for question, rows in of.items()}
     paths, steps = len(ENTRIES) * max(NUMBERS), pool.settings.steps
     assert counts["outcome"] == paths and 0 < counts["potential"] <= paths <= counts["clarity"] <= paths * steps
-    yes = pool.answered(ENTRIES, "parm", "clarity", max(NUMBERS)) == YES
+    yes = pool.said(ENTRIES, "parm", "clarity", max(NUMBERS)) == YES
     assert counts["potential"] == yes.any(-1).sum()
     assert counts["clarity"] == (np.where(yes.any(-1), yes.argmax(-1) + 1, steps)).sum()
     right = np.stack([truth[: max(NUMBERS)] for truth in pool.truths(ENTRIES)["strict"]])

@@ -17,8 +17,8 @@ from test_released import Hub, _response
 from cotdemo import cli
 from cotdemo.backends import ReleasedBackend, hub
 from cotdemo.backends.diffusion import UNPAINTED
+from cotdemo.backends.metered import Instrumented, Prices
 from cotdemo.errors import UserError
-from cotdemo.evaluation.cost import Instrumented, Prices
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.registry import METHODS, MODELS, refusal
 from cotdemo.run.events import Judged, RunFinished, StepDecoded
@@ -154,8 +154,8 @@ def test_where_it_does_not_fit_its_parts_are_brought_one_by_one(root, monkeypatc
         monkeypatch.setattr(
             "diffusers.StableDiffusion3Pipeline.enable_model_cpu_offload", lambda self, device: offloaded.append(device)
         )
-        painter = backend._read("the generator sd3", backend._load_whole, "sd3")
-        monkeypatch.setattr(type(painter), "bytes", property(lambda self: int(1e9)))
+        generator = backend._read("the generator sd3", backend._load_whole, "sd3")
+        monkeypatch.setattr(type(generator), "bytes", property(lambda self: int(1e9)))
         backend.generator("sd3")
         assert offloaded == expected
 
@@ -164,8 +164,8 @@ def test_what_was_used_longest_ago_leaves_for_it(root, monkeypatch):
     backend = ReleasedBackend("show-o", "cpu", root)
     backend._parts.update({"the judge orm": None, "the judge parm": None})
     monkeypatch.setattr(backend, "free_memory", lambda: 24e9 - 8e9 * len(backend._parts))
-    painter = backend._read("the generator sd3", backend._load_whole, "sd3")
-    monkeypatch.setattr(type(painter), "bytes", property(lambda self: int(12e9)))
+    generator = backend._read("the generator sd3", backend._load_whole, "sd3")
+    monkeypatch.setattr(type(generator), "bytes", property(lambda self: int(12e9)))
     backend.generator("sd3")
     assert list(backend._parts) == ["the judge parm", "the generator sd3"]
 

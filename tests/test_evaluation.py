@@ -12,11 +12,12 @@ import pytest
 from scripted import Studio, Verdict
 
 from cotdemo.errors import UserError
-from cotdemo.evaluation.entries import Entry, fingerprint, image_file, of_split, select
+from cotdemo.evaluation.entries import fingerprint, of_split, select
 from cotdemo.evaluation.records import Journal, Path, Record, Round, load
 from cotdemo.evaluation.report import compare, comparison_table, summarise, table
 from cotdemo.evaluation.runner import Runner
 from cotdemo.evaluation.statistics import OVERALL, means_of_kinds, roc_auc, roc_auc_within
+from cotdemo.geneval.folder import Entry, image_file
 from cotdemo.geneval.metadata import of_file
 from cotdemo.geneval.prompts import TAGS, metadata
 from cotdemo.run.png import read_png_settings

@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from cotdemo import cli
-from cotdemo.evaluation.bench import Script, bench
-from cotdemo.evaluation.bench import in_words as bench_in_words
-from cotdemo.evaluation.full_size import JUDGE, AsReleased, RandomBackend, Shapes, count, in_words
-from cotdemo.evaluation.launches import of_a_step
+from cotdemo.backends.weightless import JUDGE, AsReleased, RandomBackend, Shapes
+from cotdemo.benchmark.bench import bench, count, count_in_words, in_words, of_a_step
+from cotdemo.benchmark.released import Script
 from cotdemo.generator.magvit import MagvitV2
 from cotdemo.generator.showo import KNOWN_PHI
 from cotdemo.settings import Settings
@@ -50,7 +49,7 @@ def test_operations_are_those_of_the_arithmetic(counted):
 def test_the_plain_procedure_does_more_in_every_part(counted):
     for part in ("generator", "decoder", "judge"):
         assert counted["plain"]["operations"][part] > counted["fast"]["operations"][part]
-    assert "TFLOP a run" in in_words(counted) and "times fewer by count" in in_words(counted)
+    assert "TFLOP a run" in count_in_words(counted) and "times fewer by count" in count_in_words(counted)
 
 
 @pytest.fixture
@@ -60,9 +59,9 @@ def narrow(monkeypatch):
     phi = KNOWN_PHI["microsoft/phi-1_5"] | few
     monkeypatch.setitem(KNOWN_PHI, "microsoft/phi-1_5", phi)
     monkeypatch.setattr("cotdemo.verifiers.released_keys.SIGLIP_SO400M", SIGLIP_SO400M | few)
-    monkeypatch.setattr("cotdemo.evaluation.full_size.JUDGE", JUDGE | few)
+    monkeypatch.setattr("cotdemo.backends.weightless.JUDGE", JUDGE | few)
     narrow_vq = partial(MagvitV2, 8, norm_groups=4, encoder_blocks=(1,) * 5, decoder_blocks=(1,) * 5)
-    monkeypatch.setattr("cotdemo.evaluation.full_size.MagvitV2", narrow_vq)
+    monkeypatch.setattr("cotdemo.backends.weightless.MagvitV2", narrow_vq)
 
 
 def test_the_timed_benchmark_runs_on_the_released_shapes_made_narrow(narrow, tmp_path):
@@ -82,7 +81,7 @@ def test_the_opponent_may_have_the_released_codes_precision(narrow):
     result = bench(
         half, settings, Script(0), 1, keep=lambda so_far: kept.append(list(so_far)), as_released=AsReleased(half, whole)
     )
-    assert result["as_released"]["seconds"] > 0 and "in the released code's precision" in bench_in_words(result)
+    assert result["as_released"]["seconds"] > 0 and "in the released code's precision" in in_words(result)
     assert (
         "fast" in kept[0] and "agreement" not in kept[0] and "agreement" in kept[-1]
     )  # cut off, what was measured stays
@@ -109,8 +108,8 @@ def test_counting_is_for_the_released_models(tmp_path, capsys):
 
 def test_the_command_writes_its_counts(tmp_path, monkeypatch):
     said = lambda settings, script: {"said": [settings.judge_from, script.clear_from]}  # noqa: E731
-    monkeypatch.setattr("cotdemo.evaluation.full_size.count", said)
-    monkeypatch.setattr("cotdemo.evaluation.full_size.in_words", json.dumps)
+    monkeypatch.setattr("cotdemo.benchmark.bench.count", said)
+    monkeypatch.setattr("cotdemo.benchmark.bench.count_in_words", json.dumps)
     asked = ["bench", "--backend", "show-o", "--count", "--clear-at", "10", "--judge-from", "9"]
     assert cli.main([*asked, "--json", str(tmp_path / "count.json")]) == 0
     assert json.loads((tmp_path / "count.json").read_text()) == {"said": [9, 9]}

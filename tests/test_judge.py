@@ -10,8 +10,8 @@ import tiny_mini
 import torch
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, Qwen2Config, SiglipVisionConfig
 
+from cotdemo.backends.metered import Instrumented, Prices
 from cotdemo.errors import UserError
-from cotdemo.evaluation.cost import Instrumented, Prices
 from cotdemo.run.events import Judged
 from cotdemo.search import search
 from cotdemo.verifiers import llava as judge_module

@@ -19,7 +19,6 @@ import pytest
 from page_double import Double
 
 from cotdemo.errors import UserError
-from cotdemo.evaluation.recording import RECORDINGS
 from cotdemo.run.events import RunFinished
 from cotdemo.run.png import write_png
 from cotdemo.run.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, is_right, story_of
@@ -34,6 +33,7 @@ from cotdemo.ui.handlers import Handlers
 from cotdemo.ui.keep import recorded_runs
 from cotdemo.ui.page import ASSETS, build_demo
 from cotdemo.ui.queue import Line
+from cotdemo.ui.recording import RECORDINGS
 from cotdemo.world.prompts import parse
 
 PROMPT = "a photo of a red car and a blue bus"

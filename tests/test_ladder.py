@@ -14,7 +14,7 @@ import tiny_mini
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
 from cotdemo.errors import UserError
-from cotdemo.evaluation import ladder as climbing
+from cotdemo.evaluation import ladder as table
 from cotdemo.evaluation import results
 from cotdemo.evaluation.ladder import (
     SHIPPED,
@@ -23,7 +23,7 @@ from cotdemo.evaluation.ladder import (
     Outcome,
     Workbench,
     chosen,
-    climb,
+    measure_rows,
     plan,
     training_seeds,
     values,
@@ -49,9 +49,9 @@ def few(monkeypatch):
     monkeypatch.setitem(BACKENDS["mini"].defaults, "steps", 6)
     monkeypatch.setattr(Encoded.explain, "__defaults__", (0, 8))
     rows = tuple(replace(row, paths=SMALL[row.name], images=min(row.images, 2)) for row in ROWS if row.name in SMALL)
-    for module in (climbing, results):
+    for module in (table, results):
         monkeypatch.setattr(module, "ROWS", rows)
-    monkeypatch.setattr(climbing, "PATHS", (1, 8))
+    monkeypatch.setattr(table, "PATHS", (1, 8))
     return rows
 
 
@@ -119,13 +119,13 @@ def test_training_seeds_stand_beside_the_shipped_rows(tmp_path):
 
 
 def test_rows_are_measured_once_while_their_weights_are_the_same(root, few, kept, tmp_path, monkeypatch):
-    def climbed(root, names):
+    def measured(root, names):
         ladder = Ladder(tmp_path / "ladder.json", "dev", 0, 1)
-        climb(ladder, [bench(root, ladder, tmp_path, kept)], [row for row in few if row.name in names])
+        measure_rows(ladder, [bench(root, ladder, tmp_path, kept)], [row for row in few if row.name in names])
         return ladder
 
     names = ["plain", "orm", "parm", "orm-at-parm's-compute", "dpo-iter"]
-    ladder = climbed(root, names)
+    ladder = measured(root, names)
     rows = ladder.of(SHIPPED)
     assert list(rows) == names
     assert "are missing" in rows["dpo-iter"]["missing"] and "accuracy" not in rows["dpo-iter"]
@@ -140,9 +140,9 @@ def test_rows_are_measured_once_while_their_weights_are_the_same(root, few, kept
     assert costs[0] == pytest.approx(costs[1])
 
     asked = []
-    real = climbing.measure
-    monkeypatch.setattr(climbing, "measure", lambda row, *more: asked.append(row.name) or real(row, *more))
-    climbed(root, names)
+    real = table.measure
+    monkeypatch.setattr(table, "measure", lambda row, *more: asked.append(row.name) or real(row, *more))
+    measured(root, names)
     assert asked == []
     other = shutil.copytree(root, tmp_path / "other")
     weights = next((other / "judge-orm").glob("*.safetensors"))
@@ -151,18 +151,18 @@ def test_rows_are_measured_once_while_their_weights_are_the_same(root, few, kept
     monkeypatch.setattr(retrained, "weights_of", changed(retrained.weights_of))
     ladder = Ladder(tmp_path / "ladder.json", "dev", 0, 1)
     one = replace(bench(root, ladder, tmp_path, kept), backend=retrained)
-    climb(ladder, [one], [row for row in few if row.name in names])
+    measure_rows(ladder, [one], [row for row in few if row.name in names])
     assert asked == ["orm", "orm-at-parm's-compute"]
     # beside the shipped ones: nothing but what depends on weights of its own
     again = replace(one, label="2")
-    assert climb(ladder, [one, again], [row for row in few if row.name in names]) is None
+    assert measure_rows(ladder, [one, again], [row for row in few if row.name in names]) is None
     assert ladder.of("2") == {}
 
 
 def test_adaptive_best_of_n_stands_beside_the_orm_at_its_compute(root, few, kept, tmp_path):
     names = ["orm", "adaptive", "orm-at-adaptive's-compute"]
     ladder = Ladder(tmp_path / "ladder.json", "dev", 0, 1)
-    climb(ladder, [bench(root, ladder, tmp_path, kept)], [row for row in few if row.name in names])
+    measure_rows(ladder, [bench(root, ladder, tmp_path, kept)], [row for row in few if row.name in names])
     rows = ladder.of(SHIPPED)
     assert rows["adaptive"]["label"] == "Adaptive best of N, 4 at most"
     assert 2 <= rows["adaptive"]["paths"] <= 4  # that were begun
@@ -187,10 +187,10 @@ def test_rows_that_repaint_run_live_and_the_others_read_how_many_paths_they_took
     rows = [row for row in few if row.name in names]
     (told,) = plan(ladder, [one], [row for row in rows if row.name == "parm++8-shuffled"])
     assert told[0].endswith("live: not known before the row that it refers to") and told[1] is None
-    climb(ladder, [one], [row for row in rows if row.name == "as-many-as-parm++8"])
+    measure_rows(ladder, [one], [row for row in rows if row.name == "as-many-as-parm++8"])
     assert list(ladder.of(SHIPPED)) == ["as-many-as-parm++8"]  # what it refers to ran before it, for its records
     assert not ladder.of(SHIPPED)["as-many-as-parm++8"]["missing"]
-    climb(ladder, [one], rows)
+    measure_rows(ladder, [one], rows)
     found = ladder.of(SHIPPED)
     assert not any(found[name]["missing"] for name in names)
     assert min(found["parm++8"]["cost"]["operations"].values()) > 0 and "reflection" in found["parm++8"]
@@ -199,7 +199,7 @@ def test_rows_that_repaint_run_live_and_the_others_read_how_many_paths_they_took
     assert {"parm++8-shuffled", "as-many-as-parm++8"} <= minus
     assert list(plan(ladder, [one], rows)) == []
     before = ladder.of(SHIPPED)["parm++8"]["accuracy"]
-    climb(ladder, [one], [row for row in rows if row.name == "parm++8"], again=True)
+    measure_rows(ladder, [one], [row for row in rows if row.name == "parm++8"], again=True)
     assert ladder.of(SHIPPED)["parm++8"]["accuracy"] == before
 
 

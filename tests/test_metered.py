@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tiny_mini import backend
 
-from cotdemo.evaluation.cost import Instrumented, Prices, Work, counted
+from cotdemo.backends.metered import Instrumented, Prices, Work
+from cotdemo.compute.counting import counted
 from cotdemo.run.events import Critiqued
 from cotdemo.search import search
 from cotdemo.verifiers.llava import Encoded
@@ -45,17 +46,17 @@ def test_what_is_known_is_not_counted_again(tiny, monkeypatch):
     metered_by = Instrumented(tiny, Prices())
     meter = metered_by.meter
     events_of(metered_by, "parm", 4)
-    monkeypatch.setattr("cotdemo.evaluation.cost.counted", lambda do: pytest.fail("counted again"))
+    monkeypatch.setattr("cotdemo.backends.metered.counted", lambda do: pytest.fail("counted again"))
     before = dict(meter.totals)
     assert events_of(metered_by, "baseline", 1) and sum(meter.since(before).values()) > 0
 
 
 def test_a_third_size_is_on_the_line_through_two(monkeypatch):
-    monkeypatch.setattr("cotdemo.evaluation.cost.counted", lambda do: (do(), 3 * (100 + 10 * size)))
+    monkeypatch.setattr("cotdemo.backends.metered.counted", lambda do: (do(), 3 * (100 + 10 * size)))
     prices = Prices()
     for size in (4, 8):
         prices.spend("judge", [Work(("step",), 3, size)], lambda: None)
-    monkeypatch.setattr("cotdemo.evaluation.cost.counted", lambda do: pytest.fail("counted again"))
+    monkeypatch.setattr("cotdemo.backends.metered.counted", lambda do: pytest.fail("counted again"))
     prices.spend("judge", [Work(("step",), 3, 6)], lambda: None)
     assert prices.totals["judge"] == 3 * (140 + 180 + 160)
     prices.spend("judge", [Work(("step",), 1, 4), Work(("step",), 2, 8)], lambda: None)

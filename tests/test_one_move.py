@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from cotdemo.errors import UserError
-from cotdemo.evaluation.records import write_json
+from cotdemo.files import write_json
 from cotdemo.run import animation
 from cotdemo.run.trace import Trace
 from cotdemo.training.arrays import Arrays

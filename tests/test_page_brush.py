@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from page_double import Double, SamplingSession
-from page_driver import DESKTOP, PHONE, at_rest, filled, run, settled, small, status
+from page_driver import DESKTOP, PHONE, PROMPT, at_rest, filled, run, settled, small, status
 
 
 class Faithful(Double):
@@ -77,6 +78,13 @@ def test_marked_tokens_are_painted_anew_and_that_is_taken_back(visit, site):
         page.wait_for_selector(".cot-critique-by:has-text('16 tokens marked')")
         settled(page)
         assert status(page).startswith("Painted anew where it was marked") and rounds(page) == 2
+        kept = page.locator('td[data-state="kept"]')  # the image before, until painting begins
+        assert kept.count() == 3 and "kept from the image before" in kept.first.get_attribute("title")
+        assert kept.first.locator("canvas").evaluate("one => one.shown.startsWith('data:image/')")
+        assert (
+            "faint: kept from the image before, so that painting begins at step 2"
+            in page.locator(".cot-key").inner_text()
+        )
         changed = re.search(r"(\d+) of 64 tokens", page.locator(".cot-slide label").first.inner_text())
         assert 0 < int(changed[1]) <= 16
         undo.click()
@@ -117,6 +125,34 @@ def test_what_is_marked_can_become_something_else(visit, site):
         assert status(page).startswith("Painted anew where it was marked, as “a photo of three cats”. ")
         page.get_by_role("button", name="Undo").click()
         page.wait_for_function(f"document.querySelector('.cot-prompt').textContent === {own!r}")
+
+
+def test_what_may_be_taken_away_is_offered_and_both_prompts_are_told(visit, site):
+    site.backend.pace = 0.005
+    with visit(small("orm", 3, 6, 5)) as page:
+        filled(page, 5)
+        run(page)
+        begun = page.locator(".cot-origin")
+        assert begun.is_hidden()
+        page.get_by_role("button", name="Brush").click()
+        offered = page.get_by_role("group", name="Take away what is marked").get_by_role("button")
+        offered.first.wait_for()
+        assert offered.all_inner_texts() == ["the red car", "the blue bus"]
+        offered.first.click()
+        assert page.get_by_label("Another prompt for the whole image").input_value() == "a photo of a blue bus"
+        page.get_by_role("button", name="Mark the least sure").click()
+        page.get_by_role("button", name="Paint 16 tokens anew").click()
+        page.wait_for_selector(".cot-reflection:has-text('as “a photo of a blue bus”')")
+        settled(page)
+        assert page.locator(".cot-prompt").inner_text() == "a photo of a blue bus"
+        assert begun.inner_text().startswith(f"Begun as “{PROMPT}”, which the link of this run has")
+        assert page.locator("#prompt textarea").input_value() == PROMPT
+        assert parse_qs(urlsplit(page.url).query)["prompt"] == [PROMPT]
+        page.get_by_role("button", name="Brush").click()
+        offered.first.wait_for(state="hidden")  # of one thing nothing can be taken away
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Undo").click()
+        begun.wait_for(state="hidden")
 
 
 def test_the_run_that_everybody_sees_first_can_be_brushed_and_shared(visit):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, PHONE, PROMPT, TOO_WIDE, compare, open_tab
+from page_driver import DESKTOP, PHONE, PROMPT, TOO_WIDE, at_rest, compare, open_tab
 
 from cotdemo.files import ASSETS
 
@@ -28,6 +28,23 @@ def test_methods_are_compared_and_a_result_is_opened(visit, site, viewport):
         page.wait_for_function("document.querySelector('.cot-recorded').textContent.includes('From a comparison')")
         assert page.get_by_role("tab", name="Run").get_attribute("aria-selected") == "true"
         assert page.locator("#prompt textarea").input_value() == PROMPT
+
+
+def test_on_a_phone_what_is_compared_comes_into_sight_and_stands_right_below_the_form(visit, site):
+    site.backend.pace = 0.0
+    with visit("#compare", PHONE) as page:
+        page.fill("#compare-prompt textarea", PROMPT)
+        assert page.locator("#board").bounding_box()["y"] > PHONE["height"]
+        compare(page)
+        assert 0 <= at_rest(page, ".cot-compare-status")["y"] < PHONE["height"] / 3
+        above = page.locator("#compare-take").bounding_box()
+        assert page.locator(".cot-compare-status").bounding_box()["y"] - above["y"] - above["height"] < 60
+        page.evaluate("scrollTo(0, 0)")
+        for box in page.locator("#compare-which input").all():
+            box.set_checked(False)
+        page.click("#compare")
+        page.wait_for_selector(".cot-compare-status:has-text('Choose at least one method')")
+        assert 0 <= at_rest(page, ".cot-compare-status")["y"] < PHONE["height"] - 40
 
 
 def test_a_comparison_stops_and_the_next_one_starts_clean(visit, site):

@@ -13,6 +13,7 @@ from page_driver import (
     leaving,
     listened,
     open_settings,
+    open_tab,
     reload,
     run,
     save,
@@ -72,6 +73,29 @@ def test_the_address_is_that_of_the_run_on_show_and_survives_a_reload(visit, sit
         with leaving(page):
             page.goto(address.replace("run=", "run=x"))
         page.wait_for_selector(".cot-offer:has-text('no longer kept')")
+
+
+def test_back_goes_to_the_run_before_and_from_another_tab_to_its_own(visit):
+    with visit() as page:
+        shown, typed = page.locator(".cot-prompt"), page.locator("#prompt textarea")
+        for name, prompt in (("3-critique-helped", "two red apples"), ("9-plain", "an elephant")):
+            page.click(f'.cot-gallery button[data-name="{name}"]')
+            page.wait_for_selector(f".cot-prompt:has-text('{prompt}')")
+            page.wait_for_function("name => location.search === `?run=${name}`", arg=name)
+        open_tab(page, "Results")
+        page.go_back()
+        page.wait_for_selector('[role="tab"][aria-selected="true"]:has-text("Run")')
+        assert shown.inner_text() == "a photo of an elephant" and page.url.endswith("?run=9-plain")
+        page.go_back()
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
+        page.wait_for_function("document.querySelector('#prompt textarea').value === 'a photo of two red apples'")
+        assert page.url.endswith("?run=3-critique-helped")
+        page.go_back()
+        page.wait_for_selector(f".cot-prompt:has-text('{PROMPT}')")
+        page.go_forward()
+        page.wait_for_selector(".cot-prompt:has-text('two red apples')")
+        page.wait_for_function("document.querySelector('#prompt textarea').value === 'a photo of two red apples'")
+        assert typed.input_value() == shown.inner_text()
 
 
 def test_a_run_that_a_reload_has_stopped_says_so(visit, site):
@@ -210,6 +234,19 @@ def test_the_link_is_copied_and_says_so_and_opens_the_same_form(visit, site):
         page.get_by_role("button", name="Copy", exact=True).click()
         page.wait_for_selector(".cot-told:has-text('Marked')")
         assert page.evaluate("getSelection().toString()").startswith("python -m cotdemo generate")
+
+
+def test_that_a_link_was_copied_is_read_and_heard_for_a_while(visit):
+    with visit(permissions=["clipboard-read", "clipboard-write"]) as page:
+        page.locator(".cot-menu summary").click()
+        page.get_by_role("button", name="Copy link").click()
+        heard = page.locator(".cot-menu [role=status]")
+        page.wait_for_selector(".cot-save strong:text-is('Copied')")
+        assert heard.inner_text() == "Copied"
+        page.wait_for_timeout(2500)
+        assert page.locator(".cot-save strong:text-is('Copied')").is_visible()
+        page.wait_for_selector(".cot-save strong:text-is('Copy link')")
+        assert heard.inner_text() == ""
 
 
 def test_a_run_is_one_file_that_plays_without_a_server(visit, enter, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from page_driver import DESKTOP, PHONE, TOO_WIDE, reload
 
@@ -37,6 +39,32 @@ def test_the_tour_shows_what_it_speaks_of_and_is_remembered(visit, viewport):
         reload(page)
         page.wait_for_timeout(500)
         assert page.locator(".cot-invitation").count() == 0
+
+
+def test_what_the_tour_counts_is_what_is_seen(visit):
+    with visit() as page:
+        page.click(".cot-invitation .cot-tour-go")
+        page.wait_for_selector(".cot-tour")
+        counted = []
+        row = ".cot-matrix tr[data-selected]"
+        seen = {
+            r"kept (\d+) of \d+;": "parseInt(document.querySelector('.cot-focus > .cot-why ~ .cot-note').textContent)",
+            r"^(\d+) attempts paint": "document.querySelectorAll('.cot-matrix tbody tr').length",
+            r"asked (\d+) times? before": f"[...document.querySelectorAll('{row} .cot-mark')]"
+            ".filter((mark) => mark.dataset.verdict === 'clarity-no').length",
+            r"The (\d+) steps that it had left": f"document.querySelectorAll('{row} td[data-state=cut]').length",
+            r"(\d+) more (?:was|were) painted to the end": "[...document.querySelectorAll('.cot-path-state')]"
+            ".filter((state) => state.textContent === 'never judged clear').length",
+        }
+        while page.locator(".cot-tour").count():
+            text = page.locator(".cot-tour p").inner_text()
+            for pattern, count in seen.items():
+                if found := re.search(pattern, text):
+                    assert page.evaluate(count) == int(found[1]), text
+                    counted.append(pattern)
+            page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(100)
+        assert counted == list(seen)
 
 
 # which parts of the page that the tour speaks of, or that change while it goes on, lie below something over the page

@@ -166,7 +166,7 @@ def test_the_tab_is_short_begins_with_findings_and_unfolds_by_the_keyboard(visit
         assert [(one["id"], one["nodes"][0]["html"][:120]) for one in faults] == []
 
 
-def test_a_point_of_the_chart_tells_what_its_rung_gets_and_costs(visit):
+def test_a_point_of_the_chart_tells_what_its_row_gets_and_costs(visit):
     with visit("#results") as page:
         chart = page.locator(".cot-plot").first
         assert chart.locator('[data-series="parm"] .cot-point').count() == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, PHONE, PROMPT, run, settled, small
+from page_driver import DESKTOP, PHONE, PROMPT, reload, run, settled, small
 
 
 def seed_of(page) -> str:
@@ -55,6 +55,24 @@ def test_a_random_seed_is_another_each_time_and_can_be_kept(visit):
         page.get_by_label("keep").check()
         says(page, f"Run keeps seed {second}.")
         assert painted(page) == second
+
+
+def test_a_random_seed_stays_random_when_the_page_is_reloaded_and_a_link_keeps_its_own(visit, site):
+    with visit("?paths=2&steps=4") as page:
+        seed = painted(page)
+        page.wait_for_function("location.search.includes('run=')")
+        reload(page)
+        page.wait_for_selector(".cot-recorded:has-text('A run of')")
+        says(page, "Run draws a new seed.")
+        assert (seed_of(page), chosen(page)) == (seed, "random")
+        address = page.url
+    with visit(address[len(site.url) :]) as page:
+        page.wait_for_selector(".cot-recorded:has-text('A run of')")
+        says(page, f"Run keeps seed {seed}.")
+        reload(page)
+        page.wait_for_selector(".cot-recorded:has-text('A run of')")
+        says(page, f"Run keeps seed {seed}.")
+        assert (seed_of(page), chosen(page)) == (seed, "keep")
 
 
 def test_an_emptied_field_is_no_seed_and_a_wrong_one_is_refused_in_words(visit):

@@ -9,6 +9,7 @@ from page_driver import (
     DESKTOP,
     PHONE,
     PROMPT,
+    at_rest,
     filled,
     listened,
     open_settings,
@@ -23,9 +24,9 @@ from page_driver import (
 )  # fmt: skip
 from test_page_manners import faults
 
-from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.prose import prose
 from cotdemo.run.trace import Trace
+from cotdemo.ui.recording import RUNS
 
 MOVING = "no-preference"  # the stage plays only for those who have nothing against it
 PLAYING = "document.querySelector('.cot-replay')?.textContent === 'Skip'"
@@ -193,6 +194,42 @@ def test_after_reflect_the_word_of_the_judge_and_both_images_are_in_view(visit, 
             assert in_view(page, part), part
         above = page.locator(".cot-reflection").bounding_box()["y"]
         assert above < page.locator(".cot-matrix").bounding_box()["y"]
+
+
+def test_on_a_phone_what_is_painted_again_and_what_is_brushed_comes_into_sight(visit):
+    seed = seed_whose_winner_is(right=False)
+    with visit(small("parm", 2, 6, seed), PHONE) as page:
+        filled(page, seed)
+        run(page)
+
+        def is_seen(count: int) -> bool:
+            page.evaluate("document.querySelector('.cot-matrix').scrollIntoView({ block: 'center' })")
+            page.wait_for_function("count => document.querySelectorAll('.cot-card img').length === count", arg=count)
+            settled(page)
+            at_rest(page, ".cot-big")
+            return in_view(page, ".cot-big") and in_view(page, ".cot-status")
+
+        page.click("#reflect")
+        assert is_seen(2)
+        page.get_by_role("button", name="Brush").click()
+        page.get_by_role("button", name="Mark the least sure").click()
+        page.get_by_role("button", name=re.compile("Paint .* anew")).click()
+        assert is_seen(4)
+
+
+def test_the_line_below_the_image_is_about_the_attempt_that_is_looked_at(visit):
+    with visit(viewport=PHONE) as page:
+        page.wait_for_selector('.cot-show[data-part="rest"]')
+        chosen = status(page)
+        other = page.locator('.cot-try[data-kind="pruned"]').first
+        number = other.locator(".cot-try-name").inner_text()
+        other.click()
+        page.wait_for_function(
+            f"document.querySelector('.cot-status').textContent.startsWith('Attempt {number} of 8: ')"
+        )
+        assert re.search(r": stopped at step \d+\. Attempt \d is chosen\.$", status(page))
+        other.click()
+        page.wait_for_function(f"document.querySelector('.cot-status').textContent === {chosen!r}")
 
 
 def test_where_there_is_nothing_to_fix_repainting_is_offered_and_the_form_does_not_move(visit):

@@ -10,8 +10,8 @@ import tiny_mini
 
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
+from cotdemo.backends.metered import Count, Instrumented
 from cotdemo.errors import UserError
-from cotdemo.evaluation.cost import Count, Instrumented
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.pool import Maker, Pool, budget, fill, joined
 from cotdemo.evaluation.records import Journal
@@ -137,7 +137,7 @@ def test_a_killed_pool_goes_on_and_more_paths_are_added(pool, backend, tmp_path,
     fill(Maker(again, PATHS, ["parm", "orm"]), ENTRIES[:3], lambda _: None)
     opened = pool_in(tmp_path, backend)
     for entry in ENTRIES[:3]:
-        assert equal(opened.sessions(entry.index), pool.sessions(entry.index))
+        assert equal(opened.sampled(entry.index), pool.sampled(entry.index))
         for verifier in ("parm", "orm"):
             assert equal(opened.answers(verifier, entry.index), pool.answers(verifier, entry.index))
     before = len(done)
@@ -226,7 +226,7 @@ def test_a_damaged_file_says_which_one_and_what_to_do(pool, backend, tmp_path, k
 
 
 def test_joining_adds_paths_and_what_they_took(pool):
-    part = pool.sessions(ENTRIES[0].index)
+    part = pool.sampled(ENTRIES[0].index)
     both = joined(part, part)
     assert both.paths == 2 * PATHS and both.elapsed == 2 * part.elapsed
     assert (both.operations == 2 * part.operations).all() and (both.seconds == 2 * part.seconds).all()

@@ -16,12 +16,12 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from cotdemo import cli
 from cotdemo.backends import MINI, ReleasedBackend, load_backend, released, sizes
 from cotdemo.backends.scorer import BYTES
+from cotdemo.backends.weightless import JUDGE
 from cotdemo.compute import precision
 from cotdemo.compute.memory import bytes_of
 from cotdemo.compute.precision import CHOICES, PRECISIONS, Card, plan, quantisation
 from cotdemo.errors import UserError
-from cotdemo.evaluation.agreement import judge_in
-from cotdemo.evaluation.full_size import JUDGE
+from cotdemo.evaluation.judging import judge_in
 from cotdemo.verifiers.llava import LlavaVerifier
 from cotdemo.verifiers.released_keys import released_config
 

@@ -18,7 +18,7 @@ from cotdemo.training import dpo
 from cotdemo.training.dpo_loss import dpo_loss, log_likelihood
 from cotdemo.training.generator import mask_codes
 from cotdemo.training.loop import Schedule
-from cotdemo.training.pairs import Pairs, Pool, mended, paint_pool, pairs_of, strictly_right
+from cotdemo.training.pairs import Pairs, Pool, mended, pairs_of, sample_pool, strictly_right
 from cotdemo.world.splits import random_prompts
 from cotdemo.world.task import DrawnThings
 
@@ -134,7 +134,7 @@ def test_a_pool_is_the_same_each_time(tmp_path):
 
     def paint() -> Pool:
         prompts = [entry["prompt"] for entry in random_prompts("align", 3, np.random.default_rng(4))]
-        return paint_pool(pipeline, prompts, paths=2, seed=4, label=strictly_right(DrawnThings()))
+        return sample_pool(pipeline, prompts, paths=2, seed=4, label=strictly_right(DrawnThings()))
 
     one, again = paint(), paint()
     assert one.codes.shape == (3, 2, 64) and one.right.shape == (3, 2)
@@ -147,7 +147,7 @@ def test_a_pool_is_the_same_each_time(tmp_path):
 def test_mended_images_are_wrong_ones_but_for_a_region(tmp_path):
     pipeline = tiny_mini.backend(tmp_path).generator("base")
     prompts = ["a photo of a dog", "a photo of a red cat", "a photo of two cows"]
-    painted = paint_pool(pipeline, prompts, 2, 4, lambda texts, _: [text != prompts[1] for text in texts])
+    painted = sample_pool(pipeline, prompts, 2, 4, lambda texts, _: [text != prompts[1] for text in texts])
     painted = replace(painted, right=np.asarray([[True, False], [True, True], [False, False]]))
     asked = []
 

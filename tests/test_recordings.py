@@ -6,8 +6,11 @@ import pytest
 
 from cotdemo.backends import MINI, load_backend, mismatches
 from cotdemo.errors import UserError
-from cotdemo.evaluation import recording
-from cotdemo.evaluation.recording import (
+from cotdemo.run.events import StepDecoded
+from cotdemo.run.story import ALL_STOPPED, is_right
+from cotdemo.run.trace import Trace
+from cotdemo.ui import recording
+from cotdemo.ui.recording import (
     COMPARED,
     COMPARED_PROMPT,
     COMPARED_RIGHT,
@@ -19,9 +22,6 @@ from cotdemo.evaluation.recording import (
     perform,
     record,
 )
-from cotdemo.run.events import StepDecoded
-from cotdemo.run.story import ALL_STOPPED, is_right
-from cotdemo.run.trace import Trace
 
 MEBIBYTE = 1 << 20
 

@@ -17,9 +17,9 @@ from transformers import CLIPConfig
 
 from cotdemo import app
 from cotdemo.backends import ReleasedBackend, load_backend, safety
+from cotdemo.backends.metered import Instrumented, Prices
 from cotdemo.backends.safety import PLACE, SafetyChecker
 from cotdemo.errors import UserError
-from cotdemo.evaluation.cost import Instrumented, Prices
 from cotdemo.run.events import RoundStarted, StepDecoded, Winner
 from cotdemo.run.narration import narrate
 from cotdemo.run.trace import Trace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import re
 import subprocess
 import sys
@@ -47,13 +48,17 @@ def run_id(updates):
     return next(update["run_id"] for update in updates if "run_id" in update)
 
 
-def test_building_the_page_imports_no_torch_and_loads_nothing():
+def test_building_the_page_imports_no_torch_and_loads_nothing_and_leaves_no_import_to_the_first_call():
     code = (
-        "import sys; from cotdemo.ui.page import build_demo\n"
+        "import sys, threading; from cotdemo.ui.page import build_demo\n"
         "def load(): raise SystemExit('loaded')\n"
-        "build_demo('mini', load); assert 'torch' not in sys.modules"
+        "build_demo('mini', load); assert 'torch' not in sys.modules\n"
+        "for one in threading.enumerate(): one.name == 'plots' and one.join(60)\n"
+        "from gradio.utils import MatplotlibBackendMananger; before = set(sys.modules)\n"
+        "with MatplotlibBackendMananger(): assert set(sys.modules) == before and 'matplotlib' in before"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300, env=environment)
 
 
 # -- loading

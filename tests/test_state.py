@@ -9,12 +9,12 @@ import pytest
 from run_states import FILE, cases, events_of, shown
 from scripted import Studio, Verdict
 
-from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.events import Critiqued, Event, Judged, PathPruned, Progress, RoundStarted, StepDecoded, Winner
 from cotdemo.run.state import RunState
 from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.settings import Settings
+from cotdemo.ui.recording import RUNS
 
 CASES = json.loads(FILE.read_text(encoding="utf-8"))
 PROMPT = "a photo of two red apples"

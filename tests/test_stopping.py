@@ -65,8 +65,8 @@ def test_settled_paths_are_asked_again_where_the_rule_says_so():
 def test_who_may_win_and_by_what():
     assert PAPER.survivors((0, 2, 3), {3, 2}) == [2, 3] and LENIENT.survivors((0, 2, 3), {2}) == [0, 2, 3]
     neither = judged("neither", 0.7, 0.1)
-    assert (RELEASED.doubt(neither), RELEASED.score(neither)) == (50.0, 0.0)
-    assert (PAPER.doubt(neither), PAPER.score(neither)) == (0.1, 0.7)
+    assert (RELEASED.p_no(neither), RELEASED.score(neither)) == (50.0, 0.0)
+    assert (PAPER.p_no(neither), PAPER.score(neither)) == (0.1, 0.7)
     assert PAPER.judges_fallback and not RELEASED.judges_fallback
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from scripted import Studio, Verdict
 
-from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.events import StepDecoded
 from cotdemo.run.table import COLUMNS, RUN_COLUMNS
 from cotdemo.run.trace import Trace
 from cotdemo.search import reflect, search
 from cotdemo.settings import METHODS
+from cotdemo.ui.recording import RUNS
 
 PROMPT = "a photo of two red apples"
 RECORDED = sorted(RUNS.glob("*.json"))

@@ -13,13 +13,13 @@ from scripted import Studio
 from test_cli import PROMPT, use
 
 from cotdemo import cli
-from cotdemo.evaluation.recording import RUNS
 from cotdemo.run.events import StepDecoded
 from cotdemo.run.listing import checklist, listed
 from cotdemo.run.state import RunState
 from cotdemo.run.terminal import SIDE, Screen, drawn, in_lines, tiles
 from cotdemo.run.trace import Trace
 from cotdemo.search import search
+from cotdemo.ui.recording import RUNS
 
 RECORDED = sorted(RUNS.glob("*.json"))
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

@@ -32,7 +32,7 @@ from cotdemo.world.splits import random_prompt, split
 from cotdemo.world.words import judge_tokenizer, prompt_tokenizer
 
 PROMPT = "a photo of a red dog and a blue bus"
-PAINTINGS = trajectories.Paintings(count=6, guesses=2, steps=(4,), seed=1)
+PAINTINGS = trajectories.Sampling(count=6, guesses=2, steps=(4,), seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_the_loss_counts_masked_tokens_alone_and_attention_is_the_pipelines(tiny
 
 @pytest.fixture(scope="module")
 def lessons(tiny) -> judge_data.Lessons:
-    return trajectories.painted(tiny.generator("base"), PAINTINGS)
+    return trajectories.sampled(tiny.generator("base"), PAINTINGS)
 
 
 def test_the_last_guess_of_a_painting_is_clear_and_decides_its_potential(lessons):
@@ -249,7 +249,7 @@ def test_a_process_lesson_is_yes_where_a_rollout_from_the_guess_ends_right(tiny,
     assert set(before.outcome) == {0, 1} and set(before.other_outcome) == {judge_data.UNKNOWN}
     assert len(draws) == len(set(before.step)) > 1  # fresh noise for every step
     assert {said.prompt for row in range(len(before)) for said in judge.answers_of(before, row, ["outcome"])} == {None}
-    finals = judge_data.finals(trajectories.painted(pipeline, PAINTINGS))
+    finals = judge_data.finals(trajectories.sampled(pipeline, PAINTINGS))
     assert (last.codes == finals.codes).all() and (last.outcome == finals.outcome).all()
 
 
@@ -320,8 +320,8 @@ def test_words_that_are_apart_see_themselves_and_the_marks_and_are_seen_by_the_i
 def test_paintings_can_be_made_in_parts(tiny, monkeypatch):
     monkeypatch.setattr(trajectories, "_TOGETHER", 2)
     pipeline = tiny.generator("base")
-    whole = trajectories.painted(pipeline, replace(PAINTINGS, count=4))
-    parts = [trajectories.painted(pipeline, replace(PAINTINGS, first=a, count=b)) for a, b in ((0, 2), (2, 4))]
+    whole = trajectories.sampled(pipeline, replace(PAINTINGS, count=4))
+    parts = [trajectories.sampled(pipeline, replace(PAINTINGS, first=a, count=b)) for a, b in ((0, 2), (2, 4))]
     joined = judge_data.Lessons.join(*parts)
     assert (joined.codes == whole.codes).all() and (joined.path == whole.path).all()
 

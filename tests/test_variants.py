@@ -10,7 +10,7 @@ import tiny_mini
 
 from cotdemo import cli
 from cotdemo.backends import MiniBackend
-from cotdemo.evaluation.cost import Instrumented, Prices
+from cotdemo.backends.metered import Instrumented, Prices
 from cotdemo.evaluation.entries import of_split, select
 from cotdemo.evaluation.pool import Maker, Pool, fill
 from cotdemo.evaluation.runner import replay, replaying
@@ -117,7 +117,7 @@ def test_a_judge_that_knows_stops_what_would_come_out_wrong(pool):
     variant = Variant("told the truth", StoppingRule(all_clear=True), knows=True)
     for entry in ENTRIES:
         choice = choose(variant, replaying(pool, entry, knows=True), settings(pool, entry))
-        assert choice.stopped == PATHS - pool.sessions(entry.index).strict[:PATHS].sum()
+        assert choice.stopped == PATHS - pool.sampled(entry.index).strict[:PATHS].sum()
 
 
 def test_the_command_compares_every_rule_with_parm_and_the_orm(tmp_path, monkeypatch, capsys):

@@ -309,6 +309,20 @@ test("a crown is for a verdict that is good; else it is said what it is", async 
   assert.deepEqual([0, 2].map((path) => pathWords(left, left.paths[path])[0]), ["never judged clear", "not judged"]);
 });
 
+test("what surprises is explained where it is seen: an attempt that was stopped and wins, one that nobody judged", async () => {
+  const { fateInWords, lookedWords, statusWords, whyWords } = await words;
+  const all = [decoded(0, 1), pruned(0, 1), decoded(1, 1), pruned(1, 1), decoded(1, 3), judged(1, 3, "outcome", 0.2), decoded(2, 3), judged(2, 3, "clarity", 0.1)];
+  const state = await after(...all, winner(1, { p_yes: 0.2, fallback: true }), finished());
+  const [round] = state.rounds;
+  const why = "No attempt passed, so the least doubtful one, stopped at step 2, was painted to its end all the same";
+  assert.deepEqual(round.paths.map((path) => whyWords(round, path).split(",")[0]), ["", "No attempt passed", "The judge says whether an image matches only of an attempt that was clear enough once"]);
+  assert.equal(whyWords(round, round.paths[1]), why);
+  assert.equal(statusWords(state), `Attempt 2 of 3 is the best of a bad lot: the judge is 20% sure that it matches the prompt. ${why}.`);
+  assert.equal(fateInWords(round, round.paths[2]), `never judged clear. ${whyWords(round, round.paths[2])}`);
+  assert.equal(lookedWords(round, round.paths[0]), "Attempt 1 of 3: stopped at step 2. Attempt 2 is the best of a bad lot.");
+  assert.equal(lookedWords(round, round.paths[1]), "Attempt 2 of 3: the best of a bad lot.");
+});
+
 test("the status line says where the run is, then what it came to and what it cost", async () => {
   const { statusWords, costWords } = await words;
   const running = await after({ type: "Progress", message: "step 2 of 4 - 3 of 3 paths alive - judging potential" });

@@ -26,7 +26,7 @@ from ..world.requirements import Requirement, requirements_of
 from .hub import Tell, is_zero_gpu
 
 if TYPE_CHECKING:
-    from .diffusion import Painter
+    from .diffusion import WholeImageGenerator
 
 
 SAFETY = "the safety checker"
@@ -70,7 +70,7 @@ class Backend:
     def _load_showo(self, model: str) -> Showo:
         raise NotImplementedError
 
-    def _load_whole(self, model: str) -> Painter:
+    def _load_whole(self, model: str) -> WholeImageGenerator:
         return resolve(MODELS[model].load)(self, model, self._root, self._tell)
 
     def _load_judge(self, verifier: str) -> LlavaVerifier:
@@ -168,11 +168,11 @@ class Backend:
             if free <= before:  # a run still holds it
                 break
 
-    def generator(self, model: str) -> ShowoPipeline | Painter:
+    def generator(self, model: str) -> ShowoPipeline | WholeImageGenerator:
         """The pipeline around one set of generator weights. Raises UserError where they cannot be loaded."""
         return self._part(f"the generator {model}", lambda: self._generator(model))
 
-    def _generator(self, model: str) -> ShowoPipeline | Painter:
+    def _generator(self, model: str) -> ShowoPipeline | WholeImageGenerator:
         if MODELS[model].load:
             return self._whole(model)
         row = BACKENDS[self.name]
@@ -187,11 +187,11 @@ class Backend:
         except ValueError as error:  # parts that do not belong together
             raise UserError(str(error)) from error
 
-    def _whole(self, model: str) -> Painter:
-        painter = self._read(f"the generator {model}", self._load_whole, model)
-        self._make_room(painter.bytes)
+    def _whole(self, model: str) -> WholeImageGenerator:
+        generator = self._read(f"the generator {model}", self._load_whole, model)
+        self._make_room(generator.bytes)
         free = self.free_memory()
-        return painter.placed(self.device, offload=free is not None and free < painter.bytes + self.room)
+        return generator.placed(self.device, offload=free is not None and free < generator.bytes + self.room)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Codes ``(P, N)`` to images ``(P, height, width, 3)`` uint8."""

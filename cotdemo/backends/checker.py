@@ -93,10 +93,10 @@ def verdict(scorer: Scorer, entry: Mapping[str, Any], image: np.ndarray) -> Verd
     correct, _ = evaluate(found, dict(entry))
     by = "GenEval's detector" if scorer.detector == OFFICIAL else scorer.detector
     broken = [fault for fault in judge_reading(found, dict(entry)).faults if fault.fault != "extra"]
-    return Verdict(correct, "; ".join(_told(fault, entry) for fault in broken), by)
+    return Verdict(correct, "; ".join(_sentence(fault, entry) for fault in broken), by)
 
 
-def _told(fault: Fault, entry: Mapping[str, Any]) -> str:
+def _sentence(fault: Fault, entry: Mapping[str, Any]) -> str:
     """A fault as what was found, as it is a detector that found it."""
     thing = fault.thing
     match fault.fault:

@@ -42,8 +42,10 @@ class Session:
     So a search that is stopped stops within an image, and an image does not depend on the others.
     """
 
-    def __init__(self, painter: Painter, prompt: str, paths: Sequence[int], steps: int, guidance: float, seed: int):
-        self._painter, self._asked = painter, (prompt, steps, guidance, seed)
+    def __init__(
+        self, generator: WholeImageGenerator, prompt: str, paths: Sequence[int], steps: int, guidance: float, seed: int
+    ):
+        self._generator, self._asked = generator, (prompt, steps, guidance, seed)
         self._steps, self._taken, self.live = steps, dict.fromkeys(paths, 0), tuple(paths)
         self._images: dict[int, np.ndarray] = {}
         self._codes: dict[int, np.ndarray] = {}
@@ -58,9 +60,9 @@ class Session:
         self._taken |= dict.fromkeys(self.live, index + 1)
         for path in self.live[: len(self.live) * (index + 1) // self._steps]:
             if path not in self._images:
-                self._images[path] = self._painter.paint(*self._asked, path)
-                self._codes[path] = self._painter.codes(self._images[path])
-        nothing = np.zeros(self._painter.tokens, np.int64)
+                self._images[path] = self._generator.paint(*self._asked, path)
+                self._codes[path] = self._generator.codes(self._images[path])
+        nothing = np.zeros(self._generator.tokens, np.int64)
         codes = np.stack([self._codes.get(path, nothing) for path in self.live])
         masked = np.stack([np.full(codes.shape[1], path not in self._images) for path in self.live])
         return Step(index, self.live, codes, masked, 1.0 - masked)
@@ -68,7 +70,7 @@ class Session:
     def decode(self, codes: Any) -> list[np.ndarray]:
         """The images ``(height, width, 3)`` uint8 that these rows of codes were made of; grey before they are there."""
         made = {codes.tobytes(): self._images[path] for path, codes in self._codes.items()}
-        grey = np.full((*self._painter.size, 3), UNPAINTED, np.uint8)
+        grey = np.full((*self._generator.size, 3), UNPAINTED, np.uint8)
         return [made.get(np.asarray(row).tobytes(), grey) for row in codes]
 
     def drop(self, paths: Iterable[int]) -> None:
@@ -80,10 +82,10 @@ class Session:
         self.live = tuple(sorted({*self.live, path}))
 
 
-class Painter:
+class WholeImageGenerator:
     """A text-to-image pipeline as a search uses a generator."""
 
-    whole_images = True  # no step of it costs what another does (``cotdemo.evaluation.cost``)
+    whole_images = True  # no step of it costs what another does (``cotdemo.backends.metered``)
 
     def __init__(self, pipeline: DiffusionPipeline, backend: Backend):
         self._pipeline, self._backend = pipeline, backend
@@ -96,7 +98,7 @@ class Painter:
         """Of all its weights."""
         return sum(bytes_of(part) for part in self._pipeline.components.values() if isinstance(part, nn.Module))
 
-    def placed(self, device: str, offload: bool) -> Painter:
+    def placed(self, device: str, offload: bool) -> WholeImageGenerator:
         """Itself on a device; ``offload`` brings its parts there one by one (diffusers'), where all do not fit."""
         if offload:
             self._pipeline.enable_model_cpu_offload(device=device)
@@ -135,7 +137,7 @@ class Painter:
             return magvit.encode(pixels)[0].cpu().numpy()
 
 
-def load(backend: Backend, model: str, root: Path | None, tell: Tell) -> Painter:
+def load(backend: Backend, model: str, root: Path | None, tell: Tell) -> WholeImageGenerator:
     """The pipeline of a registry's row, read into the processor's memory; its ``part`` is the repository.
 
     Raises UserError where it cannot be had.
@@ -144,4 +146,4 @@ def load(backend: Backend, model: str, root: Path | None, tell: Tell) -> Painter
     folder = fetch_pipeline(Place(MODELS[model].part), root, tell)
     with readable(f"The generator {model}", backend.name):
         pipeline = AutoPipelineForText2Image.from_pretrained(folder, torch_dtype=backend.dtype)
-    return Painter(pipeline, backend)
+    return WholeImageGenerator(pipeline, backend)

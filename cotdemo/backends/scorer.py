@@ -1,7 +1,11 @@
-"""Where GenEval's scorer has its weights from; it is tested before anybody is given it."""
+"""Where GenEval's scorer has its weights from; it is tested before anybody is given it.
+
+``python -m cotdemo geneval prompts DIR | score DIR``: the benchmark's official files, and its score of images.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +15,15 @@ import torch
 from ..compute.hardware import accelerator, device_of
 from ..errors import UserError
 from ..fields import among
+from ..files import check_writable
 from ..geneval import network, self_test
 from ..geneval.colours import Colours
+from ..geneval.folder import samples
+from ..geneval.prompts import write
 from ..geneval.scorer import Scorer
+from ..geneval.scoring import RESULTS, score_rest
 from ..geneval.verdict import APPROXIMATE, OFFICIAL
+from ..run.narration import say
 from .hub import Place, Tell, fetch
 
 CLIP = Place("openai/clip-vit-large-patch14")
@@ -84,3 +93,39 @@ def _official(root: Path | None, tell: Tell) -> Path:
                 f"other means, as {file}; or take the {APPROXIMATE} detector."
             ) from error
     return file
+
+
+# -- the command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", choices=("prompts", "score"), help="prompts: write the two official files; score: judge images")
+    add("folder", type=Path, metavar="DIR", help="where the files go, or images are in GenEval's folder layout")
+    add("--out", type=Path, metavar="FILE", help="result lines, which it also goes on from (DIR/results.jsonl)")
+    add("--detector", default=OFFICIAL, help="official (default) | approximate: facebook's weights, other scores")
+    add("--weights", type=Path, metavar="FILE", help="the official detector's .pth, if it is here")
+    add("--assets", type=Path, metavar="DIR", help="a folder with that file and the Hub's repositories")
+    add("--device", help="cpu, cuda, cuda:1, mps, xpu, ...; by default an accelerator if there is one")
+
+
+def main(options: argparse.Namespace) -> None:
+    """``python -m cotdemo geneval``."""
+    if options.what == "prompts":
+        for file in write(options.folder):
+            print(f"{file}: {file.stat().st_size:,} bytes", flush=True)
+        return
+    score(options)
+
+
+def score(options: argparse.Namespace) -> None:
+    """Score a folder's images, or those that have no result yet, and sum all results up."""
+    images = samples(options.folder)
+    file = options.out or options.folder / RESULTS
+    check_writable(file.parent)
+
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # weights are read in a moment; downloads still show how far they are
+    scorer = load_scorer(options.detector, options.device, options.assets, options.weights, say)
+    score_rest(file, images, scorer)

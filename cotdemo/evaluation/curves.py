@@ -22,15 +22,16 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ..backends import MiniBackend
 from ..compute.hardware import describe, in_words
 from ..errors import UserError
+from ..files import headed, write_json
+from ..geneval.folder import Entry
 from ..registry import METHODS
+from ..run.narration import say
 from ..settings import PATHS, verifier_of, whole
-from .calibration import calibration
-from .entries import Entry, select
 from .judging import within
 from .ladder import means
-from .pool import CHECKED, FOLDER, Maker, Pool, budget, fill
+from .pool import CHECKED, UNKNOWN, YES, Maker, Pool, budget, fill, pool_of
 from .records import Path as PathRecord
-from .records import Record, headed, say, write_json
+from .records import Record
 from .report import RULES, accuracy, pruning
 from .results import CURVES, VERSION, read_curves
 from .runner import replay
@@ -120,7 +121,7 @@ def _areas(
     pool: Pool, entries: Sequence[Entry], verifier: str, question: str, paths: int, step: int
 ) -> dict[str, float | None]:
     """Areas under ROC within prompt of P(yes) to a question at a step, against what the paths come to."""
-    scores = pool.told(entries, verifier, question, paths)[..., [step]]
+    scores = pool.p_yes(entries, verifier, question, paths)[..., [step]]
     return {
         rule: _known(within(scores, np.stack([truth[:paths] for truth in truths])[..., None]))
         for rule, truths in pool.truths(entries).items()
@@ -142,12 +143,65 @@ def _by_step(pool: Pool, entries: Sequence[Entry], methods: Sequence[str], paths
 
 def _clarity(pool: Pool, entries: Sequence[Entry], paths: int, step: int) -> float | None:
     """Area under ROC within prompt of P(yes) to clarity, against whether the guess shows what its path ends with."""
-    scores, shown = pool.told(entries, "parm", "clarity", paths), pool.clear(entries, paths)
+    scores, shown = pool.p_yes(entries, "parm", "clarity", paths), pool.clear(entries, paths)
     return _known(within(scores[..., [step]], shown[..., [step]] == 1))
 
 
 def _known(area: float) -> float | None:
     return None if np.isnan(area) else round(area, 4)
+
+
+# -- whether PARM's judge is as sure as it should be: P(yes) against how often it was right
+
+BINS = 10
+
+
+def calibration(pool: Pool, entries: Sequence[Entry], paths: int) -> dict[str, list[dict[str, Any]]]:
+    """The bins of every question, over the first ``paths`` paths of a pool, which must hold them judged by PARM.
+
+    Counted are the answers that a run would ask for. Clarity is asked of every guess of a path until it is "yes", and
+    is right of a guess that shows what its path ends with; potential of the guess that is clear at last, and outcome of
+    the final image, are right where that is.
+    """
+    said_yes = pool.said(entries, "parm", "clarity", paths) == YES  # (prompts, paths, steps)
+    first_yes = said_yes & (said_yes.cumsum(-1) == 1)
+    until_yes = said_yes.cumsum(-1) - said_yes == 0
+    final = np.zeros_like(said_yes)
+    final[..., -1] = True
+    shown = pool.clear(entries, paths)
+    clear = dict.fromkeys(RULES, shown == 1)
+    right = {rule: np.stack([truth[:paths] for truth in of])[..., None] for rule, of in pool.truths(entries).items()}
+    asked = {
+        "clarity": (clear, until_yes & (shown != UNKNOWN)), "potential": (right, first_yes), "outcome": (right, final),
+    }  # fmt: skip
+    return {
+        question: bins(pool.p_yes(entries, "parm", question, paths), truths, counted)
+        for question, (truths, counted) in asked.items()
+    }
+
+
+def bins(stated: np.ndarray, truths: Mapping[str, np.ndarray], counted: np.ndarray) -> list[dict[str, Any]]:
+    """Ten rows from P(yes) 0 to 1: how many answers, the mean P(yes) of them, and by rule the share that was right.
+
+    ``stated`` and ``counted``, whether an answer counts, are of one shape; each of ``truths`` broadcasts to it. Means
+    of a row without answers are None.
+    """
+    values = stated[counted]
+    right = {rule: np.broadcast_to(truth, stated.shape)[counted] for rule, truth in truths.items()}
+    places = np.minimum((values * BINS).astype(int), BINS - 1)
+    return [
+        {
+            "from": number / BINS,
+            "count": int((places == number).sum()),
+            "stated": _mean(values[places == number]),
+            "right": {rule: _mean(of[places == number]) for rule, of in right.items()},
+        }
+        for number in range(BINS)
+    ]
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return round(float(values.mean()), 4) if len(values) else None
 
 
 # -- as figures for README: light ground, colours that the colour-blind can tell apart, labels on lines
@@ -306,8 +360,7 @@ def apart(places: Sequence[float], gap: float = 0.07, top: float = 1.0) -> list[
 def main(options: argparse.Namespace, backend: MiniBackend) -> None:
     """``eval --curves``: the curves of ``--model`` take their place in the file; the figures are drawn anew."""
     most = whole("paths", options.paths or PATHS[1], *PATHS)
-    pool = Pool(backend, options.model, options.split, options.seed, folder=FOLDER)
-    entries = select([entry.metadata for entry in pool.entries], options.limit)
+    pool, entries = pool_of(options, backend)
     asked = {name: value for name, value in pool.identity.items() if name not in ("model", "weights")}
     asked["limit"] = options.limit
     file = options.json or FILE

@@ -1,4 +1,4 @@
-"""``python -m cotdemo eval --table``: every rung of the ladder, from a pool by replay, or live where it repaints.
+"""``python -m cotdemo eval --table``: every row of the ladder, from a pool by replay, or live where it repaints.
 
 A row depends on the weights it names; as long as these are unchanged it is not measured again, unless ``--rows`` names
 it: so anyone can reproduce one. Rows of other training seeds stand beside the shipped ones, under the label of the
@@ -25,10 +25,14 @@ import numpy as np
 from ..backends import MiniBackend
 from ..compute.hardware import describe, in_words
 from ..errors import UserError
+from ..files import headed, write_json
+from ..geneval.folder import Entry
+from ..run.narration import say
+from ..search.protocols import PARTS
 from ..settings import BACKENDS, PATHS, Settings
-from .entries import Entry, fingerprint, of_split, select
+from .entries import fingerprint, of_split, select
 from .pool import FOLDER, Maker, Pool, Status, budget, fill
-from .records import PARTS, Journal, Record, headed, load, say, write_json
+from .records import Journal, Record, load
 from .report import COSTS, RULES, begun, cost, summarise
 from .results import (
     DIFFERENCES,
@@ -387,7 +391,7 @@ def tasks(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row], aga
                 yield Task(row, bench, weights)
 
 
-def climb(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row] = ROWS, again: bool = False) -> None:
+def measure_rows(ladder: Ladder, benches: Sequence[Workbench], rows: Sequence[Row] = ROWS, again: bool = False) -> None:
     """Measure what is missing of ``rows``, or all of them, one after another, writing the table after each."""
     for task in tasks(ladder, benches, rows, again):
         row, bench, why, measured = task.row, task.bench, task.refused, None
@@ -464,7 +468,7 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
         print(f"about {sum(hours):.1f} hours in all")
         return
     try:
-        climb(ladder, benches, rows, again)
+        measure_rows(ladder, benches, rows, again)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "Stopped; measured rows and whole prompts are kept. The same command goes on."

@@ -26,13 +26,14 @@ import numpy as np
 import torch
 
 from ..backends import MINI, MiniBackend, load_backend
+from ..backends.metered import Instrumented, PriceList, Timed, started
 from ..errors import UserError
-from ..files import whole_file
+from ..files import whole_file, write_json
+from ..geneval.folder import Entry
 from ..run.events import Question
+from ..run.narration import say
 from ..settings import BACKENDS, MODELS, PATHS, VERIFIERS, Settings, whole
-from .cost import Instrumented, PriceList, Timed, started
-from .entries import Entry, fingerprint, inventory, of_split, read, select
-from .records import say, write_json
+from .entries import fingerprint, inventory, of_split, read, select
 
 FOLDER = Path("runs/pools")
 PAINTED = ("backend", "model", "paths", "steps", "guidance", "temperature")  # settings of whoever painted it
@@ -58,7 +59,7 @@ def _array(shape: str, kind: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Paintings:
+class SampledPaths:
     """Paths of one prompt; the first is path 0."""
 
     codes: np.ndarray = _array("paths steps tokens", np.int16)  # the guess of every step
@@ -89,7 +90,7 @@ class Answers:
         return self.said.shape[1]
 
 
-Part = TypeVar("Part", Paintings, Answers)
+Part = TypeVar("Part", SampledPaths, Answers)
 
 
 def joined(before: Part, more: Part) -> Part:
@@ -122,7 +123,7 @@ def _read(kind: type[Part], file: Path, sizes: dict[str, int]) -> Part:
     return part
 
 
-def _check(part: Paintings | Answers) -> None:
+def _check(part: SampledPaths | Answers) -> None:
     """Raise ValueError for values that no judge, checker or clock gives."""
     for name in ("seconds", "operations", "elapsed"):
         if not (np.isfinite(getattr(part, name)).all() and (getattr(part, name) > 0).all()):
@@ -166,17 +167,17 @@ class Pool:
         self.folder = folder / f"{model}-{split}-seed{seed}-{digest}"
         # folders by judge; a hash takes a read of all weights
         self._layers: dict[str | None, str] = {None: "paintings"}
-        self._parts: dict[Path, Paintings | Answers] = {}
+        self._parts: dict[Path, SampledPaths | Answers] = {}
 
-    def sessions(self, index: int) -> Paintings | None:
+    def sampled(self, index: int) -> SampledPaths | None:
         """The paths of prompt ``index``; None where none are painted. Raises UserError for a damaged file."""
-        return self._part(Paintings, self._file(index))
+        return self._part(SampledPaths, self._file(index))
 
     def answers(self, verifier: str, index: int) -> Answers | None:
         """What a judge says about the paths of prompt ``index``. Raises UserError also where its weights miss."""
         return self._part(Answers, self._file(index, verifier), questions=len(QUESTIONS[verifier]))
 
-    def keep(self, index: int, part: Paintings | Answers, verifier: str | None = None) -> None:
+    def keep(self, index: int, part: SampledPaths | Answers, verifier: str | None = None) -> None:
         """Write a part in one move, so that a kill leaves the one before."""
         file = self._file(index, verifier)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -188,20 +189,20 @@ class Pool:
 
     def paths(self, index: int, verifier: str | None = None) -> int:
         """How many paths of a prompt are painted, or judged."""
-        part = self.answers(verifier, index) if verifier else self.sessions(index)
+        part = self.answers(verifier, index) if verifier else self.sampled(index)
         return part.paths if part else 0
 
     def truths(self, entries: Sequence[Entry]) -> dict[str, list[np.ndarray]]:
         """By both rules, whether each path is right, prompt by prompt."""
-        found = [self.sessions(entry.index) for entry in entries]
+        found = [self.sampled(entry.index) for entry in entries]
         return {"geneval": [part.correct for part in found], "strict": [part.strict for part in found]}
 
-    def told(self, entries: Sequence[Entry], verifier: str, question: str, paths: int) -> np.ndarray:
+    def p_yes(self, entries: Sequence[Entry], verifier: str, question: str, paths: int) -> np.ndarray:
         """P(yes) ``(prompts, paths, steps)`` of a judge; NaN where it was not asked."""
         number = QUESTIONS[verifier].index(question)
         return np.stack([self.answers(verifier, entry.index).p[number, :paths, :, 0] for entry in entries])
 
-    def answered(self, entries: Sequence[Entry], verifier: str, question: str, paths: int) -> np.ndarray:
+    def said(self, entries: Sequence[Entry], verifier: str, question: str, paths: int) -> np.ndarray:
         """Its answers ``(prompts, paths, steps)``: YES, NO or NEITHER."""
         number = QUESTIONS[verifier].index(question)
         return np.stack([self.answers(verifier, entry.index).said[number, :paths] for entry in entries])
@@ -265,16 +266,16 @@ class Maker:
             verifier = None if what == "paintings" else what
             if verifier:
                 before = pool.answers(verifier, index)
-                more = self._judge(entry, verifier, pool.sessions(index).codes[first : self.paths], first)
+                more = self._judge(entry, verifier, pool.sampled(index).codes[first : self.paths], first)
             else:
-                before, more = pool.sessions(index), self._paint(entry, range(first, self.paths))
+                before, more = pool.sampled(index), self._sample(entry, range(first, self.paths))
             pool.keep(index, joined(before, more) if before else more, verifier)
 
     def _metered(self) -> Instrumented:
         prices = self.pool.prices
         return Instrumented(self.pool.backend, Timed(prices), prices.alike)
 
-    def _paint(self, entry: Entry, paths: Sequence[int]) -> Paintings:
+    def _sample(self, entry: Entry, paths: Sequence[int]) -> SampledPaths:
         settings, metered = self.pool.settings_of(entry), self._metered()
         self.pool.prices.count_paths(settings)
         begun = time.perf_counter()
@@ -282,7 +283,7 @@ class Maker:
         while not session.done:
             codes.append(session.step().codes)
         truth = [metered.check(entry.prompt, image) for image in session.decode(codes[-1])]
-        return Paintings(
+        return SampledPaths(
             codes=torch.stack(codes, 1).numpy().astype(np.int16),
             correct=np.array([one.correct for one in truth]),
             strict=np.array([one.strict for one in truth]),
@@ -358,7 +359,7 @@ def budget(maker: Maker, entries: Sequence[Entry], sample: int = 4) -> Budget:
         return Budget({}, {})
     one = unfinished[len(unfinished) // 2]
     Maker(maker.pool, min(sample, maker.paths), maker.verifiers).make(one)
-    parts = {"paintings": maker.pool.sessions(one.index)}
+    parts = {"paintings": maker.pool.sampled(one.index)}
     parts |= {verifier: maker.pool.answers(verifier, one.index) for verifier in maker.verifiers}
     missing = sum((Counter(maker.missing(entry)) for entry in unfinished), Counter())
     return Budget(dict(missing), {what: float(parts[what].elapsed) / parts[what].paths for what in missing})
@@ -394,14 +395,20 @@ def pool_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pools", type=Path, default=FOLDER, metavar="DIR", help=f"where pools are kept ({FOLDER})")
 
 
+def pool_of(
+    options: argparse.Namespace, backend: MiniBackend, steps: int | None = None, folder: Path = FOLDER
+) -> tuple[Pool, list[Entry]]:
+    """The pool that a command is about, and the entries that are meant: the first ``--limit`` prompts of each kind."""
+    pool = Pool(backend, options.model, options.split, options.seed, steps, folder)
+    limit = None if options.limit is None else whole("limit", options.limit, 1, len(pool.entries))
+    return pool, select(of_split(options.split), limit)
+
+
 def opened(options: argparse.Namespace, steps: int | None = None) -> tuple[Pool, list[Entry]]:
-    """The pool of ``pool_options``, and the entries that are meant."""
+    """``pool_of`` by ``pool_options``."""
     if options.threads is not None:
         torch.set_num_threads(whole("threads", options.threads, 1, 1024))
-    backend = load_backend("mini", root=options.assets)
-    pool = Pool(backend, options.model, options.split, options.seed, steps, options.pools)
-    limit = None if options.limit is None else whole("limit", options.limit, 1, len(pool.entries))
-    return pool, select([entry.metadata for entry in pool.entries], limit)
+    return pool_of(options, load_backend("mini", root=options.assets), steps, options.pools)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

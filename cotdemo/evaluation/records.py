@@ -14,10 +14,8 @@ from __future__ import annotations
 import glob
 import json
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple, TextIO
@@ -25,12 +23,11 @@ from typing import Any, NamedTuple, TextIO
 from pydantic import ConfigDict, TypeAdapter
 
 from ..errors import UserError
-from ..files import write_text
+from ..files import headed, read_json, write_json
+from ..geneval.folder import Entry
 from ..run.state import PathState, RoundState, RunState
-from .entries import Entry
 
 FORMAT, VERSION = "cotdemo-evaluation", 2
-PARTS = ("generator", "decoder", "judge")  # of a backend, whose operations are counted
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -165,38 +162,6 @@ def _short(probability: float) -> float:
 # -- files
 
 
-def write_json(file: FilePath, content: Any) -> None:
-    """Write ``content`` in one move, so that no reader ever sees half a file; NaN, which JSON has not, becomes null."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n", encoding="ascii")
-
-
-def _without_nan(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {name: _without_nan(value) for name, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_without_nan(value) for value in content]
-    return None if content != content else content
-
-
-def headed(format: str, version: int, **content: Any) -> dict[str, Any]:
-    """``content`` as it stands in a file, with what the file is and when it was made."""
-    created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return {"format": format, "version": version, "created": created, **content}
-
-
-def read_json(file: FilePath, format: str, version: int, what: str, check: Callable[[Any], Any]) -> Any:
-    """What ``check`` makes of a file that has such a head. Raises UserError for any other file."""
-    try:
-        content = json.loads(file.read_text(encoding="ascii"))
-        if (content["format"], content["version"]) != (format, version):
-            raise ValueError("another format or version")
-        return check(content)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        why = str(error).partition("\n")[0]
-        raise UserError(f"{file} holds no {what} that this version wrote ({why}).") from None
-
-
 def load(file: FilePath) -> tuple[dict[str, Any], list[Record]]:
     """What a complete evaluation was asked for, and its records. Raises UserError for another file."""
     return read_json(
@@ -285,8 +250,3 @@ class Journal:
 
 def _difference(before: dict[str, Any], asked: dict[str, Any]) -> str:
     return ", ".join(sorted(name for name in before.keys() | asked.keys() if before.get(name) != asked.get(name)))
-
-
-def say(text: str) -> None:
-    """Tell how far something is, apart from what it prints."""
-    print(text, file=sys.stderr, flush=True)

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..search.protocols import PARTS
 from ..search.reflection import rank
 from .entries import SEEN
-from .records import PARTS, Path, Record
+from .records import Path, Record
 from .statistics import OVERALL, estimates, roc_auc_within
 
 COSTS = ("seconds", "generator_passes", "judge_passes", "pictures_decoded", "passes_saved")

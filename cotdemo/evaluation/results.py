@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..files import read_json
 from ..registry import CORRECTOR, METHODS, MODELS
 from ..settings import corrects, verifier_of
 from .entries import SPLITS, fingerprint, of_split, select
-from .records import read_json
 from .report import RULES
 from .statistics import OVERALL
 
@@ -28,7 +28,7 @@ PAPER = Path(__file__).with_name("paper.json")
 LADDER, CURVES = "cotdemo-ladder", "cotdemo-curves"
 VERSION = 1
 HEADLINE = ("plain", "orm", "prm", "parm", "parm-lenient", "dpo-iter", "dpo-iter-parm+parm", "parm++")
-PLAIN = "plain"  # the row that all others are held against; ``PLAIN`` of ui/web/rungs.js
+PLAIN = "plain"  # the row that all others are held against; ``PLAIN`` of ui/web/rows.js
 SHIPPED = "shipped"  # the training seed whose weights are in assets
 USUAL = 20  # paths of a search
 
@@ -38,7 +38,7 @@ USUAL = 20  # paths of a search
 
 @dataclass(frozen=True)
 class Row:
-    """One rung: ``method`` over ``paths`` paths of ``model``.
+    """One row: ``method`` over ``paths`` paths of ``model``.
 
     ``images`` is how many of the plain generator's images count for each prompt; a search has one winner.
     ``as_costly_as`` names a row whose counted operations decide the number of paths, ``beside`` the row whose repainted
@@ -242,7 +242,7 @@ def values(row: Mapping[str, Any], rule: str) -> list[float]:
 # -- as Markdown
 
 
-RUNG = ("what", "N", "GenEval", "strict", "GFLOP a prompt", "the paper")
+COLUMNS = ("what", "N", "GenEval", "strict", "GFLOP a prompt", "the paper")
 
 
 def ladder_markdown(file: Path) -> str:
@@ -251,8 +251,8 @@ def ladder_markdown(file: Path) -> str:
     shipped = [row for row in content["rows"] if row["training_seed"] == SHIPPED]
     measured = [row for row in shipped if not row["missing"]]
     sections = [
-        ("Results", [_told(content, measured)]),
-        ("The ladder", _table(("row", *RUNG), map(_rung, shipped))),
+        ("Results", [_provenance(content, measured)]),
+        ("The ladder", _table(("row", *COLUMNS), map(_cells, shipped))),
         ("By kind of prompt", ["GenEval accuracy.", "", *_by_kind(measured, content["kinds"])]),
         ("Differences", ["Paired by prompt and path seed.", "", *_differences(content["differences"], SHIPPED)]),
         ("What stopping paths does", _stopping(measured)),
@@ -280,26 +280,34 @@ def headline_markdown(file: Path) -> str:
     content = read_ladder(file)
     rows = {row["name"]: row for row in content["rows"] if row["training_seed"] == SHIPPED and not row["missing"]}
     chosen = [rows[name] for name in HEADLINE if name in rows]
-    return "\n".join([*_table(("row of `eval --table`", *RUNG), map(_rung, chosen)), "", _told(content, chosen)])
+    note = (
+        "*GenEval* goes by GenEval's rules, *strict* asks besides that nothing is there that was not asked for; 95% "
+        "intervals by bootstrap over prompts. The paper's figures are of the full-size models, by GenEval's detector: "
+        f"for orientation. {_measured(content, chosen)}"
+    )
+    return "\n".join([*_table(("row of `eval --table`", *COLUMNS), map(_cells, chosen)), "", note])
 
 
-def _told(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+def _measured(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    return f"Measured {content['created'][:10]} on {'; '.join(dict.fromkeys(row['hardware'] for row in rows))}."
+
+
+def _provenance(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """What the numbers rest on."""
     asked, split = content["asked"], content["asked"]["prompts"].partition(" ")[0]
     images = images_of(asked)
     counted = f", {sum(images.values())} prompts" if images else ""
-    hardware = "; ".join(dict.fromkeys(row["hardware"] for row in rows))
     return (
         f"Written from `assets/ladder.json` by a command: do not edit. The `{split}` split{counted}, one winner a "
         f"prompt (the plain generators: several); {asked['steps']} steps, guidance {asked['guidance']:g}, temperature "
         f"{asked['temperature']:g}, seed {asked['seed']}. 95% intervals by bootstrap over prompts, stratified by kind; "
         "overall is the mean of the kinds. *GenEval* by GenEval's rules, *strict* if nothing is there besides that was "
         "not asked for. The paper's figures are of the full-size models, by GenEval's detector: for orientation, and "
-        f"not to be compared with these. Measured {content['created'][:10]} on {hardware}."
+        f"not to be compared with these. {_measured(content, rows)}"
     )
 
 
-def _rung(row: Mapping[str, Any]) -> Iterator[str]:
+def _cells(row: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"`{row['name']}`", row["label"], f"{row['paths']:g}")
     if row["missing"]:
         yield f"missing: {row['missing']}"

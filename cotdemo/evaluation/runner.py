@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..backends.metered import Instrumented, Prices
 from ..errors import UserError
 from ..generator.schedule import masked_counts
+from ..generator.session import Step
+from ..geneval.folder import Entry, image_file, write_image
 from ..run.events import Question
 from ..run.state import RunState
 from ..search import perform
 from ..search.protocols import Backend
 from ..settings import Settings
 from ..verifiers.llava import Answers as Said
-from .cost import Instrumented, Prices
-from .entries import Entry, image_file, write_image
+from ..world.faults import Verdict
 from .pool import NO, QUESTIONS, YES, Answers, Pool
 from .records import Journal, Record, load
 
@@ -191,7 +193,7 @@ def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -
     """
     settings, backend = pool.settings_of(entry, method=method, paths=paths, **rules), replaying(pool, entry)
     record, _ = recorded(entry, settings, backend)
-    spent = pool.sessions(entry.index)
+    spent = pool.sampled(entry.index)
     rates = dict(zip(("generator", "decoder"), spent.seconds / spent.operations))
     if record.operations["judge"]:
         answers = backend.answers(settings.verifier)
@@ -201,22 +203,11 @@ def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -
     return record
 
 
-@dataclass(frozen=True)
-class Step:
-    """See ``cotdemo.search.protocols.Step``; codes are places in the pool, and of masks only their size is kept."""
-
-    index: int
-    paths: tuple[int, ...]
-    codes: np.ndarray  # (paths, 2): path, step
-    masked: np.ndarray  # (paths, masked tokens)
-
-    @property
-    def confidence(self) -> np.ndarray:
-        return np.zeros((len(self.paths), 0), np.float32)
-
-
 class SamplingSession:
-    """Which paths are live, and how many steps each has taken (``cotdemo.search.protocols.SamplingSession``)."""
+    """Which paths are live, and how many steps each has taken (``cotdemo.search.protocols.SamplingSession``).
+
+    In place of codes it hands out places in the pool (paths, 2): path, step; of masks only their size is kept.
+    """
 
     def __init__(self, paths: Sequence[int], masked: Sequence[int]):
         self.live, self._masked, self._taken = tuple(paths), masked, dict.fromkeys(paths, 0)
@@ -228,8 +219,9 @@ class SamplingSession:
     def step(self) -> Step:
         index = min(self._taken[path] for path in self.live)
         self._taken |= dict.fromkeys(self.live, index + 1)
-        codes = np.array([(path, index) for path in self.live])
-        return Step(index, self.live, codes, np.ones((len(self.live), self._masked[index]), bool))
+        places = np.array([(path, index) for path in self.live])
+        masked = np.ones((len(self.live), self._masked[index]), bool)
+        return Step(index, self.live, places, masked, np.zeros((len(self.live), 0), np.float32))
 
     def drop(self, paths: Sequence[int]) -> None:
         self.live = tuple(path for path in self.live if path not in paths)
@@ -241,20 +233,11 @@ class SamplingSession:
         return codes
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the checker said when the pool was made; its reasons are not kept."""
-
-    correct: bool
-    strict: bool
-    reason: str = ""
-
-
 class Recorded:
     """The paths of one prompt of a pool. With ``knows``, its judges are told of every path what comes of it.
 
     Raises UserError, from the call that asks, for what the pool does not hold: a path, other settings, a judge's
-    answer, a repainting.
+    answer, a repainting. Of the checker's verdicts it holds no reasons.
     """
 
     def __init__(self, pool: Pool, entry: Entry, knows: bool = False):
@@ -279,9 +262,9 @@ class Recorded:
         rows, columns = self.grid
         return SamplingSession(paths, masked_counts("cosine", s.steps, rows * columns))
 
-    def verifier(self, name: str) -> Verifier:
+    def verifier(self, name: str) -> Judge:
         self.pool.prices.count_judge(name, QUESTIONS[name], self.settings)
-        return Verifier(self, name)
+        return Judge(self, name)
 
     def answers(self, verifier: str) -> Answers:
         """What a judge says about these paths."""
@@ -291,8 +274,8 @@ class Recorded:
         return answers
 
     def check(self, prompt: str, image: np.ndarray) -> Verdict:
-        sessions = self.pool.sessions(self.entry.index)
-        return Verdict(bool(sessions.correct[image[0]]), bool(sessions.strict[image[0]]))
+        paths = self.pool.sampled(self.entry.index)
+        return Verdict(bool(paths.correct[image[0]]), bool(paths.strict[image[0]]), faults=())
 
     def canonical(self, prompt: str) -> str:
         """Whatever was painted could be."""
@@ -303,19 +286,15 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Verifier:
+class Judge:
+    """A recorded judge (``cotdemo.search.protocols.Verifier``), and what it says of the images it was given."""
+
     recorded: Recorded
     name: str
+    places: np.ndarray | None = None  # (images, 2): path, step
 
-    def encode(self, images: Sequence[np.ndarray]) -> Encoded:
-        return Encoded(self.recorded, self.name, np.array(images))
-
-
-@dataclass(frozen=True)
-class Encoded:
-    recorded: Recorded
-    name: str
-    places: np.ndarray  # (images, 2): path, step
+    def encode(self, images: Sequence[np.ndarray]) -> Judge:
+        return replace(self, places=np.array(images))
 
     def ask(self, question: Question, prompt: str, rows: Sequence[int] | None = None) -> Said:
         answers, number = self.recorded.answers(self.name), QUESTIONS[self.name].index(question)
@@ -324,7 +303,7 @@ class Encoded:
             raise UserError(f"{self.name} was not asked for {question} there when the pool was made.")
         said = answers.said[number, paths, steps]
         if self.recorded.knows and question == "potential":
-            said = np.where(self.recorded.pool.sessions(self.recorded.entry.index).strict[paths], YES, NO)
+            said = np.where(self.recorded.pool.sampled(self.recorded.entry.index).strict[paths], YES, NO)
         return Said(*answers.p[number, paths, steps].T, said == YES, said == NO)
 
     def explain(self, prompt: str, row: int) -> Iterator[str]:

@@ -1,7 +1,9 @@
-"""``python -m cotdemo eval --variants``: PARM by other stopping rules than the paper's, beside the ORM at its compute.
+"""``python -m cotdemo eval --variants``: PARM by other stopping rules than the paper's, and how sure is enough.
 
-They are tried by replay on a pool, except where paths branch: those are painted. What came of it is told in
-docs/notebook.md; what helps is a setting of the product, ``stopping="lenient"`` with ``judge_from``.
+Rules are tried by replay on a pool, except where paths branch: those are painted. With ``--method adaptive`` the
+thresholds of adaptive best of N are tried: the lowest one that reaches an accuracy that is wanted is the one to take,
+on dev, as test is for measuring it. Both stand beside the ORM that is given the same compute. What came of it is told
+in docs/notebook.md; what helps is a setting of the product (``stopping``, ``judge_from``, ``enough``).
 """
 
 from __future__ import annotations
@@ -16,22 +18,27 @@ import numpy as np
 import torch
 
 from ..backends import MiniBackend
-from ..generator.pipeline import Step
+from ..backends.metered import Instrumented, Prices
+from ..generator.session import Step
+from ..geneval.folder import Entry
 from ..run.events import Event, Judged, PathPruned, StepDecoded
+from ..run.narration import say
 from ..search.parm import parm
 from ..search.protocols import Backend
 from ..search.rounds import Beginning, Chosen, Run
 from ..search.stopping import LENIENT, PAPER, StoppingRule
 from ..settings import PATHS, Settings, whole
-from .cost import Instrumented, Prices
-from .entries import Entry, select
-from .ladder import at_compute, replays
-from .pool import FOLDER, Maker, Pool, fill
-from .records import say
-from .report import RULES, interval
+from .ladder import Measured, at_compute, means, replays
+from .pool import Maker, Pool, fill, pool_of
+from .report import RULES, begun, interval
 from .results import values
-from .runner import replaying
+from .runner import replay, replaying
 from .statistics import OVERALL, estimates
+
+Right = Mapping[str, Sequence[float]]  # rule -> how right on each prompt, 0 to 1
+
+
+# -- PARM by other rules
 
 BRANCH = 9  # the step after which a branch leaves its parent
 
@@ -121,15 +128,11 @@ def _drained(strategy: Generator[Event, None, Chosen]) -> tuple[Chosen, list[Eve
             return end.value, events
 
 
-# -- the command
-
-
-def main(options: argparse.Namespace, backend: MiniBackend) -> None:
+def rules(options: argparse.Namespace, backend: MiniBackend) -> None:
     """Every variant on ``--paths`` paths (20), beside PARM and beside the ORM at the same compute."""
     paths = whole("paths", options.paths or 20, *PATHS)
-    pool = Pool(backend, options.model, options.split, options.seed, folder=FOLDER)
-    entries = select([entry.metadata for entry in pool.entries], options.limit)
     most = min(PATHS[1], paths + paths // 2)  # for fresh paths, and for an ORM that is given PARM's compute
+    pool, entries = pool_of(options, backend)
     fill(Maker(pool, most, ["parm", "orm"]), entries, say)
     print(f"{'overall, GenEval and strict':<38}  right  {'less PARM':<23}  less ORM at its compute", end="")
     print("  GFLOP  painted  stopped")
@@ -138,27 +141,10 @@ def main(options: argparse.Namespace, backend: MiniBackend) -> None:
         say(variant.words)
         right, operations, choices = _tried(variant, pool, entries, paths)
         parm = parm or right
-        orm = at_compute(orms, operations, most).as_dict()
+        orm = _right(at_compute(orms, operations, most))
         painted, stopped = (mean(getattr(one, count) for one in choices) for count in ("painted", "stopped"))
         ends = [f"{operations / 1e9:5.0f}  {painted:7.1f}  {stopped:7.1f}", ""]
-        for line in lines(variant.words, right, [parm, {rule: values(orm, rule) for rule in RULES}], entries, ends):
-            print(line, flush=True)
-
-
-Right = Mapping[str, Sequence[float]]  # rule -> how right on each prompt, 0 to 1
-
-
-def lines(
-    words: str, right: Right, others: Sequence[Right], entries: Sequence[Entry], ends: Sequence[str]
-) -> list[str]:
-    """A line for each rule: how often it is right, how much more often than each of the others, and what ends it."""
-    made = []
-    for rule, name, end in zip(RULES, (words, ""), ends):
-        value = estimates(right[rule], entries)[OVERALL]
-        less = (estimates(np.subtract(right[rule], other[rule]), entries)[OVERALL] for other in others)
-        cells = [f"{name:<38}", f"{value['value']:.3f}", *(interval(one, "+") for one in less), end]
-        made.append("  ".join(cells).rstrip())
-    return made
+        _print_lines(variant.words, right, [parm, orm], entries, ends)
 
 
 def _tried(
@@ -170,10 +156,56 @@ def _tried(
     operations, choices = 0, []
     for entry in entries:
         run = live if variant.refill == "branch" else replaying(pool, entry, variant.knows)
-        before = sum(run.meter.totals.values())
+        before = dict(run.meter.totals)
         choices.append(choose(variant, run, pool.settings_of(entry, method="parm", paths=paths)))
-        operations += sum(run.meter.totals.values()) - before
+        operations += sum(run.meter.since(before).values())
         verdict = run.check(entry.prompt, choices[-1].picture)
         right["geneval"].append(float(verdict.correct))
         right["strict"].append(float(verdict.strict))
     return right, operations / len(entries), choices
+
+
+# -- adaptive best of N by how sure of an image is enough
+
+THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+SPARE = 2  # paths: waves cost a little more than all paths at once, which the ORM at their compute is given too
+
+
+def thresholds(options: argparse.Namespace, backend: MiniBackend) -> None:
+    """Every threshold, of at most ``--paths`` paths (20), beside the ORM that paints all and the ORM at its compute.
+
+    The last two columns tell how P(yes) is calibrated there: how often the judge was that sure, and how often it was
+    right then.
+    """
+    paths = whole("paths", options.paths or 20, PATHS[0], PATHS[1] - SPARE)
+    pool, entries = pool_of(options, backend)
+    fill(Maker(pool, paths + SPARE, ["orm"]), entries, say)
+    orms = replays(pool, entries, "orm")
+    whole_orm = Measured.of(orms(paths))
+    heading = f"of {paths} paths, GenEval and strict"
+    print(f"{heading:<38}  right  {'less ORM':<23}  less ORM at its compute  GFLOP  painted  sure   right then")
+    for enough in THRESHOLDS:
+        records = [replay(pool, entry, "adaptive", paths, enough=enough) for entry in entries]
+        operations = sum(means(records)["operations"].values())
+        others = [whole_orm, at_compute(orms, operations, paths + SPARE)]
+        sure = [record.final for record in records if record.final.outcome().p_yes >= enough]
+        then = [f"{mean(map(is_right, sure)):.3f}" if sure else "-" for is_right in RULES.values()]
+        spent = f"{operations / 1e9:5.0f}  {begun(records):7.1f}  {len(sure) / len(records):.3f}"
+        ends = [f"{spent}  {then[0]}", f"{'':{len(spent)}}  {then[1]}"]
+        right = _right(Measured.of(records))
+        _print_lines(f"P(yes) {enough:g} is enough", right, list(map(_right, others)), entries, ends)
+
+
+def _right(measured: Measured) -> Right:
+    return {rule: values(measured.as_dict(), rule) for rule in RULES}
+
+
+def _print_lines(
+    words: str, right: Right, others: Sequence[Right], entries: Sequence[Entry], ends: Sequence[str]
+) -> None:
+    """A line for each rule: how often it is right, how much more often than each of the others, and what ends it."""
+    for rule, name, end in zip(RULES, (words, ""), ends):
+        value = estimates(right[rule], entries)[OVERALL]
+        less = (estimates(np.subtract(right[rule], other[rule]), entries)[OVERALL] for other in others)
+        cells = [f"{name:<38}", f"{value['value']:.3f}", *(interval(one, "+") for one in less), end]
+        print("  ".join(cells).rstrip(), flush=True)

@@ -1,7 +1,11 @@
-"""Images in the folders of GenEval's official evaluator: ``00000/metadata.jsonl`` and ``00000/samples/0000.png``."""
+"""Images in the folder layout that GenEval's official evaluator reads (github djghosh13/geneval).
+
+``OUT/00007/metadata.jsonl`` holds a prompt's object, ``OUT/00007/samples/0000.png`` and so on its images.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -9,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import UserError
-from ..run.png import MAX_BYTES, MAX_SIDE
+from ..files import write_text
+from ..run.png import MAX_BYTES, MAX_SIDE, write_png
+from ..settings import Settings
 from .metadata import checked
 
 MAX_METADATA = 100_000  # bytes
@@ -94,3 +101,49 @@ def read_image(file: Path) -> Image.Image:
         raise
     except Exception as error:  # whatever decoders come to with a hostile file
         raise UserError(f"{file} is no image, or damaged ({type(error).__name__}): paint it anew.") from error
+
+
+# -- written
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image to paint. ``index`` counts the whole list of prompts, ``sample`` the images of a prompt."""
+
+    index: int
+    sample: int
+    metadata: Mapping[str, Any]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.index, self.sample
+
+    @property
+    def prompt(self) -> str:
+        return self.metadata["prompt"]
+
+    @property
+    def kind(self) -> str:
+        return self.metadata["tag"]
+
+    def seed(self, base: int) -> int:
+        """This image's own seed: the same for every method, and whatever part of the list is painted."""
+        digest = hashlib.sha256(f"{base}/{self.index}/{self.sample}".encode()).digest()
+        return int.from_bytes(digest[:4], "little")
+
+
+def image_file(out: Path, entry: Entry) -> Path:
+    return out / f"{entry.index:05d}" / "samples" / f"{entry.sample:04d}.png"
+
+
+def write_image(out: Path, entry: Entry, image: np.ndarray, settings: Settings) -> None:
+    """Add one image, with its settings in the file. Raises UserError where its folder holds another prompt."""
+    file = image_file(out, entry)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    metadata = file.parents[1] / "metadata.jsonl"
+    line = json.dumps(entry.metadata)
+    if not metadata.exists():
+        write_text(metadata, line, encoding="ascii")
+    elif metadata.read_text(encoding="ascii", errors="replace") != line:
+        raise UserError(f"{metadata} is of another prompt: name another folder, or empty this one.")
+    write_png(file, image, settings)  # in one move: the evaluator must not see half an image

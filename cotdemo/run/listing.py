@@ -33,8 +33,8 @@ def listed(state: RunState) -> str:
     columns = {name: [row[name] for row in rows] for name in _SEEN}
     same = {name: cells[0] for name, cells in columns.items() if len(set(cells)) == 1 and name not in _PLACE}
     shown = {name: cells for name, cells in columns.items() if name not in same}
-    told = [f"{name} {cell}" for name, cell in same.items() if cell]
-    above = [f"in every row: {', '.join(told)}"] if told else []
+    constant = [f"{name} {cell}" for name, cell in same.items() if cell]
+    above = [f"in every row: {', '.join(constant)}"] if constant else []
     return "\n".join([*above, *_lines([list(shown), *zip(*shown.values())])])
 
 

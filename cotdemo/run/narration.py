@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from .events import Checked, Critiqued, Event, Progress, RoundStarted, RunFinished, RunStarted, Winner
@@ -85,3 +86,8 @@ def truth_words(checked: Checked) -> str:
         return "right"
     reason = prose(checked.reason)
     return f"right, but {reason}" if checked.correct else f"wrong: {reason}"
+
+
+def say(text: str) -> None:
+    """Tell how far something is, apart from what it prints."""
+    print(text, file=sys.stderr, flush=True)

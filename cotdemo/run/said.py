@@ -45,5 +45,5 @@ def ending(state: RunState) -> str:
     tried, paths = len(round.tried), len(round.paths)
     times = (end.generator_passes + end.passes_saved) / max(end.generator_passes, 1)
     words = _SAID["sure"] if tried < paths else _SAID["neverSure"] if paths > 1 else ""
-    told = {"tried": tried, "paths": paths, "chances": chances(round.winner.p_yes)}
-    return words.format(**told, times=f"{math.floor(10 * times + 0.5) / 10:.1f}")
+    values = {"tried": tried, "paths": paths, "chances": chances(round.winner.p_yes)}
+    return words.format(**values, times=f"{math.floor(10 * times + 0.5) / 10:.1f}")

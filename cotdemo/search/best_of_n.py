@@ -12,14 +12,14 @@ from .rounds import FIRST, Beginning, Chosen, Round, Run
 def baseline(run: Run) -> Generator[Event, None, Chosen]:
     """The plain generator: path 0 is the answer, whatever else is painted to be looked at beside it."""
     paths = range(run.settings.paths)
-    round = yield from _paint(run, see=paths if run.truth else (0,))
+    round = yield from _sample(run, see=paths if run.truth else (0,))
     return (yield from round.finish(0, (0,), None))
 
 
 def orm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chosen]:
     """Best of N by the outcome question about the final images (arXiv 2501.13926 section 3.1)."""
     paths = tuple(range(run.settings.paths))
-    round = yield from _paint(run, paths, beginning)
+    round = yield from _sample(run, paths, beginning)
     path, outcome = yield from round.best(paths)
     return (yield from round.finish(path, paths, outcome))
 
@@ -45,7 +45,7 @@ def prm(run: Run) -> Generator[Event, None, Chosen]:
     return (yield from round.finish(path, paths, said[path][-1]))
 
 
-def _paint(run: Run, see: tuple[int, ...] | range, beginning: Beginning = FIRST) -> Generator[Event, None, Round]:
+def _sample(run: Run, see: tuple[int, ...] | range, beginning: Beginning = FIRST) -> Generator[Event, None, Round]:
     """Paint all paths to the end; the final images of those in ``see`` are decoded."""
     round = Round(run, beginning)
     yield from round.start()

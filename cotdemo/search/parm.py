@@ -40,7 +40,7 @@ def parm(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chose
     if survivors:
         path, outcome = yield from round.best(survivors)
         return (yield from round.finish(path, survivors, outcome))
-    path = min(round.paths, key=lambda path: known.doubts.get(path, NEVER_CLEAR))
+    path = min(round.paths, key=lambda path: known.p_no.get(path, NEVER_CLEAR))
     yield from _resume(round, path)
     outcome = (yield from round.best([path]))[1] if rule.judges_fallback else None
     return (yield from round.finish(path, (), outcome, fallback=True))
@@ -53,13 +53,13 @@ class _Known:
     clear: set[int]
     settled: set[int] = field(default_factory=set)  # asked nothing more, unless again
     promising: set[int] = field(default_factory=set)
-    doubts: dict[int, float] = field(default_factory=dict)
+    p_no: dict[int, float] = field(default_factory=dict)
     odds: dict[int, float] = field(default_factory=dict)  # path -> log-odds of "yes" to potential, the latest
 
     def learn(self, rule: StoppingRule, answers: Sequence[Judged], live: Sequence[int]) -> list[Judged]:
         """Take in answers to potential; returns those whose paths stop."""
         self.odds |= {answer.path: log_odds(answer.p_yes) for answer in answers}
-        self.doubts |= {answer.path: rule.doubt(answer) for answer in answers}
+        self.p_no |= {answer.path: rule.p_no(answer) for answer in answers}
         best = max((self.odds[path] for path in live if path in self.odds), default=0.0)
         hopeless = [answer for answer in answers if rule.hopeless(answer, best)]
         self.promising -= {answer.path for answer in hopeless}

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..run.events import Question
 
+PARTS = ("generator", "decoder", "judge")  # of a backend, as what a search costs is told apart
 Asked = Question | Literal["present"]  # of the whole prompt, or of one of its requirements
 
 

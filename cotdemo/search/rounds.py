@@ -135,8 +135,8 @@ class Beginning:
     tokens: tuple[int, ...] | None = None  # that were marked to be painted anew
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What the generator is told of it."""
+    def options(self) -> dict[str, Any]:
+        """What the generator is given of it."""
         of = {"context": self.context, "after": self.after}
         return {name: value for name, value in of.items() if value is not None}
 
@@ -172,7 +172,7 @@ class Round:
         generator = self.run.backend.generator(self.model)
         seed = round_seed(s.seed, self.number)
         self.session = generator.start(
-            beginning.prompt or s.prompt, self.paths, s.steps, self.guidance, s.temperature, seed, **beginning.told,
+            beginning.prompt or s.prompt, self.paths, s.steps, self.guidance, s.temperature, seed, **beginning.options,
         )  # fmt: skip
 
     def step(self, see: Collection[int]) -> Iterator[Event]:

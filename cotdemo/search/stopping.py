@@ -60,7 +60,7 @@ class StoppingRule:
         """Who may win at the end."""
         return sorted(live if self.unclear_wins else promising)
 
-    def doubt(self, potential: Judged) -> float:
+    def p_no(self, potential: Judged) -> float:
         """P(no) by which the least hopeless path is found."""
         return 50.0 if self.neither_is_worst and potential.answer == "neither" else potential.p_no
 

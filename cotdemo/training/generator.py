@@ -171,10 +171,10 @@ def evaluate(
     for number, entry in enumerate(task.prompts("dev")):
         rows = right.setdefault(entry["tag"], [])
         if len(rows) < each:
-            painting = pipeline.start(entry["prompt"], [0], seed=seed + number)
-            while not painting.done:
-                step = painting.step()
-            verdict = task.check(entry["prompt"], painting.decode(step.codes)[0])
+            session = pipeline.start(entry["prompt"], [0], seed=seed + number)
+            while not session.done:
+                step = session.step()
+            verdict = task.check(entry["prompt"], session.decode(step.codes)[0])
             rows.append((verdict.correct, verdict.strict))
     shares = {kind: np.mean(rows, axis=0).tolist() for kind, rows in right.items()}
     geneval, strict = np.mean(list(shares.values()), axis=0).tolist()

@@ -29,7 +29,7 @@ from ..verifiers.network import encode_images
 from ..world.words import judge_tokenizer
 from .judge_data import UNKNOWN, Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
-from .trajectories import Paintings
+from .trajectories import Sampling
 
 _QUESTIONS = ("clarity", "potential", "outcome")
 
@@ -62,13 +62,13 @@ class Recipe:
     dear: dict = field(default_factory=lambda: {"potential yes": 3.0, "clarity no": 2.0})
     drawn: Drawn = Drawn()  # to learn to see; in the second phase one lesson in three is on these
     on_drawn: Schedule | None = None  # None: the second phase begins with the zero-shot judge
-    paintings: dict[str, Paintings] = field(default_factory=lambda: {"showo": Paintings()})  # by generator's folder
+    paintings: dict[str, Sampling] = field(default_factory=lambda: {"showo": Sampling()})  # by generator's folder
     rollouts: int = 0  # from each guess, to label it by what becomes of it; 0: by what it is and by its own painting
     on_painted: Schedule | None = Schedule(steps=1000, lr=8e-4, warmup=50, lr_end=1e-5, average=0.995)
 
 
 _ON_DRAWN = Schedule(steps=2000, lr=1.5e-3, warmup=150, lr_end=1e-4, average=0.995)
-_GENERATORS = {"showo": Paintings(count=6400), "self-correct": Paintings(count=1600, seed=7)}  # the latter repaints
+_GENERATORS = {"showo": Sampling(count=6400), "self-correct": Sampling(count=1600, seed=7)}  # the latter repaints
 RECIPES = {
     # clean images only, none of them generated
     "judge-zero-shot": Recipe(
@@ -78,13 +78,13 @@ RECIPES = {
     # the lessons of PARM, of which it learns the answers to "outcome" alone
     "judge-orm": Recipe(weights={"outcome": 1.0}, dear={}, paintings=_GENERATORS),
     "judge-prm": Recipe(
-        weights={"outcome": 1.0}, dear={}, paintings={"showo": Paintings(count=1200, guesses=3, seed=11)}, rollouts=4
+        weights={"outcome": 1.0}, dear={}, paintings={"showo": Sampling(count=1200, guesses=3, seed=11)}, rollouts=4
     ),
     "judge": Recipe(paintings=_GENERATORS),
     # guides DPO and selects nothing, so it shares neither seed nor first phase with the others
     "judge-guide": Recipe(
         seed=3, drawn=Drawn(damaged=0.2, seed=3), on_drawn=replace(_ON_DRAWN, steps=1200),
-        paintings={"showo": Paintings(count=6400)},
+        paintings={"showo": Sampling(count=6400)},
     ),
 }  # fmt: skip
 

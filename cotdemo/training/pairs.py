@@ -42,14 +42,14 @@ def called_right(judge: LlavaVerifier) -> Label:
 
 
 @torch.no_grad()
-def paint_pool(pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label) -> Pool:
+def sample_pool(pipeline: ShowoPipeline, prompts: Sequence[str], paths: int, seed: int, label: Label) -> Pool:
     """``paths`` paintings of each of ``prompts``; several processes share them out."""
     own = list(range(len(prompts)))[team().process_index :: team().num_processes]
     codes, right = [], []
     for places in _parts(own, paths):
         texts = [prompts[place] for place in places for _ in range(paths)]
         numbers = [place * paths + path for place in places for path in range(paths)]
-        painted, said = _paint(pipeline, texts, numbers, seed, label)
+        painted, said = _sample(pipeline, texts, numbers, seed, label)
         codes.append(painted)
         right += said
     shape = (len(own), paths)
@@ -108,7 +108,7 @@ def mended(pipeline: ShowoPipeline, pool: Pool, tries: int, most: int, seed: int
         before, texts = pool.codes[places, paths], [str(pool.prompts[place]) for place in places]
         numbers = [index * tries + one for index in part for one in range(tries)]
         after = pipeline.reopened(before.astype(np.int64), order[part].reshape(len(texts), -1), SHARE)
-        codes, right = _paint(pipeline, texts, numbers, seed, label, after)
+        codes, right = _sample(pipeline, texts, numbers, seed, label, after)
         for first in range(0, len(texts), tries):
             rows = [row for row in range(first, first + tries) if right[row]][:most]
             made += [(places[row], codes[row], before[row], after.masked[row].numpy()) for row in rows]
@@ -124,7 +124,7 @@ def _parts(places: Sequence[int], paths: int) -> Iterator[Sequence[int]]:
     return (places[first : first + each] for first in range(0, len(places), each))
 
 
-def _paint(
+def _sample(
     pipeline: ShowoPipeline,
     texts: Sequence[str],
     numbers: Sequence[int],
@@ -134,7 +134,7 @@ def _paint(
 ) -> tuple[np.ndarray, list[bool]]:
     """The codes of finished images, and what they are called."""
     with lessons_autocast(pipeline.device):
-        painting = pipeline.start(texts, numbers, seed=seed, after=after)
-        while not painting.done:
-            step = painting.step()
-    return step.codes.numpy().astype(np.uint16), label(texts, painting.decode(step.codes))
+        session = pipeline.start(texts, numbers, seed=seed, after=after)
+        while not session.done:
+            step = session.step()
+    return step.codes.numpy().astype(np.uint16), label(texts, session.decode(step.codes))

@@ -28,13 +28,13 @@ from .images import to_pixels
 from .judge_data import Drawn, Lessons
 from .loop import Schedule, fit, plain_attention
 from .repair import follow
-from .trajectories import Paintings
+from .trajectories import Sampling
 
 
 @dataclass(frozen=True)
 class Recipe:
     seed: int = 4
-    paintings: Paintings = Paintings(count=6400)  # of the base generator, of which the wrong ones are corrected
+    paintings: Sampling = Sampling(count=6400)  # of the base generator, of which the wrong ones are corrected
     drawn: Drawn = Drawn(count=20_000, damaged=0.2, splits=("align",), seed=4)  # drawn images, likewise
     batch: int = 32
     plain: float = 0.2  # share of sequences that paint from the prompt alone, so that this is not forgotten

@@ -38,7 +38,7 @@ from . import dpo, generator, judge, judge_data, pairs, self_correct, tokenizer,
 from .arrays import Kind
 from .judge_data import Lessons
 from .task import Task
-from .trajectories import Paintings
+from .trajectories import Sampling
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -86,19 +86,19 @@ class Stage:
         return LlavaVerifier.from_pretrained(self.root / folder, device=self.device)
 
     def pipeline(self, folder: str | Path = "showo") -> ShowoPipeline:
-        return self.painting_with(self.showo(folder))
+        return self.pipeline_with(self.showo(folder))
 
-    def painting_with(self, showo: Showo) -> ShowoPipeline:
+    def pipeline_with(self, showo: Showo) -> ShowoPipeline:
         row = BACKENDS[self.base]
         rules = {name: row.defaults[name] for name in ("steps", "guidance", "temperature")}
         return ShowoPipeline(self.words(), showo, self.magvit(), **rules, annealing=row.annealing)
 
-    def painted(self, paintings: Paintings, folder: str = "showo") -> Lessons:
+    def sampled(self, paintings: Sampling, folder: str = "showo") -> Lessons:
         """Lessons from paintings of one generator."""
         name = f"painted-{paintings.count}x{paintings.guesses}-{paintings.seed}"
-        return self._lessons(name, folder, lambda: trajectories.painted(self.pipeline(folder), paintings))
+        return self._lessons(name, folder, lambda: trajectories.sampled(self.pipeline(folder), paintings))
 
-    def repainted(self, paintings: Paintings, first: Lessons) -> Lessons:
+    def repainted(self, paintings: Sampling, first: Lessons) -> Lessons:
         """Lessons from repaintings, by the self-correcting generator, of the wrong ones of ``first``."""
         name = f"repainted-{paintings.count}x{paintings.guesses}-{paintings.seed}"
         finals = judge_data.finals(first)
@@ -107,7 +107,7 @@ class Stage:
             name, CORRECTOR, lambda: trajectories.repainted(self.pipeline(CORRECTOR), wrong, paintings)
         )
 
-    def rolled_out(self, paintings: Paintings, rollouts: int, folder: str = "showo") -> Lessons:
+    def rolled_out(self, paintings: Sampling, rollouts: int, folder: str = "showo") -> Lessons:
         """Lessons from paintings of one generator, labelled by rollouts."""
         name = f"rollouts-{paintings.count}x{paintings.guesses}x{rollouts}-{paintings.seed}"
         return self._lessons(name, folder, lambda: trajectories.rolled_out(self.pipeline(folder), paintings, rollouts))
@@ -128,12 +128,12 @@ class Stage:
         return found
 
     def pool(self, folder: str | Path, recipe: dpo.Recipe) -> pairs.Pool:
-        """Paintings by the generator in ``folder``, and which of them are right."""
+        """Images by the generator in ``folder``, and which of them are right."""
         file = self.work.parent / f"pool-{self._pool_name(recipe)}-{self.version(folder)}.npz"
 
         def paint() -> pairs.Pool:
             prompts = self._prompts(recipe)
-            return pairs.paint_pool(self.pipeline(folder), prompts, recipe.paths, recipe.painted, self._label())
+            return pairs.sample_pool(self.pipeline(folder), prompts, recipe.paths, recipe.painted, self._label())
 
         return _kept(file, pairs.Pool, paint)
 
@@ -285,7 +285,7 @@ def _trajectories(stage: Stage, recipe: judge.Recipe) -> Lessons:
         elif folder == CORRECTOR:
             parts[folder] = stage.repainted(paintings, parts["showo"])
         else:
-            parts[folder] = stage.painted(paintings, folder)
+            parts[folder] = stage.sampled(paintings, folder)
     return Lessons.join(*parts.values())
 
 
@@ -293,7 +293,7 @@ def _train_self_correct(stage: Stage) -> None:
     recipe = stage.seeded(self_correct.Recipe())
     magvit, base = stage.magvit(), stage.showo()
 
-    wrong = Lessons.join(judge_data.finals(stage.painted(recipe.paintings)), stage.drawn(recipe.drawn))
+    wrong = Lessons.join(judge_data.finals(stage.sampled(recipe.paintings)), stage.drawn(recipe.drawn))
     data = self_correct.corrections(magvit, wrong)
     plain = generator.token_pool(stage.task, magvit, "pretrain", 8000, recipe.seed, stage.work / "plain.npz")
     model = self_correct.train(recipe, base, data, plain, stage.work, **stage.options)
@@ -348,7 +348,7 @@ def _align(stage: Stage, folder: str | Path, recipe: dpo.Recipe, work: Path) -> 
         raise UserError(f"{before} holds no adapter of the generator that all rounds begin with: align it anew.")
     showo = stage.base_showo()
     adapter = read_adapter(showo, before, trainable=True) if is_adapter(before) else new_adapter(showo, recipe.rank)
-    dpo.train(recipe, stage.painting_with(showo), found, work, mended, **stage.options)
+    dpo.train(recipe, stage.pipeline_with(showo), found, work, mended, **stage.options)
     reached = {"pairs": len(found), "prompts": len(pool.prompts), "prompts_with_pairs": mixed,
                "right_before": round(float(pool.right.mean()), 4)}  # fmt: skip
     if mended is not None:

@@ -29,7 +29,7 @@ _TOGETHER = 80  # paintings in one batch; each batch has a random generator of i
 
 
 @dataclass(frozen=True)
-class Paintings:
+class Sampling:
     """Which paintings of one generator."""
 
     count: int = 10_000
@@ -52,7 +52,7 @@ class Trail:
 Task = tuple[list[dict], dict[str, Any]]  # metadata of prompts, and what else the pipeline is told
 
 
-def painted(pipeline: ShowoPipeline, paintings: Paintings) -> Lessons:
+def sampled(pipeline: ShowoPipeline, paintings: Sampling) -> Lessons:
     """Guesses along paintings of random prompts, the final image of each among them.
 
     Clear: checker A reads the same things and colours in the guess as in the same path's final image. Potential: the
@@ -61,7 +61,7 @@ def painted(pipeline: ShowoPipeline, paintings: Paintings) -> Lessons:
     return _judged(pipeline, paintings, _random_prompts)
 
 
-def repainted(pipeline: ShowoPipeline, wrong: Lessons, paintings: Paintings) -> Lessons:
+def repainted(pipeline: ShowoPipeline, wrong: Lessons, paintings: Sampling) -> Lessons:
     """As ``painted``, of a self-correcting generator: each painting begins with one of the ``wrong`` images and its
     critique."""
 
@@ -73,7 +73,7 @@ def repainted(pipeline: ShowoPipeline, wrong: Lessons, paintings: Paintings) -> 
     return _judged(pipeline, paintings, tasks)
 
 
-def rolled_out(pipeline: ShowoPipeline, paintings: Paintings, rollouts: int) -> Lessons:
+def rolled_out(pipeline: ShowoPipeline, paintings: Sampling, rollouts: int) -> Lessons:
     """Lessons of a process reward model: to the outcome question about a guess the answer is whether any of
     ``rollouts`` paintings that go on from there ends right (arXiv 2501.13926 section 4.1).
 
@@ -112,14 +112,12 @@ def can_end_right(
             break
         asked = [entries[row] for row in rows]
         state = step._replace(codes=step.codes[rows], masked=step.masked[rows])
-        last = _paint(pipeline, asked, steps=steps, seed=int(rng.integers(2**32)), after=state)[-1]
+        last = _sample(pipeline, asked, steps=steps, seed=int(rng.integers(2**32)), after=state)[-1]
         right[rows] = [judge_reading(found, entry).strict for found, entry in zip(_read(pipeline, last), asked)]
     return right
 
 
-def _judged(
-    pipeline: ShowoPipeline, paintings: Paintings, tasks: Callable[[np.random.Generator, int], Task]
-) -> Lessons:
+def _judged(pipeline: ShowoPipeline, paintings: Sampling, tasks: Callable[[np.random.Generator, int], Task]) -> Lessons:
     parts = []
     for trail in _trails(pipeline, paintings, tasks):
         varied = np.random.default_rng([paintings.seed, 29, trail.first])
@@ -157,21 +155,21 @@ def _random_prompts(rng: np.random.Generator, size: int) -> Task:
 
 
 def _trails(
-    pipeline: ShowoPipeline, paintings: Paintings, tasks: Callable[[np.random.Generator, int], Task]
+    pipeline: ShowoPipeline, paintings: Sampling, tasks: Callable[[np.random.Generator, int], Task]
 ) -> Iterator[Trail]:
     for first in range(paintings.first, paintings.count, _TOGETHER):
         rng = np.random.default_rng([paintings.seed, 13, first])
-        entries, told = tasks(rng, min(_TOGETHER, paintings.count - first))
+        entries, options = tasks(rng, min(_TOGETHER, paintings.count - first))
         taken = int(rng.choice(paintings.steps))
-        steps = _paint(pipeline, entries, steps=taken, seed=int(rng.integers(2**32)), **told)
+        steps = _sample(pipeline, entries, steps=taken, seed=int(rng.integers(2**32)), **options)
         chosen = rng.choice(taken, size=min(paintings.guesses + 1, taken), replace=False)
         yield Trail(first, entries, steps, sorted({*chosen.tolist(), taken - 1}))
 
 
-def _paint(pipeline: ShowoPipeline, entries: list[dict], **told) -> list[Step]:
+def _sample(pipeline: ShowoPipeline, entries: list[dict], **options) -> list[Step]:
     with lessons_autocast(pipeline.device):
-        painting = pipeline.start([entry["prompt"] for entry in entries], range(len(entries)), **told)
+        session = pipeline.start([entry["prompt"] for entry in entries], range(len(entries)), **options)
         steps = []
-        while not painting.done:
-            steps.append(painting.step())
+        while not session.done:
+            steps.append(session.step())
     return steps

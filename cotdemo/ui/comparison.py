@@ -296,7 +296,7 @@ class Comparing:
             yield
 
     def _paint(self, card: Card, comparison: Comparison) -> Iterator[None]:
-        from ..evaluation.cost import Instrumented, Prices  # imports torch: not before the page is up
+        from ..backends.metered import Instrumented, Prices  # imports torch: not before the page is up
 
         backend, run, searches = self._handlers.loader.result(), card.run, self._handlers.searches
         # a lent GPU's process keeps its counts

@@ -97,7 +97,24 @@ def _drawn(module: str, call: str, style: str | None = None) -> dict[str, Any]:
     return {"html_template": "", "js_on_load": joined(module, call), "head": head, "apply_default_css": False}
 
 
-class Stage(gr.HTML):
+@cache
+def _quotes(script: str, name: str) -> bool:
+    return any(f"{mark}{name}{mark}" in script for mark in "'\"`")
+
+
+class Drawn(gr.HTML):
+    """Gradio asks a component for some thirty names that it may have, once for every visitor and in the event loop.
+
+    Each that it has not is looked for in its script, as it might be an event: here once and for all.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if not _quotes(self.__dict__.get("js_on_load") or "", name):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return super().__getattr__(name)
+
+
+class Stage(Drawn):
     """Where the viewer puts a run's image and what is said of it: apart from its grid, before the form on a phone.
 
     Its value is the form. Its "select" event brings the tokens that the brush has marked, none where that is to be
@@ -108,21 +125,25 @@ class Stage(gr.HTML):
         super().__init__(value=value, **_drawn("place.js", "mountPlace(element, props, trigger, watch);"), **options)
 
 
-class Viewer(gr.HTML):
+class Viewer(Drawn):
     """A run, as it is painted. Its value is the latest message of the stream (``cotdemo.ui.session.Run``), a text.
 
-    ``resend({run, missing})`` returns messages that were lost on the way; ``export({run, what})`` a file, of the rows
-    that ``exports`` has (``cotdemo.ui.exports``).
+    Its "select" event wants the run that an address names, to which the visitor goes back.
+
+    ``resend({run, missing})`` returns messages that were lost on the way; ``less(prompt)`` what the brush may take away
+    from an image, and the prompt that is left each time; ``export({run, what})`` a file, of the rows that ``exports``
+    has (``cotdemo.ui.exports``).
     """
 
     def __init__(
         self, value: str = "", *, backend: str, resend: Callable[[Any], list[str]],
-        export: Callable[[Any], dict[str, Any]], exports: list[dict[str, str]], **options: Any,
+        less: Callable[[Any], list[tuple[str, str]]], export: Callable[[Any], dict[str, Any]],
+        exports: list[dict[str, str]], **options: Any,
     ):  # fmt: skip
         super().__init__(
             value=value,
-            **_drawn("viewer.js", "mount(element, props, watch, server);", "viewer.css"),
-            server_functions=[_function(one) for one in (resend, export)],
+            **_drawn("viewer.js", "mount(element, props, watch, server, trigger);", "viewer.css"),
+            server_functions=[_function(one) for one in (resend, less, export)],
             exports=exports,
             most_bytes=MAX_BYTES,
             labels=labels(),
@@ -141,7 +162,7 @@ def _function(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-class Choices(gr.HTML):
+class Choices(Drawn):
     """Method and model of one backend, as ``{"method", "model"}``."""
 
     def __init__(self, value: dict[str, str] | None = None, *, backend: str, **options: Any):
@@ -153,14 +174,14 @@ class Choices(gr.HTML):
         )
 
 
-class Fresh(gr.HTML):
+class Fresh(Drawn):
     """Whether Run draws a new seed; otherwise it keeps the one in the field beside this. Styled as ``Choices``."""
 
     def __init__(self, value: bool = True, **options: Any):
         super().__init__(value=value, **_drawn("seed.js", "mountSeed(element, props, watch);"), **options)
 
 
-class Palette(gr.HTML):
+class Palette(Drawn):
     """What the backend can be asked for, to be clicked into the prompt, which is its value.
 
     Its "select" event says that it has changed the prompt. ``cot-choice-note`` is styled as in ``Choices``.
@@ -178,7 +199,7 @@ class Palette(gr.HTML):
         )
 
 
-class Board(gr.HTML):
+class Board(Drawn):
     """Results of a comparison. Its value is the latest message of ``cotdemo.ui.comparison``, a text.
 
     Its "select" event brings the id of the run that is to be opened.
@@ -192,7 +213,7 @@ class Board(gr.HTML):
         )
 
 
-class Anew(gr.HTML):
+class Anew(Drawn):
     """An offer to compare another prompt. Its value is ``{"own", "run"}``, the prompts of the Compare tab and of Run.
 
     ``compared`` are the prompts of the comparison on show. Its "select" event wants the value's ``chosen`` compared.
@@ -204,7 +225,7 @@ class Anew(gr.HTML):
         super().__init__(value=value, **drawn, compared=compared, **options)
 
 
-class Results(gr.HTML):
+class Results(Drawn):
     """Measured figures (``cotdemo.ui.measured``), which do not change. Its colours and resets are the viewer's."""
 
     def __init__(self, value: str = "", *, ladder: dict[str, Any], curves: dict[str, Any], **options: Any):
@@ -217,7 +238,7 @@ class Results(gr.HTML):
         )
 
 
-class Tour(gr.HTML):
+class Tour(Drawn):
     """The tour's button; the tour itself lies over the page. ``tour`` is that of ``cotdemo.ui.learn.tour_of``.
 
     With ``offer`` there is no button: new visitors are asked, in a corner of the page.
@@ -228,7 +249,7 @@ class Tour(gr.HTML):
         super().__init__(value=value, **drawn, tour=tour, offer=offer, **options)
 
 
-class Lesson(gr.HTML):
+class Lesson(Drawn):
     """How to read the page: fixed text."""
 
     def __init__(self, value: str = "", **options: Any):
@@ -236,7 +257,7 @@ class Lesson(gr.HTML):
         super().__init__(value=value, html_template=template, js_on_load="", apply_default_css=False, **options)
 
 
-class Heading(gr.HTML):
+class Heading(Drawn):
     """The page's title, and its style sheet."""
 
     def __init__(self, value: str = "", *, backend: str, **options: Any):
@@ -249,7 +270,7 @@ class Heading(gr.HTML):
         )  # fmt: skip
 
 
-class Estimate(gr.HTML):
+class Estimate(Drawn):
     """What Run will do and how long that takes, or what stands in its way. Its value is the form.
 
     ``rates`` are those of ``cotdemo.ui.eta.Pace``; ``refused`` is a prompt that cannot be painted, and why:
@@ -277,7 +298,7 @@ class Estimate(gr.HTML):
         )
 
 
-class Share(gr.HTML):
+class Share(Drawn):
     """The form's settings as a link and as code, to copy. Its value is the form."""
 
     def __init__(self, value: dict[str, Any] | None = None, *, backend: str, **options: Any):
@@ -291,7 +312,7 @@ class Share(gr.HTML):
         )
 
 
-class Gallery(gr.HTML):
+class Gallery(Drawn):
     """Recorded runs, as ``cotdemo.ui.keep.Keep.cards`` gives them. Its value is the name of the one on show, or ""."""
 
     def __init__(self, value: str = "", *, runs: list[dict[str, Any]], **options: Any):

@@ -21,9 +21,10 @@ from ..search import entry as searches
 from ..search import prepared, taken_back
 from ..settings import MAX_PROMPT, Settings
 from ..version import versions
+from ..world.prompts import lessened
 from .eta import Pace
 from .form import FIELDS, Update, asked, buttons, from_address
-from .keep import Keep, portrait
+from .keep import GONE, Keep, portrait
 from .queue import MOST, Line, Place
 from .run_log import RunLog
 from .session import Loader, Run, Runs, notice
@@ -186,6 +187,11 @@ class Handlers:
                 words = words_for(error).partition("\n")[0]  # the rest is told where it is run all the same
         return {"estimate": gr.update(refused={"prompt": prompt, "words": words})}
 
+    @staticmethod
+    def less(prompt: object) -> list[tuple[str, str]]:
+        """What the brush may take away from an image of a prompt, and the prompt that is left."""
+        return lessened(prompt) if isinstance(prompt, str) and len(prompt) <= MAX_PROMPT else []
+
     def rates(self) -> Update:
         """What is known of how long runs take."""
         return {"estimate": gr.update(rates=self.pace.table())}
@@ -244,12 +250,15 @@ class Handlers:
             return []
         return run.resend([number for number in missing[:2000] if type(number) is int and number >= 0])
 
-    def prefill(self, request: gr.Request) -> Update:
-        """What the page's address names: a run, or settings. They fill the form and never run by themselves."""
+    def prefill(self, request: gr.Request, fresh: object = False) -> Update:
+        """What the page's address names: a run, or settings. They fill the form and never run by themselves.
+
+        ``fresh`` is whether the seed was random when this page was reloaded, which it stays beside the run.
+        """
         query = dict(request.query_params)
         found = self.keep.open_named(query["run"]) if "run" in query else {}
         if found:
-            return found
+            return {**found, "fresh": fresh is True}
         try:
             update = from_address(query, self.backend)
         except UserError as error:
@@ -259,8 +268,13 @@ class Handlers:
             same = ", with its seed the same image" if "seed" in update else ""
             update["viewer"] = notice("Offered", f"{gone}This link asks for “{update['prompt']}”{same}.")
         elif "run" in query:
-            update["viewer"] = notice("Failed", "The run that this link names is no longer kept here.")
+            update["viewer"] = notice("Failed", GONE)
         return update
+
+    def revisit(self, run_id: str | None, event: gr.EventData) -> Update:
+        """The run of an address that the visitor has gone back to."""
+        asked = event._data if isinstance(event._data, Mapping) else {}
+        return self.keep.revisit(asked.get("run"), asked.get("fresh") is True, run_id)
 
 
 def words_for(error: Exception) -> str:

@@ -33,6 +33,7 @@ KEPT = "A run"  # that somebody has painted here
 LEFT = "Its page was left, and it stopped there. Press Run to paint it again."
 PATIENCE = 3.0  # seconds to wait for the end of a run whose page has been left
 NOT_YET = "There is no image to reflect on yet: press Run first, or open a trace."
+GONE = "The run that this address names is no longer kept here."
 NO_LONGER = "This run is no longer kept here, and its settings are not either."
 UNDER_WAY = "A run is under way: press Stop, or wait for it to end, and open it then."
 
@@ -87,6 +88,13 @@ class Keep:
         if run is None or not run.idle.wait(PATIENCE) or not run.begun:
             return {}
         return {**self._open(run.trace(), KEPT, why=LEFT), "gallery": ""}
+
+    def revisit(self, name: object, fresh: bool, run_id: str | None) -> Update:
+        """The same, unless a run is under way; ``fresh`` is whether the seed is to be random again."""
+        if not isinstance(name, str) or self._under_way(run_id):
+            return {}
+        found = self.open_named(name or next(iter(self.recorded), ""))
+        return {**found, "fresh": fresh} if found else {"viewer": notice("Failed", GONE)}
 
     def named(self, name: str) -> Trace | None:
         """The run that an address names, without waiting for one under way; "" means the one that is shown at first."""

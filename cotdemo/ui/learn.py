@@ -55,7 +55,7 @@ def stops_of(trace: Trace) -> Iterator[Stop]:
     yield from _judging(state)
     yield from _stopping(state, winner)
     if winner.p_yes is not None:
-        text = _choosing(winner, state.path_of(winner).outcome, standing(first))
+        text = _choosing(winner, state.path_of(winner).outcome, standing(first)) + _never_clear(first.paths, winner)
         yield Stop("Best of what is left", text, _row(winner.path), (0, winner.path, last))
     yield from _reflecting(state)
     yield Stop(
@@ -141,6 +141,14 @@ def _stopping(state: RunState, winner: Winner) -> Iterator[Stop]:
     )  # fmt: skip
 
 
+def _never_clear(paths: Sequence[PathState], winner: Winner) -> str:
+    """How many attempts more went on to their end, and are not ranked; "" where there are none."""
+    count = sum(bool(path.steps) and path.pruned is None and path.path not in winner.survivors for path in paths)
+    if winner.fallback or not count:
+        return ""
+    return f" {count} more {'was' if count == 1 else 'were'} painted to the end, but never judged clear."
+
+
 def _choosing(winner: Winner, outcome: Judged | None, called: str) -> str:
     path, said = winner.path + 1, f"{_percent(winner.p_yes or 0.0)} sure"
     if winner.fallback:
@@ -151,7 +159,7 @@ def _choosing(winner: Winner, outcome: Judged | None, called: str) -> str:
     if len(winner.survivors) < 2:
         means = f": {LAST[outcome.answer]}" if outcome else ""
         return (
-            f"Attempt {path} is all that is left. Of its final image the judge is {said} that it matches the "
+            f"Attempt {path} is all that is left to choose. Of its final image the judge is {said} that it matches the "
             f"prompt{means}."
         )
     stands = f"is {BAD_LOT}" if called == BAD_LOT else "wears the crown"

@@ -19,11 +19,13 @@ from . import compare_tab, learn_tab, results_tab, run_tab
 from .agents import spread_outputs
 from .bodies import BoundedBodies
 from .components import Heading, Tour, joined, page_style
+from .deep_links import NoDeepLinks, hold_no_configs
 from .fetching import fetch_nothing
 from .handlers import Handlers
 from .health import Health
 from .keep import recorded_runs
 from .learn import tour_of
+from .plots import settle_plots
 from .preview import Preview
 from .queue import MOST
 from .run_log import RunLog
@@ -41,7 +43,7 @@ TABS = (
 # before anything is drawn: of a figure nothing else may flash up
 AS_FIGURE = "<script>(() => {" + joined("figure.js", "asFigure(location.search);") + "})();</script>"
 KEPT_ANSWERS = "<script>(() => {" + joined("answers.js", "keepAnswers(window);") + "})();</script>"
-SESSIONS = 1000  # of which Gradio keeps what they have, 100 kB each for an hour; the least recently used leaves first
+SESSIONS = 1000  # of which Gradio keeps what they have, 7 kB each for an hour; the least recently used leaves first
 FOLLOW_ADDRESS = "() => {" + joined("tabs.js", 'followAddress(document.getElementById("cot-tabs"));') + "}"
 
 
@@ -74,6 +76,8 @@ def build_demo(
         raise UserError(f"There is no backend {ascii(backend_name)[:40]}; there are {', '.join(BACKENDS)}.")
     spread_outputs()
     fetch_nothing()
+    hold_no_configs()
+    settle_plots()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
     asked = {"precision": precision, "guarded": guarded, "scored": scored, "graphs": graphs}
     load = load or Loading(backend_name, device, weights, **asked)
@@ -97,7 +101,7 @@ def launch_options(*guards: Middleware, **app: Any) -> dict[str, Any]:
 
     ``guards`` stand before all else of the app that it makes, and ``app`` are further options of that.
     """
-    bounds = Middleware(BoundedUploads), Middleware(BoundedBodies)
+    bounds = Middleware(BoundedUploads), Middleware(BoundedBodies), Middleware(NoDeepLinks)
     return {
         "theme": theme(), "head": page_style() + AS_FIGURE + KEPT_ANSWERS, "max_file_size": MAX_BYTES,
         "ssr_mode": False, "share": False, "footer_links": ["api"], "enable_monitoring": False,

@@ -100,6 +100,7 @@ def _shown(handlers: Handlers) -> Parts:
             keep.first_message,
             backend=handlers.backend,
             resend=handlers.resend,
+            less=handlers.less,
             export=Exports(keep).export,
             exports=menu(),
             elem_id="viewer",
@@ -156,7 +157,9 @@ def _wire(page: Page, parts: Parts) -> None:
     form = to(*FIELDS)
     changes = [part.change for part in form]
     gr.on(changes, None, form, to("stage", "estimate", "share"), js=FORM, api_visibility="private")
-    demo.load(named(handlers.prefill, parts), None, opens, **QUICK)
+    parts["viewer"].select(named(handlers.revisit, parts), run_id, opens, **QUICK)
+    remembered = "() => Boolean(history.state?.fresh)"  # of this page before it was reloaded
+    demo.load(named(handlers.prefill, parts), parts["fresh"], opens, js=remembered, **QUICK)
     parts["prompt"].change(
         named(handlers.heard, parts), parts["prompt"], parts["estimate"], trigger_mode="always_last", **QUICK
     )  # fmt: skip

@@ -88,6 +88,25 @@ def canonical(prompt: str) -> str:
     return parse(prompt)["prompt"]
 
 
+def lessened(prompt: str) -> list[tuple[str, str]]:
+    """What there may be less of in an image of ``prompt``, "the red dog" or "one cat", and the prompt that is left.
+
+    Nothing of a prompt of one thing, or in other words than its metadata has.
+    """
+    entry = verbatim(prompt)
+    include = [{**item} for item in entry["include"]] if entry else []
+    for item in include:
+        item.pop("position", None)
+    ways = []
+    for place, item in enumerate(include):
+        kind = " ".join([item["color"], item["class"]] if "color" in item else [item["class"]])
+        fewer = [{**item, "count": item["count"] - 1}] if item["count"] > 1 else []
+        left = [*include[:place], *fewer, *include[place + 1 :]]
+        if left:
+            ways.append((f"{'one' if fewer else 'the'} {kind}", _together(left)["prompt"]))
+    return ways
+
+
 def _tokens(prompt: str) -> list[str]:
     text = unicodedata.normalize("NFKC", prompt).casefold().replace("’", "'")
     return re.findall(r"[a-z0-9]+(?:'[a-z]+)?|,|&|\+|[^\W\d_]+", text)

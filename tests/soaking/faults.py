@@ -491,7 +491,7 @@ class Models:
     def __init__(self) -> None:
         import tiny_mini
 
-        from cotdemo.evaluation.recording import RUNS
+        from cotdemo.ui.recording import RUNS
 
         self._folder = TemporaryDirectory(prefix="cotdemo-tiny-")
         self._backend = tiny_mini.backend(Path(self._folder.name))

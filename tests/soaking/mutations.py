@@ -60,8 +60,8 @@ SEARCH = [
         ),
         (
             "without survivors the most hopeless path is finished",
-            "path = min(round.paths, key=lambda path: known.doubts.get(path, NEVER_CLEAR))",
-            "path = max(round.paths, key=lambda path: known.doubts.get(path, NEVER_CLEAR))",
+            "path = min(round.paths, key=lambda path: known.p_no.get(path, NEVER_CLEAR))",
+            "path = max(round.paths, key=lambda path: known.p_no.get(path, NEVER_CLEAR))",
             "test_without_survivors_the_least_hopeless_path_is_restored_and_finished",
         ),
         (

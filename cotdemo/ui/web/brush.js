@@ -34,10 +34,11 @@ export class Brush {
     });
     this.critique = act("Mark what the critique meant", () => this.add(this.meant));
     setAttribute(this.critique, "title", "The tokens in which the image that was painted again from the critique differs from the one before");
+    this.ways = make("div", { class: "cot-brush-ways", role: "group", "aria-label": "Take away what is marked", hidden: true });
     this.bar = make(
       "div", { class: "cot-brush-bar", role: "group", "aria-label": "Brush", hidden: true, onkeydown: ({ key }) => key === "Escape" && this.close() },
       make("p", { class: "cot-note" }, "Drag over what should be painted anew; everything else stays. Say what the image is to be then, or the same may well come back."),
-      this.prompt,
+      this.prompt, this.ways,
       this.paint, act("Mark the least sure", () => this.add(leastSure(this.steps))), this.critique, act("Clear", () => this.mark([])), act("Cancel", () => this.close()),
     );
   }
@@ -54,8 +55,17 @@ export class Brush {
     toggle(this.element, true);
     toggle(this.bar, true);
     this.prompt.value = "";
+    this.offer([]);
     this.mark([]);
     this.element.focus({ preventScroll: true });
+  }
+
+  // What may be taken away, as [what, the prompt that is left], each by a click that says what the image is to be then.
+  offer(ways) {
+    const say = (prompt) => { this.prompt.value = prompt; setText(this.said, prompt); };
+    const buttons = ways.map(([what, left]) => make("button", { type: "button", class: "cot-follow", title: left, onclick: () => say(left) }, what));
+    this.ways.replaceChildren(make("span", { "aria-hidden": "true" }, "To take away"), ...buttons);
+    toggle(this.ways, ways.length > 0);
   }
 
   // As it was when it was asked for.

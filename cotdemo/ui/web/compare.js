@@ -64,10 +64,6 @@ function failedAlike(cards) {
   return cards.every((card) => card.state === "failed" && card.words === cards[0].words);
 }
 
-function begins(cards) {
-  return cards.every((card) => card.state === "waiting");
-}
-
 // The plain run of the same prompt and seed, with which costs are compared; undefined where there is none.
 export function plainBeside(card, cards) {
   return cards.find((one) => one.method === "baseline" && one.costs && one.prompt === card.prompt && one.seed === card.seed);
@@ -145,15 +141,25 @@ class Board {
     const { cards = null, left = null, failed = "", recorded = "" } = text ? JSON.parse(text) : {};
     toggle(this.status.element, Boolean(text));
     toggle(this.empty, !text);
-    if (failed) this.status.say(failed, true); // what is there stays
+    if (failed) {
+      this.status.say(failed, true); // what is there stays
+      this.bring();
+    }
     if (!cards) return;
     this.status.say(`${recorded ? `A comparison recorded on ${recorded}. ` : ""}${overallWords(cards, left)}`, failedAlike(cards));
     const key = cards.map((card) => `${card.seed} ${card.prompt}`).join("|");
     if (key !== this.key) this.lay(cards, key);
-    if (begins(cards) && this.element.getBoundingClientRect().top > innerHeight * 0.7) bringIntoSight(this.element, "start");
+    const goesOn = cards.some(({ state }) => state === "waiting" || state === "running");
+    if (goesOn && !this.goesOn) this.bring();
+    this.goesOn = goesOn;
     const most = Math.max(...cards.map((card) => card.costs?.operations ?? 0), 1);
     const alike = failedAlike(cards);
     cards.forEach((card, index) => this.cards[index].draw(card, most, plainBeside(card, cards), alike));
+  }
+
+  // On a phone the form stands above it, longer than the window.
+  bring() {
+    if (this.element.getBoundingClientRect().top > innerHeight / 2) bringIntoSight(this.element, "start");
   }
 
   // A list for each prompt and seed, with a heading: what is typed meanwhile, here or at Run, may be another.

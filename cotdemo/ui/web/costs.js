@@ -1,11 +1,11 @@
-// What every rung gets for what it costs: a point each, and the line of those that none beats for as little compute.
+// What every row gets for what it costs: a point each, and the line of those that none beats for as little compute.
 
 import { Charts } from "./charts.js";
 import { computeAxis, shares } from "./curves.js";
 import { interval, kindWords, operations, share, total } from "./figures.js";
-import { aboutRung } from "./ladder.js";
+import { aboutRow } from "./ladder.js";
 import { numbers } from "./numbers.js";
-import { rungs } from "./rungs.js";
+import { rowsOf } from "./rows.js";
 import { seriesOf } from "./series.js";
 
 export class Costs {
@@ -13,14 +13,14 @@ export class Costs {
     this.ladder = ladder;
     this.charts = new Charts(
       [{ title: "Accuracy against compute", about: "One point for each row of the ladder, by counted operations a prompt; upright lines are 95% intervals." }],
-      card, (name) => aboutRung(ladder, name, this.chosen),
+      card, (name) => aboutRow(ladder, name, this.chosen),
     );
     this.element = this.charts.element;
   }
 
   draw(kind, rule) {
     this.chosen = { kind, rule };
-    const all = costly(rungs(this.ladder, kind, rule));
+    const all = costly(rowsOf(this.ladder, kind, rule));
     const series = [...new Set(all.map(({ method }) => method))].map((method) => ({ name: method, apart: true, points: all.filter((one) => one.method === method) }));
     const best = frontier(all);
     const [most, least, ...rest] = [best.at(-1), best[0], ...best.slice(1, -1).toReversed()];
@@ -29,7 +29,7 @@ export class Costs {
   }
 }
 
-// The measured rungs that somebody might choose, as points, the cheapest first.
+// The measured rows that somebody might choose, as points, the cheapest first.
 export function costly(all) {
   return all
     .filter((one) => one.here && !one.yardstick && total(one.operations) > 0)

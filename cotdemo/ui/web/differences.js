@@ -1,8 +1,8 @@
-// What one rung adds to another: differences paired by image, here and in the paper.
+// What one row adds to another: differences paired by image, here and in the paper.
 
 import { make } from "./dom.js";
 import { difference, interval, kindWords, reported, share, tickWords } from "./figures.js";
-import { gains, isTold, rungs, typeset } from "./rungs.js";
+import { gains, isTold, rowsOf, typeset } from "./rows.js";
 import { around } from "./scale.js";
 import { StripTable } from "./striptable.js";
 
@@ -37,7 +37,7 @@ export class DifferenceTable {
   about(label) {
     const { kind, rule } = this.chosen;
     const one = this.gains.find((each) => each.label === label);
-    const ends = rungs(this.ladder, kind, rule).filter((row) => [one.of, one.minus].includes(row.name));
+    const ends = rowsOf(this.ladder, kind, rule).filter((row) => [one.of, one.minus].includes(row.name));
     const lines = [one.of, one.minus].map((name) => ends.find((row) => row.name === name)).filter((row) => row?.here);
     const told = one.here && make("p", {}, isTold(one.here) ? "The interval leaves out 0." : "The interval holds 0: it cannot be told from no difference.");
     return [

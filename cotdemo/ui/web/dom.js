@@ -44,6 +44,8 @@ export const ICONS = {
   pause: "M3.5 2.5h3.2v11H3.5zM9.3 2.5h3.2v11H9.3z",
 };
 
+export const THANKS = 4000; // milliseconds that the answer to a click, such as "Copied", stands
+
 export const STILL = "(prefers-reduced-motion: reduce)";
 
 // Brings an element into sight where it is not; the focus stays where it is.

@@ -2,32 +2,32 @@
 // it: another ladder says something else. No drawing.
 
 import { count, points, total } from "./figures.js";
-import { PLAIN, gains, isTold, rungs, typeset } from "./rungs.js";
+import { PLAIN, gains, isTold, rowsOf, typeset } from "./rows.js";
 
-const AS_MUCH = 1.05; // times the plain generator's compute up to which a rung costs no more
+const AS_MUCH = 1.05; // times the plain generator's compute up to which a row costs no more
 const NAMED = 3; // differences at most that a sentence names
-const UNTOLD = "not to be told from none";
+const CHANCE = "within chance"; // of a difference whose interval holds 0
 
 // [{question, verdict, because}]; what this ladder holds no rows for is left out.
 export function findings(ladder, kind, rule) {
-  const all = rungs(ladder, kind, rule);
+  const all = rowsOf(ladder, kind, rule);
   const steps = gains(ladder, kind, rule).filter(({ here }) => here);
   return [worth(all), held(steps), stopping(all, steps)].filter(Boolean);
 }
 
-// Which rung gains most over the plain generator for its compute, and which gains most whatever it costs.
+// Which row gains most over the plain generator for its compute, and which gains most whatever it costs.
 function worth(all) {
   const plain = all.find(({ name }) => name === PLAIN);
   const rated = all.filter((one) => one.here && one.gained && !one.yardstick).map((one) => rate(one, plain));
   if (!plain?.here || !rated.length) return null;
   const question = "Which method is worth its cost?";
   const told = rated.filter(({ gained }) => gained[1] > 0);
-  if (!told.length) return { question, verdict: "None.", because: `Of ${rated.length} methods here, none gains more over ${plain.label} than can be told from nothing.` };
+  if (!told.length) return { question, verdict: "None.", because: `Of ${rated.length} methods here, what each gains over ${plain.label} is ${CHANCE}.` };
   const best = told.toSorted((a, b) => b.each[0] - a.each[0])[0];
   const most = told.toSorted((a, b) => b.gained[0] - a.gained[0] || a.times - b.times)[0];
-  const rest = most === best ? "None gains more, whatever it costs." : `The most right, ${most.label}, gains ${inPoints(most.gained)} ${timesWords(most)}.`;
+  const rest = most === best ? "None gains more, whatever it costs." : `The most right, ${plainly(most.label)}, gains ${inPoints(most.gained)} ${timesWords(most)}.`;
   return {
-    question, verdict: `${best.label}.`,
+    question, verdict: `${plainly(best.label)}.`,
     because: `It gains ${inPoints(best.gained)} over ${plain.label} ${timesWords(best)}: ${inPoints(best.each)} for the compute of each plain image, more than any other of ${rated.length} methods here. ${rest}`,
   };
 }
@@ -55,8 +55,8 @@ function held(steps) {
     question: "Does the paper’s ladder hold here?",
     verdict: `${word}: of its ${rising.length} steps up that are measured, ${up.length} ${up.length === 1 ? "goes" : "go"} up here too.`,
     because: [
-      `The largest, ${typeset(largest.label)}: ${inPoints(largest.here)}, in the paper ${points(largest.reported, 0)}.`,
-      open.length ? `${count(open.length)} cannot be told from no change: ${named(open)}.` : "",
+      `The largest, ${plainly(largest.label)}: ${inPoints(largest.here)}, in the paper ${points(largest.reported, 0)}.`,
+      open.length ? `${count(open.length)} ${open.length === 1 ? "is" : "are"} ${CHANCE}: ${named(open)}.` : "",
       down.length ? `${count(down.length)} ${down.length === 1 ? "goes" : "go"} down: ${named(down)}.` : "",
     ].filter(Boolean).join(" "),
   };
@@ -69,11 +69,13 @@ function stopping(all, steps) {
   if (!fair.length) return null;
   const told = fair.filter(({ here }) => isTold(here));
   const better = told.filter(({ here }) => here[0] > 0);
-  const lines = fair.map(({ of, minus, here }) => `${rows.get(of)?.label} against ${rows.get(minus).label}: ${inPoints(here)}${isTold(here) ? "" : `, ${UNTOLD}`}.`);
+  const against = (of, minus) => `${of} against ${minus.replace(` at the compute of ${of}`, "")}`; // the question says it
+  const lines = fair.map(({ of, minus, here }) => `${plainly(against(rows.get(of)?.label, rows.get(minus).label))} ${inPoints(here)}${told.length && !isTold(here) ? `, ${CHANCE}` : ""}`);
+  const open = fair.length === 1 ? `Not known: the difference is ${CHANCE}.` : `Not known: all ${fair.length} differences are ${CHANCE}.`;
   return {
     question: "Does stopping attempts early pay, at the same compute?",
-    verdict: better.length === fair.length ? "Yes." : better.length ? "Sometimes." : told.length ? "No." : "It cannot be told.",
-    because: lines.join(" "),
+    verdict: better.length === fair.length ? "Yes." : better.length ? "Sometimes." : told.length ? "No." : open,
+    because: `${lines.join("; ")}.`,
   };
 }
 
@@ -82,7 +84,12 @@ function inPoints(estimate) {
   return `${value} points [${low}, ${high}]`;
 }
 
+// A label of the ladder as words: "PARM++ on self-correcting, 1 path" is "PARM++ with the self-correcting generator, 1 attempt".
+function plainly(label) {
+  return typeset(label).replace(/ on ([^,−]+?)(?=,| −|$)/g, " with the $1 generator").replace(/\b(\d+) path(s?)\b/g, "$1 attempt$2");
+}
+
 function named(list) {
-  const names = list.slice(0, NAMED).map(({ label }) => typeset(label));
+  const names = list.slice(0, NAMED).map(({ label }) => plainly(label));
   return [...names, ...(list.length > NAMED ? [`${list.length - NAMED} more`] : [])].join("; ");
 }

@@ -5,7 +5,7 @@ import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess, drawKept } from "./canvas.js";
 import { Decided } from "./checklist.js";
 import { Pinned } from "./pinned.js";
-import { SPARED, VERDICTS, attempt, checkerWords, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords } from "./words.js";
+import { SPARED, VERDICTS, attempt, checkerWords, isCrowned, number, pathWords, plural, probability, sentence, term, truthWords, whyWords } from "./words.js";
 
 const SIDE = 512; // canvas pixels per side, about
 const PACE = 280; // milliseconds per step when playing
@@ -17,6 +17,7 @@ export class Focus {
     this.name = make("span");
     this.fate = make("span", { class: "cot-note" });
     this.title = make("h3", { class: "cot-focus-title" }, this.crown, this.name, this.fate);
+    this.why = make("p", { class: "cot-note cot-why" });
     this.kept = this.picture("Kept so far");
     this.guess = this.picture("The guess");
     this.note = make("p", { class: "cot-note" });
@@ -37,6 +38,7 @@ export class Focus {
     this.element = make(
       "section", { class: "cot-focus", "aria-label": "Selected attempt and step" },
       make("div", { class: "cot-focus-head" }, this.title, make("span", {}, this.follow, this.pin)),
+      this.why,
       make("div", { class: "cot-pair" }, this.kept.element, this.guess.element),
       make("div", { class: "cot-transport" }, this.play, this.slider, this.place),
       this.note,
@@ -73,6 +75,9 @@ export class Focus {
     const [fate, kind] = pathWords(round, path);
     setText(this.name, attempt(path.path));
     setText(this.fate, fate);
+    const why = whyWords(round, path);
+    setText(this.why, why && `${why}.`);
+    toggle(this.why, why !== "");
     toggle(this.crown, kind === "won" && isCrowned(round));
     setAttribute(this.slider, "max", state.started.steps);
     this.slider.value = selection.step + 1;

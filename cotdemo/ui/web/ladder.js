@@ -1,33 +1,33 @@
-// The ladder: every rung's accuracy here and in the paper, and what it costs.
+// The ladder: every row's accuracy here and in the paper, and what it costs.
 
 import { make } from "./dom.js";
 import { count, interval, kindWords, operations, reported, seconds, share, tickWords, total } from "./figures.js";
-import { PLAIN, rungs } from "./rungs.js";
+import { PLAIN, rowsOf } from "./rows.js";
 import { StripTable } from "./striptable.js";
 
 const DOMAIN = [0, 1];
 
 export class LadderTable {
-  // `groups` are the rungs to show (rungs.js), as [{heading, rungs}].
+  // `groups` are the rows to show (rows.js), as [{heading, rows}].
   constructor(ladder, card, groups) {
     this.ladder = ladder;
     this.strips = new StripTable({
       caption: "Share of right images, with 95% intervals by bootstrap over prompts. Small rings: other training seeds.",
       corner: "Method",
       extras: ["operations", "time"],
-      groups: groups.map(({ heading, rungs: items }) => ({
+      groups: groups.map(({ heading, rows: items }) => ({
         heading, items: items.map((row) => ({ ...row, detail: `${row.model}, ${pathWords(row.paths)}` })),
       })),
       card,
-      about: (name) => aboutRung(ladder, name, this.chosen),
+      about: (name) => aboutRow(ladder, name, this.chosen),
     });
-    this.names = groups.flatMap(({ rungs: items }) => items.map(({ name }) => name));
+    this.names = groups.flatMap(({ rows: items }) => items.map(({ name }) => name));
     this.element = this.strips.element;
   }
 
   draw(kind, rule) {
     this.chosen = { kind, rule };
-    const all = rungs(this.ladder, kind, rule);
+    const all = rowsOf(this.ladder, kind, rule);
     const plain = all.find(({ name }) => name === PLAIN);
     const items = all.filter(({ name }) => this.names.includes(name)).map((one) => ({
       ...one,
@@ -39,14 +39,14 @@ export class LadderTable {
   }
 }
 
-// What the card tells of a rung: by kind, at the chosen rule.
-export function aboutRung(ladder, name, { kind, rule }) {
-  const one = rungs(ladder, kind, rule).find((row) => row.name === name);
+// What the card tells of a row: by kind, at the chosen rule.
+export function aboutRow(ladder, name, { kind, rule }) {
+  const one = rowsOf(ladder, kind, rule).find((row) => row.name === name);
   const heading = make("h4", {}, one.label, make("span", { class: "cot-detail" }, ` ${one.model}, ${pathWords(one.paths)}`));
   if (!one.here) return [heading, make("p", {}, `Not measured: ${one.missing}`), ...seedWords(one)];
   const kinds = ["overall", ...ladder.kinds];
   const rows = kinds.map((other) => {
-    const row = rungs(ladder, other, rule).find((each) => each.name === name);
+    const row = rowsOf(ladder, other, rule).find((each) => each.name === name);
     return make(
       "tr", { "data-chosen": other === kind },
       make("th", { scope: "row" }, kindWords(other)), make("td", {}, make("strong", {}, share(row.here[0])), " ", make("span", { class: "cot-range" }, interval(row.here))),

@@ -1,10 +1,10 @@
 // The matrix: one row per path, one column per step, a sticky first column with the path's state.
 
-import { QUESTIONS, isCutOff, judgesEveryStep, requirementsOf, veilOf, waveOf } from "./reducer.js";
+import { QUESTIONS, beginning, isCutOff, judgesEveryStep, requirementsOf, veilOf, waveOf } from "./reducer.js";
 import { ICONS, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { CellBars } from "./checklist.js";
-import { VERDICTS, attempt, cellWords, isCrowned, markWords, pathNumber, pathNumberWords, pathWords } from "./words.js";
+import { VERDICTS, attempt, cellWords, isCrowned, markWords, pathNumber, pathNumberWords, pathWords, whyWords } from "./words.js";
 
 const CELL = 96; // canvas pixels per side of a cell, about
 
@@ -105,6 +105,7 @@ export class Matrix {
     const [words, kind] = pathWords(round, path);
     const { wave } = path;
     setText(row.state, wave !== null && waveOf(round) > 0 ? `${words} · wave ${wave + 1}` : words);
+    setAttribute(row.state, "title", whyWords(round, path) || null);
     setAttribute(row.element, "data-kind", kind);
     setAttribute(row.element, "data-begins", wave > 0 && round.paths[index - 1]?.wave !== wave ? "true" : null); // its wave
     toggle(row.crown, kind === "won" && isCrowned(round));
@@ -116,15 +117,18 @@ export class Matrix {
       const unchanged = before?.steps[at] === step && before.pruned === path.pruned;
       if (!unchanged) this.drawCell(state, path, step, row.cells[at], before?.steps[at], colours);
     });
-    this.drawKept(path, row);
+    this.drawKept(state, round, path, row, colours);
   }
 
-  // A round that repaints a region begins with later steps than the first.
-  drawKept(path, row) {
+  // A round that repaints a region begins with later steps than the first: until then it has what it began with.
+  drawKept(state, round, path, row, colours) {
     const first = path.steps.findIndex((step) => step.decoded);
+    const [url, masked] = beginning(state, round);
     row.cells.slice(0, Math.max(first, 0)).forEach((cell, step) => {
-      setAttribute(cell.element, "data-state", "kept");
-      setAttribute(cell.element, "aria-label", cellWords(path, step, this.requirements));
+      if (cell.element.dataset.state === "kept") return;
+      const words = cellWords(path, step, this.requirements);
+      for (const [name, value] of [["data-state", "kept"], ["aria-label", words], ["title", words]]) setAttribute(cell.element, name, value);
+      if (url) drawGuess(cell.canvas, url, masked, state.started.grid, colours);
     });
   }
 

@@ -226,6 +226,17 @@ export function veilOf({ started }, step) {
   return step.step + 1 === started.steps ? null : step.masked;
 }
 
+// What a round begins with, before its first step: the image it repaints, with what was marked in it masked.
+export function beginning(state, { picture, tokens }) {
+  if (!picture) return [null, null];
+  return [picture, tokens.length ? Array.from({ length: tokensOf(state) }, (_, token) => tokens.includes(token)) : null];
+}
+
+// The first step that a round paints: one that repaints a part of an image has kept the rest before that.
+export function firstStep({ paths }) {
+  return Math.max(0, ...paths.map((path) => path.steps.findIndex((step) => step.decoded)));
+}
+
 // The paths that have begun.
 export function tried(round) {
   return round.paths.filter((path) => path.wave !== null);

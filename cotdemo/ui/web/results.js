@@ -9,7 +9,7 @@ import { DifferenceTable } from "./differences.js";
 import { LadderTable } from "./ladder.js";
 import { RULES, kindWords } from "./figures.js";
 import { findings } from "./findings.js";
-import { families, story } from "./rungs.js";
+import { families, story } from "./rows.js";
 
 const SURE = "PARM’s answers as a run asks for them. On the dashed line 7 of 10 are right where it states .7; below it the judge is too sure, above it not sure enough. Beside a point stand the answers it counts; where they are few it is hollow.";
 const FIRST = ["overall", "geneval"]; // what is shown at first
@@ -57,7 +57,7 @@ class Results {
   ladder(ladder, card) {
     if (ladder.missing) return [section("The ladder", "", empty(ladder))];
     const said = make("dl", { class: "cot-findings" });
-    const first = new LadderTable(ladder, card, [{ heading: "", rungs: story(ladder, ...FIRST) }]);
+    const first = new LadderTable(ladder, card, [{ heading: "", rows: story(ladder, ...FIRST) }]);
     const costs = new Costs(ladder, card);
     const whole = new LadderTable(ladder, card, families(ladder, ...FIRST));
     const differences = new DifferenceTable(ladder, card);

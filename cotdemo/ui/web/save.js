@@ -1,9 +1,9 @@
 // The menu of what a run can be saved as, and its link. One button opens it; what the run has nothing for is left out.
 
 import { answerOf, answerRound, reflections } from "./reducer.js";
-import { make, setAttribute, setText, toggle } from "./dom.js";
+import { THANKS, make, setAttribute, setText, toggle } from "./dom.js";
 
-const THANKS = 2000; // milliseconds that an answer stands in a row
+const MARGIN = 12; // pixels that the open menu keeps from the window's
 
 // What there is of a run to be saved; rows of the menu name what they need.
 export function savable(state) {
@@ -21,14 +21,19 @@ export class SaveMenu {
   // `exports` are rows {name, label, about, needs} (cotdemo/ui/exports.py), which `save(name)` saves; `copyLink()` and
   // `copyFrame()` are promises of whether that could be copied.
   constructor(exports, save, copyLink, copyFrame) {
-    const copying = (copy, otherwise) => async (name) => setText(name, (await copy()) ? "Copied" : otherwise);
+    this.said = make("p", { class: "cot-hidden", role: "status" }); // what stands in a row is heard, too
+    const copying = (copy, otherwise) => async (name) => {
+      const words = (await copy()) ? "Copied" : otherwise;
+      setText(name, words);
+      setText(this.said, words);
+    };
     this.rows = [
       { needs: "", element: this.row("Copy link", "shows this run to whoever opens it", copying(copyLink, "It is the address of this page")) },
       { needs: "recorded", element: this.row("Copy figure", "an iframe for an article", copying(copyFrame, "The browser does not allow that here")) },
       ...exports.map(({ name, label, about, needs }) => ({ needs, element: this.row(label, about, () => save(name)) })),
     ];
     this.button = make("summary", { class: "cot-follow" }, "Save or share");
-    this.list = make("div", { class: "cot-menu-list", role: "group", "aria-label": "Save or share this run" }, ...this.rows.map(({ element }) => element));
+    this.list = make("div", { class: "cot-menu-list", role: "group", "aria-label": "Save or share this run" }, ...this.rows.map(({ element }) => element), this.said);
     this.element = make("details", { class: "cot-menu" }, this.button, this.list);
     this.element.addEventListener("keydown", (event) => this.pressed(event));
     this.element.addEventListener("toggle", () => this.arrange());
@@ -43,7 +48,10 @@ export class SaveMenu {
       await act(name);
       button.disabled = false;
       button.focus({ preventScroll: true });
-      setTimeout(() => setText(name, label), THANKS);
+      setTimeout(() => {
+        setText(name, label);
+        setText(this.said, "");
+      }, THANKS);
     });
     return button;
   }
@@ -53,12 +61,14 @@ export class SaveMenu {
     for (const { needs, element } of this.rows) toggle(element, there[needs]);
   }
 
-  // Opens upward, where that is in sight, else downward.
+  // Opens upward, where all of it is in sight, else to where there is more room; what has none there is scrolled to.
   arrange() {
     if (!this.element.open) return;
     const { top, bottom } = this.button.getBoundingClientRect();
-    const below = top < this.list.offsetHeight + 12 && innerHeight - bottom > top;
-    setAttribute(this.list, "data-below", below ? "true" : null);
+    const [above, below] = [top, innerHeight - bottom].map((room) => room - MARGIN);
+    const downward = above < this.list.scrollHeight && below > above;
+    setAttribute(this.list, "data-below", downward ? "true" : null);
+    this.list.style.maxHeight = `${downward ? below : above}px`;
   }
 
   // Arrow keys go through the rows; Escape closes them.

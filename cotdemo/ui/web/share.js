@@ -1,9 +1,7 @@
 // Sharing the settings in the form: shown as a link or as code, and copied as shown.
 
-import { make, setAttribute, setText } from "./dom.js";
+import { THANKS, make, setAttribute, setText } from "./dom.js";
 import { snippetsOf } from "./snippets.js";
-
-const THANKS = 2000; // milliseconds that "Copied" stands
 
 // What each kind is for.
 const USES = {

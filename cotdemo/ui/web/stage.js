@@ -1,7 +1,7 @@
 // The stage: the run at one glance, first of all. One image, large, with all attempts beside it, what the judge says, and
 // one sentence on what is happening. A recorded run is played once, then rests on its result; a live one shows as it comes.
 
-import { answerOf, answerRound, lastStep, reflections, requirementsOf, stays, veilOf } from "./reducer.js";
+import { answerOf, answerRound, beginning, lastStep, promptOf, reflections, requirementsOf, stays, veilOf } from "./reducer.js";
 import { ICONS, STILL, icon, make, setAttribute, setText, toggle } from "./dom.js";
 import { canvasSide, clear, drawGuess } from "./canvas.js";
 import { leading, momentAt, moments, present, stepAt } from "./moments.js";
@@ -11,7 +11,7 @@ import { BETS, Guess, canGuess, guessMoment } from "./guess.js";
 import { Reflection } from "./reflection.js";
 import { Saying } from "./saying.js";
 import { slide } from "./slide.js";
-import { VERDICTS, attempt, checkerMeaning, checkerWords, fateInWords, fateWords, isCrowned, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
+import { VERDICTS, attempt, checkerMeaning, checkerWords, fateInWords, fateWords, isCrowned, lookedWords, nowWords, outcomeWords, pathWords, speaksToResearchers, statusWords, truthBeside, truthWords } from "./words.js";
 
 const LARGE = 384; // canvas pixels per side, about
 const SMALL = 96;
@@ -19,10 +19,12 @@ const BESIDE = 8; // attempts that have room beside the image on a phone
 const TOUCHED = "(pointer: coarse)";
 
 export class Stage {
-  // `onSelect({round, path, step})` where an attempt is chosen; `onDraw()` where the stage is to be drawn again.
-  constructor(onSelect, onDraw) {
+  // `onSelect({round, path, step})` where an attempt is chosen; `onDraw()` where the stage is to be drawn again; `less(prompt)`
+  // is a promise of what may be taken away from an image (cotdemo/world/prompts.py).
+  constructor(onSelect, onDraw, less) {
     this.onSelect = onSelect;
     this.onDraw = onDraw;
+    this.less = less;
     this.playing = null; // {list, since, timer, settled} while a run is played
     this.peek = null; // {round, path} of an attempt that the visitor wants to see large
     this.canvas = make("canvas", { width: LARGE, height: LARGE, role: "img" });
@@ -107,6 +109,7 @@ export class Stage {
     this.brushed = this.state.run;
     bringIntoSight(this.canvas);
     this.brush.begin(round.paths[answerOf(round).path].steps, this.state.started.grid, meantBy(this.state));
+    this.less(promptOf(this.state)).then((ways) => this.brush.offer(ways ?? []), () => {}); // without them it is a brush all the same
     this.onDraw();
   }
 
@@ -149,6 +152,8 @@ export class Stage {
   sentence(state, moment) {
     if (moment.part === "guess") return `Step ${moment.step + 1} of ${state.started.steps}, before the judge has stopped any.`;
     if (this.playing && moment.part !== "rest") return nowWords(state, moment);
+    const looked = state.phase === "finished" ? this.lookedAt(state.rounds[moment.round], moment) : null;
+    if (looked) return lookedWords(state.rounds[moment.round], looked);
     const painted = moment.part !== "rest" && state.rounds[moment.round].paths.some((path) => lastStep(path) >= 0);
     const plain = painted && !speaksToResearchers() && (/^(wave \d+ - )?step \d/.test(state.message) || moment.part !== "painting");
     const apart = !this.beside.contains(this.reflection.element);
@@ -301,13 +306,6 @@ export class Stage {
     this.peek = same ? null : { round, path };
     this.onSelect({ round, path: same ? leading(this.state.rounds[round]) : path, step: Math.max(0, lastStep(this.state.rounds[round].paths[path])) });
   }
-}
-
-// What a round begins with, before its first step: the image it repaints, with what was marked in it masked.
-function beginning({ started }, { picture, tokens }) {
-  if (!picture) return [null, null];
-  const total = started.grid[0] * started.grid[1];
-  return [picture, tokens.length ? Array.from({ length: total }, (_, token) => tokens.includes(token)) : null];
 }
 
 // The prompt waits for the visitor, unless something has the focus already; no phone opens its keyboard for it.

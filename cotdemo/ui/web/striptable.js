@@ -33,7 +33,7 @@ export class StripTable {
   }
 
   row({ name, label, detail }, extras) {
-    const button = make("button", { type: "button", class: "cot-rung", tabindex: this.rows.size ? -1 : 0 }, label);
+    const button = make("button", { type: "button", class: "cot-name", tabindex: this.rows.size ? -1 : 0 }, label);
     const here = new Strip("here");
     const paper = new Strip("paper");
     const hereWords = make("div", { class: "cot-said" });

@@ -19,7 +19,7 @@ export function followAddress(bar) {
     const tab = event.target.closest('[role="tab"]');
     if (!tab) return;
     const name = tab === tabs()[0] ? "" : `#${tab.dataset.tabId}`;
-    if (location.hash !== name) history.pushState(null, "", `${location.pathname}${location.search}${name}`);
+    if (location.hash !== name) history.pushState(history.state, "", `${location.pathname}${location.search}${name}`);
   });
   list.addEventListener("keydown", (event) => {
     const all = tabs();

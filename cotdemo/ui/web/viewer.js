@@ -1,7 +1,7 @@
 // The viewer: the state of a run on the screen. It keeps the state, hands it to its parts, and asks the server nothing
-// but for messages that were lost on the way.
+// but for messages that were lost on the way, files to save, and what the brush may take away.
 
-import { alive, answerOf, emptyState, lastStep, latest, promptOf, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
+import { alive, answerOf, emptyState, firstStep, lastStep, latest, promptOf, receive, reflections, requirementsOf, skipGap } from "./reducer.js";
 import { addressOf } from "./address.js";
 import { asksOtherwise } from "./asked.js";
 import { bringIntoSight, make, setAttribute, setText, toggle } from "./dom.js";
@@ -25,10 +25,12 @@ const PATIENCE = 4000; // milliseconds to wait for the stage's place
 const NARROW = matchMedia("(max-width: 703px)"); // where the stage's parts stand below each other, as viewer.css has it
 const BEGINS = "#run, #reflect, #anyway"; // what a visitor begins something of his own with
 
-// `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again. Without a server, in a
-// file of its own (cotdemo/ui/standalone.py), nothing is offered that needs one.
-export function mount(element, props, watch, server) {
+// `props.value` is the latest message of the stream, as JSON; `server.resend` gives messages again. Its "select" event wants
+// the run that an address names, {run, fresh}, where the visitor goes back to it. Without a server, in a file of its own
+// (cotdemo/ui/standalone.py), nothing is offered that needs one.
+export function mount(element, props, watch, server, trigger) {
   const viewer = new Viewer(element, server, props);
+  if (server && !viewer.compact) addEventListener("popstate", () => viewer.goBack((wanted) => trigger("select", wanted)));
   let first = new URLSearchParams(location.search).has("run") ? props.value : null; // another is asked for: it comes soon
   const take = () => {
     if (!props.value || props.value === first) return;
@@ -51,6 +53,8 @@ class Viewer {
     this.state = emptyState();
     this.selection = { round: 0, path: 0, step: 0, follow: true };
     this.asking = false;
+    this.search = location.search; // of the address as this page has taken or made it
+    this.brought = new URLSearchParams(location.search).has("run");
     this.build(element, server, exports, most_bytes);
     this.draw();
     for (const kind of ["wheel", "touchmove"]) window.addEventListener(kind, () => { this.away = true; }, { passive: true });
@@ -60,6 +64,7 @@ class Viewer {
 
   build(element, server, exports, most) {
     this.prompt = make("h2", { class: "cot-prompt" });
+    this.origin = make("p", { class: "cot-note cot-origin" });
     this.recorded = make("span", { class: "cot-recorded" });
     this.asked = make("span", {});
     this.settings = make("p", { class: "cot-settings" });
@@ -79,10 +84,10 @@ class Viewer {
     this.matrix = new Matrix(choose, (place) => this.rewards.follow(place));
     this.versus = new Versus(most, this.labels, () => this.draw(), (step) => choose({ step }));
     this.focus = new Focus((place) => this.select(place));
-    this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); });
+    this.stage = new Stage(choose, () => { this.staging ??= requestAnimationFrame(() => this.drawStage()); }, (prompt) => server.less(prompt));
     this.legend = make("p", { class: "cot-key" });
     this.board = make("div", { class: "cot-board" }, make("div", { class: "cot-left" }, this.rounds, this.legend, this.matrix.element, this.rewards.element, this.versus.element), this.focus.element);
-    this.menu = new SaveMenu(exports, (what) => this.saveAs(what), () => this.copy(this.link()), () => this.copy(frameOf(this.link(), this.state.started.prompt)));
+    this.menu = new SaveMenu(exports, (what) => this.saveAs(what), () => this.copy(this.link()), () => this.copy(frameOf(this.link(), promptOf(this.state))));
     this.stage.acts.append(this.menu.element);
     this.compact = Boolean(server) && asFigure(location.search);
     this.whole = make("a", { class: "cot-follow cot-open", target: "_blank", rel: "noopener", hidden: !this.compact }, "Open the run");
@@ -105,7 +110,7 @@ class Viewer {
         "header", { class: "cot-head" },
         make("p", { class: "cot-asked" }, this.recorded, this.asked, " ", this.taking),
         this.guessable, make("label", { class: "cot-voice", title: "P(clear), P(potential), P(yes), guidance, temperature, hashes of weights" }, this.voice, "for researchers"),
-        this.prompt,
+        this.prompt, this.origin,
       ),
       this.stage.element, this.announcer,
     );
@@ -131,7 +136,10 @@ class Viewer {
     while (!(place = document.querySelector("#stage .cot-place-of-stage")) && performance.now() - since < PATIENCE) await new Promise((go) => setTimeout(go, 15));
     if (!place) return this.root.prepend(this.top);
     place.replaceChildren(this.top);
-    place.addEventListener("cot-form", () => this.drawHead());
+    place.addEventListener("cot-form", () => {
+      this.drawHead();
+      if (this.addressed) history.replaceState(this.remembered(), "");
+    });
     this.form = place;
     this.arrange();
     this.drawHead();
@@ -221,14 +229,31 @@ class Viewer {
     this.begun = true;
   }
 
-  // The page's address becomes that of the run on show, but for the one that every page shows at first.
+  // The page's address becomes that of the run on show, but for the one that every page shows at first. What the visitor
+  // has begun or opened leaves the one before to go back to; not so what the address itself has brought.
   takeAddress() {
     const { run, started } = this.state;
     const shown = `${run} ${this.state.recorded?.name}`;
     if (this.compact && started) return setAttribute(this.whole, "href", this.link()); // its own is the article's
     if (!this.server || !started || run === FIRST_RUN || this.addressed === shown) return;
+    const same = this.brought || this.addressed?.startsWith(`${run} `);
     this.addressed = shown;
-    history.replaceState(history.state, "", `${this.link()}${location.hash}`);
+    this.brought = false;
+    history[same ? "replaceState" : "pushState"](this.remembered(), "", `${this.link()}${location.hash}`);
+    this.search = location.search;
+  }
+
+  // What a reload is to know, and whoever follows the link is not: whether Run draws a new seed.
+  remembered() {
+    return { ...history.state, fresh: Boolean(this.form?.asked.fresh) };
+  }
+
+  // `ask({run, fresh})` is for another run than the one on show; "" is the one that the page shows at first.
+  goBack(ask) {
+    if (location.search === this.search) return; // of another tab
+    this.search = location.search;
+    this.brought = true;
+    ask({ run: new URLSearchParams(location.search).get("run") ?? "", fresh: Boolean(history.state?.fresh) });
   }
 
   link() {
@@ -247,7 +272,7 @@ class Viewer {
   }
 
   // What has just come is brought into sight, if the visitor is not looking for something himself: a run that begins, the
-  // judge's word on its image, and the image painted again.
+  // judge's word on its image, and the image painted again, which the stage has large, with what is said of it below.
   show(before) {
     const { phase } = this.state;
     if (phase === "running" && before.phase !== "running") this.away = false;
@@ -256,12 +281,15 @@ class Viewer {
     const begins = phase === "running" && before.phase !== "running";
     if (begins && !reflections(this.state).length) return this.bring(this.top);
     const said = (state) => reflections(state).map(({ critique, approved, after }) => [critique && 1, approved, after && answerOf(after) && 1]).join();
-    if (before.run === this.state.run && said(this.state) !== said(before)) this.bring(this.stage.reflection.element);
+    if (before.run !== this.state.run || said(this.state) === said(before)) return;
+    const isWord = reflections(this.state).at(-1)?.after === null;
+    this.bring(isWord ? this.stage.reflection.element : this.stage.element);
   }
 
+  // Of what is higher than the window its beginning.
   bring(element) {
     this.away = false;
-    requestAnimationFrame(() => requestAnimationFrame(() => bringIntoSight(element, element === this.top && this.top.offsetHeight > window.innerHeight ? "start" : "nearest")));
+    requestAnimationFrame(() => requestAnimationFrame(() => bringIntoSight(element, element.offsetHeight > window.innerHeight ? "start" : "nearest")));
   }
 
   async askAgain() {
@@ -356,6 +384,8 @@ class Viewer {
   drawHead() {
     const { state } = this;
     setText(this.prompt, state.started ? promptOf(state) : "");
+    setText(this.origin, state.started && promptOf(state) !== state.started.prompt ? `Begun as “${state.started.prompt}”, which the link of this run has, and paints again once the run is no longer kept.` : "");
+    toggle(this.origin, this.origin.textContent !== "");
     this.drawAsked();
     setText(this.settings, state.started ? settingsWords(state.started, this.labels).join(" · ") : "");
     setText(this.cost, costWords(state));
@@ -380,10 +410,11 @@ class Viewer {
   // What the marks of the grid are called, above it.
   drawKey() {
     const listed = requirementsOf(this.state).length > 0;
-    const words = `${speaksToResearchers() ? "researchers" : "plain"}${listed ? ", with a checklist" : ""}`;
+    const later = firstStep(this.state.rounds[this.selection.round]);
+    const words = `${speaksToResearchers() ? "researchers" : "plain"}${listed ? ", with a checklist" : ""}, from step ${later}`;
     if (this.legend.dataset.words === words) return;
     this.legend.dataset.words = words;
-    this.legend.replaceChildren(...key(), ...(listed ? [checksKey()] : []));
+    this.legend.replaceChildren(...key(), ...(listed ? [checksKey()] : []), ...(later ? [make("span", {}, `faint: kept from the image before, so that painting begins at step ${later + 1}`)] : []));
   }
 
   // The stage alone, while a run is played on it.

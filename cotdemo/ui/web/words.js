@@ -165,8 +165,8 @@ export function chosenWords(round) {
   const [, judged] = outcomeWords(answer);
   if (answer.p_yes === null) return `${count === 1 ? "One attempt, painted" : `${attempt(answer.path)} of ${count} is shown`}: ${NOT_JUDGED}`;
   const who = `${attempt(answer.path)}${count === 1 ? "" : ` of ${count}`}`;
-  const fallback = answer.fallback ? "; no attempt passed, so the least doubtful was finished" : "";
-  return `${who} is ${standing(round)}: the judge ${voice.researchers ? "says" : "is"} ${judged}${fallback}`;
+  const why = whyWords(round, round.paths[answer.path]);
+  return `${who} is ${standing(round)}: the judge ${voice.researchers ? "says" : "is"} ${judged}${why ? `. ${why}` : ""}`;
 }
 
 function asWords({ prompt }) {
@@ -314,7 +314,7 @@ export function pathWords(round, path) {
 // that misses one of the run's `requirements`.
 export function fateInWords(round, path, requirements = []) {
   const [fate] = pathWords(round, path);
-  if (fate === NEVER_CLEAR) return `${fate}, so it was not asked whether it matches`;
+  if (fate === NEVER_CLEAR) return `${fate}. ${whyWords(round, path)}`;
   const at = path.pruned?.step ?? lastStep(path);
   const last = path.steps[at];
   const said = QUESTIONS.filter((question) => last?.verdicts[question]).map((question) => verdictWords(question, last.verdicts[question]));
@@ -326,6 +326,22 @@ function missedWords(path, at, requirements) {
   const seen = path.steps.findLast((step) => step.step <= at && step.present)?.present ?? [];
   const least = seen.indexOf(Math.min(...seen));
   return seen[least] < EVEN && requirements[least] ? `. What it misses most: ${requirements[least]} (${number(seen[least])})` : "";
+}
+
+// Why an attempt ended as it did, where that alone would surprise: one that was stopped and wins, or that nobody has
+// judged; "" elsewhere.
+export function whyWords(round, path) {
+  const [fate, kind] = pathWords(round, path);
+  if (fate === NEVER_CLEAR) return "The judge says whether an image matches only of an attempt that was clear enough once, which this one never was";
+  if (kind !== "won" || !round.winner.fallback) return "";
+  return `No attempt passed, so the least doubtful one${path.pruned ? `, stopped at step ${path.pruned.step + 1},` : ""} was painted to its end all the same`;
+}
+
+// What the status line says of an attempt that is looked at beside the chosen one: "Attempt 3 of 8: stopped at step 8.".
+export function lookedWords(round, path) {
+  const chosen = answerOf(round);
+  const other = chosen && chosen.path !== path.path ? ` ${attempt(chosen.path)} is ${standing(round)}.` : "";
+  return `${attempt(path.path)} of ${round.paths.length}: ${pathWords(round, path)[0]}.${other}`;
 }
 
 // The number beside it: [question, P(yes) to it]; that of potential where it ended the attempt, as its cell shows it.

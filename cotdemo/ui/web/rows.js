@@ -1,6 +1,6 @@
 // Rows and differences of the ladder for one kind and one rule: no drawing.
 
-export const PLAIN = "plain"; // the rung that all others are held against
+export const PLAIN = "plain"; // the row that all others are held against
 const SHIPPED = "shipped";
 const FAMILIES = [
   ["The plain generator, and choosing among its paths", ["base"]],
@@ -8,24 +8,24 @@ const FAMILIES = [
   ["A generator that repaints", ["self-correct"]],
 ];
 
-// [{heading, rungs}]: what has the same kind of generator together, in the order of the table.
+// [{heading, rows}]: what has the same kind of generator together, in the order of the table.
 export function families(ladder, kind, rule) {
-  const all = rungs(ladder, kind, rule);
+  const all = rowsOf(ladder, kind, rule);
   const known = FAMILIES.flatMap(([, models]) => models);
-  const groups = FAMILIES.map(([heading, models]) => ({ heading, rungs: all.filter((one) => models.includes(one.model)) }));
-  groups.push({ heading: "Others", rungs: all.filter((one) => !known.includes(one.model)) });
-  return groups.filter((group) => group.rungs.length > 0);
+  const groups = FAMILIES.map(([heading, models]) => ({ heading, rows: all.filter((one) => models.includes(one.model)) }));
+  groups.push({ heading: "Others", rows: all.filter((one) => !known.includes(one.model)) });
+  return groups.filter((group) => group.rows.length > 0);
 }
 
 // The rows at the top: those of the paper's story; where the ladder has none of them, the first that the paper has.
 export function story(ladder, kind, rule) {
-  const all = rungs(ladder, kind, rule).filter(({ paper }) => Object.keys(paper ?? {}).length);
+  const all = rowsOf(ladder, kind, rule).filter(({ paper }) => Object.keys(paper ?? {}).length);
   const told = all.filter((one) => one.story);
   return told.length ? told : all.slice(0, 8);
 }
 
 // One for every name: the shipped row, and under `seeds` what other training seeds came to.
-export function rungs(ladder, kind, rule) {
+export function rowsOf(ladder, kind, rule) {
   return byName(ladder.rows, (row) => row.name).map((rows) => {
     const row = rows.find((one) => one.seed === SHIPPED) ?? { ...rows[0], accuracy: undefined, missing: "not measured with the shipped weights" };
     return {

@@ -1,8 +1,7 @@
-"""``python -m cotdemo geneval prompts DIR | score DIR``: the benchmark's official files, and its score of images."""
+"""GenEval's score of a folder's images: all at once, or as they are painted."""
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,55 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UserError
-from ..files import check_writable
-from ..geneval.folder import Sample, read_image, samples
-from ..geneval.metadata import checked
-from ..geneval.prompts import write
-from ..geneval.results import Results, summary
-from ..geneval.verdict import OFFICIAL
-from .entries import Entry, image_file
-from .records import say
+from ..run.narration import say
+from .folder import Entry, Sample, image_file, read_image, samples
+from .metadata import checked
+from .results import Results, summary
+from .verdict import OFFICIAL
 
 if TYPE_CHECKING:
-    from ..geneval.scorer import Scorer
+    from .scorer import Scorer
 
 RESULTS = "results.jsonl"  # in a folder of images
-TOLD_EVERY = 30  # seconds
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("what", choices=("prompts", "score"), help="prompts: write the two official files; score: judge images")
-    add("folder", type=Path, metavar="DIR", help="where the files go, or images are in GenEval's folder layout")
-    add("--out", type=Path, metavar="FILE", help="result lines, which it also goes on from (DIR/results.jsonl)")
-    add("--detector", default=OFFICIAL, help="official (default) | approximate: facebook's weights, other scores")
-    add("--weights", type=Path, metavar="FILE", help="the official detector's .pth, if it is here")
-    add("--assets", type=Path, metavar="DIR", help="a folder with that file and the Hub's repositories")
-    add("--device", help="cpu, cuda, cuda:1, mps, xpu, ...; by default an accelerator if there is one")
-
-
-def main(options: argparse.Namespace) -> None:
-    """``python -m cotdemo geneval``."""
-    if options.what == "prompts":
-        for file in write(options.folder):
-            print(f"{file}: {file.stat().st_size:,} bytes", flush=True)
-        return
-    score(options)
-
-
-def score(options: argparse.Namespace) -> None:
-    """Score a folder's images, or those that have no result yet, and sum all results up."""
-    images = samples(options.folder)
-    file = options.out or options.folder / RESULTS
-    check_writable(file.parent)
-
-    from transformers.utils.logging import disable_progress_bar
-
-    from ..backends.scorer import load_scorer
-
-    disable_progress_bar()  # weights are read in a moment; downloads still show how far they are
-    scorer = load_scorer(options.detector, options.device, options.assets, options.weights, say)
-    score_rest(file, images, scorer)
+REPORT_EVERY = 30  # seconds
 
 
 def score_rest(file: Path, images: Sequence[Sample], scorer: Scorer) -> None:
@@ -99,7 +60,7 @@ def _score_each(results: Results, scorer: Scorer) -> list[str]:
             by = "" if verdict.detector == OFFICIAL else f" [{verdict.detector}]"
             print(f"{'/'.join(sample.place)} {sample.metadata['tag']}: {verdict.words}{by}", flush=True)
             now = time.monotonic()
-            if now - told > TOLD_EVERY:
+            if now - told > REPORT_EVERY:
                 told, rate = now, (now - begun) / number
                 say(f"{number} of {len(left)}, {rate:.2f} s each, {(len(left) - number) * rate / 60:.0f} min left")
     return unread

@@ -20,12 +20,11 @@ from ..backends import Backend
 from ..compute import hardware
 from ..compute.hardware import accelerator
 from ..errors import UserError
-from ..files import write_text
+from ..files import headed, write_json, write_text
 from ..generator.mask_predict import MASKED, masked_positions
 from ..settings import Settings
-from .records import headed, write_json
 
-TOLD = 25  # rows of a table of kernels
+SHOWN = 25  # rows of a table of kernels
 
 
 def latency(backend: Backend, settings: Settings, repeats: int = 3) -> dict[str, Any]:
@@ -92,11 +91,11 @@ def memory(backend: Backend, settings: Settings) -> dict[str, Any]:
     weights = of.memory_allocated() if told else None
     if told:
         of.reset_peak_memory_stats()
-    _steps_and_look(backend, settings)
+    _steps_and_questions(backend, settings)
     return {"paths": settings.paths, "weights": weights, "most": of.max_memory_allocated() if told else None}
 
 
-def _steps_and_look(backend: Backend, settings: Settings) -> None:
+def _steps_and_questions(backend: Backend, settings: Settings) -> None:
     session = _session(backend.generator(settings.model), settings, settings.paths)
     session.step()
     images = session.decode(session.step().codes)
@@ -125,7 +124,7 @@ def _profiled(do: Callable[[], Any]) -> dict[str, Any]:
     averages = seen.key_averages()
     by = "self_device_time_total" if device else "self_cpu_time_total"
     launched = sum(one.count for one in averages if one.key.startswith(("cudaLaunchKernel", "cuLaunchKernel")))
-    return {"launches": launched, "table": averages.table(sort_by=by, row_limit=TOLD, max_name_column_width=60)}
+    return {"launches": launched, "table": averages.table(sort_by=by, row_limit=SHOWN, max_name_column_width=60)}
 
 
 def measure(backend: Backend, settings: Settings, out: Path, tell: Callable[[str], None] = lambda words: None) -> None:

@@ -2,15 +2,11 @@
 
 ``Instrumented`` is the backend as a search sees it; it hands every piece of work to a meter. ``Clock`` takes the time,
 ``Count`` counts every operation, ``Prices`` counts each kind of work once and adds up the rest, which hardly slows a
-search down, and prices what is only replayed (``cotdemo.evaluation.pool``).
-
-Counted are matrix products, convolutions and attention, by torch's own counter; a multiplication with its addition is
-two. Everything else a transformer does is small beside them.
+search down; a ``PriceList`` counts beforehand, and prices what is only replayed (``cotdemo.evaluation.runner``).
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,61 +14,24 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from ..compute.linear import linear
+from ..compute.counting import counted
 from ..run.events import Question
-from ..search.protocols import Answers, Backend, Context, Encoded, ImageGenerator, SamplingSession, Step, Verifier
+from ..search.protocols import (
+    PARTS,
+    Answers,
+    Backend,
+    Context,
+    Encoded,
+    ImageGenerator,
+    SamplingSession,
+    Step,
+    Verifier,
+)
 from ..settings import Settings
-from .records import PARTS
 
 T = TypeVar("T")
 Kind = tuple[Hashable, ...]
-
-
-def _attention(query, key, value, *_, **__) -> int:
-    """Operations of attention whose queries ``(rows, heads, n, width)`` each see all keys; masks are not discounted."""
-    rows, heads, queries, width = query
-    return 2 * rows * heads * queries * key[2] * (width + value[3])
-
-
-def _linear(x, weight, *_, **__) -> int:
-    """Operations of ``x (..., in)`` times ``weight (out, in)`` by oneDNN."""
-    return 2 * math.prod(x) * weight[0]
-
-
-# torch's counter knows neither oneDNN's kernels nor the processor's attention; some versions refuse that of a GPU
-# where keys have fewer heads than queries
-_ATTENTION = ("flash_attention_for_cpu", "flash_attention", "efficient_attention", "cudnn_attention")
-_KERNELS = {
-    getattr(torch.ops.aten, f"_scaled_dot_product_{name}"): _attention
-    for name in _ATTENTION
-    if hasattr(torch.ops.aten, f"_scaled_dot_product_{name}")
-}
-if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-    _KERNELS[torch.ops.mkldnn._linear_pointwise] = _linear
-
-
-def counted(work: Callable[[], T]) -> tuple[T, int]:
-    """What ``work`` returns, and its operations."""
-    with FlopCounterMode(display=False, custom_mapping=_KERNELS) as counter:
-        result = work()
-    return result, counter.get_total_flops()
-
-
-@torch.inference_mode()
-def matmul_rate(device: str = "cpu", dtype: torch.dtype = torch.float32, seconds: float = 0.5) -> float:
-    """Operations a second of large square matrix products: the best of many within about ``seconds``."""
-    size = 4096 if device.startswith("cuda") else 1024
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    best, until = float("inf"), time.perf_counter() + seconds
-    while best == float("inf") or time.perf_counter() < until:
-        begun = time.perf_counter()
-        linear(a, b)
-        if device.startswith("cuda"):
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - begun)
-    return 2 * size**3 / best
 
 
 # -- meters
@@ -256,7 +215,7 @@ class _Judge:
     name: str
 
     def encode(self, images: Sequence[np.ndarray]) -> _Encoded:
-        work = Work(("look", self.name), len(images))
+        work = Work(("encode", self.name), len(images))
         encoded = self.of.meter.spend("judge", [work], lambda: self.judge.encode(images))
         return _Encoded(encoded, len(images), self.of, self.name)
 
@@ -264,14 +223,14 @@ class _Judge:
 class _Encoded:
     def __init__(self, encoded: Encoded, rows: int, of: Instrumented, name: str):
         self._encoded, self._rows, self._of, self._name = encoded, rows, of, name
-        self._read: set[int] = set()  # rows that were asked about: a further question costs less
+        self._asked: set[int] = set()  # rows that were asked about: a further question costs less
 
     def ask(
         self, question: Question, prompt: str, rows: Sequence[int] | None = None, **seeds: Sequence[int]
     ) -> Answers:
         rows = range(self._rows) if rows is None else rows
-        known = len(self._read.intersection(rows))
-        self._read.update(rows)
+        known = len(self._asked.intersection(rows))
+        self._asked.update(rows)
         works = [
             Work((time, self._name, question, self._of.alike(prompt)), count)
             for time, count in (("asked first", len(rows) - known), ("asked further", known))

@@ -1,14 +1,13 @@
 """The released models at full size without their weights: at random, for speed; and as shapes only, to be counted.
 
 ``RandomBackend`` is for a GPU: what a run takes does not depend on what the weights are, as long as verdicts are
-scripted. ``count`` needs no more than a processor: torch's meta device computes shapes, and the operations of each call
-are counted as they are on a GPU.
+scripted. ``Shapes`` needs no more than a processor: torch's meta device computes shapes, and the operations of each
+call are counted as they are on a GPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,18 +16,16 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
 
-from ..backends import Backend, ReleasedBackend
 from ..generator.magvit import MagvitV2
 from ..generator.pipeline import ShowoPipeline
 from ..generator.showo import Showo
 from ..generator.showo_generator import Prefilled
-from ..settings import Settings
 from ..verifiers.llava import Answers, LlavaVerifier
 from ..verifiers.released_keys import released_config
-from .bench import RANDOM, PlainRun, Script, fast, plainly
-from .cost import Count
-from .launches import of_a_step
-from .records import PARTS
+from .base import Backend
+from .released import ReleasedBackend
+
+RANDOM = "random"  # in place of a weight's hash
 
 # config.json of the released PARM and ORM, as far as it says how large they are
 JUDGE = {
@@ -145,49 +142,3 @@ class _Generator(ShowoPipeline):
     def decode(self, codes: torch.Tensor) -> np.ndarray:
         pixels = self.magvit.decode(codes.to("meta"), self.grid)
         return np.zeros((len(codes), *pixels.shape[-2:], 3), np.uint8)
-
-
-class _PlainRun(PlainRun):
-    """Its judge reads text and image anew for every question, and does not say the end mark."""
-
-    def _answer(self, question: str, image: np.ndarray, verdict: bool) -> float:
-        return float(self._judge.encode([image]).ask(question, self._settings.prompt).p_yes[0])
-
-
-def count(settings: Settings, script: Script) -> dict[str, Any]:
-    """Operations of one PARM run at full size, by part: ``fast`` and ``plain``, with the same scripted verdicts."""
-    backend = Shapes(settings.backend)
-    sides = {
-        "fast": fast(backend, settings, script, Count()),
-        "plain": plainly(backend, settings, script, Count(), _PlainRun),
-    }
-    return {
-        "format": "cotdemo-operations",
-        "asked": {name: value for name, value in settings.as_dict().items() if name != "prompt"},
-        "script": asdict(script),
-        "launches": sum(of_a_step(backend).values()),
-        **{
-            name: {"operations": dict(side.parts), "decodes": side.decodes, "questions": side.questions}
-            for name, side in sides.items()
-        },
-    }
-
-
-def in_words(result: Mapping[str, Any]) -> str:
-    """The counts for a terminal."""
-    asked = result["asked"]
-    lines = [
-        f"PARM on {asked['backend']}, {asked['paths']} paths, {asked['steps']} steps, judged from step "
-        f"{asked['judge_from']}, scripted verdicts; TFLOP a run:",
-        f"{'':<8}{'all':>9}" + "".join(f"{part:>11}" for part in PARTS) + f"{'images':>10}{'questions':>11}",
-    ]
-    totals = {}
-    for side in ("plain", "fast"):
-        operations = result[side]["operations"]
-        totals[side] = sum(operations.values())
-        parts = "".join(f"{operations.get(part, 0) / 1e12:>11.1f}" for part in PARTS)
-        counts = f"{result[side]['decodes']:>10}{result[side]['questions']:>11}"
-        lines.append(f"{side:<8}{totals[side] / 1e12:>9.1f}{parts}{counts}")
-    lines.append(f"{totals['plain'] / totals['fast']:.2f} times fewer by count")
-    lines.append(f"{result['launches']} kernels are launched by a guided step of one path")
-    return "\n".join(lines)

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..backends import Backend, load_backend
+from ..backends.metered import Instrumented, Prices
 from ..errors import UserError
-from ..files import ASSETS
+from ..files import ASSETS, write_json
 from ..run.events import Event
 from ..run.story import ALL_STOPPED, MENDED, NOT_MENDED, ONE_LEFT, PLAIN, RANKED, SOME_STOPPED, is_right, story_of
 from ..run.trace import Trace
 from ..search import search
 from ..world.faults import MALFORMED
-from .cost import Instrumented, Prices
-from .records import write_json
 
 RUNS = ASSETS / "runs"
 COMPARISON = ASSETS / "comparison"
