@@ -200,6 +200,11 @@ add(
         "cotdemo.search.best_of_n:baseline", defaults={"paths": 1}, judged=False,
     ),
     MethodSpec(
+        "repair", "Repair", "the plain generator, then once more the tokens that it least believes in; nobody judges",
+        "cotdemo.search.repair:repair", defaults={"paths": 1}, judged=False, guesses=True,
+        no_original="it is this project's own",
+    ),
+    MethodSpec(
         "orm-zero-shot", "Zero-shot ORM", "best of N by a judge that has never seen a painted image",
         "cotdemo.search.best_of_n:orm", verifier="zero-shot",
     ),

@@ -211,8 +211,11 @@ class Double:
     def start(self, prompt, paths, steps, guidance, temperature, seed, *, context=None, after=None) -> SamplingSession:
         return SamplingSession(self, prompt, paths, steps, seed, context, after)
 
-    def masked_at(self, codes, marked, steps) -> Step:
-        left = min(int(marked[0].sum()), steps - 1)
+    def belief(self, prompt, codes, guidance) -> tuple[np.ndarray, int]:
+        return np.linspace(0, 1, len(codes)), 2
+
+    def masked_at(self, codes, marked, steps, most=None) -> Step:
+        left = min(int(marked[0].sum()), steps - 1, most or steps)
         codes = np.broadcast_to(codes, marked.shape)
         return Step(steps - 1 - left, tuple(range(len(marked))), codes, marked, np.ones(marked.shape))
 

@@ -85,7 +85,10 @@ class ImageGenerator:
         self.studio.started.append((self.model, seed, context))
         return SamplingSession(self.studio, len(self.studio.started) - 1 + self.studio.first_round, paths, steps, seed)
 
-    def masked_at(self, codes, marked, steps) -> None:
+    def belief(self, prompt, codes, guidance) -> tuple[np.ndarray, int]:
+        return np.linspace(0, 1, len(codes)), 4
+
+    def masked_at(self, codes, marked, steps, most=None) -> None:
         """What a marked image is painted from; here everything is painted, from the beginning."""
 
 

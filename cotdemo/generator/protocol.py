@@ -14,8 +14,11 @@ import torch
 
 from ..errors import UserError
 from .chance import PathSampler, Sampler
+from .mask_predict import MASKED
 from .schedule import Unmasking
 from .session import Marked, SamplingSession, Step
+
+BELIEF_PARTS = 2  # in how many forward passes all tokens of an image are asked for
 
 
 class Context(Protocol):
@@ -105,17 +108,39 @@ class MaskedGenerator(ABC):
         known = torch.ones(masked.shape)
         return Step(index, tuple(range(len(masked))), tokens.expand(masked.shape), masked, known)
 
-    def masked_at(self, codes: Sequence[int] | np.ndarray, marked: np.ndarray, steps: int) -> Marked:
+    def masked_at(
+        self, codes: Sequence[int] | np.ndarray, marked: np.ndarray, steps: int, most: int | None = None
+    ) -> Marked:
         """The step of a session of ``steps`` from which ``start(..., after=)`` samples the ``marked`` tokens anew.
 
         ``codes`` are the image's ``(tokens,)``, ``marked`` is bool ``(paths, tokens)`` with as many in each row, one or
-        more. No step is taken without a token for it. Raises ``UserError`` for less than two steps.
+        more. No step is taken without a token for it, and no more than ``most``. Raises ``UserError`` for less than two
+        steps.
         """
         masked = torch.as_tensor(marked)
         total = self._partly(steps, len(marked)).steps
-        left = min(int(masked.sum(1)[0]), total - 1)
+        left = min(int(masked.sum(1)[0]), total - 1, most or total)
         tokens, known = torch.as_tensor(codes), torch.ones(masked.shape)
         return Marked(total - 1 - left, tuple(range(len(masked))), tokens.expand(masked.shape), masked, known)
+
+    @torch.no_grad()
+    def belief(self, prompt: str, codes: Sequence[int], guidance: float) -> tuple[np.ndarray, int]:
+        """How far the generator believes in a finished image: the probability ``(tokens,)`` of each code, were it and
+        half of the others not known; and how many forward passes of one sequence that took.
+
+        Which ones are asked for together is drawn, once for all images.
+        """
+        given = torch.as_tensor(codes, device=self.device)[None]
+        prefix = self.prefill([prompt], guidance, [None])
+        order = torch.randperm(self.tokens, generator=torch.Generator().manual_seed(0)).to(self.device)
+        belief = torch.empty(self.tokens, device=self.device)
+        parts = order.chunk(BELIEF_PARTS)
+        for part in parts:
+            where = part.sort().values[None]
+            canvas = given.scatter(1, where, MASKED)
+            probs = self.logits(prefix, canvas, [0], where).softmax(-1)
+            belief[where[0]] = probs.gather(-1, given.gather(1, where)[..., None])[0, :, 0].to(belief)
+        return belief.cpu().numpy(), len(parts) * (2 if guidance > 0 else 1)
 
     def _partly(self, steps: int, paths: int) -> Unmasking:
         if steps < 2:

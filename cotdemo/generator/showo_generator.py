@@ -187,8 +187,10 @@ class ShowoGenerator(MaskedGenerator):
     ) -> Step:
         return super().reopened(codes, order, share, self.settings(steps).steps)
 
-    def masked_at(self, codes: Sequence[int] | np.ndarray, marked: np.ndarray, steps: int | None = None) -> Marked:
-        return super().masked_at(codes, marked, self.settings(steps).steps)
+    def masked_at(
+        self, codes: Sequence[int] | np.ndarray, marked: np.ndarray, steps: int | None = None, most: int | None = None
+    ) -> Marked:
+        return super().masked_at(codes, marked, self.settings(steps).steps, most)
 
     @torch.no_grad()
     def prefill(

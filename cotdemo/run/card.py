@@ -50,7 +50,7 @@ def repair_of(state: RunState) -> tuple[RoundState, RoundState] | None:
 
 def _marked(after: RoundState) -> str:
     anew = f" as “{after.prompt}”" if after.prompt else ""
-    return f"{len(after.tokens)} tokens marked and painted anew{anew}"
+    return f"{len(after.tokens)} tokens painted anew{anew}"
 
 
 def before_after(state: RunState) -> Image.Image | None:

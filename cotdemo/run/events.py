@@ -101,7 +101,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class RoundStarted:
-    """A round of painting begins; from round 1 on it repaints an image: from a critique (PARM++), or where marked."""
+    """A round of painting begins; from round 1 on it repaints an image: from a critique (PARM++), or single tokens."""
 
     round: int = _round("one more than the round before")
     model: str = declared(OneOf(MODELS), "the model that paints it")
@@ -109,7 +109,8 @@ class RoundStarted:
     picture: np.ndarray | None = _image(_ROUND_IMAGE, "that it repaints")
     tokens: tuple[int, ...] | None = declared(
         OrNone(Wholes(0, MAX_TOKENS - 1, 1, MAX_TOKENS)),
-        "positions that were marked to be painted anew; none where the round repaints from a critique",
+        "positions painted anew, as a visitor marked or the generator doubts them; none where the round repaints "
+        "from a critique",
         default=None,
     )
     prompt: str = declared(

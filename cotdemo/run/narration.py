@@ -30,7 +30,7 @@ def _lines(state: RunState, event: Event) -> Iterator[str]:
         asked = state.settings
         yield f"“{asked.prompt}”: {asked.method} on {asked.backend}, {', '.join(asked.in_words())}"
     elif isinstance(event, RoundStarted) and event.round:
-        marked = f", {len(event.tokens)} marked tokens of it" if event.tokens else ""
+        marked = f", {len(event.tokens)} tokens of it" if event.tokens else ""
         anew = f", as “{event.prompt}”" if event.prompt else ""
         yield f"round {event.round}: {event.model} repaints it{marked}{anew}"
     elif isinstance(event, Winner):

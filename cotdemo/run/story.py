@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..registry import METHODS
 from .said import NOT_JUDGED
 from .trace import Trace
 
@@ -28,7 +29,7 @@ def story_of(trace: Trace) -> str:
     asked = state.settings
     if asked.method == "parm++":
         return APPROVED
-    if asked.method == "baseline":
+    if not METHODS[asked.method].judged:
         return PLAIN
     if asked.verifier != "parm":
         return RANKED if len(state.rounds[0].tried) == len(state.rounds[0].paths) else SURE

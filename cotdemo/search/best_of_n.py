@@ -11,8 +11,13 @@ from .rounds import FIRST, Beginning, Chosen, Round, Run
 
 def baseline(run: Run) -> Generator[Event, None, Chosen]:
     """The plain generator: path 0 is the answer, whatever else is painted to be looked at beside it."""
+    return (yield from painted(run))
+
+
+def painted(run: Run, beginning: Beginning = FIRST) -> Generator[Event, None, Chosen]:
+    """A round that nobody judges: its path 0 is the answer."""
     paths = range(run.settings.paths)
-    round = yield from _sample(run, see=paths if run.truth else (0,))
+    round = yield from _sample(run, paths if run.truth else (0,), beginning)
     return (yield from round.finish(0, (0,), None))
 
 

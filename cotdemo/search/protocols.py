@@ -79,9 +79,12 @@ class ImageGenerator(Protocol):
         """The step of a session of ``steps`` that leaves an image's ``codes`` (N,) with about ``share`` of them
         masked: for each path those that come first in ``order`` (paths, N)."""
 
-    def masked_at(self, codes: Sequence[int], marked: np.ndarray, steps: int) -> Step:
+    def masked_at(self, codes: Sequence[int], marked: np.ndarray, steps: int, most: int | None = None) -> Step:
         """The step of a session of ``steps`` that leaves exactly the ``marked`` (paths, N) of an image's ``codes``
-        (N,) masked, as many for each path."""
+        (N,) masked, as many for each path, and at most ``most`` steps to come."""
+
+    def belief(self, prompt: str, codes: Sequence[int], guidance: float) -> tuple[np.ndarray, int]:
+        """The probability (N,) that it gives each of an image's ``codes``, and the forward passes that took."""
 
 
 class Answers(Protocol):

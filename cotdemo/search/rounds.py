@@ -132,7 +132,8 @@ class Beginning:
     after: Step | None = None
     prompt: str = ""  # to paint from, where that is not the settings'
     first: int = 0
-    tokens: tuple[int, ...] | None = None  # that were marked to be painted anew
+    tokens: tuple[int, ...] | None = None  # to paint anew, and no others
+    spent: int = 0  # generator passes that it took to find these; counted with the first step of the first path
 
     @property
     def options(self) -> dict[str, Any]:
@@ -191,9 +192,9 @@ class Round:
             positions = tuple(position for position, again in enumerate(masked) if again)
             guess = StepDecoded(
                 self.number, path, step.index, tuple(codes), positions, tuple(confidence), images.get(row),
-                self.passes_per_step,
+                self.passes_per_step + (0 if self.guesses else self.beginning.spent),
             )  # fmt: skip
-            self.run.meter.generator_passes += guess.passes
+            self.run.meter.generator_passes += self.passes_per_step
             self.guesses[path] = guess
             yield replace(guess, picture=None) if self.run.show == "none" else guess
 

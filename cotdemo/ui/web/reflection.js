@@ -45,7 +45,7 @@ function drawRound(state, entry) {
 
 function words(state, { before, critique, approved, after }) {
   if (after?.tokens.length) {
-    const by = make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} marked`);
+    const by = make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} ${state.started.method === "repair" && after.round === 1 ? "doubted" : "marked"}`);
     if (!stays(before, after)) return [by, make("p", { class: "cot-note" }, after.prompt ? `Only these were painted anew, as “${after.prompt}”.` : "Only these were painted anew.")];
     const others = after.paths.some((path) => changed(before, path).length);
     const why = others ? "The judge is no surer of those that differ." : "All came out as it was: beside the rest of the image, nothing is likelier. Mark more, or try again.";
