@@ -167,6 +167,10 @@ class _ImageGenerator:
         session = self._of.meter.spend("generator", [Work(("start", *kind))], begin)
         return _SamplingSession(session, self._of.meter, kind, more.get("after"))
 
+    def belief(self, prompt: str, codes: Sequence[int], guidance: float) -> tuple[np.ndarray, int]:
+        work = Work(("belief", self._of.alike(prompt), guidance))
+        return self._of.meter.spend("generator", [work], lambda: self._generator.belief(prompt, codes, guidance))
+
 
 class _SamplingSession:
     def __init__(self, session: SamplingSession, meter: Meter, kind: Kind, after: Step | None):

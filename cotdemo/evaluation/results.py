@@ -84,11 +84,11 @@ class Row:
     @property
     def live(self) -> bool:
         """It repaints, so no pool holds it."""
-        return self.method == "parm++"
+        return self.method in ("parm++", "repair")
 
     @property
     def verifier(self) -> str | None:
-        return None if self.method == "baseline" else verifier_of(self.method)
+        return verifier_of(self.method) if METHODS[self.method].judged else None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -105,6 +105,7 @@ SMALL = (1, 2, 4, 8)  # paths of PARM++ where it is compared with PARM that has 
 
 ROWS = (
     _plain("plain", "base", "show-o"),
+    Row("repair", "repair", paths=1),
     Row("orm-zero-shot", "orm-zero-shot", paper="orm-zero-shot"),
     Row("orm", "orm", paper="orm"),
     Row("adaptive", "adaptive"),
@@ -166,6 +167,7 @@ DIFFERENCES = (
     Difference("parm-lenient", "parm"),
     Difference("parm8-lenient", "parm8"),
     Difference("parm8-lenient", "orm-at-parm8-lenient's-compute"),
+    Difference("repair", "plain"),
     Difference("orm", "orm-zero-shot"),
     Difference("adaptive", "orm"),
     Difference("adaptive", "orm-at-adaptive's-compute"),
