@@ -33,7 +33,14 @@ def test_the_sum_is_what_counting_all_of_it_comes_to(tiny, monkeypatch):
     meter = metered_by.meter
     by_region = {"repaint": "region"}
     seed = next(seed for seed in range(50) if is_criticised(events_of(tiny, "parm++", 3, seed, rounds=1)))
-    runs = (("baseline", 1, {}), ("parm", 5, {}), ("parm++", 3, {}), ("parm++", 3, by_region), ("parm", 4, {}))
+    runs = (
+        ("baseline", 1, {}),
+        ("repair", 1, {}),
+        ("parm", 5, {}),
+        ("parm++", 3, {}),
+        ("parm++", 3, by_region),
+        ("parm", 4, {}),
+    )
     for method, paths, more in runs:
         before = dict(meter.totals)
         metered = events_of(metered_by, method, paths, seed, **more)
