@@ -170,8 +170,8 @@ def test_what_is_repainted_depends_on_what_has_been_released():
 def test_every_reward_model_judges_by_its_own_weights():
     judges = {method: Settings.checked(PROMPT, method).verifier for method in METHODS}
     assert judges == {
-        "baseline": "parm", "repair": "parm", "orm-zero-shot": "zero-shot", "orm": "orm", "adaptive": "orm", "prm": "prm",
-        "parm": "parm", "parm++": "parm",
+        "baseline": "parm", "repair": "parm", "orm-zero-shot": "zero-shot", "orm": "orm", "adaptive": "orm",
+        "prm": "prm", "parm": "parm", "parm++": "parm",
     }  # fmt: skip
 
 

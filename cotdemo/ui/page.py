@@ -29,6 +29,7 @@ from .plots import settle_plots
 from .preview import Preview
 from .queue import MOST
 from .run_log import RunLog
+from .starting import wait_for_slow_starts
 from .tab import Page, Tab
 from .theme import theme
 from .uploads import BoundedUploads
@@ -78,6 +79,7 @@ def build_demo(
     fetch_nothing()
     hold_no_configs()
     settle_plots()
+    wait_for_slow_starts()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
     asked = {"precision": precision, "guarded": guarded, "scored": scored, "graphs": graphs}
     load = load or Loading(backend_name, device, weights, **asked)
