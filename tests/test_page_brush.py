@@ -132,7 +132,7 @@ def test_what_may_be_taken_away_is_offered_and_both_prompts_are_told(visit, site
     with visit(small("orm", 3, 6, 5)) as page:
         filled(page, 5)
         run(page)
-        begun = page.locator(".cot-origin")
+        begun = page.locator(".cot-begun")
         assert begun.is_hidden()
         page.get_by_role("button", name="Brush").click()
         offered = page.get_by_role("group", name="Take away what is marked").get_by_role("button")

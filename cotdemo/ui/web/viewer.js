@@ -64,7 +64,7 @@ class Viewer {
 
   build(element, server, exports, most) {
     this.prompt = make("h2", { class: "cot-prompt" });
-    this.origin = make("p", { class: "cot-note cot-origin" });
+    this.origin = make("p", { class: "cot-note cot-begun" });
     this.recorded = make("span", { class: "cot-recorded" });
     this.asked = make("span", {});
     this.settings = make("p", { class: "cot-settings" });
