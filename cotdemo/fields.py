@@ -343,10 +343,10 @@ _WEBP_URL = "data:image/webp;base64,"
 
 def encode_image(image: np.ndarray, longest: int, lossless: bool) -> str:
     """An image (height, width, 3) uint8 as a WebP data URL, made smaller where a side exceeds ``longest`` pixels."""
-    image = Image.fromarray(np.ascontiguousarray(image))
-    image.thumbnail((longest, longest))
+    smaller = Image.fromarray(np.ascontiguousarray(image))
+    smaller.thumbnail((longest, longest))
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=85, method=2, lossless=lossless)
+    smaller.save(buffer, "WEBP", quality=85, method=2, lossless=lossless)
     return _WEBP_URL + base64.b64encode(buffer.getvalue()).decode()
 
 

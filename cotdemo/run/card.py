@@ -19,9 +19,9 @@ LINES = 3  # of a text at most
 Line = tuple[str, int, tuple[int, int, int]]  # words, their size, their colour
 
 
-def enlarged(image: np.ndarray, side: int) -> Image.Image:
-    """An image (height, width, 3) uint8 whose longest side is ``side``; one that is as large stays as it is."""
-    image = Image.fromarray(image)
+def enlarged(pixels: np.ndarray, side: int) -> Image.Image:
+    """An image of ``pixels`` (height, width, 3) uint8, its longest side ``side``; one that is as large stays as it is."""
+    image = Image.fromarray(pixels)
     longest = max(image.size)
     if longest >= side:
         return image

@@ -113,10 +113,11 @@ def tiles(state: RunState, round: RoundState, columns: int, lines: int, colour: 
 
 def _tile(state: RunState, path: PathState, colour: bool) -> list[str]:
     """The guess of the latest step, veiled where tokens are masked again."""
-    kept, pixels = np.zeros((SIDE, SIDE), bool), np.full((SIDE, SIDE, 3), VEIL, np.uint8)
+    kept: np.ndarray = np.zeros((SIDE, SIDE), bool)
+    pixels: np.ndarray = np.full((SIDE, SIDE, 3), VEIL, np.uint8)
     if path.last is not None:
         event = path.last.event
-        grid = np.ones(state.started.grid, np.uint8)
+        grid: np.ndarray = np.ones(state.started.grid, np.uint8)
         if event.step + 1 < path.asked:  # what is masked after the last step is drawn in it all the same
             grid.flat[list(event.masked)] = 0
         kept = np.asarray(Image.fromarray(grid).resize((SIDE, SIDE), Image.Resampling.NEAREST)) > 0

@@ -195,7 +195,8 @@ def _decoded(contents: Sequence[Any]) -> list[Event]:
     """The events. Raises UserError at the first that is not valid or does not fit those before it, and where the
     images so far take too much memory; what comes after that is not looked at."""
     events: list[Event] = []
-    state, once = RunState(), set()
+    state = RunState()
+    once: set[tuple[object, ...]] = set()
     pixels = 0
     for place, content in enumerate(contents):
         try:
