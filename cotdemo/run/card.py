@@ -20,7 +20,7 @@ Line = tuple[str, int, tuple[int, int, int]]  # words, their size, their colour
 
 
 def enlarged(pixels: np.ndarray, side: int) -> Image.Image:
-    """An image of ``pixels`` (height, width, 3) uint8, its longest side ``side``; one that is as large stays as it is."""
+    """An image of ``pixels`` (height, width, 3) uint8, its longest side ``side``; one as large stays as it is."""
     image = Image.fromarray(pixels)
     longest = max(image.size)
     if longest >= side:
