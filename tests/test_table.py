@@ -48,7 +48,8 @@ def test_rows_add_up_to_the_passes_of_the_run(method, guidance):
     events = list(search(method, studio, PROMPT, paths=3, steps=4, seed=1, guidance=guidance, rounds=1))
     for _ in range(2):
         trace = Trace.of(events)
-        assert passes(trace) == passes(older(trace)) == trace.finished.generator_passes
+        assert passes(trace) == trace.finished.generator_passes
+        assert passes(older(trace)) == passes(trace) or method == "repair"  # which no older trace is of
         assert {row["passes"] for row in trace.to_rows() if row["round"] == 0} == {2 if guidance else 1}
         events += reflect(studio, events, anyway=True)
 
