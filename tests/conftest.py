@@ -26,6 +26,11 @@ def pytest_configure() -> None:
         torch.set_num_threads(threads)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, as tests that drive a page wait for half of their time."""
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
 settings.register_profile("patient", deadline=None)  # how long an example takes says nothing on a busy machine
 settings.load_profile("patient")
 
