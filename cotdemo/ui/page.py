@@ -18,6 +18,7 @@ from ..search import entry as searches
 from . import compare_tab, learn_tab, results_tab, run_tab
 from .agents import spread_outputs
 from .bodies import BoundedBodies
+from .closing import close_in_turn
 from .components import Heading, Tour, joined, page_style
 from .deep_links import NoDeepLinks, hold_no_configs
 from .fetching import fetch_nothing
@@ -80,6 +81,7 @@ def build_demo(
     hold_no_configs()
     settle_plots()
     wait_for_slow_starts()
+    close_in_turn()
     runs = recorded_runs(backend_name, assets / "runs", recorded)
     asked = {"precision": precision, "guarded": guarded, "scored": scored, "graphs": graphs}
     load = load or Loading(backend_name, device, weights, **asked)

@@ -272,7 +272,7 @@ DECODING = [
         "generator/protocol.py", "test_regions.py",
         (
             "few marked tokens take as many steps as an image",
-            "left = min(int(masked.sum(1)[0]), total - 1)",
+            "left = min(int(masked.sum(1)[0]), total - 1, most or total)",
             "left = total - 1",
             "test_fewer_tokens_take_fewer_steps",
         ),
