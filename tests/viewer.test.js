@@ -389,6 +389,9 @@ test("where the best that was painted anew is the image as it was, that is said,
   assert.equal(statusWords(state), "Painted anew where it was marked. None of the 4 attempts was better; the image stays.");
   assert.equal(statusWords(run([300])), "Painted anew where it was marked. The attempt was no better; the image stays.");
   assert.match(statusWords(run([300, 301], 1)), /^Painted anew where it was marked\. Attempt 2 of 2 is chosen/);
+  const repaired = (state) => ({ ...state, started: { ...state.started, method: "repair" } });
+  assert.equal(statusWords(repaired(run([300]))), "Painted anew where the generator doubted it. It came out as it was.");
+  assert.match(statusWords(repaired(run([301]))), /^Painted anew where the generator doubted it\. /);
 });
 
 test("an exact checker says what is true, a detector what it finds, and neither chooses", async () => {

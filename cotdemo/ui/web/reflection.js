@@ -4,7 +4,7 @@ import { answerOf, changedTokens, lastStep, outcomeOf, reflections, stays } from
 import { agreement } from "./checklist.js";
 import { make, setAttribute, toggle } from "./dom.js";
 import { markTokens } from "./slide.js";
-import { VERDICTS, attempt, checkerWords, number, outcomeWords, plural, prose, speaksToResearchers, staysWords, told, truthBeside } from "./words.js";
+import { VERDICTS, attempt, checkerWords, doubts, number, outcomeWords, plural, prose, speaksToResearchers, staysWords, told, truthBeside } from "./words.js";
 
 export class Reflection {
   constructor() {
@@ -45,8 +45,9 @@ function drawRound(state, entry) {
 
 function words(state, { before, critique, approved, after }) {
   if (after?.tokens.length) {
-    const by = make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} ${state.started.method === "repair" && after.round === 1 ? "doubted" : "marked"}`);
+    const by = make("p", { class: "cot-critique-by" }, `${plural(after.tokens.length, "token")} ${doubts(state, after) ? "doubted" : "marked"}`);
     if (!stays(before, after)) return [by, make("p", { class: "cot-note" }, after.prompt ? `Only these were painted anew, as “${after.prompt}”.` : "Only these were painted anew.")];
+    if (doubts(state, after)) return [by, make("p", { class: "cot-note" }, "They came out as they were.")];
     const others = after.paths.some((path) => changed(before, path).length);
     const why = others ? "The judge is no surer of those that differ." : "All came out as it was: beside the rest of the image, nothing is likelier. Mark more, or try again.";
     return [by, make("p", { class: "cot-approved" }, staysWords(after)), make("p", { class: "cot-note" }, why)];
