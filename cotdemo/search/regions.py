@@ -25,12 +25,15 @@ def opened(run: Run, number: int, codes: Sequence[int]) -> Step:
     return run.backend.generator(s.model).reopened(codes, order, SHARE, s.steps)
 
 
-def marked(run: Run, codes: Sequence[int], tokens: Sequence[int]) -> Step:
-    """Where the paths of a round begin that paints the same ``tokens`` of an image anew, and nothing else."""
+def marked(run: Run, codes: Sequence[int], tokens: Sequence[int], most: int | None = None) -> Step:
+    """Where the paths of a round begin that paints the same ``tokens`` of an image anew, and nothing else.
+
+    It takes at most ``most`` steps.
+    """
     s = run.settings
     masked: np.ndarray = np.zeros((s.paths, len(codes)), bool)
     masked[:, list(tokens)] = True
-    return run.backend.generator(s.model).masked_at(codes, masked, s.steps)
+    return run.backend.generator(s.model).masked_at(codes, masked, s.steps, most)
 
 
 def distances(grid: tuple[int, int], paths: int, rng: np.random.Generator) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..run.events import Event, Progress
+from . import regions
 from .best_of_n import baseline, painted
 from .rounds import Beginning, Chosen, Run
 
@@ -30,14 +31,11 @@ def repair(run: Run) -> Generator[Event, None, Chosen]:
         raise UserError("Repair takes 2 steps or more: an image of a single step leaves none to paint it anew in.")
     before = yield from baseline(run)
     yield Progress("looking for tokens that the rest of the image makes unlikely")
-    generator = run.backend.generator(s.model)
     codes = before.winner.codes
-    belief, passes = generator.belief(s.prompt, codes, s.guidance)
-    doubted = np.argsort(belief, kind="stable")[: max(1, round(SHARE * len(codes)))]
+    belief, passes = run.backend.generator(s.model).belief(s.prompt, codes, s.guidance)
     run.meter.generator_passes += passes
-    masked: np.ndarray = np.zeros((s.paths, len(codes)), bool)
-    masked[:, doubted] = True
-    after = generator.masked_at(codes, masked, s.steps, STEPS)
+    doubted = np.argsort(belief, kind="stable")[: max(1, round(SHARE * len(codes)))]
     tokens = tuple(sorted(doubted.tolist()))
+    after = regions.marked(run, codes, tokens, STEPS)
     beginning = Beginning(1, None, before.winner.picture, after=after, tokens=tokens, spent=passes)
     return (yield from painted(run, beginning))

@@ -179,15 +179,15 @@ export function doubts({ started }, { round }) {
 }
 
 function anewWords(state, round) {
-  return `Painted anew where ${doubts(state, round) ? "the generator doubted it" : "it was marked"}${asWords(round)}`;
+  return `Painted anew where ${doubts(state, round) ? "the generator doubted it" : "it was marked"}`;
 }
 
 function answerWords(state, apart) {
   const round = answerRound(state);
   if (!answerOf(round)) return "Finished.";
   const words = chosenWords(round);
-  if (round.tokens.length && stays(state.rounds[round.before], round)) return `Painted anew where ${doubts(state, round) ? "the generator doubted it. It came out as it was." : `it was marked. ${staysWords(round)}`}`;
-  if (round.tokens.length) return `${anewWords(state, round)}. ${words}.`;
+  if (round.tokens.length && stays(state.rounds[round.before], round)) return `${anewWords(state, round)}. ${doubts(state, round) ? "It came out as it was." : staysWords(round)}`;
+  if (round.tokens.length) return `${anewWords(state, round)}${asWords(round)}. ${words}.`;
   if (round.round > 0) return `Painted again from the critique${apart ? ` “${shortened(prose(round.critique))}”` : ""}. ${words}.`;
   if (state.rounds.at(-1).tokens.length) return `The image before is back. ${words}.`;
   if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first image stays.`;
@@ -232,7 +232,7 @@ export function nowWords(state, moment) {
   const { paths } = round;
   const { steps } = state.started;
   if (inWaves(state, round)) return waveWords(state, round, moment);
-  const repainting = round.tokens.length ? `${anewWords(state, round)}, step` : "Painted again from the critique, step";
+  const repainting = round.tokens.length ? `${anewWords(state, round)}${asWords(round)}, step` : "Painted again from the critique, step";
   const where = `${round.round > 0 ? repainting : "Step"} ${moment.step + 1} of ${steps}`;
   const again = paths.filter(({ pruned, steps }) => pruned && pruned.step < moment.step && steps[moment.step]?.decoded);
   if (again.length) return `${where}: no attempt passed, so ${listed(again)}, the least doubtful, is painted to the end.`;
