@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -106,6 +107,8 @@ class SamplingSession:
         return all(self.index[path] >= self.steps for path in self.live)
 
     def step(self) -> Step:
+        while self.backend.steps_painted >= self.backend.until:
+            time.sleep(0.01)
         self.backend.steps_painted += 1
         time.sleep(self.backend.pace * (0.4 + 0.6 * len(self.live) / 8))
         rows = [self._one(path) for path in self.live]
@@ -204,6 +207,17 @@ class Double:
         self._judge = Verifier(self)
         self.lacking = ""  # the requirement that wrong images do not meet
         self.steps_painted = 0
+        self.until = math.inf
+
+    @contextmanager
+    def held(self, after: int):
+        """Paints that many steps more, and the next one when the block ends: however slow the machine is, a run is
+        still under way in it."""
+        self.until = self.steps_painted + after
+        try:
+            yield
+        finally:
+            self.until = math.inf
 
     def generator(self, model: str) -> Double:
         return self

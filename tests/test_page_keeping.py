@@ -101,11 +101,12 @@ def test_back_goes_to_the_run_before_and_from_another_tab_to_its_own(visit):
 def test_a_run_that_a_reload_has_stopped_says_so(visit, site):
     with visit(small("orm", 3, 12, 5)) as page:
         filled(page, 5)
-        site.backend.pace = 0.4
-        run(page, "running")
-        page.wait_for_function("location.search.includes('run=')")
-        with leaving(page):
-            page.reload()
+        site.backend.pace = 1.0
+        with site.backend.held(after=1):
+            run(page, "running")
+            page.wait_for_function("location.search.includes('run=')")
+            with leaving(page):
+                page.reload()
         page.wait_for_selector(".cot-status:has-text('Its page was left')")
         assert page.locator(".cot-prompt").first.inner_text() == PROMPT
         assert page.locator("#reflect").is_disabled()  # there is no image to reflect on

@@ -88,11 +88,10 @@ def test_a_run_goes_on_while_another_tab_is_open(visit, site):
     with visit(small("orm", 4, 20)) as page:
         open_settings(page)
         filled(page, 3)
-        site.backend.pace = 2.0  # long enough for the tab to be opened, however slow the machine is
-        run(page, "running")
-        open_tab(page, "Results")
-        page.wait_for_selector(".cot-results h2")
-        site.backend.pace = 0.01
+        with site.backend.held(after=1):
+            run(page, "running")
+            open_tab(page, "Results")
+            page.wait_for_selector(".cot-results h2")
         page.wait_for_selector('#viewer .cot[data-phase="finished"]', state="attached")
         open_tab(page, "Run")
         assert cells(page, "decoded") == 80 and page.locator(".cot-matrix").is_visible()

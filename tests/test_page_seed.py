@@ -125,12 +125,11 @@ def test_the_keyboard_reaches_and_sets_it(visit):
 
 
 def test_what_is_typed_while_a_run_waits_is_not_overwritten(visit, site):
-    site.backend.pace = 1.0
     with visit("?paths=2&steps=4") as one, visit("?paths=2&steps=4") as other:
-        run(one, "running")
-        run(other, "waiting")
-        other.locator("#seed input").fill("99")
-        site.backend.pace = 0.01
+        with site.backend.held(after=1):
+            run(one, "running")
+            run(other, "waiting")
+            other.locator("#seed input").fill("99")
         settled(other)
         assert (seed_of(other), chosen(other)) == ("99", "keep")
         assert painted(other) == "99"

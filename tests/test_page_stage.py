@@ -166,13 +166,13 @@ def test_enter_runs_the_prompt(visit):
 
 
 def test_a_live_run_shows_the_attempt_that_leads(visit, site):
-    site.backend.pace = 0.5
     with visit(small()) as page:
         open_settings(page)
         filled(page, 3)
-        run(page, "running")
-        page.wait_for_selector('.cot-show[data-part="painting"]')
-        assert page.locator(".cot-big > canvas").get_attribute("aria-label").startswith("Attempt")
+        with site.backend.held(after=2):
+            run(page, "running")
+            page.wait_for_selector('.cot-show[data-part="painting"]')
+            assert page.locator(".cot-big > canvas").get_attribute("aria-label").startswith("Attempt")
         settled(page)
         assert page.locator(".cot-try").count() == 4 and page.locator('.cot-show[data-part="rest"]').count() == 1
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import httpx
+import pytest
 from page_double import Double
+from starlette.middleware import Middleware
 
-from cotdemo.ui import closing
+from cotdemo.ui import closing, starting
 from cotdemo.ui.page import build_demo, launch_options
 
 
@@ -31,6 +34,51 @@ def test_a_start_that_takes_long_is_waited_for_and_made_once():
         assert httpx.get(url + "health", timeout=60).status_code == 200 and begun == [1]
     finally:
         demo.close()
+
+
+def test_a_first_answer_that_takes_long_is_waited_for():
+    asked = []
+
+    class Slow:
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            if scope["type"] == "http" and scope["method"] == "HEAD":
+                asked.append(scope["path"])
+                await asyncio.sleep(4)
+            await self.app(scope, receive, send)
+
+    demo = build_demo("mini", lambda: Double())
+    try:
+        demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(Middleware(Slow)))
+        assert asked == ["/"]
+    finally:
+        demo.close()
+
+
+def test_a_page_is_there_where_it_answers(pages):
+    assert [starting.answers(pages + there) for there in ("200", "401", "303")] == [True] * 3
+    assert [starting.answers(pages + there) for there in ("404", "502")] == [False] * 2
+    assert not starting.answers("http://127.0.0.1:9/")  # nobody listens there
+
+
+@pytest.fixture
+def pages():
+    """A server whose answers have the number that they are asked for by."""
+
+    class Numbered(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(int(self.path[1:]))
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Numbered) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 def test_who_waits_for_the_end_is_told_in_the_thread_that_waits(monkeypatch):
