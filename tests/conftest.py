@@ -11,7 +11,9 @@ from page_double import Double
 from page_driver import CHROMIUM, DESKTOP, DRAWN, Lasting, Site, leaving, shut, watched
 
 # processes that test side by side look for a free port each in a range of its own
-os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])))
+if "PYTEST_XDIST_WORKER" in os.environ:
+    first = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
+    os.environ["GRADIO_SERVER_PORT"] = str(first + 200 * int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")))
 
 # and compute on a share of the cores each: threads that wait for each other's cores take twice as long
 SIDE_BY_SIDE = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

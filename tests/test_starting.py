@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -34,6 +35,53 @@ def test_a_start_that_takes_long_is_waited_for_and_made_once():
         assert httpx.get(url + "health", timeout=60).status_code == 200 and begun == [1]
     finally:
         demo.close()
+
+
+def test_two_that_start_at_once_take_a_port_each():
+    together, faults, ports = threading.Barrier(2), [], []
+
+    def start(demo):
+        begun = []
+
+        @asynccontextmanager
+        async def slow(app):
+            begun.append(1)
+            if len(begun) > 1:
+                raise RuntimeError("what serves agents starts once only")
+            await asyncio.to_thread(together.wait, 60)  # neither has come up before both have begun
+            yield
+
+        try:
+            _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(lifespan=slow))
+            ports.append(demo.server_port)
+            assert begun == [1] and httpx.get(url + "health", timeout=60).status_code == 200
+        except Exception as fault:
+            faults.append(fault)
+            together.abort()
+        finally:
+            demo.close()
+
+    both = [threading.Thread(target=start, args=[build_demo("mini", lambda: Double())]) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert faults == [] and len(set(ports)) == 2
+
+
+def test_a_port_is_taken_at_every_address_or_at_none():
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        with pytest.raises(OSError):
+            starting.listening("127.0.0.1", one.getsockname()[1])
+    (free,) = starting.listening("127.0.0.1", 0)
+    port = free.getsockname()[1]
+    free.close()
+    both = starting.listening("localhost", port)
+    assert {found.getsockname()[1] for found in both} == {port}
+    for found in both:
+        found.close()
+    with pytest.raises(OSError):
+        starting.listening("192.0.2.1", 0)  # nobody's
 
 
 def test_a_first_answer_that_takes_long_is_waited_for():

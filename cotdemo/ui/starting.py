@@ -1,31 +1,38 @@
-"""A server that is slow to start, or to answer at first, is waited for.
+"""A server that is slow to start, or to answer at first, is waited for, and its port is its own from the beginning.
 
-Gradio gives the start five seconds, and then tries the same app at the next port, and so on for a hundred ports. On a
-busy machine the first start takes longer; and what serves agents starts once only, so that each further try fails: the
-page would never come up. To the first answer it gives three seconds, and ends with advice on proxies where there is
-nothing but much to do (gradio 6.31, mcp 1.x).
+Gradio looks whether a port is free, starts the app there, and only then takes the port; where that fails within five
+seconds, by another server that was quicker or for want of time, it tries the same app at the next port, and so on for a
+hundred. On a busy machine a start takes longer; and what serves agents starts once only, so that each further try
+fails: the page would never come up. To the first answer it gives three seconds, and ends with advice on proxies where
+there is nothing but much to do (gradio 6.31, mcp 1.x, uvicorn .5x).
 """
 
 from __future__ import annotations
 
+import errno
+import socket
 import time
+from functools import partial
 
 import httpx
 from gradio import http_server, networking
 from gradio.http_server import Server, ServerFailedToStartError
 
 PATIENCE = 120.0  # seconds
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # an address of the host's name that this machine does not have
 _run_in_thread = Server.run_in_thread
 
 
 def wait_for_slow_starts() -> None:
-    """Have Gradio wait for as long as the server is about to start, and for its first answer."""
+    """Have Gradio take a port before it starts there, and wait for the start and for the first answer."""
     http_server.Server.run_in_thread = _started
     networking.url_ok = answers
 
 
 def _started(server: Server) -> None:
+    """Raises OSError where the port is taken, before anything has begun."""
     begun = time.monotonic()
+    server.run = partial(server.run, sockets=listening(server.config.host, server.config.port))
     try:
         _run_in_thread(server)
     except ServerFailedToStartError:
@@ -33,6 +40,26 @@ def _started(server: Server) -> None:
             time.sleep(0.01)
         if not server.started:
             raise
+
+
+def listening(host: str, port: int) -> list[socket.socket]:
+    """A socket that listens for each address of a host. Raises OSError where one of them is taken, or none is there."""
+    sockets: list[socket.socket] = []
+    fault = None
+    for family, address in dict.fromkeys(
+        (found[0], found[4]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ):
+        try:
+            sockets.append(socket.create_server(address, family=family, backlog=2048))
+        except OSError as raised:
+            fault = raised
+            if raised.errno not in _NOT_HERE:
+                break
+    if fault and (fault.errno not in _NOT_HERE or not sockets):
+        for one in sockets:
+            one.close()
+        raise fault
+    return sockets
 
 
 def answers(url: str) -> bool:
