@@ -47,7 +47,8 @@ class VerifierSpec(Spec):
 
 @dataclass(frozen=True)
 class MethodSpec(Spec):
-    """A search: ``strategy`` is a generator of events over a ``cotdemo.search.rounds.Run``, ``verifier`` what it asks.
+    """A search: ``strategy`` is a generator of events over a ``cotdemo.search.rounds.Run``, ``verifier`` what it asks
+    for outcomes, and ``watcher`` whom it asks on the way, where that is another.
 
     ``defaults`` are settings' values where nothing else is asked for.
     """
@@ -55,12 +56,18 @@ class MethodSpec(Spec):
     strategy: Code = ""
     verifier: str = "parm"
     defaults: Mapping[str, object] = field(default_factory=dict)
+    watcher: str = ""
     judged: bool = True  # False: the verifier is asked by Reflect only
     judges_steps: bool = False  # by PARM's questions, so that its settings of stopping apply
     repaints: bool = False  # after a critique, so that rounds and repaint apply
     guesses: bool = False  # looks at what is painted on the way, or paints on from there
     waves: bool = False  # begins its paths in waves, and stops when the judge is sure, so that enough applies
     no_original: str = ""  # why it has no behaviour of the released code's
+
+    @property
+    def verifiers(self) -> tuple[str, ...]:
+        """All that it asks, the one of outcomes first."""
+        return (self.verifier, self.watcher) if self.watcher else (self.verifier,) if self.judged else ()
 
     def about_on(self, backend: BackendSpec) -> str:
         """What it does there."""
@@ -149,7 +156,8 @@ def refusal(method: str, model: str, backend: str) -> str:
     """Why a method with a model is not offered on a backend; "" where it is."""
     if METHODS[method].guesses and MODELS[model].load and backend in (MODELS[model].backends or ()):
         return "it paints whole images, without tokens: there is no guess on the way to judge or to repaint"
-    for needed in (MODELS[model], VERIFIERS[METHODS[method].verifier]):
+    asked = METHODS[method]
+    for needed in (MODELS[model], *(VERIFIERS[name] for name in (asked.verifier, asked.watcher) if name)):
         if needed.backends is not None and backend not in needed.backends:
             return needed.elsewhere
     return ""
@@ -215,6 +223,11 @@ add(
     MethodSpec(
         "adaptive", "Adaptive best of N", "the ORM over attempts in small waves, until it is sure enough of one",
         "cotdemo.search.adaptive:adaptive", verifier="orm", waves=True, no_original="it is this project's own",
+    ),
+    MethodSpec(
+        "think", "Think", "attempts in small waves, of which the likelier half is finished, until the ORM is sure enough",
+        "cotdemo.search.think:think", verifier="orm", watcher="parm", defaults={"paths": 16}, waves=True, guesses=True,
+        no_original="it is this project's own",
     ),
     MethodSpec(
         "prm", "PRM", "best of N by the mean P(yes) over all steps, from a judge trained on rollouts",

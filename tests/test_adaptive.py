@@ -158,13 +158,18 @@ class Told:
         return replace(said, p_yes=p_yes, p_no=1 - p_yes, yes=p_yes >= 0.5, no=p_yes < 0.5)
 
 
-@pytest.fixture(scope="module")
-def backend(tmp_path_factory) -> Undecided:
-    backend = Undecided(root=tiny_mini.build_all_judges(tmp_path_factory.mktemp("mini")))
+def undecided(root) -> Undecided:
+    """With the weights of ``root``: the ORM is as often sure as not."""
+    backend = Undecided(root=root)
     said = [one for entry in ENTRIES for one in of(Judged, search("orm", backend, entry.prompt, steps=6, seed=0))]
     told = [float(odds(one.p_yes, one.p_no)) for one in said]
     backend.middle, backend.spread = median(told), stdev(told)
     return backend
+
+
+@pytest.fixture(scope="module")
+def backend(tmp_path_factory) -> Undecided:
+    return undecided(tiny_mini.build_all_judges(tmp_path_factory.mktemp("mini")))
 
 
 def test_its_images_are_those_that_the_orm_paints_to_the_bit(backend):

@@ -44,6 +44,7 @@ def test_for_fingers_too_run_is_on_the_screen_with_the_image(visit):
 def test_the_menu_opens_inside_the_window_wherever_its_button_is(visit, viewport):
     with visit("?run=3-critique-helped", viewport) as page:
         page.wait_for_selector(".cot-prompt:has-text('two red apples')")
+        quiet(page)  # what comes late moves the page below
         menu = page.locator(".cot-menu")
         opened = menu.locator(".cot-menu-list")
         for share in (0.15, 0.5, 0.85):
@@ -51,7 +52,7 @@ def test_the_menu_opens_inside_the_window_wherever_its_button_is(visit, viewport
                 "(one, share) => scrollTo(0, one.getBoundingClientRect().top + scrollY - share * innerHeight)", share
             )
             menu.locator("summary").click()
-            box = opened.bounding_box()
+            box = at_rest(page, ".cot-menu-list")
             assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"], share
             assert box["y"] >= 0 and box["y"] + box["height"] <= viewport["height"], share
             opened.locator("button:visible").last.scroll_into_view_if_needed()  # what has no room is scrolled to

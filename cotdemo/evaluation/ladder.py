@@ -129,14 +129,15 @@ class Workbench:
         found: dict[str, str] = {}
         for model in row.models:
             found |= self.backend.weights_of(model)
-        found |= self.backend.weights_of(verifier=row.verifier) if row.verifier else {}
+        for verifier in row.verifiers:
+            found |= self.backend.weights_of(verifier=verifier)
         other = row.as_costly_as or row.beside
         return found | (self.weights(row_named(other)) if other else {})
 
     def maker(self, row: Row) -> Maker:
         """Makes what a row needs of its pool."""
         most = PATHS[1] if row.as_costly_as else max(row.paths, row.images)
-        return Maker(self.pool(row.model), most, [row.verifier] if row.verifier else [])
+        return Maker(self.pool(row.model), most, row.verifiers)
 
     def runner(self, row: Row) -> Runner:
         """Runs a row that repaints. Raises NotMeasured where the row it refers to is not there."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..files import read_json
 from ..registry import CORRECTOR, METHODS, MODELS
-from ..settings import corrects, verifier_of
+from ..settings import corrects
 from .entries import SPLITS, fingerprint, of_split, select
 from .report import RULES
 from .statistics import OVERALL
@@ -87,8 +87,8 @@ class Row:
         return self.method in ("parm++", "repair")
 
     @property
-    def verifier(self) -> str | None:
-        return verifier_of(self.method) if METHODS[self.method].judged else None
+    def verifiers(self) -> tuple[str, ...]:
+        return METHODS[self.method].verifiers
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -110,6 +110,10 @@ ROWS = (
     Row("orm", "orm", paper="orm"),
     Row("adaptive", "adaptive"),
     Row("orm-at-adaptive's-compute", "orm", as_costly_as="adaptive"),
+    Row("think8", "think", paths=8),
+    Row("orm-at-think8's-compute", "orm", as_costly_as="think8"),
+    Row("think", "think"),
+    Row("orm-at-think's-compute", "orm", as_costly_as="think"),
     Row("prm", "prm", paper="prm"),
     Row("parm", "parm", paper="parm"),
     Row("orm-at-parm's-compute", "orm", as_costly_as="parm"),

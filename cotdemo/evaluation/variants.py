@@ -27,7 +27,7 @@ from ..search.parm import parm
 from ..search.protocols import Backend
 from ..search.rounds import Beginning, Chosen, Run
 from ..search.stopping import LENIENT, PAPER, StoppingRule
-from ..settings import PATHS, Settings, whole
+from ..settings import METHODS, PATHS, Settings, whole
 from .ladder import Measured, at_compute, means, replays
 from .pool import Maker, Pool, fill, pool_of
 from .report import RULES, begun, interval
@@ -172,20 +172,21 @@ SPARE = 2  # paths: waves cost a little more than all paths at once, which the O
 
 
 def thresholds(options: argparse.Namespace, backend: MiniBackend) -> None:
-    """Every threshold, of at most ``--paths`` paths (20), beside the ORM that paints all and the ORM at its compute.
+    """Every threshold of a method in waves, of at most ``--paths`` paths (20), beside the ORM that paints all and the
+    ORM at its compute.
 
     The last two columns tell how P(yes) is calibrated there: how often the judge was that sure, and how often it was
     right then.
     """
     paths = whole("paths", options.paths or 20, PATHS[0], PATHS[1] - SPARE)
     pool, entries = pool_of(options, backend)
-    fill(Maker(pool, paths + SPARE, ["orm"]), entries, say)
+    fill(Maker(pool, paths + SPARE, sorted({"orm", *METHODS[options.method].verifiers})), entries, say)
     orms = replays(pool, entries, "orm")
     whole_orm = Measured.of(orms(paths))
     heading = f"of {paths} paths, GenEval and strict"
     print(f"{heading:<38}  right  {'less ORM':<23}  less ORM at its compute  GFLOP  painted  sure   right then")
     for enough in THRESHOLDS:
-        records = [replay(pool, entry, "adaptive", paths, enough=enough) for entry in entries]
+        records = [replay(pool, entry, options.method, paths, enough=enough) for entry in entries]
         operations = sum(means(records)["operations"].values())
         others = [whole_orm, at_compute(orms, operations, paths + SPARE)]
         sure = [record.final for record in records if record.final.outcome().p_yes >= enough]

@@ -184,7 +184,7 @@ class Present:
 
 @dataclass(frozen=True)
 class PathPruned:
-    """The path stops after this step: the judge said that it can no longer come out right.
+    """The path stops after this step: the judge said that it can no longer come out right, or that others are likelier.
 
     If no path survives, one of them goes on later: then steps of it follow.
     """
@@ -193,6 +193,9 @@ class PathPruned:
     path: int = _path()
     step: int = _step()
     p_no: float = declared(_PROBABILITY, "P(no) of the answer that stopped it")
+    outdone: bool = declared(
+        Flag(), "true: not hopeless by itself, others of its wave were likelier to come right", default=False
+    )
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ def _path(path: PathState) -> str:
     words, stopped = [], path.pruned
     if stopped:
         words.append(f"stopped after step {stopped.step + 1} of {path.asked} with P(no) {stopped.p_no:.2f}")
+        if stopped.outdone:
+            words.append("as others of its wave were likelier to come out right")
     if path.asked - 1 in path.steps:  # a region is painted in the last of them
         words.append("finished all the same, as none survived" if stopped else "painted to the end")
     return f"  path {path.path:<2} {', '.join(words)}{_verdict(path)}"

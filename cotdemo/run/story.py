@@ -32,7 +32,9 @@ def story_of(trace: Trace) -> str:
     if not METHODS[asked.method].judged:
         return PLAIN
     if asked.verifier != "parm":
-        return RANKED if len(state.rounds[0].tried) == len(state.rounds[0].paths) else SURE
+        if len(state.rounds[0].tried) < len(state.rounds[0].paths):
+            return SURE
+        return SOME_STOPPED if any(path.pruned for path in state.rounds[0].paths) else RANKED
     if answer.fallback:
         return ALL_STOPPED
     pruned = [path.pruned is not None for path in state.rounds[0].paths]

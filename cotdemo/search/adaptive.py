@@ -8,10 +8,12 @@ as Adaptive-Consistency (arXiv 2305.11860) samples answers only until they agree
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from ..run.events import Event, Judged
 from .rounds import Chosen, Round, Run
+
+Wave = Generator[Event, None, tuple[int, Judged]]  # returns its best path, and the answer about that one's image
 
 WAVE = 2  # paths: the fewest that share a batch, as each that comes after a sure one is painted for nothing
 
@@ -23,26 +25,36 @@ def adaptive(run: Run) -> Generator[Event, None, Chosen]:
     ever so sure, or ``enough`` is 1, that is the winner of the ORM, whose paths these are: a wave restores its paths in
     the session of all, and each depends on the seed and its own number.
     """
+    return (yield from in_waves(run, WAVE, _painted))
+
+
+def in_waves(run: Run, size: int, paint: Callable[[Round, tuple[int, ...]], Wave]) -> Generator[Event, None, Chosen]:
+    """Waves of ``size`` paths, each of them what ``paint`` makes of it, until one has P(yes) ``enough``; the best."""
     round, rule = Round(run), run.rule
     yield from round.start()
-    begun, best, outcome = 0, 0, None
-    while begun < len(round.paths):
-        wave = tuple(round.paths[begun : begun + WAVE])
-        path, answer = yield from _painted(round, wave)
-        begun += len(wave)
+    count, best, outcome = 0, 0, None
+    while count < len(round.paths):
+        wave = tuple(round.paths[count : count + size])
+        path, answer = yield from paint(round, wave)
+        count += len(wave)
         if outcome is None or rule.score(answer) > rule.score(outcome):
             best, outcome = path, answer
         if rule.score(outcome) >= run.settings.enough:
             break
-    return (yield from round.finish(best, round.paths[:begun], outcome))
+    return (yield from round.finish(best, round.paths[:count], outcome))
 
 
-def _painted(round: Round, wave: tuple[int, ...]) -> Generator[Event, None, tuple[int, Judged]]:
-    """The best path of a wave, painted from its first step to its last while all others stay out of the batch."""
+def begun(round: Round, wave: tuple[int, ...]) -> None:
+    """Have the next steps paint a wave, from its first step on, and no other path."""
     round.wave += 1
     round.session.drop(round.session.live)
     for path in wave:
         round.session.restore(path)
+
+
+def _painted(round: Round, wave: tuple[int, ...]) -> Wave:
+    """The best path of a wave that is painted to its end."""
+    begun(round, wave)
     while not round.session.done:
         yield from round.step(wave if round.ending else ())
     return (yield from round.best(wave))

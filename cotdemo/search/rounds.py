@@ -21,7 +21,7 @@ from ..run.events import (
     StepDecoded,
     Winner,
 )
-from ..settings import BACKENDS, REPAINTING_GUIDANCE, Settings
+from ..settings import BACKENDS, METHODS, REPAINTING_GUIDANCE, Settings
 from .checklist import Checklist, Place, probability
 from .protocols import Backend, Context, Encoded, Step, Verifier
 from .stopping import StoppingRule, rule_of
@@ -72,6 +72,11 @@ class Run:
     @property
     def judge(self) -> Verifier:
         return self.backend.verifier(self.settings.verifier)
+
+    @property
+    def watcher(self) -> Verifier:
+        """Who is asked on the way, where that is another than ``judge``."""
+        return self.backend.verifier(METHODS[self.settings.method].watcher)
 
     @property
     def critic(self) -> Verifier:
@@ -219,9 +224,9 @@ class Round:
         at = self.next_step if step is None else step
         return Progress(f"{of_round}step {at + 1} of {s.steps} - {alive} of {s.paths} paths alive - {doing}")
 
-    def encode(self, paths: Sequence[int]) -> Encoded:
-        """The judge's look at the latest guesses of ``paths``, one row each, in this order."""
-        return self.run.judge.encode([self.guesses[path].picture for path in paths])
+    def encode(self, paths: Sequence[int], verifier: Verifier | None = None) -> Encoded:
+        """The look of a verifier, by default the judge, at the latest guesses of ``paths``, a row each, in order."""
+        return (verifier or self.run.judge).encode([self.guesses[path].picture for path in paths])
 
     def ask(
         self, encoded: Encoded, question: Question, seen: Sequence[int], paths: Sequence[int]

@@ -23,6 +23,7 @@ def labels() -> dict[str, Any]:
             name: {
                 "label": method.label,
                 "verifier": VERIFIERS[method.verifier].part,
+                "watcher": VERIFIERS[method.watcher].part if method.watcher else "",
                 "repaints": method.repaints,
             }
             for name, method in METHODS.items()

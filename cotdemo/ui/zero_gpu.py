@@ -39,8 +39,7 @@ def _standing_by(settings: Settings) -> int:
         return 0
     method = METHODS[settings.method]
     models = {settings.model} | ({CORRECTOR} if settings.corrects else set())
-    verifiers = {settings.verifier} if method.judged else set()
-    verifiers |= {BACKENDS[settings.backend].critic} if method.repaints else set()
+    verifiers = {*method.verifiers} | ({BACKENDS[settings.backend].critic} if method.repaints else set())
     return _backend.stand_by(sorted(models), sorted(verifiers))
 
 

@@ -128,9 +128,9 @@ function settingWords({ said, options, usual }, value) {
 
 // The weights that a run painted and judged with; a trace names all that its backend had.
 export function weightsWords({ backend, weights, model, method, repaint }, labels) {
-  const { repaints, verifier } = labels.methods[method] ?? {};
+  const { repaints, verifier, watcher } = labels.methods[method] ?? {};
   const reflected = repaints ? [repaint === "region" ? "" : labels.corrector, labels.critics[backend]] : [];
-  const used = [...new Set([labels.models[model]?.part, "magvit", verifier, ...reflected])];
+  const used = [...new Set([labels.models[model]?.part, "magvit", verifier, watcher, ...reflected])];
   const named = used[0] in weights ? used.filter((part) => part in weights) : Object.keys(weights); // by names of its own
   return named.map((part) => `${part} ${weights[part]}`).join(", ");
 }
@@ -242,7 +242,7 @@ export function nowWords(state, moment) {
   if (fallen.length) {
     const several = fallen.length > 1;
     const stopped = at < moment.step ? `${several ? "were" : "was"} stopped at step ${at + 1}` : `${several ? "are" : "is"} stopped`;
-    return `${where}: ${listed(fallen)} ${stopped}, as the judge sees no way left to come out right.`;
+    return `${where}: ${listed(fallen)} ${stopped}, as ${fallen[0].pruned.outdone ? OUTDONE : "the judge sees no way left to come out right"}.`;
   }
   if (moment.step < 2 && round.round === 0) return `${plural(paths.length, "attempt")} at “${state.started.prompt}”: each begins as noise and keeps its surest tokens.`;
   const hopeful = paths.filter((path) => !path.pruned && path.steps.slice(0, moment.step + 1).some((step) => step.verdicts.potential?.answer === "yes"));
@@ -251,11 +251,19 @@ export function nowWords(state, moment) {
   return `${where}: ${asked ? "the judge looks at every guess; none is clear enough to judge yet." : "more tokens are kept at every step."}`;
 }
 
+const OUTDONE = "others of its wave are likelier to come out right";
+
 // Which attempts of a run in waves are painted, and why those.
 function waveWords({ started: { steps } }, { paths }, { wave, step }) {
+  const where = `Wave ${wave + 1}, step ${step + 1} of ${steps}`;
+  const behind = paths.filter((path) => path.wave === wave && path.pruned && path.pruned.step <= step);
+  if (behind.length) {
+    const going = paths.filter((path) => path.wave === wave && !path.pruned);
+    return `${where}: ${listed(going)} ${going.length > 1 ? "go" : "goes"} on, likelier to come out right than ${listed(behind)}.`;
+  }
   const before = paths.filter((path) => path.outcome && path.wave < wave);
   const why = before.length ? `as the judge is ${number(Math.max(...before.map(outcomeOf)))} sure of the best so far` : `of ${paths.length} at most`;
-  return `Wave ${wave + 1}, step ${step + 1} of ${steps}: ${listed(paths.filter((path) => path.wave === wave))}, ${why}.`;
+  return `${where}: ${listed(paths.filter((path) => path.wave === wave))}, ${why}.`;
 }
 
 function listed(paths) {
@@ -342,6 +350,7 @@ function missedWords(path, at, requirements) {
 export function whyWords(round, path) {
   const [fate, kind] = pathWords(round, path);
   if (fate === NEVER_CLEAR) return "The judge says whether an image matches only of an attempt that was clear enough once, which this one never was";
+  if (kind === "pruned" && path.pruned.outdone) return sentence(OUTDONE);
   if (kind !== "won" || !round.winner.fallback) return "";
   return `No attempt passed, so the least doubtful one${path.pruned ? `, stopped at step ${path.pruned.step + 1},` : ""} was painted to its end all the same`;
 }
