@@ -283,7 +283,9 @@ def _eval_parser(commands: Any) -> None:
     )
     parser.add_argument("--table", action="store_true", help="all rows of the ladder, into assets/ladder.json")
     parser.add_argument("--curves", action="store_true", help="accuracy by paths and compute, into assets/curves.json")
-    parser.add_argument("--variants", action="store_true", help="parm by other rules of stopping; adaptive and think by enough")
+    parser.add_argument(
+        "--variants", action="store_true", help="parm by other rules of stopping; adaptive and think by enough"
+    )
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="with --table: these rows only, and anew")
     parser.add_argument("--training-seed", action="append", metavar="LABEL=DIR", help="with --table: other weights too")
     parser.add_argument("--dry-run", action="store_true", help="with --table, --curves: how long it takes, by a sample")

@@ -69,7 +69,13 @@ def methods() -> str:
             yield ("no" if refused else "yes") + mark
 
     rows = [
-        (f"`{name}`", one.label, one.about, ", ".join(VERIFIERS[asked].label for asked in one.verifiers) or "–", *offered(name))
+        (
+            f"`{name}`",
+            one.label,
+            one.about,
+            ", ".join(VERIFIERS[asked].label for asked in one.verifiers) or "–",
+            *offered(name),
+        )
         for name, one in METHODS.items()
     ]
     table = _table(("method", "name", "what it does", "verifier", *BACKENDS), rows)

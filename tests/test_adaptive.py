@@ -243,6 +243,14 @@ def test_it_costs_as_much_as_the_paths_that_it_begins_and_the_orm_is_given_that(
     assert begun(records) <= paths < begun(records) + 1
 
 
+def test_a_replay_may_take_the_same_paths_in_another_order(pool):
+    for entry in ENTRIES:
+        held = pool.answers("orm", entry.index).p[0, :, -1, 0]
+        for turn in (0, 1, PATHS):
+            paths = replay(pool, entry, "orm", PATHS, turn).rounds[0].paths
+            assert [path.outcome.p_yes for path in paths] == pytest.approx(np.roll(held, -turn)[:PATHS].tolist())
+
+
 def test_the_command_tells_every_threshold_beside_the_orm(tmp_path, monkeypatch, capsys):
     root = tiny_mini.build_all_judges(tmp_path / "mini")
     monkeypatch.chdir(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from page_driver import DESKTOP, DRAWN, PHONE, open_tab, quiet
+from page_driver import DESKTOP, DRAWN, PHONE, at_rest, open_tab, quiet
 from test_page_stage import in_view
 
 # What can be pressed and is smaller than 40 px, but for the grid's cells, links in a sentence and Gradio's sliders.

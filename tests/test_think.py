@@ -109,7 +109,9 @@ def test_what_it_says_of_itself():
     words = [event.message for event in of(Progress, list(narrate(think(studio), lines.append, lambda _: None)))]
     assert "wave 1 - step 2 of 4 - 4 of 8 paths alive - judging potential" in words
     assert "wave 1 - step 4 of 4 - 2 of 8 paths alive - painting" in words
-    assert any("step 2 of 4 with P(no) 0.70, as others of its wave were likelier to come out right" in line for line in lines)
+    assert any(
+        "step 2 of 4 with P(no) 0.70, as others of its wave were likelier to come out right" in line for line in lines
+    )
     assert any(line.startswith("Stopped after 4 of 8 attempts: the judge was 95% sure") for line in lines)
 
 

@@ -221,9 +221,9 @@ def _plain(row: Row, pool: Pool, entries: Sequence[Entry]) -> Measured:
     return Measured(outcomes, means([replay(pool, entry, "baseline", 1) for entry in entries]))
 
 
-def replays(pool: Pool, entries: Sequence[Entry], method: str) -> Replays:
+def replays(pool: Pool, entries: Sequence[Entry], method: str, turn: int = 0) -> Replays:
     """Best of N by N, each replayed once."""
-    return cache(lambda paths: [replay(pool, entry, method, paths) for entry in entries])
+    return cache(lambda paths: [replay(pool, entry, method, paths, turn) for entry in entries])
 
 
 def at_compute(runs: Replays, operations: float, most: int) -> Measured:

@@ -179,19 +179,20 @@ def _strangers(entry: Entry, said: Sequence[tuple[str, str]], seed: int) -> Rewr
 # -- on a pool
 
 
-def replaying(pool: Pool, entry: Entry, knows: bool = False) -> Instrumented:
+def replaying(pool: Pool, entry: Entry, knows: bool = False, turn: int = 0) -> Instrumented:
     """A backend that replays the paths of one prompt, and meters what a run on it would have cost."""
-    return Instrumented(Recorded(pool, entry, knows), pool.prices.meter(), pool.prices.alike)
+    return Instrumented(Recorded(pool, entry, knows, turn), pool.prices.meter(), pool.prices.alike)
 
 
-def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -> Record:
+def replay(pool: Pool, entry: Entry, method: str, paths: int, turn: int = 0, **rules: object) -> Record:
     """The record of a run of ``method`` over the first ``paths`` paths, with what it would have cost.
 
     ``rules`` are settings of the method: ``judge_from`` and ``stopping`` of PARM, ``enough`` of waves. Stopped paths
     are known to the pool, so the record says what would have become of them. Seconds are those of the operations at
     the rate at which the pool was made.
     """
-    settings, backend = pool.settings_of(entry, method=method, paths=paths, **rules), replaying(pool, entry)
+    settings = pool.settings_of(entry, method=method, paths=paths, **rules)
+    backend = replaying(pool, entry, turn=turn)
     record, _ = recorded(entry, settings, backend)
     spent = pool.sampled(entry.index)
     rates = dict(zip(("generator", "decoder"), spent.seconds / spent.operations))
@@ -206,11 +207,13 @@ def replay(pool: Pool, entry: Entry, method: str, paths: int, **rules: object) -
 class SamplingSession:
     """Which paths are live, and how many steps each has taken (``cotdemo.search.protocols.SamplingSession``).
 
-    In place of codes it hands out places in the pool (paths, 2): path, step; of masks only their size is kept.
+    In place of codes it hands out places in the pool (paths, 2): path, step; of masks only their size is kept. ``held``
+    are the pool's paths in the order in which they are taken.
     """
 
-    def __init__(self, paths: Sequence[int], masked: Sequence[int]):
+    def __init__(self, paths: Sequence[int], masked: Sequence[int], held: Sequence[int]):
         self.live, self._masked, self._taken = tuple(paths), masked, dict.fromkeys(paths, 0)
+        self._held = held
 
     @property
     def done(self) -> bool:
@@ -219,7 +222,7 @@ class SamplingSession:
     def step(self) -> Step:
         index = min(self._taken[path] for path in self.live)
         self._taken |= dict.fromkeys(self.live, index + 1)
-        places = np.array([(path, index) for path in self.live])
+        places = np.array([(self._held[path], index) for path in self.live])
         masked = np.ones((len(self.live), self._masked[index]), bool)
         return Step(index, self.live, places, masked, np.zeros((len(self.live), 0), np.float32))
 
@@ -234,14 +237,15 @@ class SamplingSession:
 
 
 class Recorded:
-    """The paths of one prompt of a pool. With ``knows``, its judges are told of every path what comes of it.
+    """The paths of one prompt of a pool. With ``knows``, its judges are told of every path what comes of it; with a
+    ``turn``, the first path is that many later, and those before it come last.
 
     Raises UserError, from the call that asks, for what the pool does not hold: a path, other settings, a judge's
     answer, a repainting. Of the checker's verdicts it holds no reasons.
     """
 
-    def __init__(self, pool: Pool, entry: Entry, knows: bool = False):
-        self.pool, self.entry, self.knows = pool, entry, knows
+    def __init__(self, pool: Pool, entry: Entry, knows: bool = False, turn: int = 0):
+        self.pool, self.entry, self.knows, self.turn = pool, entry, knows, turn
         self.settings = pool.settings_of(entry)
 
     def __getattr__(self, name: str) -> Any:
@@ -257,10 +261,12 @@ class Recorded:
         s = self.settings
         if more or (prompt, *settings) != (s.prompt, s.steps, s.guidance, s.temperature, s.seed):
             raise UserError("This pool was painted by other settings, or holds no repaintings: evaluate live.")
-        if max(paths) >= self.pool.paths(self.entry.index):
+        count = self.pool.paths(self.entry.index)
+        if max(paths) >= count:
             raise UserError(f"The pool {self.pool.folder} does not hold {max(paths) + 1} paths of {ascii(prompt)}.")
         rows, columns = self.grid
-        return SamplingSession(paths, masked_counts("cosine", s.steps, rows * columns))
+        held = [*range(self.turn, count), *range(self.turn)]
+        return SamplingSession(paths, masked_counts("cosine", s.steps, rows * columns), held)
 
     def verifier(self, name: str) -> Judge:
         self.pool.prices.count_judge(name, QUESTIONS[name], self.settings)

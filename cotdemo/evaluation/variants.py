@@ -165,36 +165,44 @@ def _tried(
     return right, operations / len(entries), choices
 
 
-# -- adaptive best of N by how sure of an image is enough
+# -- methods in waves by how sure of an image is enough
 
-THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 SPARE = 2  # paths: waves cost a little more than all paths at once, which the ORM at their compute is given too
+TURNS = 11  # orders in which the same paths are taken, as waves depend on who comes first
 
 
 def thresholds(options: argparse.Namespace, backend: MiniBackend) -> None:
     """Every threshold of a method in waves, of at most ``--paths`` paths (20), beside the ORM that paints all and the
-    ORM at its compute.
+    ORM at its compute: means over ``TURNS`` orders of each prompt's paths.
 
     The last two columns tell how P(yes) is calibrated there: how often the judge was that sure, and how often it was
     right then.
     """
     paths = whole("paths", options.paths or 20, PATHS[0], PATHS[1] - SPARE)
+    method, most = options.method, paths + SPARE
     pool, entries = pool_of(options, backend)
-    fill(Maker(pool, paths + SPARE, sorted({"orm", *METHODS[options.method].verifiers})), entries, say)
-    orms = replays(pool, entries, "orm")
-    whole_orm = Measured.of(orms(paths))
+    fill(Maker(pool, most, sorted({"orm", *METHODS[method].verifiers})), entries, say)
+    turns = sorted({turn * most // TURNS for turn in range(TURNS)})
+    orms = [replays(pool, entries, "orm", turn) for turn in turns]
+    whole_orm = _mean([_right(Measured.of(one(paths))) for one in orms])
     heading = f"of {paths} paths, GenEval and strict"
     print(f"{heading:<38}  right  {'less ORM':<23}  less ORM at its compute  GFLOP  painted  sure   right then")
     for enough in THRESHOLDS:
-        records = [replay(pool, entry, options.method, paths, enough=enough) for entry in entries]
-        operations = sum(means(records)["operations"].values())
-        others = [whole_orm, at_compute(orms, operations, paths + SPARE)]
-        sure = [record.final for record in records if record.final.outcome().p_yes >= enough]
+        say(f"P(yes) {enough:g}")
+        runs = [[replay(pool, entry, method, paths, turn, enough=enough) for entry in entries] for turn in turns]
+        spent = [sum(means(records)["operations"].values()) for records in runs]
+        equal = _mean([_right(at_compute(one, operations, most)) for one, operations in zip(orms, spent)])
+        right = _mean([_right(Measured.of(records)) for records in runs])
+        sure = [one.final for records in runs for one in records if one.final.outcome().p_yes >= enough]
         then = [f"{mean(map(is_right, sure)):.3f}" if sure else "-" for is_right in RULES.values()]
-        spent = f"{operations / 1e9:5.0f}  {begun(records):7.1f}  {len(sure) / len(records):.3f}"
-        ends = [f"{spent}  {then[0]}", f"{'':{len(spent)}}  {then[1]}"]
-        right = _right(Measured.of(records))
-        _print_lines(f"P(yes) {enough:g} is enough", right, list(map(_right, others)), entries, ends)
+        told = f"{mean(spent) / 1e9:5.0f}  {mean(map(begun, runs)):7.1f}  {len(sure) / len(entries) / len(turns):.3f}"
+        ends = [f"{told}  {then[0]}", f"{'':{len(told)}}  {then[1]}"]
+        _print_lines(f"P(yes) {enough:g} is enough", right, [whole_orm, equal], entries, ends)
+
+
+def _mean(of: Sequence[Right]) -> Right:
+    return {rule: np.mean([one[rule] for one in of], 0).tolist() for rule in RULES}
 
 
 def _right(measured: Measured) -> Right:
