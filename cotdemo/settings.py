@@ -211,7 +211,7 @@ class Settings:
     )  # fmt: skip
     enough: float = setting(
         Number(0.0, 1.0), "stop when the judge is this sure of an attempt, by its P(yes) to outcome",
-        default=0.9, absent=1.0, applies=lambda method: method.waves, label="Adaptive: sure enough",
+        default=0.9, absent=1.0, applies=lambda method: method.waves, label="Waves: sure enough",
         note="stop when the judge is this sure", step=0.01, metavar="P", said="until P(yes) {}",
     )  # fmt: skip
     checklist: bool = setting(

@@ -248,7 +248,7 @@ def test_a_replay_may_take_the_same_paths_in_another_order(pool):
         held = pool.answers("orm", entry.index).p[0, :, -1, 0]
         for turn in (0, 1, PATHS):
             paths = replay(pool, entry, "orm", PATHS, turn).rounds[0].paths
-            assert [path.outcome.p_yes for path in paths] == pytest.approx(np.roll(held, -turn)[:PATHS].tolist())
+            assert [path.outcome().p_yes for path in paths] == pytest.approx(np.roll(held, -turn)[:PATHS].tolist())
 
 
 def test_the_command_tells_every_threshold_beside_the_orm(tmp_path, monkeypatch, capsys):

@@ -38,7 +38,15 @@ def test_what_is_compared_is_what_the_backend_offers():
     }  # fmt: skip
     assert len({choice.name for choice in CHOICES}) == len(CHOICES)
     released = compared("show-o")
-    assert {choice.method for choice in released} == {"baseline", "orm-zero-shot", "orm", "adaptive", "parm", "parm++"}
+    assert {choice.method for choice in released} == {
+        "baseline",
+        "orm-zero-shot",
+        "orm",
+        "adaptive",
+        "think",
+        "parm",
+        "parm++",
+    }
     assert not any(choice.corrects for choice in released)
 
 

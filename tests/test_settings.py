@@ -171,7 +171,7 @@ def test_every_reward_model_judges_by_its_own_weights():
     judges = {method: Settings.checked(PROMPT, method).verifier for method in METHODS}
     assert judges == {
         "baseline": "parm", "repair": "parm", "orm-zero-shot": "zero-shot", "orm": "orm", "adaptive": "orm",
-        "prm": "prm", "parm": "parm", "parm++": "parm",
+        "think": "orm", "prm": "prm", "parm": "parm", "parm++": "parm",
     }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class Choice:
 
 CHOICES = (  # some of all that could be asked for, in the order of the cards
     Choice("baseline"), Choice("baseline", "dpo"), Choice("baseline", "dpo-iter"), Choice("baseline", "dpo-iter-parm"),
-    Choice("orm-zero-shot"), Choice("orm"), Choice("adaptive"), Choice("prm"), Choice("parm"),
+    Choice("orm-zero-shot"), Choice("orm"), Choice("adaptive"), Choice("think"), Choice("prm"), Choice("parm"),
     Choice("parm", "dpo-iter"), Choice("parm", "dpo-iter-parm"), Choice("parm++"), Choice("parm++", "dpo-iter"),
     Choice("parm++", "base", "region"), Choice("parm++", "dpo-iter", "region"), Choice("baseline", "sd3"),
     Choice("orm", "sd3"), Choice("baseline", "sdxl"), Choice("orm", "sdxl"),

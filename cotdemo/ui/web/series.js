@@ -20,6 +20,7 @@ const SERIES = new Map([
   ["parm", { label: "PARM", tone: "vermilion", dash: "", mark: "circle" }],
   ["orm", { label: "ORM", tone: "blue", dash: "9 3", mark: "square" }],
   ["adaptive", { label: "Adaptive best of N", tone: "blue", dash: "", mark: "wedge" }],
+  ["think", { label: "Think", tone: "green", dash: "", mark: "diamond" }],
   ["orm-zero-shot", { label: "Zero-shot ORM", tone: "sky", dash: "3 3", mark: "triangle" }],
   ["prm", { label: "PRM", tone: "green", dash: "9 3 2 3", mark: "diamond" }],
   ["potential", { label: "PARM, potential", tone: "vermilion", dash: "", mark: "circle" }],
