@@ -225,7 +225,8 @@ add(
         "cotdemo.search.adaptive:adaptive", verifier="orm", waves=True, no_original="it is this project's own",
     ),
     MethodSpec(
-        "think", "Think", "attempts in small waves: the likelier half of each is finished, until the ORM is sure of one",
+        "think", "Think",
+        "attempts in small waves; the likelier half of each is finished, until the ORM is sure of one",
         "cotdemo.search.think:think", verifier="orm", watcher="parm", defaults={"paths": 16}, waves=True, guesses=True,
         no_original="it is this project's own",
     ),

@@ -177,7 +177,8 @@ _SEARCHES = (
         "in waves that are halved", "think",
         _says({
             ("potential", 1, 1): ("yes", 0.8, 0.1), ("potential", 2, 1): ("no", 0.3, 0.6),
-            ("outcome", 1, 3): ("no", 0.4, 0.5), ("potential", 4, 1): ("yes", 0.9, 0.1), ("outcome", 4, 3): ("yes", 0.95, 0.01),
+            ("outcome", 1, 3): ("no", 0.4, 0.5), ("potential", 4, 1): ("yes", 0.9, 0.1),
+            ("outcome", 4, 3): ("yes", 0.95, 0.01),
         }, ("no", 0.2, 0.7)),
         {"paths": 9},
     ),

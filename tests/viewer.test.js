@@ -523,6 +523,17 @@ test("what happens at a moment is said in one sentence", async () => {
   assert.deepEqual(first.paths.map((path) => fateWords(first, path, list[1])[1]), ["pruned", "alive", "alive"]);
 });
 
+test("of a wave that is halved it is said who goes on, and why the others do not", async () => {
+  const { nowWords, whyWords } = await words;
+  const { reduce, emptyState } = await reducer;
+  const behind = (path) => ({ ...pruned(path, 0), outdone: true });
+  const events = [started({ enough: 0.9 }), decoded(0, 0), decoded(1, 0), decoded(2, 0), judged(1, 0, "potential", 0.4), behind(0), behind(2), decoded(1, 1)];
+  const state = events.reduce(reduce, emptyState());
+  const [round] = state.rounds;
+  assert.equal(nowWords(state, { part: "painting", round: 0, wave: 0, step: 1 }), "Wave 1, step 2 of 4: attempt 2 goes on, likelier to come out right than attempts 1 and 3.");
+  assert.deepEqual(round.paths.map((path) => whyWords(round, path)), ["Others of its wave are likelier to come out right", "", "Others of its wave are likelier to come out right"]);
+});
+
 test("a live run shows the attempt that looks best of those that go on, then the chosen one", async () => {
   const { leading, present } = await import(`${WEB}/moments.js`);
   const { reduce } = await reducer;
