@@ -246,9 +246,9 @@ def test_it_costs_as_much_as_the_paths_that_it_begins_and_the_orm_is_given_that(
 def test_a_replay_may_take_the_same_paths_in_another_order(pool):
     for entry in ENTRIES:
         held = pool.answers("orm", entry.index).p[0, :, -1, 0]
-        for turn in (0, 1, PATHS):
-            paths = replay(pool, entry, "orm", PATHS, turn).rounds[0].paths
-            assert [path.outcome().p_yes for path in paths] == pytest.approx(np.roll(held, -turn)[:PATHS].tolist())
+        for order in ([*range(PATHS)], [*range(1, PATHS + 1)], [6, 2, 4, 0, 1, 3, 7]):
+            paths = replay(pool, entry, "orm", PATHS, order).rounds[0].paths
+            assert [path.outcome().p_yes for path in paths] == pytest.approx(held[order].tolist())
 
 
 def test_the_command_tells_every_threshold_beside_the_orm(tmp_path, monkeypatch, capsys):

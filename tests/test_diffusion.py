@@ -105,7 +105,7 @@ def test_a_run_is_kept_opened_again_and_not_repainted(backend, tmp_path):
 def test_nothing_is_judged_on_the_way(backend):
     for method, row in METHODS.items():
         refused = refusal(method, "sd3", "show-o")
-        assert bool(refused) == (method in ("repair", "prm", "parm", "parm++")), (method, row)
+        assert bool(refused) == (method in ("repair", "think", "prm", "parm", "parm++")), (method, row)
     assert "compared with the released Show-o" in refusal("orm", "sd3", "mini")
     with pytest.raises(UserError, match="parm with the model sd3 is not offered on show-o: it paints whole images"):
         search("parm", backend, PROMPT, model="sd3")

@@ -251,5 +251,5 @@ def test_what_shows_the_figures_needs_no_torch():
 
 def test_a_row_knows_what_it_needs():
     row = Row("x", "parm++", "base")
-    assert row.live and row.models == ("base", "self-correct") and row.verifier == "parm"
-    assert Row("x", "baseline").verifier is None
+    assert row.live and row.models == ("base", "self-correct") and row.verifiers == ("parm",)
+    assert Row("x", "baseline").verifiers == ()

@@ -49,7 +49,7 @@ from .results import (
     row_named,
     values,
 )
-from .runner import Runner, replay
+from .runner import Order, Runner, replay
 from .statistics import estimates
 
 FILE = Path("assets/ladder.json")
@@ -221,9 +221,9 @@ def _plain(row: Row, pool: Pool, entries: Sequence[Entry]) -> Measured:
     return Measured(outcomes, means([replay(pool, entry, "baseline", 1) for entry in entries]))
 
 
-def replays(pool: Pool, entries: Sequence[Entry], method: str, turn: int = 0) -> Replays:
+def replays(pool: Pool, entries: Sequence[Entry], method: str, order: Order = None) -> Replays:
     """Best of N by N, each replayed once."""
-    return cache(lambda paths: [replay(pool, entry, method, paths, turn) for entry in entries])
+    return cache(lambda paths: [replay(pool, entry, method, paths, order) for entry in entries])
 
 
 def at_compute(runs: Replays, operations: float, most: int) -> Measured:

@@ -33,6 +33,7 @@ from .pool import NO, QUESTIONS, YES, Answers, Pool
 from .records import Journal, Record, load
 
 Rewrite = Callable[[str], str]
+Order = Sequence[int] | None  # of the paths of a pool; None: as they are
 CRITIQUES = ("real", "empty", "shuffled")
 
 
@@ -179,20 +180,21 @@ def _strangers(entry: Entry, said: Sequence[tuple[str, str]], seed: int) -> Rewr
 # -- on a pool
 
 
-def replaying(pool: Pool, entry: Entry, knows: bool = False, turn: int = 0) -> Instrumented:
+def replaying(pool: Pool, entry: Entry, knows: bool = False, order: Order = None) -> Instrumented:
     """A backend that replays the paths of one prompt, and meters what a run on it would have cost."""
-    return Instrumented(Recorded(pool, entry, knows, turn), pool.prices.meter(), pool.prices.alike)
+    return Instrumented(Recorded(pool, entry, knows, order), pool.prices.meter(), pool.prices.alike)
 
 
-def replay(pool: Pool, entry: Entry, method: str, paths: int, turn: int = 0, **rules: object) -> Record:
-    """The record of a run of ``method`` over the first ``paths`` paths, with what it would have cost.
+def replay(pool: Pool, entry: Entry, method: str, paths: int, order: Order = None, **rules: object) -> Record:
+    """The record of a run of ``method`` over the first ``paths`` paths, or those of ``order``, with what it would have
+    cost.
 
     ``rules`` are settings of the method: ``judge_from`` and ``stopping`` of PARM, ``enough`` of waves. Stopped paths
     are known to the pool, so the record says what would have become of them. Seconds are those of the operations at
     the rate at which the pool was made.
     """
     settings = pool.settings_of(entry, method=method, paths=paths, **rules)
-    backend = replaying(pool, entry, turn=turn)
+    backend = replaying(pool, entry, order=order)
     record, _ = recorded(entry, settings, backend)
     spent = pool.sampled(entry.index)
     rates = dict(zip(("generator", "decoder"), spent.seconds / spent.operations))
@@ -237,15 +239,16 @@ class SamplingSession:
 
 
 class Recorded:
-    """The paths of one prompt of a pool. With ``knows``, its judges are told of every path what comes of it; with a
-    ``turn``, the first path is that many later, and those before it come last.
+    """The paths of one prompt of a pool. With ``knows``, its judges are told of every path what comes of it; ``order``
+    are the numbers of those that are taken, all by default.
 
     Raises UserError, from the call that asks, for what the pool does not hold: a path, other settings, a judge's
     answer, a repainting. Of the checker's verdicts it holds no reasons.
     """
 
-    def __init__(self, pool: Pool, entry: Entry, knows: bool = False, turn: int = 0):
-        self.pool, self.entry, self.knows, self.turn = pool, entry, knows, turn
+    def __init__(self, pool: Pool, entry: Entry, knows: bool = False, order: Order = None):
+        self.pool, self.entry, self.knows = pool, entry, knows
+        self.order = range(pool.paths(entry.index)) if order is None else order
         self.settings = pool.settings_of(entry)
 
     def __getattr__(self, name: str) -> Any:
@@ -261,12 +264,10 @@ class Recorded:
         s = self.settings
         if more or (prompt, *settings) != (s.prompt, s.steps, s.guidance, s.temperature, s.seed):
             raise UserError("This pool was painted by other settings, or holds no repaintings: evaluate live.")
-        count = self.pool.paths(self.entry.index)
-        if max(paths) >= count:
+        if max(paths) >= len(self.order):
             raise UserError(f"The pool {self.pool.folder} does not hold {max(paths) + 1} paths of {ascii(prompt)}.")
         rows, columns = self.grid
-        held = [*range(self.turn, count), *range(self.turn)]
-        return SamplingSession(paths, masked_counts("cosine", s.steps, rows * columns), held)
+        return SamplingSession(paths, masked_counts("cosine", s.steps, rows * columns), self.order)
 
     def verifier(self, name: str) -> Judge:
         self.pool.prices.count_judge(name, QUESTIONS[name], self.settings)

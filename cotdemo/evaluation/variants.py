@@ -184,13 +184,14 @@ def thresholds(options: argparse.Namespace, backend: MiniBackend) -> None:
     pool, entries = pool_of(options, backend)
     fill(Maker(pool, most, sorted({"orm", *METHODS[method].verifiers})), entries, say)
     turns = sorted({turn * most // TURNS for turn in range(TURNS)})
-    orms = [replays(pool, entries, "orm", turn) for turn in turns]
+    orders = [[*range(turn, most), *range(turn)] for turn in turns]
+    orms = [replays(pool, entries, "orm", order) for order in orders]
     whole_orm = _mean([_right(Measured.of(one(paths))) for one in orms])
     heading = f"of {paths} paths, GenEval and strict"
     print(f"{heading:<38}  right  {'less ORM':<23}  less ORM at its compute  GFLOP  painted  sure   right then")
     for enough in THRESHOLDS:
         say(f"P(yes) {enough:g}")
-        runs = [[replay(pool, entry, method, paths, turn, enough=enough) for entry in entries] for turn in turns]
+        runs = [[replay(pool, entry, method, paths, order, enough=enough) for entry in entries] for order in orders]
         spent = [sum(means(records)["operations"].values()) for records in runs]
         equal = _mean([_right(at_compute(one, operations, most)) for one, operations in zip(orms, spent)])
         right = _mean([_right(Measured.of(records)) for records in runs])
