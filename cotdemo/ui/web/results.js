@@ -31,7 +31,7 @@ class Results {
       make(
         "header", { class: "cot-intro" },
         make("h2", {}, "What was measured here, beside what the paper reports"),
-        make("p", {}, "The embedded model climbs the ladder of the paper (arXiv 2501.13926) on GenEval’s own prompts, but in drawings and read by a checker of its own; the paper’s figures are of the full-size models, by GenEval’s detector. Compare trends, not absolute values."),
+        make("p", {}, "The embedded model repeats the paper’s comparison of methods (arXiv 2501.13926) on GenEval’s own prompts, but in drawings and read by a checker of its own; the paper’s figures are of the full-size models, by GenEval’s detector. Compare trends, not absolute values."),
       ),
       make(
         "div", { class: "cot-filters" },
