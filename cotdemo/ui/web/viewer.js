@@ -472,7 +472,7 @@ function key() {
   const called = (question) => (speaksToResearchers() ? `${term(question)}: ` : "");
   return [
     item("clarity", "no", `${called("clarity")}not clear yet`), item("clarity", "yes", "clear enough to judge"),
-    item("potential", "yes", `${called("potential")}can still work`), item("potential", "no", "cannot: stopped"),
+    item("potential", "yes", `${called("potential")}can still work`), item("potential", "no", "unlikely to"),
     item("outcome", "yes", `${called("outcome")}matches`),
   ];
 }

@@ -192,8 +192,8 @@ function answerWords(state, apart) {
   if (state.rounds.at(-1).tokens.length) return `The image before is back. ${words}.`;
   if (state.rounds.length > 1) return `${words}. What was painted again is not better, says the judge: the first image stays.`;
   const stopped = round.paths.length - alive(round);
-  if (stopped && !answerOf(round).fallback) return `${words}. ${plural(stopped, "attempt")} stopped early.`;
-  return `${words}. ${ending(state)}`.trimEnd();
+  const early = stopped && !answerOf(round).fallback ? `${plural(stopped, "attempt")} stopped early.` : "";
+  return [`${words}.`, early, ending(state)].filter(Boolean).join(" ");
 }
 
 // Whether the attempts of a round began in waves, until the judge was sure enough.
