@@ -87,7 +87,7 @@ def test_an_image_fills_the_form_and_runs_nothing(handlers, tmp_path):
     assert form_in(update) == {
         "prompt": SETTINGS.prompt, "choice": {"method": "parm++", "model": "base"}, "paths": 3, "steps": 7,
         "guidance": 1.33, "temperature": 0.7, "seed": 5, "judge_from": 2, "stopping": "lenient",
-        "repaint": "region", "checklist": True, "enough": 1.0, "fresh": False,
+        "repaint": "region", "checklist": True, "fresh": False,
     }  # fmt: skip
     assert notice_of(update)["type"] == "Waiting" and "Press Run" in notice_of(update)["message"]
     assert "run_id" not in update and "picture" not in update and not handlers.loader.settled

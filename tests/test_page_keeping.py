@@ -105,8 +105,8 @@ def test_a_run_that_a_reload_has_stopped_says_so(visit, site):
         with site.backend.held(after=1):
             run(page, "running")
             page.wait_for_function("location.search.includes('run=')")
-            with leaving(page):
-                page.reload()
+        with leaving(page):
+            page.reload()
         page.wait_for_selector(".cot-status:has-text('Its page was left')")
         assert page.locator(".cot-prompt").first.inner_text() == PROMPT
         assert page.locator("#reflect").is_disabled()  # there is no image to reflect on

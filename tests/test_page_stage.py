@@ -149,7 +149,7 @@ def test_an_attempt_can_be_looked_at_large(visit):
         number = other.locator(".cot-try-name").inner_text()
         assert page.locator(".cot-focus-title span").first.inner_text() == f"Attempt {number}"
         said = page.locator(".cot-facts").inner_text()  # of this attempt, not of the chosen one
-        assert said.startswith(f"Attempt {number}: stopped at step") and "can no longer become right" in said
+        assert said.startswith(f"Attempt {number}: stopped at step") and "unlikely to become right" in said
         other.click()
         page.wait_for_timeout(200)
         assert large(page) == chosen

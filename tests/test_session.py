@@ -26,6 +26,7 @@ from cotdemo.search import search
 from cotdemo.settings import Settings
 from cotdemo.ui.components import joined
 from cotdemo.ui.endpoints import Endpoints
+from cotdemo.ui.form import filled
 from cotdemo.ui.handlers import OUT_OF_MEMORY, UNEXPECTED, Handlers
 from cotdemo.ui.keep import NOT_YET
 from cotdemo.ui.session import Loader, Run, Runs, batches
@@ -614,6 +615,26 @@ def test_a_run_under_way_is_not_shown_to_whoever_has_its_address(handlers, monke
     assert told["type"] == "Offered"
     updates.close()
     assert json.loads(handlers.prefill(Address(run=run_id))["viewer"])["events"][-1]["type"] == "Stopped"
+
+
+def test_a_run_that_was_stopped_is_not_said_to_have_been_left(handlers):
+    handlers.loader.start()
+    assert handlers.loader.wait(60)
+    with handlers.loader.backend.held(after=2):
+        updates = handlers.paint(*FORM)
+        run_id = next(update["run_id"] for update in updates if "run_id" in update)
+        next(updates)
+        handlers.runs.get(run_id).stop.set()
+    list(updates)
+    last = json.loads(handlers.prefill(Address(run=run_id))["viewer"])["events"][-1]
+    assert (last["type"], last["message"]) == ("Stopped", "")
+
+
+def test_what_does_not_concern_the_method_of_a_run_stays_in_the_form_when_it_is_opened():
+    opened = filled(Settings.checked(PROMPT, "parm", judge_from=3))
+    assert opened["judge_from"] == 3 and "enough" not in opened and "repaint" not in opened
+    opened = filled(Settings.checked(PROMPT, "think", enough=0.7))
+    assert opened["enough"] == 0.7 and not opened.keys() & {"judge_from", "stopping"}
 
 
 def test_rules_of_stopping_come_with_an_address_and_go_into_the_run(handlers):

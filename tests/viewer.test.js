@@ -268,7 +268,7 @@ test("probabilities take three characters and never round to certainty falsely",
 test("a cell says in one sentence what it shows", async () => {
   const { cellWords } = await words;
   const round = (await after(decoded(0, 1, [0, 1, 2]), judged(0, 1, "clarity", 0.91), judged(0, 1, "potential", 0.08), pruned(0, 1, 0.92))).rounds[0];
-  assert.equal(cellWords(round.paths[0], 1), "Attempt 1, step 2: 3 of 8 tokens kept, clear enough 91%, can no longer become right (can still work 8%), stopped here");
+  assert.equal(cellWords(round.paths[0], 1), "Attempt 1, step 2: 3 of 8 tokens kept, clear enough 91%, unlikely to become right (can still work 8%), stopped here");
   assert.equal(cellWords(round.paths[0], 2), "Attempt 1, step 3: not painted, the attempt was stopped after step 2");
   assert.equal(cellWords(round.paths[1], 0), "Attempt 2, step 1: not painted yet");
   const old = (await after(decoded(0, 1, [0]), pruned(0, 1, 0.92))).rounds[0]; // a trace without the answer itself
@@ -404,6 +404,10 @@ test("an exact checker says what is true, a detector what it finds, and neither 
   const said = { outcome: { answer: "yes" }, p_yes: 0.9 };
   assert.equal(truthBeside({ ...said, checked: wrong }), "wrong: no dog found. The judge is mistaken");
   assert.equal(truthBeside({ ...said, checked: seen }), "wrong: no dog found. The judge says otherwise");
+  const toomany = { correct: true, strict: false, reason: "there is a dog too many" }; // right by the benchmark, not in full
+  const doubts = { outcome: { answer: "no" }, p_yes: 0.1 };
+  assert.equal(truthBeside({ ...doubts, checked: toomany }), "right, but there is a dog too many");
+  assert.equal(truthBeside({ ...doubts, checked: { correct: true, strict: true, reason: "" } }), "right. The judge is mistaken");
   assert.match(checkerMeaning(wrong), /exactly/);
   assert.match(checkerMeaning(seen), /may be wrong/);
 });
@@ -532,6 +536,23 @@ test("of a wave that is halved it is said who goes on, and why the others do not
   const [round] = state.rounds;
   assert.equal(nowWords(state, { part: "painting", round: 0, wave: 0, step: 1 }), "Wave 1, step 2 of 4: attempt 2 goes on, likelier to come out right than attempts 1 and 3.");
   assert.deepEqual(round.paths.map((path) => whyWords(round, path)), ["Others of its wave are likelier to come out right", "", "Others of its wave are likelier to come out right"]);
+});
+
+test("what was stopped in a wave before stays stopped, and waves are told where no threshold ends them", async () => {
+  const { fateInWords, fateWords, nowWords, statusWords, whyWords } = await words;
+  const { reduce, emptyState } = await reducer;
+  const all = [started({ enough: 1 }), decoded(0, 1), decoded(1, 1), judged(0, 1, "potential", 0.8), judged(1, 1, "potential", 0.7), { ...pruned(1, 1, 0.3), outdone: true }, decoded(0, 3), judged(0, 3, "outcome", 0.3), decoded(2, 0)];
+  const state = all.reduce(reduce, emptyState());
+  const [round] = state.rounds;
+  const moment = { part: "painting", round: 0, wave: 1, step: 0 };
+  assert.deepEqual(round.paths.map((path) => fateWords(round, path, moment)[1]), ["judged", "pruned", "alive"]);
+  assert.equal(nowWords(state, moment), "Wave 2, step 1 of 4: attempt 3, as the judge is 30% sure of the best so far.");
+  assert.equal(fateInWords(round, round.paths[1]), "stopped at step 2. Others of its wave are likelier to come out right");
+  const ended = [winner(0, { p_yes: 0.3 }), finished({ path: 0 })].reduce(reduce, state);
+  assert.match(statusWords(ended), /1 attempt stopped early\.$/);
+  const whole = [decoded(0, 3), judged(0, 3, "clarity", 0.1), winner(0, { p_yes: 0.2, fallback: true }), finished({ path: 0 })];
+  const unclear = (await after(...whole)).rounds[0];
+  assert.equal(whyWords(unclear, unclear.paths[0]), "No attempt passed; this is the least doubtful one");
 });
 
 test("a live run shows the attempt that looks best of those that go on, then the chosen one", async () => {

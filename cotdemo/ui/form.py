@@ -62,8 +62,8 @@ def asked(values: Mapping[str, Any], backend: str) -> Settings:
 
 
 def filled(settings: Settings) -> Update:
-    """The form with these settings in it, all of them, the seed as it is."""
-    others = {name: getattr(settings, name) for name in OTHERS}
+    """The form with these settings in it, the seed as it is; what does not concern their method stays."""
+    others = {name: getattr(settings, name) for name in OTHERS if settings.method in SETTINGS[name].methods()}
     choice = {name: getattr(settings, name) for name in CHOICE}
     return {"prompt": settings.prompt, "choice": choice, **others, "fresh": False}
 

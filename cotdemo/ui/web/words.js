@@ -39,7 +39,7 @@ export const VERDICTS = {
   },
   potential: {
     name: "Potential", plain: "can still work", symbol: "P(potential)", meaning: "how sure the judge is that this attempt can still become right; where it says no, the attempt stops",
-    yes: ["▲", "can become right"], no: ["▼", "can no longer become right"], neither: ["△", "no answer on potential"],
+    yes: ["▲", "can become right"], no: ["▼", "unlikely to become right"], neither: ["△", "no answer on potential"],
   },
   outcome: {
     name: "Match", plain: "matches", symbol: "P(yes)", meaning: "how sure the judge is that the image matches the prompt; the surest wins",
@@ -198,14 +198,14 @@ function answerWords(state, apart) {
 
 // Whether the attempts of a round began in waves, until the judge was sure enough.
 function inWaves({ started }, round) {
-  return round.round === 0 && started.enough < 1;
+  return round.round === 0 && (started.enough < 1 || waveOf(round) > 0 || round.paths.some(({ pruned }) => pruned?.outdone));
 }
 
 // Why a run whose attempts began in waves has ended, and what painting all of them would have cost by its counted passes; ""
 // for other runs, and where they went on after that. The same as in cotdemo/run/said.py.
 export function ending(state) {
   const { finished: cost, rounds: [round] } = state;
-  const p_yes = cost && inWaves(state, round) && state.rounds.length === 1 ? round.winner?.p_yes ?? null : null;
+  const p_yes = cost && state.started.enough < 1 && state.rounds.length === 1 ? round.winner?.p_yes ?? null : null;
   const [count, paths] = p_yes === null ? [0, 0] : [tried(round).length, round.paths.length];
   if (paths < 2) return "";
   const times = (cost.generator_passes + cost.passes_saved) / Math.max(cost.generator_passes, 1);
@@ -276,7 +276,8 @@ function listed(paths) {
 // What has become of an attempt by a moment of the stage: [short words, kind].
 export function fateWords(round, path, moment) {
   if (moment.part !== "painting") return pathWords(round, path);
-  if (path.wave !== moment.wave) return path.wave !== null && path.wave < moment.wave ? [pathNumberWords(path) || "painted", "judged"] : ["waiting", "alive"];
+  if (path.wave === null || path.wave > moment.wave) return ["waiting", "alive"];
+  if (path.wave < moment.wave) return path.pruned ? pathWords(round, path) : [pathNumberWords(path) || "painted", "judged"];
   if (path.pruned && path.pruned.step < moment.step && path.steps[moment.step]?.decoded) return ["painted on, as none passed", "alive"];
   if (path.pruned && path.pruned.step <= moment.step) return [`stopped at step ${path.pruned.step + 1}`, "pruned"];
   const seen = path.steps.slice(0, moment.step + 1);
@@ -327,11 +328,11 @@ export function pathWords(round, path) {
 }
 
 // What became of an attempt that is looked at, and what the judge said of it last: "stopped at step 8: clear enough 83%,
-// can no longer become right (can still work <1%). What it misses most: two dogs (3%)"; the latter by the checklist, where
+// unlikely to become right (can still work <1%). What it misses most: two dogs (3%)"; the latter by the checklist, where
 // that misses one of the run's `requirements`.
 export function fateInWords(round, path, requirements = []) {
   const [fate] = pathWords(round, path);
-  if (fate === NEVER_CLEAR) return `${fate}. ${whyWords(round, path)}`;
+  if (fate === NEVER_CLEAR || path.pruned?.outdone) return `${fate}. ${whyWords(round, path)}`;
   const at = path.pruned?.step ?? lastStep(path);
   const last = path.steps[at];
   const said = QUESTIONS.filter((question) => last?.verdicts[question]).map((question) => verdictWords(question, last.verdicts[question]));
@@ -352,7 +353,8 @@ export function whyWords(round, path) {
   if (fate === NEVER_CLEAR) return "The judge says whether an image matches only of an attempt that was clear enough once, which this one never was";
   if (kind === "pruned" && path.pruned.outdone) return sentence(OUTDONE);
   if (kind !== "won" || !round.winner.fallback) return "";
-  return `No attempt passed, so the least doubtful one${path.pruned ? `, stopped at step ${path.pruned.step + 1},` : ""} was painted to its end all the same`;
+  if (!path.pruned) return "No attempt passed; this is the least doubtful one";
+  return `No attempt passed, so the least doubtful one, stopped at step ${path.pruned.step + 1}, was painted to its end all the same`;
 }
 
 // What the status line says of an attempt that is looked at beside the chosen one: "Attempt 3 of 8: stopped at step 8.".
@@ -429,7 +431,7 @@ export function checkerMeaning({ by }) {
 // What is true of an image beside what the judge says of it, which may be mistaken.
 export function truthBeside({ checked, outcome, p_yes }) {
   const answer = answerTo({ outcome, p_yes });
-  const mistaken = answer !== null && (answer === "yes") !== checked.correct;
+  const mistaken = answer === "yes" ? !checked.correct : answer !== null && checked.strict;
   return `${truthWords(checked)}${mistaken ? (checked.by ? ". The judge says otherwise" : ". The judge is mistaken") : ""}`;
 }
 
