@@ -157,7 +157,9 @@ def refusal(method: str, model: str, backend: str) -> str:
     if METHODS[method].guesses and MODELS[model].load and backend in (MODELS[model].backends or ()):
         return "it paints whole images, without tokens: there is no guess on the way to judge or to repaint"
     asked = METHODS[method]
-    for needed in (MODELS[model], *(VERIFIERS[name] for name in (asked.verifier, asked.watcher) if name)):
+    verifiers = [VERIFIERS[name] for name in (asked.verifier, asked.watcher) if name]
+    parts: list[ModelSpec | VerifierSpec] = [MODELS[model], *verifiers]
+    for needed in parts:
         if needed.backends is not None and backend not in needed.backends:
             return needed.elsewhere
     return ""

@@ -72,7 +72,7 @@ def notice_of(update) -> dict[str, str]:
 
 
 def form_in(update) -> dict[str, object]:
-    return {name: update[name] for name in FIELDS}
+    return {name: update[name] for name in FIELDS if name in update}
 
 
 def messages(updates) -> list[dict]:

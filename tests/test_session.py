@@ -624,8 +624,12 @@ def test_a_run_that_was_stopped_is_not_said_to_have_been_left(handlers):
         updates = handlers.paint(*FORM)
         run_id = next(update["run_id"] for update in updates if "run_id" in update)
         next(updates)
-        handlers.runs.get(run_id).stop.set()
+        stopping = threading.Thread(target=handlers.stop, args=[run_id])
+        stopping.start()
+        while not handlers.runs.get(run_id).stopped:
+            pass
     list(updates)
+    stopping.join()
     last = json.loads(handlers.prefill(Address(run=run_id))["viewer"])["events"][-1]
     assert (last["type"], last["message"]) == ("Stopped", "")
 

@@ -87,7 +87,7 @@ class Keep:
         run = self.runs.get(name)
         if run is None or not run.idle.wait(PATIENCE) or not run.begun:
             return {}
-        return {**self._open(run.trace(), KEPT, why="" if run.stop.is_set() else LEFT), "gallery": ""}
+        return {**self._open(run.trace(), KEPT, why="" if run.stopped else LEFT), "gallery": ""}
 
     def revisit(self, name: object, fresh: bool, run_id: str | None) -> Update:
         """The same, unless a run is under way; ``fresh`` is whether the seed is to be random again."""

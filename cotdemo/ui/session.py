@@ -178,6 +178,7 @@ class Run:
         self.program = PROGRAM  # by what
         self.owner = ""  # the public address that it is kept for, where that is known
         self.stop = threading.Event()  # asks the search to end at its next event
+        self.stopped = False  # by somebody who asked for it, not by leaving
         self.idle = threading.Event()  # no search is under way
         self.idle.set()
         self._texts: list[str] = []  # of all events
@@ -210,6 +211,7 @@ class Run:
     def stream(self, events: Iterator[Event]) -> Iterator[str]:
         """The messages of a search as it goes on; its events are kept. Ends early when ``stop`` is set."""
         self.stop.clear()
+        self.stopped = False
         self.idle.clear()
         try:
             for batch in batches(events, self.stop):
