@@ -7,6 +7,7 @@ import gc
 import inspect
 import json
 import os
+import socket
 import time
 import tracemalloc
 from contextlib import ExitStack, contextmanager
@@ -23,7 +24,7 @@ from page_double import Double
 from cotdemo.run.trace import MAX_BYTES, Trace
 from cotdemo.search import search
 from cotdemo.settings import SETTINGS
-from cotdemo.ui.bodies import MAX_BODY, MAX_VALUES
+from cotdemo.ui.bodies import MAX_BODY, MAX_VALUES, refuse
 from cotdemo.ui.caller import Boxes
 from cotdemo.ui.endpoints import Endpoints, taking_settings
 from cotdemo.ui.handlers import Handlers
@@ -96,6 +97,26 @@ def test_an_upload_is_bounded_by_the_size_of_a_trace(server):
     assert answer.status_code == 413 and "at most 8.1 MB" in answer.text
 
 
+@pytest.mark.parametrize("announced", [True, False])
+def test_who_still_sends_what_is_refused_reads_the_answer(server, announced):
+    """By hand, as no client that waits with reading does it more slowly: all is sent before anything is read."""
+    there, size, part = server.base_url, 12_000_000, b" " * 100_000
+    length = f"Content-Length: {size}" if announced else "Transfer-Encoding: chunked"
+    with socket.create_connection((there.host, there.port), timeout=60) as line:
+        line.sendall(
+            f"POST {there.path}run/reflect HTTP/1.1\r\nHost: {there.host}:{there.port}\r\n"
+            f"Content-Type: application/json\r\n{length}\r\n\r\n".encode()
+        )
+        for _ in range(size // len(part)):
+            line.sendall(part if announced else b"%x\r\n%s\r\n" % (len(part), part))
+        if not announced:
+            line.sendall(b"0\r\n\r\n")
+        answer = b""
+        while piece := line.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 413") and b"at most 2 MB" in answer
+
+
 def test_no_address_that_a_request_names_is_fetched(server, monkeypatch):
     asked = []
     monkeypatch.setattr("safehttpx.get", lambda url, **options: asked.append(url))
@@ -104,6 +125,28 @@ def test_no_address_that_a_request_names_is_fetched(server, monkeypatch):
         answer = server.post(f"run/{place}", json={"data": data})
         assert answer.status_code == 500 and "No addresses are fetched" in answer.json()["error"]
     assert asked == []
+
+
+def test_what_is_refused_is_taken_for_a_while_and_no_longer(monkeypatch):
+    async def refused(message, most, seconds=60.0):
+        monkeypatch.setattr("cotdemo.ui.bodies.LINGER", (most, seconds))
+        taken = []
+
+        async def receive():
+            taken.append(message["body"])
+            await asyncio.sleep(0.01)
+            return message
+
+        async def send(message):
+            pass
+
+        await refuse("No.", {"type": "http"}, receive, send)
+        return len(taken)
+
+    part = {"type": "http.request", "body": b"x" * 10, "more_body": True}
+    assert asyncio.run(refused(part, most=95)) == 10
+    assert asyncio.run(refused(part, most=10**9, seconds=0.1)) < 100
+    assert asyncio.run(refused({**part, "more_body": False}, most=95)) == 1
 
 
 def test_too_many_uploads_in_a_minute_are_refused_in_words_and_before_they_are_read():
@@ -122,9 +165,13 @@ def test_too_many_uploads_in_a_minute_are_refused_in_words_and_before_they_are_r
         async def send(message):
             status.append(message.get("status"))
 
+        async def receive():
+            assert status == [429, None]  # it has been answered, and this is thrown away
+            return {"type": "http.request", "body": b"x", "more_body": False}
+
         kind = (b"content-type", b"multipart/form-data; boundary=x")
         scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": [kind], "app": app}
-        await bounded({**scope, "client": (client, 1)}, lambda: pytest.fail("it was read"), send)
+        await bounded({**scope, "client": (client, 1)}, receive, send)
         return status[0]
 
     statuses = [asyncio.run(upload(client)) for client in 3 * ["8.8.8.8"] + ["1.1.1.1"] + ["10.0.0.1", "127.0.0.1"] * 2]

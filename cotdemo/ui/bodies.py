@@ -6,6 +6,8 @@ by value in the event loop, which everybody waits for.
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +16,7 @@ from ..run.trace import MAX_BYTES as MAX_FILE
 MAX_BODY = 2_000_000  # bytes of a request
 MAX_VALUES = 50_000  # in it, by the marks that JSON has between them
 MAX_UPLOAD = MAX_FILE + 100_000  # bytes of an upload: one file with what a form has around it
+LINGER = 32_000_000, 3.0  # bytes of a refused request that are taken still, so that its answer is read, and seconds
 
 _UPLOAD = "/gradio_api/upload"
 _MARKS = (b",", b"[", b"{")
@@ -33,16 +36,20 @@ class BoundedBodies:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        upload = is_upload(scope)
+        upload, receive = is_upload(scope), Incoming(receive)
         most = MAX_UPLOAD if upload else self._most
         body = await _body(scope, receive, most)
         if body is None:
             what = "upload" if upload else "request"
-            await refuse(f"This {what} is too large: at most {most / 1e6:g} MB are accepted. {_SHORTER}", scope, send)
+            await refuse(
+                f"This {what} is too large: at most {most / 1e6:g} MB are accepted. {_SHORTER}", scope, receive, send
+            )
         elif not upload and sum(map(body.count, _MARKS)) > MAX_VALUES:
-            await refuse(f"This request holds too many values: at most {MAX_VALUES} are accepted.", scope, send)
+            await refuse(
+                f"This request holds too many values: at most {MAX_VALUES} are accepted.", scope, receive, send
+            )
         elif not upload and not _is_text(body):  # on which the parsers behind fail each in its way
-            await refuse("This request is no text in UTF-8, and so no JSON.", scope, send, 400)
+            await refuse("This request is no text in UTF-8, and so no JSON.", scope, receive, send, 400)
         else:
             await self._app(scope, _replayed(body, receive), send)
 
@@ -55,6 +62,33 @@ def is_upload(scope: Scope, below: str | None = None) -> bool:
     path, kind = scope["path"].rstrip("/"), dict(scope["headers"]).get(b"content-type", b"")
     there = path.endswith(_UPLOAD) if below is None else path.removeprefix(below) == _UPLOAD
     return there and kind.lower().startswith(b"multipart/form-data")
+
+
+class Incoming:
+    """A request's body as it comes in, and whether all of it has."""
+
+    def __init__(self, receive: Receive):
+        self._receive = receive
+        self.ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.ended = message["type"] != "http.request" or not message.get("more_body")
+        return message
+
+    async def drain(self) -> None:
+        """Takes what is still to come, and keeps nothing of it, within ``LINGER``."""
+        left, seconds = LINGER
+
+        async def taken() -> None:
+            taken = 0
+            while not self.ended and taken < left:
+                taken += len((await self()).get("body", b""))
+
+        try:
+            await asyncio.wait_for(taken(), seconds)
+        except asyncio.TimeoutError:
+            pass
 
 
 async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:
@@ -90,16 +124,26 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-async def refuse(words: str, scope: Scope, send: Send, status: int = 413, **headers: str) -> None:
-    """Answer in words. The rest of the body is not read: the connection ends with this."""
+async def refuse(words: str, scope: Scope, receive: Receive, send: Send, status: int = 413, **headers: str) -> None:
+    """Answer in words, and end the connection. The rest of the body is thrown away as it comes, as far as ``LINGER``
+    goes: a client that is cut off while it still sends reads no answer."""
+    incoming = receive if isinstance(receive, Incoming) else Incoming(receive)
 
     async def nothing() -> Message:
         return {"type": "http.disconnect"}
 
+    async def send_and_drain(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        await incoming.drain()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
     answer = JSONResponse({"detail": words, "error": words}, status, headers={"connection": "close", **headers})
-    await answer(scope, nothing, send)
+    await answer(scope, nothing, send_and_drain)
 
 
-async def refuse_for_now(words: str, seconds: int, scope: Scope, send: Send) -> None:
+async def refuse_for_now(words: str, seconds: int, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer 429 to what was asked for too often: when it may be asked for again."""
-    await refuse(f"{words} Try again in {seconds} s.", scope, send, 429, **{"retry-after": str(seconds)})
+    await refuse(f"{words} Try again in {seconds} s.", scope, receive, send, 429, **{"retry-after": str(seconds)})

@@ -72,4 +72,4 @@ class BoundedLogins:
             await self._app(scope, receive, send)
             return
         words = f"At most {self._allowance.most:g} passwords a minute may be tried."
-        await refuse_for_now(words, seconds, scope, send)
+        await refuse_for_now(words, seconds, scope, receive, send)

@@ -30,7 +30,9 @@ class BoundedUploads:
             return
         seconds = math.ceil(self._allowance.take(calls_from(scope), 1))
         if seconds:
-            await refuse_for_now(f"At most {self._allowance.most} files a minute are taken.", seconds, scope, send)
+            await refuse_for_now(
+                f"At most {self._allowance.most} files a minute are taken.", seconds, scope, receive, send
+            )
             return
         await self._app(scope, receive, send)
         await run_in_threadpool(let_go, scope["app"].get_blocks().upload_file_set)
