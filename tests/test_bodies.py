@@ -72,7 +72,7 @@ def test_a_large_body_is_refused_in_words_before_it_is_read(server, door):
         except httpx.WriteError:  # it has been cut off in the middle of its words
             continue
         assert answer.status_code == 413 and "at most 2 MB" in answer.json()["detail"]
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
 
 
 def test_many_values_are_refused_however_few_bytes_they_take(server):
@@ -100,7 +100,7 @@ def test_an_upload_is_bounded_by_the_size_of_a_trace(server):
 @pytest.mark.parametrize("announced", [True, False])
 def test_who_still_sends_what_is_refused_reads_the_answer(server, announced):
     """By hand, as no client that waits with reading does it more slowly: all is sent before anything is read."""
-    there, size, part = server.base_url, 12_000_000, b" " * 100_000
+    there, size, part = server.base_url, 6_000_000, b" " * 100_000
     length = f"Content-Length: {size}" if announced else "Transfer-Encoding: chunked"
     with socket.create_connection((there.host, there.port), timeout=60) as line:
         line.sendall(

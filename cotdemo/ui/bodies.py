@@ -16,7 +16,7 @@ from ..run.trace import MAX_BYTES as MAX_FILE
 MAX_BODY = 2_000_000  # bytes of a request
 MAX_VALUES = 50_000  # in it, by the marks that JSON has between them
 MAX_UPLOAD = MAX_FILE + 100_000  # bytes of an upload: one file with what a form has around it
-LINGER = 32_000_000, 3.0  # bytes of a refused request that are taken still, so that its answer is read, and seconds
+LINGER = 16_000_000, 20.0  # bytes of a refused request that are taken still, so that its answer is read, and seconds
 
 _UPLOAD = "/gradio_api/upload"
 _MARKS = (b",", b"[", b"{")
