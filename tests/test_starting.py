@@ -18,20 +18,25 @@ from cotdemo.ui import closing, starting
 from cotdemo.ui.page import build_demo, launch_options
 
 
-def test_a_start_that_takes_long_is_waited_for_and_made_once():
-    begun = []
+def starts(begun: list, until):
+    """What a server does as it starts: once only, as what serves agents does, and not before ``until()`` is."""
 
     @asynccontextmanager
-    async def slow(app):
+    async def lifespan(app):
         begun.append(1)
         if len(begun) > 1:
             raise RuntimeError("what serves agents starts once only")
-        await asyncio.sleep(6)
+        await until()
         yield
 
-    demo = build_demo("mini", lambda: Double())
+    return launch_options(lifespan=lifespan)
+
+
+def test_a_start_that_takes_long_is_waited_for_and_made_once():
+    begun, demo = [], build_demo("mini", lambda: Double())
     try:
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(lifespan=slow))
+        slow = starts(begun, lambda: asyncio.sleep(6))
+        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **slow)
         assert httpx.get(url + "health", timeout=60).status_code == 200 and begun == [1]
     finally:
         demo.close()
@@ -42,17 +47,10 @@ def test_two_that_start_at_once_take_a_port_each():
 
     def start(demo):
         begun = []
-
-        @asynccontextmanager
-        async def slow(app):
-            begun.append(1)
-            if len(begun) > 1:
-                raise RuntimeError("what serves agents starts once only")
-            await asyncio.to_thread(together.wait, 60)  # neither has come up before both have begun
-            yield
-
         try:
-            _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(lifespan=slow))
+            # neither has come up before both have begun
+            slow = starts(begun, lambda: asyncio.to_thread(together.wait, 60))
+            _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **slow)
             ports.append(demo.server_port)
             assert begun == [1] and httpx.get(url + "health", timeout=60).status_code == 200
         except Exception as fault:
