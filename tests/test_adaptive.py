@@ -172,20 +172,25 @@ def backend(tmp_path_factory) -> Undecided:
     return undecided(tiny_mini.build_all_judges(tmp_path_factory.mktemp("mini")))
 
 
+def by_place(events) -> dict[tuple[int, int], StepDecoded]:
+    return {(event.path, event.step): event for event in of(StepDecoded, events)}
+
+
+def assert_same_tokens(step: StepDecoded, same: StepDecoded) -> None:
+    assert (step.codes, step.masked, step.confidence) == (same.codes, same.masked, same.confidence)
+
+
 def test_its_images_are_those_that_the_orm_paints_to_the_bit(backend):
     asked = {"paths": 7, "steps": 5, "seed": 11}
-    whole = {
-        (event.path, event.step): event for event in of(StepDecoded, search("orm", backend, ENTRIES[0].prompt, **asked))
-    }
+    whole = by_place(search("orm", backend, ENTRIES[0].prompt, **asked))
     said = [event.p_yes for event in of(Judged, search("orm", backend, ENTRIES[0].prompt, **asked))]
     events = list(search("adaptive", backend, ENTRIES[0].prompt, **asked, enough=max(said[: 2 * WAVE]) - TOLERANCE))
-    steps = of(StepDecoded, events)
+    steps = by_place(events)
     assert tried(events) in ([0, 1], [0, 1, 2, 3])
-    assert {(step.path, step.step) for step in steps} == {place for place in whole if place[0] in tried(events)}
-    for step in steps:
-        same = whole[step.path, step.step]
-        assert (step.codes, step.masked, step.confidence) == (same.codes, same.masked, same.confidence)
-        assert step.picture.tobytes() == same.picture.tobytes()
+    assert steps.keys() == {place for place in whole if place[0] in tried(events)}
+    for place, step in steps.items():
+        assert_same_tokens(step, whole[place])
+        assert step.picture.tobytes() == whole[place].picture.tobytes()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 import tiny_mini
 from page_driver import filled, open_settings, run, small
 from scripted import Studio
-from test_adaptive import Undecided, events_of, of, tried, undecided
+from test_adaptive import Undecided, assert_same_tokens, by_place, events_of, of, tried, undecided
 from test_pools import COUNTED, TOLERANCE, comparable
 
 from cotdemo import cli
@@ -19,7 +19,7 @@ from cotdemo.evaluation.pool import Maker, Pool, fill
 from cotdemo.evaluation.records import Journal
 from cotdemo.evaluation.runner import Runner, replay
 from cotdemo.registry import refusal
-from cotdemo.run.events import Judged, PathPruned, Progress, RunFinished, StepDecoded, Winner
+from cotdemo.run.events import Judged, PathPruned, Progress, RunFinished, Winner
 from cotdemo.run.narration import narrate
 from cotdemo.run.story import RANKED, SOME_STOPPED, SURE, story_of
 from cotdemo.run.trace import Trace
@@ -157,18 +157,13 @@ def backend(tmp_path_factory) -> Undecided:
 
 def test_its_images_are_those_that_the_orm_paints_to_the_bit(backend):
     asked = {"paths": 7, "steps": 5, "seed": 11}
-    whole = {
-        (event.path, event.step): event for event in of(StepDecoded, search("orm", backend, ENTRIES[0].prompt, **asked))
-    }
+    whole = by_place(search("orm", backend, ENTRIES[0].prompt, **asked))
     events = list(search("think", backend, ENTRIES[0].prompt, **asked, enough=1))
     stops = {stop.path: stop.step for stop in of(PathPruned, events)}
-    steps = of(StepDecoded, events)
-    assert {(step.path, step.step) for step in steps} == {
-        (path, step) for path, step in whole if step <= stops.get(path, step)
-    }
-    for step in steps:
-        same = whole[step.path, step.step]
-        assert (step.codes, step.masked, step.confidence) == (same.codes, same.masked, same.confidence)
+    steps = by_place(events)
+    assert steps.keys() == {(path, step) for path, step in whole if step <= stops.get(path, step)}
+    for place, step in steps.items():
+        assert_same_tokens(step, whole[place])
 
 
 def test_a_replay_is_the_live_run(backend, tmp_path):

@@ -29,12 +29,16 @@ def adaptive(run: Run) -> Generator[Event, None, Chosen]:
 
 
 def in_waves(run: Run, size: int, paint: Callable[[Round, tuple[int, ...]], Wave]) -> Generator[Event, None, Chosen]:
-    """Waves of ``size`` paths, each of them what ``paint`` makes of it, until one has P(yes) ``enough``; the best."""
+    """Waves of ``size`` paths, each painted by ``paint``, alone in the batch, until one has P(yes) ``enough``."""
     round, rule = Round(run), run.rule
     yield from round.start()
     count, best, outcome = 0, 0, None
     while count < len(round.paths):
         wave = tuple(round.paths[count : count + size])
+        round.wave += 1
+        round.session.drop(round.session.live)  # nothing else is painted meanwhile
+        for path in wave:
+            round.session.restore(path)
         path, answer = yield from paint(round, wave)
         count += len(wave)
         if outcome is None or rule.score(answer) > rule.score(outcome):
@@ -44,17 +48,8 @@ def in_waves(run: Run, size: int, paint: Callable[[Round, tuple[int, ...]], Wave
     return (yield from round.finish(best, round.paths[:count], outcome))
 
 
-def begun(round: Round, wave: tuple[int, ...]) -> None:
-    """Have the next steps paint a wave, from its first step on, and no other path."""
-    round.wave += 1
-    round.session.drop(round.session.live)
-    for path in wave:
-        round.session.restore(path)
-
-
 def _painted(round: Round, wave: tuple[int, ...]) -> Wave:
     """The best path of a wave that is painted to its end."""
-    begun(round, wave)
     while not round.session.done:
         yield from round.step(wave if round.ending else ())
     return (yield from round.best(wave))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from ..run.events import Event, PathPruned
-from .adaptive import Wave, begun, in_waves
+from .adaptive import Wave, in_waves
 from .rounds import Chosen, Round, Run
 
 WAVE = 4  # paths, of which two are finished
@@ -24,7 +24,6 @@ def think(run: Run) -> Generator[Event, None, Chosen]:
 
 def _halved(round: Round, wave: tuple[int, ...]) -> Wave:
     """The best path of a wave, of those that were likelier than the rest when half of their steps were done."""
-    begun(round, wave)
     half = (round.settings.steps + 1) // 2
     while not round.session.done:
         halving = round.next_step + 1 == half and len(wave) > 1 and not round.ending

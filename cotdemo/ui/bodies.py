@@ -7,6 +7,7 @@ by value in the event loop, which everybody waits for.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -80,15 +81,12 @@ class Incoming:
         """Takes what is still to come, and keeps nothing of it, within ``LINGER``."""
         left, seconds = LINGER
 
-        async def taken() -> None:
-            taken = 0
-            while not self.ended and taken < left:
-                taken += len((await self()).get("body", b""))
+        async def take(left: int) -> None:
+            while not self.ended and left > 0:
+                left -= len((await self()).get("body", b""))
 
-        try:
-            await asyncio.wait_for(taken(), seconds)
-        except asyncio.TimeoutError:
-            pass
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(take(left), seconds)
 
 
 async def _body(scope: Scope, receive: Receive, most: int) -> bytes | None:

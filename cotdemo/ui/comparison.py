@@ -203,8 +203,7 @@ class Comparison:
     def stop(self) -> None:
         self.stopped = True
         for card in self.cards:
-            card.run.stopped = True
-            card.run.stop.set()
+            card.run.halt()
 
 
 class Comparing:

@@ -234,8 +234,7 @@ class Handlers:
         run = self.runs.get(run_id)
         if run is None or run.idle.is_set():  # it was loading, or waiting in line
             return {"viewer": notice("Stopped"), **buttons(busy=False)}
-        run.stopped = True
-        run.stop.set()
+        run.halt()
         run.idle.wait(STOP_PATIENCE)
         return self._stopped(run)
 

@@ -208,6 +208,11 @@ class Run:
         """The trace file; "" before the first event."""
         return joined(self._kept, self.created or now(), self.program) if self._kept else ""
 
+    def halt(self) -> None:
+        """Ask the search to end at its next event, for somebody who wants that."""
+        self.stopped = True
+        self.stop.set()
+
     def stream(self, events: Iterator[Event]) -> Iterator[str]:
         """The messages of a search as it goes on; its events are kept. Ends early when ``stop`` is set."""
         self.stop.clear()

@@ -45,20 +45,19 @@ def _started(server: Server) -> None:
 def listening(host: str, port: int) -> list[socket.socket]:
     """A socket that listens for each address of a host. Raises OSError where one of them is taken, or none is there."""
     sockets: list[socket.socket] = []
-    fault = None
-    for family, address in dict.fromkeys(
-        (found[0], found[4]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    ):
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for family, address in dict.fromkeys((one[0], one[4]) for one in found):
         try:
             sockets.append(socket.create_server(address, family=family, backlog=2048))
-        except OSError as raised:
-            fault = raised
-            if raised.errno not in _NOT_HERE:
-                break
-    if fault and (fault.errno not in _NOT_HERE or not sockets):
-        for one in sockets:
-            one.close()
-        raise fault
+        except OSError as fault:
+            if fault.errno in _NOT_HERE:
+                missing = fault
+                continue
+            for one in sockets:
+                one.close()
+            raise
+    if not sockets:
+        raise missing
     return sockets
 
 
